@@ -1,0 +1,171 @@
+"""Omniglot (Lake et al. 2015, MIT licence): which files it is, and how a zip or a folder of them becomes a PackedSet.
+
+Nothing is ever unpacked to disk: images are decoded in memory from the zip, so a hostile path has nowhere to go.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from omnitwin.data.packed import PackedSet, fingerprint
+from omnitwin.errors import DatasetCorrupt
+
+OFFICIAL_URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
+SIZE = 105  # pixels a side (Lake et al. 2015)
+DRAWERS = 20  # people who drew each character, one drawing each (Lake et al. 2015)
+LARGEST_PNG = 1 << 16  # bytes; the real ones have under 1,000
+LARGEST_ZIP = 1 << 26  # bytes; the real ones have under 10 MB
+MOST_MEMBERS = 100_000  # entries of a zip, folders included; the real ones have under 21,000
+PIXEL_FORMATS = ("1", "L", "P")  # Pillow modes that a two-level PNG may come in
+MEMBER = re.compile(r"(?P<alphabet>[^/]+)/(?P<character>[^/]+)/(?P<file>\d+)_(?P<drawer>\d\d)\.png")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmniglotSet:
+    """One of the official sets; md5 is that of the official zip, fingerprint that of the pixels."""
+
+    name: str
+    stem: str  # of the zip, and the folder inside it
+    md5: str
+    fingerprint: str
+    alphabets: int
+    characters: int
+
+    @property
+    def images(self) -> int:
+        return self.characters * DRAWERS
+
+
+TRAINING = OmniglotSet(
+    name="training",
+    stem="images_background",
+    md5="68d2efa1b9178cc56df9314c21c6e718",
+    fingerprint="5136181e46a5c4481987a003a75de2f4cf3f818021561dc11172103e93786500",
+    alphabets=30,
+    characters=964,
+)
+TEST = OmniglotSet(
+    name="test",
+    stem="images_evaluation",
+    md5="6b91aef0f799c5bb55b94e3f2daec811",
+    fingerprint="7d185baeb97389a40b707202ec2d5748c285d5bc14f99203039b1f1532988399",
+    alphabets=20,
+    characters=659,
+)
+SETS = {one.name: one for one in (TRAINING, TEST)}
+
+Member = tuple[str, Callable[[], bytes]]
+
+
+def zip_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Names and readers of a zip's PNG files; DatasetCorrupt for a zip that is damaged, a bomb or out of bounds."""
+    try:
+        if path.stat().st_size > LARGEST_ZIP:
+            raise DatasetCorrupt(f"{path} has more than {LARGEST_ZIP >> 20} MiB; the Omniglot zips have under 10")
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > MOST_MEMBERS:
+                raise DatasetCorrupt(f"{path} holds {len(entries):,} entries, more than {MOST_MEMBERS:,}")
+            for entry in entries:
+                if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):
+                    raise DatasetCorrupt(f"{path} holds an unsafe path: {entry.filename!r}")
+                if entry.file_size > LARGEST_PNG:
+                    raise DatasetCorrupt(
+                        f"{path}: {entry.filename!r} has {entry.file_size:,} bytes, which no drawing has"
+                    )
+                if entry.filename.endswith(".png"):
+                    yield entry.filename, lambda entry=entry: archive.read(entry)  # type: ignore[misc]
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DatasetCorrupt(f"{path} is not a sound zip file: {error}") from error
+
+
+def folder_members(folder: Path) -> Iterator[Member]:
+    """Names (from the folder's own name on) and readers of the PNG files below a folder."""
+    for path in folder.rglob("*.png"):
+        yield path.relative_to(folder.parent).as_posix(), path.read_bytes
+
+
+def set_of_zip(path: Path) -> OmniglotSet | None:
+    """Which official set a zip holds, by the folder inside it; None for neither."""
+    for name, _ in zip_members(path):
+        return next((one for one in SETS.values() if name.startswith(f"{one.stem}/")), None)
+    return None
+
+
+def decode(path: Path, one: OmniglotSet, advance: Callable[[int], None]) -> PackedSet:
+    """Read all drawings of a set from its zip or folder, checking names, sizes, counts and the pixel fingerprint.
+
+    Raises DatasetCorrupt, naming exactly what is not as it should be.
+    """
+    members = folder_members(path) if path.is_dir() else zip_members(path)
+    names: list[str] = []
+    images: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
+    for name, read in members:
+        names.append(name)
+        images.append(_decode_png(read(), f"{path}: {name}"))
+        advance(1)
+        if len(names) > one.images:
+            break
+    return _assemble(names, images, one, path)
+
+
+def _decode_png(content: bytes, where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            if image.size != (SIZE, SIZE):
+                raise DatasetCorrupt(f"{where} is {image.width} x {image.height}, not {SIZE} x {SIZE}")
+            if image.mode not in PIXEL_FORMATS:
+                raise DatasetCorrupt(f"{where} has pixel format {image.mode}, not black and white")
+            return np.asarray(image.convert("1")).astype(np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetCorrupt(f"{where} is not a PNG image: {error}") from error
+
+
+def _assemble(
+    names: list[str], images: list[np.ndarray[Any, np.dtype[np.uint8]]], one: OmniglotSet, path: Path
+) -> PackedSet:
+    order = sorted(range(len(names)), key=names.__getitem__)
+    drawings: dict[str, list[int]] = {}  # "Alphabet/character01" -> drawers in order
+    for place in order:
+        match = MEMBER.fullmatch(names[place].removeprefix(f"{one.stem}/"))
+        if match is None or not names[place].startswith(f"{one.stem}/"):
+            raise DatasetCorrupt(f"{path}: {names[place]!r} is not {one.stem}/ALPHABET/CHARACTER/NUMBER_DRAWER.png")
+        drawings.setdefault(f"{match['alphabet']}/{match['character']}", []).append(int(match["drawer"]))
+    for character, drawers in drawings.items():
+        if drawers != list(range(1, DRAWERS + 1)):
+            raise DatasetCorrupt(f"{path}: {character} has {len(drawers)} drawings, by {drawers}, not {DRAWERS}")
+    alphabets = sorted({character.split("/")[0] for character in drawings})
+    found = (len(alphabets), len(drawings), len(names))
+    if found != (one.alphabets, one.characters, one.images):
+        raise DatasetCorrupt(
+            f"{path} holds {found[0]} alphabets, {found[1]} characters and {found[2]:,} drawings; the {one.name} set "
+            f"has {one.alphabets}, {one.characters} and {one.images:,}"
+        )
+    pixels_NHW = np.stack([images[place] for place in order])
+    images.clear()
+    seen = fingerprint(pixels_NHW)
+    if seen != one.fingerprint:
+        raise DatasetCorrupt(
+            f"{path}: the drawings are not Omniglot's (fingerprint {seen[:12]}, not {one.fingerprint[:12]})"
+        )
+    place_of = {alphabet: index for index, alphabet in enumerate(alphabets)}
+    return PackedSet(
+        name=f"omniglot/{one.name}",
+        images_NHW=torch.from_numpy(pixels_NHW),
+        white=1,
+        class_N=torch.arange(len(drawings)).repeat_interleave(DRAWERS),
+        drawer_N=torch.arange(1, DRAWERS + 1).repeat(len(drawings)),
+        alphabet_C=torch.tensor([place_of[character.split("/")[0]] for character in drawings]),
+        class_names=tuple(drawings),
+        alphabet_names=tuple(alphabets),
+        fingerprint=seen,
+    )

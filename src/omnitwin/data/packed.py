@@ -1,0 +1,161 @@
+"""A set of images as one uint8 tensor with the ids of what it shows, and the bit-packed file that it loads from.
+
+    N images, C classes, A alphabets, H x W pixels, P bytes of packed pixels an image
+
+The file is safetensors: bits_NP (8 pixels a byte, paper 1), class_N, drawer_N, alphabet_C, and under the single
+metadata key `omnitwin` a JSON record with the names, the fingerprint of the pixels and the format version.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+from omnitwin.errors import BadInput, DatasetCorrupt
+from omnitwin.files import replacing
+
+FORMAT = "omnitwin-packed-set"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PackedSet:
+    """Images (N, H, W) uint8 from 0 for ink to white for paper; images of a class lie side by side.
+
+    class_N: class of each image, ascending; drawer_N: who drew it, from 1; alphabet_C: alphabet of each class.
+    """
+
+    name: str
+    images_NHW: torch.Tensor
+    white: int
+    class_N: torch.Tensor
+    drawer_N: torch.Tensor
+    alphabet_C: torch.Tensor
+    class_names: tuple[str, ...]
+    alphabet_names: tuple[str, ...]
+    fingerprint: str
+
+    @cached_property
+    def count_C(self) -> torch.Tensor:
+        """Images in each class, (C,) int64."""
+        return torch.bincount(self.class_N, minlength=len(self.class_names))
+
+    @cached_property
+    def first_C(self) -> torch.Tensor:
+        """Row of each class's first image, (C,) int64."""
+        return torch.cumsum(self.count_C, 0) - self.count_C
+
+    def __len__(self) -> int:
+        return len(self.images_NHW)
+
+    def label(self, row: int) -> str:
+        """`Alphabet/character, drawing 7` for one row."""
+        return f"{self.class_names[int(self.class_N[row])]}, drawing {int(self.drawer_N[row])}"
+
+    def to(self, device: torch.device) -> "PackedSet":
+        moved = {name: getattr(self, name).to(device) for name in ("images_NHW", "class_N", "drawer_N", "alphabet_C")}
+        return replace(self, **moved)
+
+    def resized(self, size: int) -> "PackedSet":
+        """The same images, each pixel the average of the area it covers, in 256 grey levels (white 255)."""
+        if tuple(self.images_NHW.shape[1:]) == (size, size):
+            return self
+        small = [
+            F.interpolate(part_BHW[:, None].float(), (size, size), mode="area")[:, 0]
+            for part_BHW in torch.split(self.images_NHW, 1024)
+        ]
+        grey_NHW = (torch.cat(small) * (255 / self.white)).round().to(torch.uint8)
+        return replace(self, images_NHW=grey_NHW, white=255)
+
+    def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
+        """Network input for some rows: (B, 1, H, W) float32, ink 0 and paper 1."""
+        images_BHW = self.images_NHW[rows_B].unsqueeze(1).float()
+        return images_BHW if self.white == 1 else images_BHW / self.white
+
+
+def fingerprint(images_NHW: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    """SHA-256 of the raw pixels (paper 1, ink 0), whatever file format they came in."""
+    return hashlib.sha256(np.ascontiguousarray(images_NHW).data).hexdigest()
+
+
+def save_packed(path: Path, packed: PackedSet) -> None:
+    """Write a set of two-level images (white 1); the file is complete or absent."""
+    assert packed.white == 1
+    count, height, width = packed.images_NHW.shape
+    bits_NP = np.packbits(packed.images_NHW.numpy().reshape(count, height * width), axis=1)
+    tensors = {
+        "bits_NP": torch.from_numpy(bits_NP),
+        "class_N": packed.class_N.to(torch.int32),
+        "drawer_N": packed.drawer_N.to(torch.int32),
+        "alphabet_C": packed.alphabet_C.to(torch.int32),
+    }
+    record = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": packed.name,
+        "height": height,
+        "width": width,
+        "class_names": packed.class_names,
+        "alphabet_names": packed.alphabet_names,
+        "fingerprint": packed.fingerprint,
+        "bits_sha256": hashlib.sha256(bits_NP.data).hexdigest(),
+    }
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"omnitwin": json.dumps(record, sort_keys=True)})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The description in a packed file, without its pixels; DatasetCorrupt where it is none of ours."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            record: dict[str, Any] = json.loads((file.metadata() or {})["omnitwin"])
+            if (record["format"], record["format_version"]) != (FORMAT, FORMAT_VERSION):
+                raise DatasetCorrupt(
+                    f"{path} has format {record['format']} {record['format_version']}, not the one read"
+                )
+            return record
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DatasetCorrupt(f"{path} is not a packed set: {error}") from error
+
+
+def load_packed(path: Path) -> PackedSet:
+    """Read a packed set and check its pixels against the digest written with them."""
+    record = read_record(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in ("bits_NP", "class_N", "drawer_N", "alphabet_C")}
+        bits_NP = tensors["bits_NP"].numpy()
+        if hashlib.sha256(bits_NP.data).hexdigest() != record["bits_sha256"]:
+            raise DatasetCorrupt(f"{path} is damaged: its pixels are not those that were written")
+        height, width = record["height"], record["width"]
+        pixels_NP = np.unpackbits(bits_NP, axis=1, count=height * width)
+        return PackedSet(
+            name=record["name"],
+            images_NHW=torch.from_numpy(pixels_NP).view(-1, height, width),
+            white=1,
+            class_N=tensors["class_N"].long(),
+            drawer_N=tensors["drawer_N"].long(),
+            alphabet_C=tensors["alphabet_C"].long(),
+            class_names=tuple(record["class_names"]),
+            alphabet_names=tuple(record["alphabet_names"]),
+            fingerprint=record["fingerprint"],
+        )
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DatasetCorrupt(f"{path} cannot be read: {error}") from error
+
+
+def check_pairable(packed: PackedSet) -> None:
+    """BadInput where similar or dissimilar pairs cannot be drawn."""
+    if len(packed.class_names) < 2:
+        raise BadInput(f"{packed.name} has {len(packed.class_names)} class; pairs need at least 2", "")
+    if int(packed.count_C.min()) < 2:
+        poor = packed.class_names[int(packed.count_C.argmin())]
+        raise BadInput(f"{packed.name}: {poor} has fewer than 2 images, so no similar pair can be drawn of it", "")

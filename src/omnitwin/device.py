@@ -1,0 +1,104 @@
+"""Which processor, which number format, and random numbers that depend on nothing but their key."""
+
+import ctypes
+import hashlib
+import platform
+import sys
+from contextlib import AbstractContextManager
+
+import torch
+
+from omnitwin.errors import BadInput, DeviceMissing
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt(3)
+
+
+def available_devices() -> list[str]:
+    """Names that `--device` takes on this machine, the preferred one first."""
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return [*cuda, *mps, "cpu"]
+
+
+def select_device(name: str) -> torch.device:
+    """`auto`, `cpu`, `cuda`, `cuda:N` or `mps` as a torch device; DeviceMissing where the machine has none such."""
+    found = available_devices()
+    if name == "auto":
+        return torch.device(found[0])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted in found:
+        return torch.device(wanted)
+    kind, _, index = wanted.partition(":")
+    if kind not in {"cpu", "cuda", "mps"} or (index and not (kind == "cuda" and index.isdecimal())):
+        raise BadInput(f"no device is called {name!r}", "Use auto, cpu, cuda, cuda:N or mps.")
+    raise DeviceMissing(f"the device {name} is not here; found: {', '.join(found)}")
+
+
+def describe_device(device: torch.device) -> str:
+    """One line for a person: the device and the hardware behind it."""
+    if device.type == "cuda":
+        memory = torch.cuda.get_device_properties(device).total_memory / 2**30
+        return f"{device} ({torch.cuda.get_device_name(device)}, {memory:.0f} GiB)"
+    if device.type == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads)"
+    return str(device)
+
+
+def select_precision(name: str, device: torch.device) -> str:
+    """`auto` becomes bf16 where the hardware multiplies it natively, else fp32."""
+    if name not in {"auto", "fp32", "bf16"}:
+        raise BadInput(f"no precision is called {name!r}", "Use auto, fp32 or bf16.")
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        features: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = bool(features.get("amx_bf16") or features.get("avx512_bf16"))
+    else:
+        native = False
+    return "bf16" if native else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """Matrix products in bf16 while weights stay fp32, or nothing for fp32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the big buffers that one training step frees and the next one asks for again.
+
+    By default each goes back to the kernel, which hands it out zeroed page by page: a third of a step on a CPU
+    (benchmarks/RESULTS.md). Nothing happens where the C library is another one.
+    """
+    if sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def random_generator(device: torch.device, *key: int) -> torch.Generator:
+    """A generator on device whose numbers are a function of key, such as (seed, step), alone."""
+    words = b"".join(part.to_bytes(16, "little", signed=True) for part in key)
+    seed = int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "little") >> 1  # 63 bits: a signed seed
+    return torch.Generator(device=device).manual_seed(seed)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all it was asked to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Bytes: the most that this process has held on a GPU, or in all on a CPU; None where the system does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024

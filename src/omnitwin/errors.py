@@ -1,0 +1,87 @@
+"""Everything omnitwin refuses, as one tree; `cli.main` turns a leaf into one line and an exit code.
+
+OmnitwinError
+├── BadInput            2   the words or the images given are wrong
+│   └── BadImage            not an image, missing, truncated, too large
+├── CannotRun           3   the words are right, something needed is not there
+│   ├── DatasetMissing      nothing downloaded, and the network is forbidden
+│   ├── DatasetCorrupt      a zip, folder or packed file that is not what it should be
+│   ├── DownloadFailed      the network, after the retries
+│   ├── DeviceMissing       no such accelerator here
+│   ├── BadCheckpoint       not a checkpoint, another version, damaged
+│   ├── CannotWrite         a full disk, a missing permission
+│   └── TrainingDiverged    the loss is no longer a number
+(an interruption is no error: the report of a training run says by which signal it was stopped)
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    DONE = 0  # and: `compare` says the same
+    DIFFERENT = 1  # `compare` says different; nothing else ever exits 1
+    BAD_INPUT = 2
+    CANNOT_RUN = 3
+    UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a bug of ours, never to be mistaken for "different"
+    INTERRUPTED = 130  # 128 + SIGINT
+    TERMINATED = 143  # 128 + SIGTERM
+
+
+class OmnitwinError(Exception):
+    """One line says what is wrong and why; the hint says what to do next."""
+
+    exit_code = ExitCode.CANNOT_RUN
+    hint = ""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+    def line(self) -> str:
+        text = " ".join(str(self).split())  # one line, whatever a library put into its own message
+        if not text.endswith((".", "!", "?")):
+            text += "."
+        return f"{text} {self.hint}".rstrip()
+
+
+class BadInput(OmnitwinError):
+    exit_code = ExitCode.BAD_INPUT
+
+
+class BadImage(BadInput):
+    hint = "Give a PNG, JPEG or any other image file."
+
+
+class CannotRun(OmnitwinError):
+    pass
+
+
+class DatasetMissing(CannotRun):
+    hint = "Run: omnitwin download"
+
+
+class DatasetCorrupt(CannotRun):
+    hint = "Fetch it anew: omnitwin download --force"
+
+
+class DownloadFailed(CannotRun):
+    hint = (
+        "Try again (a part that arrived is kept), or name another source: omnitwin download --from FOLDER, ZIP or URL"
+    )
+
+
+class DeviceMissing(CannotRun):
+    hint = "Use --device auto to take what there is."
+
+
+class BadCheckpoint(CannotRun):
+    hint = "Train one: omnitwin train"
+
+
+class CannotWrite(CannotRun):
+    hint = "Free some space or choose another folder (--home, or OMNITWIN_HOME)."
+
+
+class TrainingDiverged(CannotRun):
+    hint = "Try a smaller --learning-rate, or --precision fp32."

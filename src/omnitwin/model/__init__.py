@@ -1,0 +1,1 @@
+"""Twin networks: encoders, the pair score, checkpoints. Never imports the data."""

@@ -1,0 +1,52 @@
+"""Where omnitwin keeps things: what can be made again in the cache folder, trained networks in the data folder.
+
+`OMNITWIN_HOME` (or `omnitwin --home`) moves both under one folder.
+"""
+
+import os
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+HOME_VARIABLE = "OMNITWIN_HOME"
+WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
+STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` needs besides
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.jsonl"
+
+
+def cache_folder() -> Path:
+    """Downloaded and packed data; may be deleted at any time."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home).expanduser() / "cache" if home else PlatformDirs("omnitwin", appauthor=False).user_cache_path
+
+
+def data_folder() -> Path:
+    """Runs and checkpoints; no clean-up of caches may reach it."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home).expanduser() / "data" if home else PlatformDirs("omnitwin", appauthor=False).user_data_path
+
+
+def omniglot_folder() -> Path:
+    """Named as torchvision names it, so that both find the same zips."""
+    return cache_folder() / "omniglot-py"
+
+
+def runs_folder() -> Path:
+    return data_folder() / "runs"
+
+
+def newest_run() -> Path | None:
+    """The folder of the run whose weights were written last, or None."""
+    runs = [path.parent for path in runs_folder().glob(f"*/{WEIGHTS_FILE}")]
+    return max(runs, key=lambda run: (run / WEIGHTS_FILE).stat().st_mtime_ns, default=None)
+
+
+def find_run(name: str | None) -> Path | None:
+    """A run's folder from a path, a name under the runs folder, or None for the newest; None where there is none."""
+    if name is None:
+        return newest_run()
+    for folder in (Path(name).expanduser(), runs_folder() / name):
+        if folder.exists():
+            return folder
+    return None

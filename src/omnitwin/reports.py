@@ -1,0 +1,199 @@
+"""What workflows return, as frozen records of plain numbers and words, and the protocol by which they tell progress."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A grey image: width * height bytes, row by row, 255 for paper and 0 for ink."""
+
+    width: int
+    height: int
+    pixels: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredPair:
+    """Two pictures with what is known of them; score is the probability that they show the same, or None."""
+
+    left: Picture
+    right: Picture
+    left_label: str
+    right_label: str
+    similar: bool
+    score: float | None = None
+    predicted: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetReport:
+    """One set of images on this machine; fetched says that this call brought it here."""
+
+    name: str
+    fetched: bool
+    images: int
+    classes: int
+    alphabets: int
+    fingerprint: str
+    packed: Path
+    packed_bytes: int
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadReport:
+    sets: tuple[SetReport, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanReport:
+    """What a training run is about to do; seconds and bytes are measured on a few steps, or None before that."""
+
+    recipe: str
+    encoder: str
+    parameters: int
+    iterations: int
+    first_iteration: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    device: str
+    precision: str
+    images: int
+    classes: int
+    dataset: str
+    output: Path
+    seconds_per_iteration: float | None = None
+    seconds_in_all: float | None = None
+    weights_bytes: int | None = None
+    training_bytes: int | None = None
+    data_bytes: int | None = None
+    peak_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """One iteration (1 is the first): loss is the batch's mean binary cross-entropy in nats."""
+
+    iteration: int
+    loss: float
+    pairs_per_second: float
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport:
+    """How a run ended; stopped_by is None when all iterations were done, else `SIGINT`, `SIGTERM` or `time`."""
+
+    output: Path
+    weights: Path
+    weights_sha256: str
+    iteration: int
+    iterations: int
+    loss: float
+    seconds: float
+    pairs_per_second: float
+    stopped_by: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalReport:
+    """The example's exam; interval is Wilson's 95 % for the share of n right answers."""
+
+    exam: str
+    checkpoint: Path
+    weights_sha256: str
+    iteration: int
+    recipe: str
+    dataset: str
+    seed: int
+    threshold: float
+    batch_size: int
+    accuracies: tuple[float, ...]
+    accuracy: float
+    right: int
+    n: int
+    interval: tuple[float, float]
+    interval_method: str
+    device: str
+    precision: str
+    shown: tuple[ScoredPair, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonReport:
+    """The answer for two files: probability that they show the same thing, and the verdict at the threshold."""
+
+    first: Path
+    second: Path
+    same: bool
+    probability: float
+    threshold: float
+    checkpoint: Path
+    recipe: str
+    iteration: int
+    notes: tuple[str, ...]
+    first_picture: Picture
+    second_picture: Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowReport:
+    dataset: str
+    subset: str
+    seed: int
+    images: tuple[tuple[Picture, str], ...]
+    pairs: tuple[ScoredPair, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentReport:
+    versions: dict[str, str]
+    devices: tuple[str, ...]
+    chosen_device: str
+    precision: str
+    folders: dict[str, str]
+    variables: dict[str, str]
+
+
+Advance = Callable[[int], None]
+ShowStep = Callable[[StepReport], None]
+
+
+class Reporter(Protocol):
+    """Where a workflow tells what it is doing, while it is doing it."""
+
+    def note(self, text: str) -> None:
+        """Say one line."""
+
+    def warn(self, text: str) -> None:
+        """Say one line that should not be missed."""
+
+    def task(self, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+        """Follow some work of total units; the callable is told how many more are done. unit: `bytes` or a noun."""
+
+    def training(self, plan: PlanReport) -> AbstractContextManager[ShowStep]:
+        """Follow a training run; the callable is given the newest step now and then."""
+
+
+class _Silent:
+    def note(self, text: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        pass
+
+    def task(self, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+        return nullcontext(lambda count: None)
+
+    def training(self, plan: PlanReport) -> AbstractContextManager[ShowStep]:
+        return nullcontext(lambda step: None)
+
+
+SILENT: Reporter = _Silent()

@@ -1,0 +1,1 @@
+"""Draws reports: terminal text, terminal pictures, PNG figures. Never imports torch or a workflow."""

@@ -1,0 +1,130 @@
+"""Bring a data set to this machine: find or fetch its zip, check it, pack it; then load the packed file."""
+
+import shutil
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from omnitwin.config import SourceConfig
+from omnitwin.data import omniglot, synthetic
+from omnitwin.data.omniglot import OmniglotSet
+from omnitwin.data.packed import PackedSet, load_packed, read_record, save_packed
+from omnitwin.errors import BadInput, DatasetCorrupt, DatasetMissing
+from omnitwin.fetch import fetch
+from omnitwin.files import digest, replacing
+from omnitwin.paths import omniglot_folder
+from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetReport
+
+
+def download(config: SourceConfig, reporter: Reporter = SILENT) -> DownloadReport:
+    """Have both Omniglot sets packed on this machine; what is there already is left alone unless config.force."""
+    start = time.monotonic()
+    wanted = list(omniglot.SETS.values())
+    if config.source and Path(config.source).is_file():
+        held = omniglot.set_of_zip(Path(config.source))
+        if held is None:
+            stems = " nor ".join(one.stem for one in wanted)
+            raise BadInput(f"{config.source} holds neither {stems}", "Give one of the two Omniglot zips.")
+        wanted = [held]
+    reports = tuple(_ensure(one, config, reporter) for one in wanted)
+    return DownloadReport(sets=reports, seconds=time.monotonic() - start)
+
+
+def load(dataset: str, subset: str, source: SourceConfig, reporter: Reporter = SILENT) -> PackedSet:
+    """The `training` or `test` set of a data set, fetched first where it is missing."""
+    if subset not in omniglot.SETS:
+        raise BadInput(f"no set is called {subset!r}", f"Use {' or '.join(omniglot.SETS)}.")
+    if dataset == "synthetic":
+        return synthetic.draw_set(subset)
+    if dataset != "omniglot":
+        raise BadInput(f"no data set is called {dataset!r}", "Use omniglot or synthetic.")
+    return load_packed(_ensure(omniglot.SETS[subset], source, reporter).packed)
+
+
+def packed_path(one: OmniglotSet) -> Path:
+    return omniglot_folder() / f"{one.stem}.safetensors"
+
+
+def _ensure(one: OmniglotSet, config: SourceConfig, reporter: Reporter) -> SetReport:
+    packed = packed_path(one)
+    fetched = config.force or not _is_packed(packed, one)
+    origin = "packed before"
+    if fetched:
+        kept_zip = omniglot_folder() / f"{one.stem}.zip"
+        if kept_zip.is_file() and not config.force and config.source is None:
+            origin = str(kept_zip)
+            _pack(kept_zip, one, reporter)
+        elif config.source is None or _is_url(config.source):
+            origin = (config.source or omniglot.OFFICIAL_URL).rstrip("/") + f"/{one.stem}.zip"
+            _fetch_and_pack(origin, kept_zip, one, config, reporter)
+        else:
+            local = _find_local(Path(config.source).expanduser(), one)
+            origin = str(local)
+            _pack(local, one, reporter)
+            if local.is_file() and local.resolve() != kept_zip.resolve():
+                with replacing(kept_zip) as temporary:
+                    shutil.copyfile(local, temporary)
+    return SetReport(
+        name=one.name,
+        fetched=fetched,
+        images=one.images,
+        classes=one.characters,
+        alphabets=one.alphabets,
+        fingerprint=one.fingerprint,
+        packed=packed,
+        packed_bytes=packed.stat().st_size,
+        source=origin,
+    )
+
+
+def _is_packed(path: Path, one: OmniglotSet) -> bool:
+    try:
+        return path.is_file() and read_record(path)["fingerprint"] == one.fingerprint
+    except DatasetCorrupt:
+        return False
+
+
+def _is_url(source: str) -> bool:
+    return "://" in source
+
+
+def _find_local(source: Path, one: OmniglotSet) -> Path:
+    places = (
+        [source] if source.is_file() or source.name == one.stem else [source / f"{one.stem}.zip", source / one.stem]
+    )
+    for place in places:
+        if place.exists():
+            return place
+    if not source.exists():
+        raise BadInput(f"{source} does not exist", "Give a folder, a zip file or a base URL.")
+    raise BadInput(f"{source} holds neither {one.stem}.zip nor a folder {one.stem}", "Give another folder, or none.")
+
+
+def _fetch_and_pack(url: str, kept_zip: Path, one: OmniglotSet, config: SourceConfig, reporter: Reporter) -> None:
+    if config.offline:
+        raise DatasetMissing(
+            f"the {one.name} set is not on this machine and the network is forbidden (OMNITWIN_OFFLINE)",
+            "Run: omnitwin download --from FOLDER or ZIP",
+        )
+    reporter.note(f"Fetching the {one.name} set from {url}")
+    with ExitStack() as stack:
+
+        def started(total: int, there: int) -> Advance:
+            advance = stack.enter_context(reporter.task(f"Fetching {one.stem}.zip", total, "bytes"))
+            advance(there)
+            return advance
+
+        part = fetch(url, kept_zip, omniglot.LARGEST_ZIP, started)
+    try:
+        if config.source is None and digest(part, "md5") != one.md5:
+            raise DatasetCorrupt(f"{url} did not send the official zip (its MD5 is not {one.md5})", "Try again later.")
+        _pack(part, one, reporter)
+    except DatasetCorrupt as error:
+        part.unlink()
+        raise DatasetCorrupt(f"{error}; nothing was kept", "Try again, or name another source: --from") from error
+    part.replace(kept_zip)
+
+
+def _pack(path: Path, one: OmniglotSet, reporter: Reporter) -> None:
+    with reporter.task(f"Checking and packing the {one.name} set", one.images, "images") as advance:
+        save_packed(packed_path(one), omniglot.decode(path, one, advance))

@@ -1,0 +1,269 @@
+"""`omnitwin train`: run a recipe into a folder, watched, interruptible at any step and resumable bit for bit."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from omnitwin import __version__
+from omnitwin.config import Recipe, TrainConfig
+from omnitwin.device import describe_device, peak_memory, synchronize
+from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
+from omnitwin.files import make_folder, write_text
+from omnitwin.model.checkpoint import (
+    Description,
+    check_tensors,
+    load_state,
+    read_description,
+    save_checkpoint,
+    save_state,
+    weights_digest,
+)
+from omnitwin.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, find_run, runs_folder
+from omnitwin.reports import SILENT, PlanReport, Reporter, ShowStep, StepReport, TrainReport
+from omnitwin.workflows.acquire import load
+from omnitwin.workflows.trainer import Trainer
+
+FLUSH_SECONDS = 0.25  # between two looks at the losses: each look makes a GPU wait
+CHANCE_LOSS = math.log(2)  # nats: the loss of a network that answers one half to everything
+COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example leaves ln 2 within the first 50
+COLLAPSE_SPREAD = 1e-3  # standard deviation of a batch's logits below which the output is constant
+LONG_RUN = 1800.0  # seconds that nobody should be kept in the dark about
+MEASURED_STEPS, WARM_UP_STEPS = 3, 2
+
+Stop = Callable[[], str | None]
+
+
+def recorded(run: str | None) -> tuple[Path, Description]:
+    """The folder and description of a run to resume, by path or name, or None for the newest."""
+    folder = find_run(run)
+    if folder is None:
+        raise BadCheckpoint("no run to resume" if run is None else f"no run is called {run}")
+    return folder, read_description(folder / STATE_FILE)
+
+
+def plan(config: TrainConfig, reporter: Reporter = SILENT) -> PlanReport:
+    """What train would do, with time and memory from a few steps measured here; nothing is written."""
+    trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
+    for iteration in range(1, WARM_UP_STEPS + 1):
+        trainer.step(iteration)
+    synchronize(trainer.device)
+    start = time.perf_counter()
+    for iteration in range(1, MEASURED_STEPS + 1):
+        trainer.step(iteration)
+    synchronize(trainer.device)
+    seconds = (time.perf_counter() - start) / MEASURED_STEPS
+    weights = sum(tensor.nbytes for tensor in trainer.network.state_dict().values())
+    return replace(
+        _describe_run(config, trainer, 0, _output(config)),
+        seconds_per_iteration=seconds,
+        seconds_in_all=seconds * config.recipe.iterations,
+        weights_bytes=weights,
+        training_bytes=weights + 3 * sum(parameter.nbytes for parameter in trainer.network.parameters()),
+        data_bytes=trainer.packed.images_NHW.nbytes,
+        peak_bytes=peak_memory(trainer.device),
+    )
+
+
+def train(
+    config: TrainConfig, reporter: Reporter = SILENT, stop: Stop = lambda: None, resume: Path | None = None
+) -> TrainReport:
+    """Train from the start, or on from the run in the folder resume; stop() is asked after each step."""
+    output = resume or _output(config)
+    if resume is None and (output / STATE_FILE).exists():
+        raise BadInput(f"{output} already holds a run", f"Go on with it (--resume {output}) or choose another --name.")
+    trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
+    return _Run(config, trainer, reporter, output).go(stop, resumed=resume is not None)
+
+
+def _output(config: TrainConfig) -> Path:
+    if config.output is not None:
+        return config.output
+    return runs_folder() / (config.name or f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+
+
+def _describe_run(config: TrainConfig, trainer: Trainer, done: int, output: Path) -> PlanReport:
+    recipe = config.recipe
+    return PlanReport(
+        recipe=recipe.name,
+        encoder=recipe.encoder,
+        parameters=trainer.parameters,
+        iterations=recipe.iterations,
+        first_iteration=done + 1,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        seed=recipe.seed,
+        device=describe_device(trainer.device),
+        precision=trainer.precision,
+        images=len(trainer.packed),
+        classes=len(trainer.packed.class_names),
+        dataset=trainer.packed.name,
+        output=output,
+    )
+
+
+class _Run:
+    """A run's life: steps, metrics, checkpoints, and when to end."""
+
+    def __init__(self, config: TrainConfig, trainer: Trainer, reporter: Reporter, output: Path) -> None:
+        self.config, self.recipe, self.trainer, self.reporter, self.output = (
+            config,
+            config.recipe,
+            trainer,
+            reporter,
+            output,
+        )
+        self.done = 0
+        self.loss = math.nan
+        self.warnings: list[str] = []
+        self.pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []
+        self.recent: list[tuple[float, float]] = []  # loss and spread of the last 100 iterations
+
+    def go(self, stop: Stop, resumed: bool) -> TrainReport:
+        make_folder(self.output)
+        if resumed:
+            self._restore()
+        self._write_config()
+        first = self.done + 1
+        stopped_by: str | None = None
+        self.start = self.flushed = self.saved = time.monotonic()
+        plan_report = _describe_run(self.config, self.trainer, self.done, self.output)
+        with (
+            (self.output / METRICS_FILE).open("a", encoding="utf-8") as self.metrics,
+            self.reporter.training(plan_report) as show,
+        ):
+            for iteration in range(first, self.recipe.iterations + 1):
+                self.pending.append((iteration, *self.trainer.step(iteration)))
+                self.done = iteration
+                now = time.monotonic()
+                stopped_by = stop() or ("time" if now - self.start >= (self.config.max_seconds or math.inf) else None)
+                if now - self.flushed >= FLUSH_SECONDS or stopped_by or iteration == self.recipe.iterations:
+                    self._flush(show)
+                if iteration == first + MEASURED_STEPS:
+                    self._foretell(time.monotonic() - self.start, iteration - first + 1)
+                if stopped_by:
+                    break
+                if now - self.saved >= self.config.checkpoint_seconds:
+                    self._save(show)
+            seconds = time.monotonic() - self.start
+            self._save(show)
+        return TrainReport(
+            output=self.output,
+            weights=self.output / WEIGHTS_FILE,
+            weights_sha256=weights_digest(self.output / WEIGHTS_FILE),
+            iteration=self.done,
+            iterations=self.recipe.iterations,
+            loss=self.loss,
+            seconds=seconds,
+            pairs_per_second=(self.done - first + 1) * self.recipe.batch_size / seconds if seconds else 0.0,
+            stopped_by=stopped_by if self.done < self.recipe.iterations else None,
+            warnings=tuple(self.warnings),
+        )
+
+    def _flush(self, show: ShowStep) -> None:
+        """Bring the losses over from the device, write them down and look at them."""
+        if not self.pending:
+            return
+        values = torch.stack([torch.stack(pair) for _, *pair in self.pending]).tolist()
+        now = time.monotonic()
+        rate = len(values) * self.recipe.batch_size / max(now - self.flushed, 1e-9)
+        self.flushed = now
+        for (iteration, *_), (loss, spread) in zip(self.pending, values, strict=True):
+            self.loss = loss
+            self.recent = [*self.recent[-99:], (loss, spread)]
+            step = StepReport(iteration=iteration, loss=loss, pairs_per_second=rate, elapsed_seconds=now - self.start)
+            if not math.isfinite(loss):
+                raise TrainingDiverged(
+                    f"the loss is {loss} at iteration {iteration}; the last checkpoint in {self.output} is from before"
+                )
+            self.metrics.write(json.dumps(asdict(step), sort_keys=True) + "\n")
+        self.metrics.flush()
+        self.pending.clear()
+        self._watch()
+        show(step)
+
+    def _watch(self) -> None:
+        if self.warnings or self.done < COLLAPSE_AFTER or len(self.recent) < 100:
+            return
+        mean_loss = sum(loss for loss, _ in self.recent) / len(self.recent)
+        if abs(mean_loss - CHANCE_LOSS) < 0.002 and max(spread for _, spread in self.recent) < COLLAPSE_SPREAD:
+            self.warnings.append(
+                f"collapsed: after {self.done} iterations the network still gives every pair the same answer "
+                f"(loss {mean_loss:.4f}, which is ln 2). Stop, and try another --seed, another --learning-rate or fp32."
+            )
+            self.reporter.warn(self.warnings[-1])
+
+    def _foretell(self, seconds: float, steps: int) -> None:
+        remaining = (self.recipe.iterations - self.done) * seconds / steps
+        if remaining > LONG_RUN and self.config.max_seconds is None and self.trainer.device.type == "cpu":
+            self.reporter.note(
+                f"At {seconds / steps:.1f} s an iteration all {self.recipe.iterations:,} take about "
+                f"{remaining / 3600:.1f} h here. Shorter: --iterations 1000, --max-time 30m, or --recipe small; "
+                "Ctrl-C stops and saves at any time."
+            )
+
+    def _description(self) -> Description:
+        return Description(
+            recipe=self.recipe,
+            iteration=self.done,
+            precision=self.trainer.precision,
+            dataset=self.trainer.packed.name,
+            fingerprint=self.trainer.packed.fingerprint,
+            metrics={"loss": self.loss},
+        )
+
+    def _save(self, show: ShowStep) -> None:
+        self._flush(show)
+        description = self._description()
+        save_state(self.output / STATE_FILE, self.trainer.state(), description)
+        save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.network, description)
+        self.saved = time.monotonic()
+
+    def _restore(self) -> None:
+        path = self.output / STATE_FILE
+        state, description = load_state(path)
+        if description.fingerprint != self.trainer.packed.fingerprint:
+            raise BadInput(f"{self.output} was trained on other images than {self.trainer.packed.name} holds now", "")
+        if description.iteration >= self.recipe.iterations:
+            raise BadInput(
+                f"{self.output} has done its {description.iteration} iterations", "To go on give more --iterations."
+            )
+        check_tensors(path, self.trainer.wanted_state(), state)
+        self.trainer.restore(state)
+        self.done, self.loss = description.iteration, description.metrics["loss"]
+        self._cut_metrics()
+
+    def _cut_metrics(self) -> None:
+        """Drop what was logged after the state that the run goes on from, and a line that a kill left half written."""
+        path = self.output / METRICS_FILE
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                if json.loads(line)["iteration"] <= self.done:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError, TypeError):
+                continue
+        write_text(path, "".join(kept))
+
+    def _write_config(self) -> None:
+        effective = {
+            "omnitwin": __version__,
+            "torch": torch.__version__,
+            "recipe": asdict(self.recipe),
+            "dataset": self.trainer.packed.name,
+            "fingerprint": self.trainer.packed.fingerprint,
+            "device": describe_device(self.trainer.device),
+            "precision": self.trainer.precision,
+            "compile": self.config.compile,
+        }
+        write_text(self.output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
+
+
+def resumed_recipe(description: Description, iterations: int | None) -> Recipe:
+    """The recipe of a recorded run, with more iterations where asked for."""
+    recipe = description.recipe
+    return recipe if iterations is None else replace(recipe, iterations=iterations)
