@@ -1,1 +1,107 @@
-def main() -> None: ...
+"""The command `omnitwin`: words become a config, a workflow does the work, a view draws its report.
+
+`main` is the one place where an error becomes a line on stderr and an exit code.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from omnitwin import __version__
+from omnitwin.cli.compare import compare
+from omnitwin.cli.demo import demo
+from omnitwin.cli.download import download
+from omnitwin.cli.env import env
+from omnitwin.cli.eval import evaluate
+from omnitwin.cli.show import show
+from omnitwin.cli.train import spell_out_resume, train
+from omnitwin.errors import ExitCode, OmnitwinError
+from omnitwin.paths import HOME_VARIABLE
+
+app = typer.Typer(
+    name="omnitwin",
+    help="Train a twin network to tell whether two images show the same thing, measure it, and ask it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "download": download,
+    "show": show,
+    "train": train,
+    "eval": evaluate,
+    "compare": compare,
+    "demo": demo,
+    "env": env,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"omnitwin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            "--home",
+            metavar="FOLDER",
+            help=f"Keep data and runs under this folder (also: {HOME_VARIABLE}).",
+            show_default="the user's cache and data folders",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    if home is not None:
+        os.environ[HOME_VARIABLE] = str(home)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that errors.ExitCode names."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no such letter still gets a line
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = app(spell_out_resume(sys.argv[1:]), prog_name="omnitwin", standalone_mode=False)
+        return ExitCode.INTERRUPTED if code == ExitCode.INTERRUPTED else int(code or 0)
+    except OmnitwinError as error:
+        if os.environ.get("OMNITWIN_DEBUG"):
+            raise
+        return _complain(error.line(), error.exit_code)
+    except TyperException as error:  # the words on the command line
+        text = error.format_message()
+        if not text:  # no command given: the help has been shown
+            return ExitCode.BAD_INPUT
+        context = getattr(error, "ctx", None)
+        return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted.", ExitCode.INTERRUPTED)
+    except Exception as error:
+        if os.environ.get("OMNITWIN_DEBUG"):
+            raise
+        name = type(error).__name__
+        return _complain(f"unexpected {name}: {error}. For the traceback: OMNITWIN_DEBUG=1", ExitCode.UNEXPECTED)
+
+
+def _complain(text: str, code: ExitCode) -> int:
+    from omnitwin.view.console import message_console, say
+
+    say(message_console(), f"omnitwin: {' '.join(text.split())}", "bold red")
+    return code

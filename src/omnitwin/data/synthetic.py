@@ -14,7 +14,7 @@ from omnitwin.data.packed import PackedSet, fingerprint
 
 SIZE = 105  # pixels a side, as Omniglot
 DRAWERS = 20  # hands an alphabet, as Omniglot
-ALPHABETS = {"training": 10, "test": 5}
+ALPHABETS = {"training": 25, "test": 10}
 CHARACTERS = 20  # in each alphabet
 CURVE_POINTS = 12  # straight pieces that a stroke is drawn with
 UNSTEADY = 0.035  # standard deviation of a control point's place, as a share of the image

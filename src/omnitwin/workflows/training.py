@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from omnitwin import __version__
-from omnitwin.config import Recipe, TrainConfig
+from omnitwin.config import TrainConfig
 from omnitwin.device import describe_device, peak_memory, synchronize
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.files import make_folder, write_text
@@ -23,9 +23,10 @@ from omnitwin.model.checkpoint import (
     save_state,
     weights_digest,
 )
-from omnitwin.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, find_run, runs_folder
+from omnitwin.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, find_run, runs_folder
 from omnitwin.reports import SILENT, PlanReport, Reporter, ShowStep, StepReport, TrainReport
 from omnitwin.workflows.acquire import load
+from omnitwin.workflows.runlog import RunLog
 from omnitwin.workflows.trainer import Trainer
 
 FLUSH_SECONDS = 0.25  # between two looks at the losses: each look makes a GPU wait
@@ -133,7 +134,7 @@ class _Run:
         self.start = self.flushed = self.saved = time.monotonic()
         plan_report = _describe_run(self.config, self.trainer, self.done, self.output)
         with (
-            (self.output / METRICS_FILE).open("a", encoding="utf-8") as self.metrics,
+            RunLog(self.output, self.done) as self.log,
             self.reporter.training(plan_report) as show,
         ):
             for iteration in range(first, self.recipe.iterations + 1):
@@ -172,19 +173,21 @@ class _Run:
         now = time.monotonic()
         rate = len(values) * self.recipe.batch_size / max(now - self.flushed, 1e-9)
         self.flushed = now
+        steps: list[StepReport] = []
         for (iteration, *_), (loss, spread) in zip(self.pending, values, strict=True):
             self.loss = loss
             self.recent = [*self.recent[-99:], (loss, spread)]
-            step = StepReport(iteration=iteration, loss=loss, pairs_per_second=rate, elapsed_seconds=now - self.start)
             if not math.isfinite(loss):
                 raise TrainingDiverged(
                     f"the loss is {loss} at iteration {iteration}; the last checkpoint in {self.output} is from before"
                 )
-            self.metrics.write(json.dumps(asdict(step), sort_keys=True) + "\n")
-        self.metrics.flush()
+            steps.append(
+                StepReport(iteration=iteration, loss=loss, pairs_per_second=rate, elapsed_seconds=now - self.start)
+            )
+        self.log.write(steps)
         self.pending.clear()
         self._watch()
-        show(step)
+        show(steps[-1])
 
     def _watch(self) -> None:
         if self.warnings or self.done < COLLAPSE_AFTER or len(self.recent) < 100:
@@ -235,19 +238,6 @@ class _Run:
         check_tensors(path, self.trainer.wanted_state(), state)
         self.trainer.restore(state)
         self.done, self.loss = description.iteration, description.metrics["loss"]
-        self._cut_metrics()
-
-    def _cut_metrics(self) -> None:
-        """Drop what was logged after the state that the run goes on from, and a line that a kill left half written."""
-        path = self.output / METRICS_FILE
-        kept = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            try:
-                if json.loads(line)["iteration"] <= self.done:
-                    kept.append(line + "\n")
-            except (ValueError, KeyError, TypeError):
-                continue
-        write_text(path, "".join(kept))
 
     def _write_config(self) -> None:
         effective = {
@@ -261,9 +251,3 @@ class _Run:
             "compile": self.config.compile,
         }
         write_text(self.output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
-
-
-def resumed_recipe(description: Description, iterations: int | None) -> Recipe:
-    """The recipe of a recorded run, with more iterations where asked for."""
-    recipe = description.recipe
-    return recipe if iterations is None else replace(recipe, iterations=iterations)

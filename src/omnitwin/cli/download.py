@@ -1,0 +1,37 @@
+"""`omnitwin download`."""
+
+from typing import Annotated
+
+import typer
+
+from omnitwin.cli.options import Json, Quiet, source
+
+
+def download(
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="SOURCE",
+            help="A folder, a zip file or a base URL to take the data from (also: OMNITWIN_MIRROR).",
+            show_default="the official address",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch anew what is already here.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch Omniglot's training and test sets, check every pixel and pack them.
+
+    OMNITWIN_OFFLINE=1 forbids the network.
+    """
+    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.progress import reporter
+    from omnitwin.view.tables import show_download
+    from omnitwin.workflows import acquire
+
+    report = acquire.download(source(from_, force), reporter(quiet))
+    if json:
+        print_json(report)
+    elif not quiet:
+        show_download(report, result_console())

@@ -1,0 +1,16 @@
+"""`omnitwin env`."""
+
+from omnitwin.cli.options import Json
+
+
+def env(json: Json = False) -> None:
+    """Print versions, devices and folders: what a bug report needs."""
+    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.tables import show_environment
+    from omnitwin.workflows.environment import describe_environment
+
+    report = describe_environment()
+    if json:
+        print_json(report)
+    else:
+        show_environment(report, result_console())

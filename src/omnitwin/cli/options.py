@@ -1,0 +1,76 @@
+"""Options that several commands share, and how their words become config fields. Imports nothing heavy."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from omnitwin.config import DATASETS, SourceConfig
+from omnitwin.errors import BadInput
+from omnitwin.paths import WEIGHTS_FILE, runs_folder
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
+
+
+def complete_device(incomplete: str) -> list[str]:
+    return [name for name in ("auto", "cpu", "cuda", "cuda:0", "mps") if name.startswith(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    names = sorted(path.parent.name for path in runs_folder().glob(f"*/{WEIGHTS_FILE}"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_dataset(incomplete: str) -> list[str]:
+    return [name for name in DATASETS if name.startswith(incomplete)]
+
+
+def complete_precision(incomplete: str) -> list[str]:
+    return [name for name in ("auto", "fp32", "bf16") if name.startswith(incomplete)]
+
+
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device),
+]
+Precision = Annotated[
+    str,
+    typer.Option("--precision", metavar="NAME", help="auto, fp32 or bf16.", autocompletion=complete_precision),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="PATH or NAME",
+        help="A weights file, a run's folder or a run's name.",
+        show_default="the newest run",
+        autocompletion=complete_run,
+    ),
+]
+Figure = Annotated[
+    Path | None, typer.Option("--figure", metavar="FILE.png", help="Write the pictures to an image file.")
+]
+Dataset = Annotated[
+    str,
+    typer.Option("--dataset", metavar="NAME", help="omniglot or synthetic.", autocompletion=complete_dataset),
+]
+
+
+def source(from_: str | None = None, force: bool = False) -> SourceConfig:
+    """Where data comes from: --from, else OMNITWIN_MIRROR, else the official address."""
+    offline = os.environ.get("OMNITWIN_OFFLINE", "") not in ("", "0")
+    return SourceConfig(source=from_ or os.environ.get("OMNITWIN_MIRROR") or None, offline=offline, force=force)
+
+
+def parse_duration(text: str | None) -> float | None:
+    """Seconds of `90`, `90s`, `30m` or `1.5h`."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None or float(match[1]) == 0:
+        raise BadInput(f"{text!r} is no duration", "Write it like 90s, 30m or 1.5h.")
+    return float(match[1]) * UNITS[match[2]]

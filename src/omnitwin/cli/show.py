@@ -1,0 +1,44 @@
+"""`omnitwin show`."""
+
+from typing import Annotated
+
+import typer
+
+from omnitwin.cli.options import Dataset, Figure, Json, Quiet, source
+from omnitwin.config import ShowConfig
+
+DEFAULT = ShowConfig()
+
+
+def complete_subset(incomplete: str) -> list[str]:
+    return [name for name in ("training", "test") if name.startswith(incomplete)]
+
+
+def show(
+    images: Annotated[int, typer.Option("--images", min=0, help="How many random images.")] = DEFAULT.images,
+    pairs: Annotated[int, typer.Option("--pairs", min=0, help="How many random pairs.")] = DEFAULT.pairs,
+    subset: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="training or test.", autocompletion=complete_subset)
+    ] = DEFAULT.subset,
+    dataset: Dataset = DEFAULT.dataset,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same images.")] = DEFAULT.seed,
+    figure: Figure = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show random images with their labels, and random pairs, similar and dissimilar, as training draws them."""
+    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.figures import browse_figure, check_figure
+    from omnitwin.view.progress import reporter
+    from omnitwin.view.tables import show_browse
+    from omnitwin.workflows import browsing
+
+    check_figure(figure)
+    config = ShowConfig(images=images, pairs=pairs, subset=subset, dataset=dataset, seed=seed, source=source())
+    report = browsing.show(config, reporter(quiet))
+    if json:
+        print_json(report)
+    elif not quiet:
+        show_browse(report, result_console())
+    if figure is not None:
+        browse_figure(report, figure)

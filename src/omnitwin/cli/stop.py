@@ -1,0 +1,34 @@
+"""The Stop button: the first Ctrl-C or SIGTERM asks to finish the step, the second ends at once."""
+
+import signal
+from types import FrameType
+from typing import Any, Self
+
+from omnitwin.errors import ExitCode
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNAL_EXIT = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED}
+
+
+class StopButton:
+    """Within the context, calling it returns the name of the signal that came, or None."""
+
+    def __init__(self) -> None:
+        self.pressed: str | None = None
+        self.before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self.before = {number: signal.signal(number, self._press) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def __call__(self) -> str | None:
+        return self.pressed
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        self.pressed = signal.Signals(number).name
+        for again in SIGNALS:
+            signal.signal(again, self.before[again] if again == signal.SIGINT else signal.SIG_DFL)

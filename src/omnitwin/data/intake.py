@@ -1,0 +1,101 @@
+"""Any image file becomes what a network was trained on: a grey square, ink dark on paper light.
+
+Order: orientation (EXIF), alpha on white, grey, polarity, contrast, size, padding with paper.
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from omnitwin.errors import BadImage
+
+OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere
+WHITE = 255
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Intake:
+    """An image as a network sees it, in size x size grey levels from 0 for ink to 255 for paper, and what was done."""
+
+    image: Image.Image
+    notes: tuple[str, ...]
+
+
+def read_image(path: Path, size: int) -> Intake:
+    """Read any format that Pillow reads; BadImage says what is wrong with a file that is no image.
+
+    An image that is size x size, black and white, ink on paper, comes out with its pixels unchanged.
+    """
+    grey = _open(path)
+    notes = []
+    if _is_light_on_dark(grey):
+        grey = ImageOps.invert(grey)
+        notes.append("light ink on dark was turned round")
+    low, high = grey.getextrema()
+    if low == high:
+        notes.append("the image is blank")
+        grey = Image.new("L", grey.size, WHITE)
+    else:
+        grey = ImageOps.autocontrast(grey)
+    if grey.size != (size, size):
+        notes.append(f"{grey.width} x {grey.height} was scaled to fit {size} x {size}")
+        grey = _fit(grey, size)
+    return Intake(image=grey, notes=tuple(notes))
+
+
+def _open(path: Path) -> Image.Image:
+    if path.is_dir():
+        raise BadImage(f"{path} is a folder, not an image")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.format in OUTSIDE_PROGRAMS:
+                    raise BadImage(f"{path} is {image.format}, which is not read")
+                image.load()
+                return _grey(ImageOps.exif_transpose(image))
+    except FileNotFoundError:
+        raise BadImage(f"{path} does not exist") from None
+    except PermissionError as error:
+        raise BadImage(f"{path} may not be read: {error.strerror}", "Check its permissions.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadImage(f"{path} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels", "Scale it down first.") from None
+    except UnidentifiedImageError:
+        empty = path.stat().st_size == 0
+        raise BadImage(f"{path} is {'an empty file' if empty else 'no image that Pillow can read'}") from None
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError, TypeError) as error:
+        raise BadImage(f"{path} is damaged: {error}") from error
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """Eight-bit grey; what is transparent shows white paper."""
+    if image.mode in ("I;16", "I;16L", "I;16B", "I", "F"):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+        low, high = float(values.min()), float(values.max())
+        return Image.fromarray(((values - low) * (WHITE / max(high - low, 1e-9))).round().astype(np.uint8))
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
+    return image.convert("RGB").convert("L") if image.mode not in ("1", "L") else image.convert("L")
+
+
+def _is_light_on_dark(grey: Image.Image) -> bool:
+    """Whether the border, where paper shows, is mostly darker than the middle of the grey levels in use."""
+    pixels = np.asarray(grey)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    low, high = grey.getextrema()
+    return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
+
+
+def _fit(grey: Image.Image, size: int) -> Image.Image:
+    """Scale the longer side to size, keeping the aspect, and put the image in the middle of a square of paper."""
+    scale = size / max(grey.size)
+    fitted = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
+    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    square = Image.new("L", (size, size), WHITE)
+    square.paste(grey.resize(fitted, method), ((size - fitted[0]) // 2, (size - fitted[1]) // 2))
+    return square

@@ -1,0 +1,60 @@
+"""Consoles for results (stdout) and messages (stderr), and text from outside made harmless."""
+
+import json
+import math
+import os
+import sys
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from omnitwin.reports import Picture
+
+
+class PipeConsole(Console):
+    """A console whose reader may leave (`| head -1`): from then on it is silent, and the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+def result_console() -> Console:
+    return PipeConsole(file=sys.stdout, highlight=False)
+
+
+def message_console() -> Console:
+    return PipeConsole(file=sys.stderr, highlight=False)
+
+
+def clean(text: str) -> str:
+    """Text with every control and other unprintable character spelled out, so that none reaches the terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print one line as it is: no markup, no wrapping."""
+    console.print(Text(clean(text), style=style), soft_wrap=True)
+
+
+def print_json(report: Any) -> None:
+    """A report as JSON on stdout: every field but the pictures."""
+    result_console().out(json.dumps(_plain(report), indent=2, allow_nan=False), highlight=False)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: _plain(part) for name, part in pairs if not isinstance(part, Picture)}
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value if not isinstance(part, Picture)]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,124 @@
+"""Sheets of pictures with titles, as image files (PNG, or whatever the file's ending says and Pillow writes)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from omnitwin.errors import BadInput
+from omnitwin.files import replacing
+from omnitwin.reports import ComparisonReport, EvalReport, Picture, ScoredPair, ShowReport
+from omnitwin.view.words import percent
+
+PICTURE = 210  # pixels a side of one drawn picture
+MARGIN = 16  # pixels between things
+TEXT = 18  # pixels of a title's letters
+BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#9a9a9a", "#00735c", "#c0392b", "#7b3294"  # told apart colour-blind too
+PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
+
+
+@dataclass(frozen=True)
+class _Cell:
+    pictures: tuple[Picture, ...]
+    lines: tuple[tuple[str, str], ...]  # text and its colour
+
+
+def check_figure(path: Path | None) -> None:
+    """BadInput for an ending that no image format has: said before the work, not after it."""
+    if path is not None and path.suffix.lower() not in Image.registered_extensions():
+        raise BadInput(f"{path} does not end like an image file", "Name it FILE.png.")
+
+
+def browse_figure(report: ShowReport, path: Path) -> None:
+    """The random images with their labels, then the random pairs titled similar or dissimilar."""
+    images = [_Cell((picture,), tuple((line, BLACK) for line in _label(label))) for picture, label in report.images]
+    pairs = [_Cell((pair.left, pair.right), (_similarity(pair),)) for pair in report.pairs]
+    parts = [_sheet(cells, row) for cells, row in ((images, IMAGES_A_ROW), (pairs, PAIRS_A_ROW)) if cells]
+    _write(_stack(f"{report.dataset}, seed {report.seed}", parts), path)
+
+
+def evaluation_figure(report: EvalReport, path: Path) -> None:
+    """The example's last figure: test pairs with target, prediction and score."""
+    low, high = report.interval
+    title = f"{report.dataset}: {percent(report.accuracy)} of {report.n} pairs ({percent(low)} to {percent(high)})"
+    _write(_stack(title, [_sheet([_scored_cell(pair) for pair in report.shown], PAIRS_A_ROW)]), path)
+
+
+def comparison_figure(report: ComparisonReport, path: Path) -> None:
+    """Both images as the network saw them, with the verdict."""
+    verdict = ("same", GREEN) if report.same else ("different", RED)
+    lines = (verdict, (f"probability {report.probability:.4f}, threshold {report.threshold:g}", BLACK))
+    cell = _Cell((report.first_picture, report.second_picture), lines)
+    _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path)
+
+
+def _label(label: str) -> list[str]:
+    """An image's label in two lines: `Alphabet/character`, `drawing 7`."""
+    return label.rsplit(", ", 1)
+
+
+def _similarity(pair: ScoredPair) -> tuple[str, str]:
+    return ("similar", GREEN) if pair.similar else ("dissimilar", PURPLE)
+
+
+def _scored_cell(pair: ScoredPair) -> _Cell:
+    right = pair.predicted == pair.similar
+    predicted = "similar" if pair.predicted else "dissimilar"
+    return _Cell(
+        (pair.left, pair.right),
+        (
+            (f"Target: {'similar' if pair.similar else 'dissimilar'}", BLACK),
+            (f"Predicted: {predicted}, Score: {pair.score:.4f}", BLACK),
+            ("right" if right else "WRONG", GREEN if right else RED),
+        ),
+    )
+
+
+def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
+    """Cells in rows of per_row; all have as many pictures and lines as the first."""
+    per_row = min(per_row, len(cells))
+    font = ImageFont.load_default(TEXT)
+    line_height = round(TEXT * 1.35)
+    cell_width = len(cells[0].pictures) * (PICTURE + MARGIN // 2) + MARGIN
+    cell_height = PICTURE + len(cells[0].lines) * line_height + 2 * MARGIN
+    rows = -(-len(cells) // per_row)
+    sheet = Image.new("RGB", (per_row * cell_width + MARGIN, rows * cell_height), "white")
+    pen = ImageDraw.Draw(sheet)
+    for index, cell in enumerate(cells):
+        x, y = MARGIN + index % per_row * cell_width, index // per_row * cell_height
+        for text, colour in cell.lines:
+            pen.text((x, y), _shorten(text, cell_width - MARGIN, font), fill=colour, font=font)
+            y += line_height
+        for place, picture in enumerate(cell.pictures):
+            grey = Image.frombytes("L", (picture.width, picture.height), picture.pixels)
+            left = x + place * (PICTURE + MARGIN // 2)
+            sheet.paste(grey.resize((PICTURE, PICTURE), Image.Resampling.NEAREST), (left, y))
+            pen.rectangle((left, y, left + PICTURE - 1, y + PICTURE - 1), outline=GREY)
+    return sheet
+
+
+def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..."
+
+
+def _stack(title: str, parts: Sequence[Image.Image]) -> Image.Image:
+    font = ImageFont.load_default(TEXT)
+    head = TEXT + 2 * MARGIN
+    width = max([part.width for part in parts] + [round(font.getlength(title)) + 2 * MARGIN])
+    sheet = Image.new("RGB", (width, head + sum(part.height for part in parts)), "white")
+    ImageDraw.Draw(sheet).text((MARGIN, MARGIN), title, fill=BLACK, font=font)
+    y = head
+    for part in parts:
+        sheet.paste(part, (0, y))
+        y += part.height
+    return sheet
+
+
+def _write(sheet: Image.Image, path: Path) -> None:
+    with replacing(path) as temporary:
+        sheet.save(temporary)

@@ -1,0 +1,101 @@
+"""Grey pictures in a terminal: half blocks where there is colour, a ramp of characters where there is none."""
+
+from collections.abc import Sequence
+
+from PIL import Image
+from rich.console import Console, Group, RenderableType
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from omnitwin.reports import Picture, ScoredPair
+from omnitwin.view.console import clean
+
+RAMP = " .:-=+*#%@"  # from paper to ink
+GAP = 2  # columns between two pictures
+NARROWEST, WIDEST = 12, 28  # columns of one picture
+
+
+def draw_picture(picture: Picture, columns: int, console: Console) -> Text:
+    """A picture columns wide and half as many lines high: a character is twice as high as wide."""
+    lines = max(1, round(columns * picture.height / picture.width / 2))
+    image = Image.frombytes("L", (picture.width, picture.height), picture.pixels)
+    if has_colour(console):
+        grey = image.resize((columns, 2 * lines), Image.Resampling.BOX).tobytes()
+        rows = [grey[start : start + columns] for start in range(0, len(grey), columns)]
+        text = Text(no_wrap=True)
+        for upper, lower in zip(rows[::2], rows[1::2], strict=True):
+            for above, below in zip(upper, lower, strict=True):
+                style = Style(color=f"rgb({above},{above},{above})", bgcolor=f"rgb({below},{below},{below})")
+                text.append("▀", style)
+            text.append("\n")
+    else:
+        grey = image.resize((columns, lines), Image.Resampling.BOX).tobytes()
+        darkest = max(1, 255 - min(grey))  # thin strokes fade when averaged: the darkest spot gets the last character
+        cells = [RAMP[(255 - value) * (len(RAMP) - 1) // darkest] for value in grey]
+        rows_of_text = ["".join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
+        text = Text("\n".join(rows_of_text) + "\n", no_wrap=True)
+    text.rstrip()
+    return text
+
+
+def has_colour(console: Console) -> bool:
+    """Whether shades of grey and block characters reach the reader."""
+    return console.color_system is not None and not console.no_color and console.encoding.startswith("utf")
+
+
+def draw_pair(pair: ScoredPair, columns: int, console: Console) -> RenderableType:
+    """Both pictures side by side; the titles above them say what is known."""
+    return _beside([draw_picture(pair.left, columns, console), draw_picture(pair.right, columns, console)])
+
+
+def pair_columns(console: Console, per_line: int = 1) -> int:
+    """Columns of one picture where per_line pairs stand side by side."""
+    space = (console.width - (per_line - 1) * 2 * GAP) // per_line
+    return max(4, min(WIDEST, (space - GAP) // 2))
+
+
+def draw_pairs(pairs: Sequence[ScoredPair], console: Console) -> RenderableType:
+    """Pairs with their titles in as many columns as the terminal has room for."""
+    per_line = max(1, (console.width + 2 * GAP) // (2 * NARROWEST + 3 * GAP))
+    columns = pair_columns(console, per_line)
+    cells = [Group(pair_title(pair), draw_pair(pair, columns, console), Text()) for pair in pairs]
+    return _grid(cells, per_line)
+
+
+def draw_images(images: Sequence[tuple[Picture, str]], console: Console) -> RenderableType:
+    """Pictures with their labels in as many columns as the terminal has room for."""
+    per_line = max(1, console.width // (NARROWEST + 2 * GAP + 4))
+    columns = max(4, console.width // per_line - GAP)
+    columns = min(columns, WIDEST)
+    cells = [
+        Group(draw_picture(picture, columns, console), Text(clean(label), overflow="ellipsis"), Text())
+        for picture, label in images
+    ]
+    return _grid(cells, per_line)
+
+
+def pair_title(pair: ScoredPair) -> Text:
+    """`similar`, or for a scored pair its target, prediction and score, and whether they agree."""
+    target = "similar" if pair.similar else "dissimilar"
+    if pair.score is None or pair.predicted is None:
+        return Text(target, style="bold green" if pair.similar else "bold magenta")
+    predicted = "similar" if pair.predicted else "dissimilar"
+    right = pair.predicted == pair.similar
+    return Text.assemble(
+        ("right" if right else "WRONG", "bold green" if right else "bold red"),
+        f"\nTarget: {target}\nPredicted: {predicted}\nScore: {pair.score:.4f}",
+    )
+
+
+def _beside(pictures: Sequence[RenderableType]) -> Table:
+    table = Table.grid(padding=(0, GAP, 0, 0))
+    table.add_row(*pictures)
+    return table
+
+
+def _grid(cells: Sequence[RenderableType], per_line: int) -> Table:
+    table = Table.grid(padding=(0, 2 * GAP, 0, 0))
+    for start in range(0, len(cells), per_line):
+        table.add_row(*cells[start : start + per_line])
+    return table

@@ -1,0 +1,129 @@
+"""Progress on stderr: bars and a live training monitor in a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from omnitwin.reports import SILENT, Advance, PlanReport, Reporter, ShowStep, StepReport
+from omnitwin.view.console import clean, message_console, say
+from omnitwin.view.words import bytes_in_words, curve, time_in_words
+
+LINE_SECONDS = 15.0  # between two progress lines where there is no terminal
+CURVE_COLUMNS = 40
+SMOOTHING = 0.9  # of the loss that is written beside the curve: share of the past in a moving average
+
+
+def reporter(quiet: bool) -> Reporter:
+    """Silent, live or line by line, as the user and her terminal want it."""
+    if quiet:
+        return SILENT
+    console = message_console()
+    return LiveReporter(console) if console.is_terminal else LineReporter(console)
+
+
+class LineReporter:
+    """For pipes and log files: whole lines, few of them."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def note(self, text: str) -> None:
+        say(self.console, text)
+
+    def warn(self, text: str) -> None:
+        say(self.console, f"Warning: {text}", "bold yellow")
+
+    @contextmanager
+    def task(self, label: str, total: int, unit: str) -> Iterator[Advance]:
+        size = bytes_in_words(total) if unit == "bytes" else f"{total:,} {unit}"
+        self.note(f"{label}: {size}")
+        yield lambda count: None
+
+    @contextmanager
+    def training(self, plan: PlanReport) -> Iterator[ShowStep]:
+        self.note(opening(plan))
+        last = 0.0
+
+        def show(step: StepReport) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= LINE_SECONDS or step.iteration == plan.iterations:
+                last = now
+                done = step.iteration - plan.first_iteration + 1
+                left = (plan.iterations - step.iteration) * step.elapsed_seconds / done
+                self.note(
+                    f"iteration {step.iteration:,}/{plan.iterations:,}  loss {step.loss:.4f}  "
+                    f"{step.pairs_per_second:,.0f} pairs/s  elapsed {time_in_words(step.elapsed_seconds)}  "
+                    f"left {time_in_words(left)}"
+                )
+
+        yield show
+
+
+class LiveReporter(LineReporter):
+    """For a terminal: bars for tasks, and the example's training monitor."""
+
+    @contextmanager
+    def task(self, label: str, total: int, unit: str) -> Iterator[Advance]:
+        amounts = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
+        columns = (TextColumn("{task.description}"), BarColumn(), *amounts, TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=unit != "bytes") as progress:
+            bar = progress.add_task(clean(label), total=total or None)
+            yield lambda count: progress.advance(bar, count)
+
+    @contextmanager
+    def training(self, plan: PlanReport) -> Iterator[ShowStep]:
+        self.note(opening(plan))
+        bar = Progress(BarColumn(bar_width=None), TaskProgressColumn(), console=self.console)
+        task = bar.add_task("", total=plan.iterations, completed=plan.first_iteration - 1)
+        losses: list[float] = []
+        with Live(bar, console=self.console, refresh_per_second=8) as live:
+
+            def show(step: StepReport) -> None:
+                losses.append(step.loss)
+                bar.update(task, completed=step.iteration)
+                live.update(Group(bar, self._monitor(plan, step, losses)))
+
+            yield show
+
+    def _monitor(self, plan: PlanReport, step: StepReport, losses: list[float]) -> Table:
+        done = step.iteration - plan.first_iteration + 1
+        rate = done / max(step.elapsed_seconds, 1e-9)
+        smooth = losses[0]
+        for loss in losses[-100:]:
+            smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_row("iteration", f"{step.iteration:,} / {plan.iterations:,}")
+        speed = f"{rate:.2f} it/s" if rate >= 1 else f"{1 / rate:.2f} s/it"
+        table.add_row("speed", f"{speed}, {rate * plan.batch_size:,.0f} pairs/s")
+        left = (plan.iterations - step.iteration) / rate
+        table.add_row("elapsed", f"{time_in_words(step.elapsed_seconds)}, left {time_in_words(left)}")
+        table.add_row("loss", f"{step.loss:.4f} (smoothed {smooth:.4f})")
+        unicode = self.console.encoding.startswith("utf")
+        table.add_row("", Text(curve(losses, CURVE_COLUMNS, unicode), style="cyan"))
+        return table
+
+
+def opening(plan: PlanReport) -> str:
+    """What is about to run, in one line."""
+    start = f", from iteration {plan.first_iteration:,}" if plan.first_iteration > 1 else ""
+    return (
+        f"Training {plan.recipe} on {plan.device} in {plan.precision}: {plan.parameters:,} parameters, "
+        f"{plan.iterations:,} iterations of {plan.batch_size} pairs from {plan.classes:,} classes of {plan.dataset}"
+        f"{start}. Ctrl-C stops and saves."
+    )

@@ -1,0 +1,36 @@
+"""Numbers as short words, and a line of numbers as a small curve."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
+
+
+def bytes_in_words(count: int) -> str:
+    """`512 B`, `9.5 MB`: decimal units, as disks and networks are sold."""
+    if count < 1000:
+        return f"{count} B"
+    power = next((power for power in (1, 2) if count < 999.95 * 1000**power), 3)
+    return f"{count / 1000**power:.1f} {('kB', 'MB', 'GB')[power - 1]}"
+
+
+def time_in_words(seconds: float) -> str:
+    """`0:07`, `12:30`, `3:04:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def curve(values: Sequence[float], columns: int, unicode: bool = True) -> str:
+    """The values from first to last in at most columns characters, each the mean of its share, higher for larger."""
+    count = min(columns, len(values))
+    edges = [index * len(values) // count for index in range(count + 1)] if count else []
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    marks = BLOCKS if unicode else LEVELS
+    low, high = (min(means), max(means)) if means else (0.0, 0.0)
+    span = (high - low) or 1.0
+    return "".join(marks[round((mean - low) / span * (len(marks) - 1))] for mean in means)

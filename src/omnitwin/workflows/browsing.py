@@ -1,0 +1,42 @@
+"""`omnitwin show`: random images of a data set with their labels, and random pairs as training draws them."""
+
+import torch
+
+from omnitwin.config import ShowConfig
+from omnitwin.data.packed import check_pairable
+from omnitwin.data.pairs import draw_pairs
+from omnitwin.device import random_generator
+from omnitwin.errors import BadInput
+from omnitwin.reports import SILENT, Reporter, ScoredPair, ShowReport
+from omnitwin.workflows.acquire import load
+from omnitwin.workflows.pictures import picture_of_row
+
+BROWSED_IMAGES, BROWSED_PAIRS = 4, 5  # streams of random numbers
+
+
+def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
+    """Draw config.images different images and config.pairs pairs, as functions of the seed."""
+    packed = load(config.dataset, config.subset, config.source, reporter)
+    check_pairable(packed)
+    if config.images > len(packed):
+        raise BadInput(f"{packed.name} has {len(packed):,} images, fewer than {config.images:,}", "")
+    cpu = torch.device("cpu")
+    order = torch.randperm(len(packed), generator=random_generator(cpu, config.seed, BROWSED_IMAGES))
+    pairs = draw_pairs(packed, config.pairs, random_generator(cpu, config.seed, BROWSED_PAIRS))
+    rows = zip(pairs.left_B.tolist(), pairs.right_B.tolist(), pairs.similar_B.tolist(), strict=True)
+    return ShowReport(
+        dataset=packed.name,
+        subset=config.subset,
+        seed=config.seed,
+        images=tuple((picture_of_row(packed, row), packed.label(row)) for row in order[: config.images].tolist()),
+        pairs=tuple(
+            ScoredPair(
+                left=picture_of_row(packed, left),
+                right=picture_of_row(packed, right),
+                left_label=packed.label(left),
+                right_label=packed.label(right),
+                similar=similar,
+            )
+            for left, right, similar in rows
+        ),
+    )

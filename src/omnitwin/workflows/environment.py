@@ -1,0 +1,41 @@
+"""`omnitwin env`: what a bug report needs to know of this machine."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from omnitwin import __version__
+from omnitwin.device import available_devices, describe_device, select_device, select_precision
+from omnitwin.paths import HOME_VARIABLE, cache_folder, data_folder
+from omnitwin.reports import EnvironmentReport
+
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "typer", "rich", "platformdirs")
+VARIABLES = (HOME_VARIABLE, "OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "OMNITWIN_DEBUG", "NO_COLOR")
+
+
+def describe_environment() -> EnvironmentReport:
+    """Versions, devices, folders and the variables that change what omnitwin does."""
+    device = select_device("auto")
+    return EnvironmentReport(
+        versions={
+            "omnitwin": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            **{package: _version(package) for package in PACKAGES},
+            "cuda (of torch)": torch.version.cuda or "none",
+        },
+        devices=tuple(describe_device(torch.device(name)) for name in available_devices()),
+        chosen_device=str(device),
+        precision=select_precision("auto", device),
+        folders={"cache": str(cache_folder()), "data": str(data_folder())},
+        variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,18 @@
+"""Tensors and images as the plain pictures that reports carry."""
+
+from PIL import Image
+
+from omnitwin.data.packed import PackedSet
+from omnitwin.reports import Picture
+
+
+def picture_of_row(packed: PackedSet, row: int) -> Picture:
+    """One image of a set, 255 for paper."""
+    image_HW = packed.images_NHW[row].cpu() * (255 // packed.white)
+    height, width = image_HW.shape
+    return Picture(width=width, height=height, pixels=image_HW.numpy().tobytes())
+
+
+def picture_of_image(image: Image.Image) -> Picture:
+    """A grey Pillow image (mode L)."""
+    return Picture(width=image.width, height=image.height, pixels=image.tobytes())
