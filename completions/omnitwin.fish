@@ -1,0 +1,1 @@
+complete --command omnitwin --no-files --arguments "(env _OMNITWIN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) omnitwin)" --condition "env _OMNITWIN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) omnitwin"

@@ -23,9 +23,15 @@ PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers that anothe
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
+Advance = Callable[[int], None]
+
+
 def check_url(url: str) -> None:
     """BadInput for a scheme that is neither https nor, on this machine, http."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise BadInput(f"{url} is not an address: {error}", "Give a folder, a zip file or a base URL.") from error
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise BadInput(f"{url} is not an https address", "Only https is fetched (and http from this machine itself).")
 
@@ -47,7 +53,7 @@ def fetch(
     url: str,
     target: Path,
     largest: int,
-    started: Callable[[int, int], Callable[[int], None]],
+    started: Callable[[int, int], Advance],
     pause: Callable[[float], None] = time.sleep,
 ) -> Path:
     """Bring url into the part file of target and return its path; the caller checks it and moves it.
@@ -58,40 +64,76 @@ def fetch(
     check_url(url)
     part = part_path(url, target)
     make_folder(part.parent)
-    advance: Callable[[int], None] | None = None
+    transfer = _Transfer(url, part, largest, started)
     for attempt in range(ATTEMPTS):
         if attempt:
             pause(FIRST_PAUSE * 2 ** (attempt - 1))
         try:
-            there = part.stat().st_size if part.exists() else 0
-            with _open(url, there) as answer:
-                if there and answer.status != http.client.PARTIAL_CONTENT:
-                    there = 0  # the server sends the whole file again
-                total = there + int(answer.headers.get("Content-Length") or 0)
-                if total > largest:
-                    raise DownloadFailed(f"{url} has {total:,} bytes, more than the {largest:,} it may have", "")
-                advance = advance or started(total, there)
-                with part.open("ab" if there else "wb") as file:
-                    while chunk := answer.read(CHUNK):
-                        there += len(chunk)
-                        if there > largest:
-                            raise DownloadFailed(f"{url} sends more than the {largest:,} bytes it may have", "")
-                        file.write(chunk)
-                        advance(len(chunk))
-            if there >= total:
-                return part
-            problem = f"broke off after {there:,} of {total:,} bytes"
-        except urllib.error.HTTPError as error:
-            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                part.unlink(missing_ok=True)  # longer than what is there now: begin again
-            elif error.code not in PASSING_STATUS:
-                raise DownloadFailed(f"{url} answers {error.code} {error.reason}") from error
-            problem = f"answers {error.code} {error.reason}"
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            problem = str(getattr(error, "reason", error)) or type(error).__name__
+            transfer.attempt()
+            return part
+        except _TryAgain as problem:
+            last = problem
         except OSError as error:
             raise CannotWrite(f"cannot write {part}: {error.strerror or error}") from error
-    raise DownloadFailed(f"{url}: {problem}; tried {ATTEMPTS} times")
+    raise DownloadFailed(f"{url}: {last}; tried {ATTEMPTS} times")
+
+
+class _TryAgain(Exception):
+    """What went wrong on the network, and may not the next time."""
+
+
+class _Transfer:
+    def __init__(self, url: str, part: Path, largest: int, started: Callable[[int, int], Advance]) -> None:
+        self.url, self.part, self.largest, self.started = url, part, largest, started
+        self.advance: Advance | None = None
+        self.furthest = 0  # bytes that progress has been told of
+
+    def attempt(self) -> None:
+        """Bring what is missing; _TryAgain where the network failed, OSError where the disk did."""
+        there = self.part.stat().st_size if self.part.exists() else 0
+        with self._open(there) as answer:
+            if there and answer.status != http.client.PARTIAL_CONTENT:
+                there = 0  # the server sends the whole file again
+            length = answer.headers.get("Content-Length") or ""
+            total = there + int(length) if length.isdecimal() else None
+            self._check_size(total or 0)
+            if self.advance is None:
+                self.advance = self.started(total or 0, there)
+                self.furthest = there
+            with self.part.open("ab" if there else "wb") as file:
+                while chunk := self._read(answer):
+                    there += len(chunk)
+                    self._check_size(there)
+                    file.write(chunk)
+                    self.advance(max(0, there - self.furthest))
+                    self.furthest = max(self.furthest, there)
+        if total is not None and there < total:
+            raise _TryAgain(f"broke off after {there:,} of {total:,} bytes")
+
+    def _check_size(self, size: int) -> None:
+        if size > self.largest:
+            self.part.unlink(missing_ok=True)
+            raise DownloadFailed(f"{self.url} has {size:,} bytes or more, above the {self.largest:,} it may have", "")
+
+    def _open(self, there: int) -> Any:
+        try:
+            return _open(self.url, there)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                self.part.unlink(missing_ok=True)  # longer than what is there now: begin again
+            elif error.code not in PASSING_STATUS:
+                raise DownloadFailed(f"{self.url} answers {error.code} {error.reason}") from error
+            raise _TryAgain(f"answers {error.code} {error.reason}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _TryAgain(str(getattr(error, "reason", error)) or type(error).__name__) from error
+
+    def _read(self, answer: Any) -> bytes:
+        try:
+            chunk: bytes = answer.read(CHUNK)
+            return chunk
+        except (OSError, http.client.HTTPException) as error:
+            raise _TryAgain(str(error) or type(error).__name__) from error
 
 
 def _open(url: str, there: int) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from omnitwin.data.packed import PackedSet, fingerprint
 from omnitwin.errors import DatasetCorrupt
@@ -26,6 +26,8 @@ LARGEST_PNG = 1 << 16  # bytes; the real ones have under 1,000
 LARGEST_ZIP = 1 << 26  # bytes; the real ones have under 10 MB
 MOST_MEMBERS = 100_000  # entries of a zip, folders included; the real ones have under 21,000
 PIXEL_FORMATS = ("1", "L", "P")  # Pillow modes that a two-level PNG may come in
+# what zipfile raises for a file that is cut, damaged, encrypted or packed by a method it does not know
+DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 MEMBER = re.compile(r"(?P<alphabet>[^/]+)/(?P<character>[^/]+)/(?P<file>\d+)_(?P<drawer>\d\d)\.png")
 
 
@@ -66,7 +68,7 @@ SETS = {one.name: one for one in (TRAINING, TEST)}
 Member = tuple[str, Callable[[], bytes]]
 
 
-def zip_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def zip_members(path: Path) -> Iterator[Member]:
     """Names and readers of a zip's PNG files; DatasetCorrupt for a zip that is damaged, a bomb or out of bounds."""
     try:
         if path.stat().st_size > LARGEST_ZIP:
@@ -84,7 +86,7 @@ def zip_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
                     )
                 if entry.filename.endswith(".png"):
                     yield entry.filename, lambda entry=entry: archive.read(entry)  # type: ignore[misc]
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise DatasetCorrupt(f"{path} is not a sound zip file: {error}") from error
 
 
@@ -110,24 +112,26 @@ def decode(path: Path, one: OmniglotSet, advance: Callable[[int], None]) -> Pack
     names: list[str] = []
     images: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     for name, read in members:
+        if len(names) == 2 * one.images:
+            raise DatasetCorrupt(f"{path} holds twice the {one.images:,} drawings of the {one.name} set, or more")
         names.append(name)
-        images.append(_decode_png(read(), f"{path}: {name}"))
+        images.append(_decode_png(read, f"{path}: {name}"))
         advance(1)
-        if len(names) > one.images:
-            break
     return _assemble(names, images, one, path)
 
 
-def _decode_png(content: bytes, where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _decode_png(read: Callable[[], bytes], where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        with Image.open(io.BytesIO(read()), formats=["PNG"]) as image:
             if image.size != (SIZE, SIZE):
                 raise DatasetCorrupt(f"{where} is {image.width} x {image.height}, not {SIZE} x {SIZE}")
             if image.mode not in PIXEL_FORMATS:
                 raise DatasetCorrupt(f"{where} has pixel format {image.mode}, not black and white")
             return np.asarray(image.convert("1")).astype(np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetCorrupt(f"{where} is not a PNG image: {error}") from error
+    except UnidentifiedImageError:
+        raise DatasetCorrupt(f"{where} is not a PNG image") from None
+    except (*DAMAGED, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetCorrupt(f"{where} is not a PNG image that can be read: {error}") from error
 
 
 def _assemble(

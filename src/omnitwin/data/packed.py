@@ -7,7 +7,6 @@ metadata key `omnitwin` a JSON record with the names, the fingerprint of the pix
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
+from omnitwin import tensorfile
 from omnitwin.errors import BadInput, DatasetCorrupt
-from omnitwin.files import replacing
+from omnitwin.tensorfile import save_tensors
 
 FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1
+TENSORS = ("bits_NP", "class_N", "drawer_N", "alphabet_C")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -106,17 +106,16 @@ def save_packed(path: Path, packed: PackedSet) -> None:
         "class_names": packed.class_names,
         "alphabet_names": packed.alphabet_names,
         "fingerprint": packed.fingerprint,
-        "bits_sha256": hashlib.sha256(bits_NP.data).hexdigest(),
+        "tensors_sha256": _tensors_digest(tensors),
     }
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"omnitwin": json.dumps(record, sort_keys=True)})
+    save_tensors(path, tensors, record)
 
 
 def read_record(path: Path) -> dict[str, Any]:
     """The description in a packed file, without its pixels; DatasetCorrupt where it is none of ours."""
     try:
         with safe_open(path, framework="pt") as file:
-            record: dict[str, Any] = json.loads((file.metadata() or {})["omnitwin"])
+            record = tensorfile.read_record(file)
             if (record["format"], record["format_version"]) != (FORMAT, FORMAT_VERSION):
                 raise DatasetCorrupt(
                     f"{path} has format {record['format']} {record['format_version']}, not the one read"
@@ -127,14 +126,14 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def load_packed(path: Path) -> PackedSet:
-    """Read a packed set and check its pixels against the digest written with them."""
+    """Read a packed set and check it against the digest written with them."""
     record = read_record(path)
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in ("bits_NP", "class_N", "drawer_N", "alphabet_C")}
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
+        if _tensors_digest(tensors) != record["tensors_sha256"]:
+            raise DatasetCorrupt(f"{path} is damaged: its pixels or ids are not those that were written")
         bits_NP = tensors["bits_NP"].numpy()
-        if hashlib.sha256(bits_NP.data).hexdigest() != record["bits_sha256"]:
-            raise DatasetCorrupt(f"{path} is damaged: its pixels are not those that were written")
         height, width = record["height"], record["width"]
         pixels_NP = np.unpackbits(bits_NP, axis=1, count=height * width)
         return PackedSet(
@@ -150,6 +149,13 @@ def load_packed(path: Path) -> PackedSet:
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DatasetCorrupt(f"{path} cannot be read: {error}") from error
+
+
+def _tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in TENSORS:
+        total.update(tensors[name].numpy().data)
+    return total.hexdigest()
 
 
 def check_pairable(packed: PackedSet) -> None:

@@ -4,7 +4,6 @@ weights.safetensors holds the network's tensors and, under the single metadata k
 equal weights therefore give equal bytes. state.safetensors holds what only `--resume` needs. Neither is ever pickled.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,14 +12,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from omnitwin import __version__
 from omnitwin.config import Recipe
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.files import digest, replacing
+from omnitwin.files import digest
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.paths import WEIGHTS_FILE, find_run
+from omnitwin.tensorfile import read_record, save_tensors
 
 FORMAT = "omnitwin-checkpoint"
 FORMAT_VERSION = 1
@@ -122,9 +121,7 @@ def check_tensors(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, 
 
 def _save(path: Path, tensors: dict[str, torch.Tensor], format: str, description: Description) -> None:
     record = {"format": format, "format_version": FORMAT_VERSION, "omnitwin": __version__, **asdict(description)}
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(plain, temporary, metadata={"omnitwin": json.dumps(record, sort_keys=True)})
+    save_tensors(path, tensors, record)
 
 
 def _load(path: Path, wanted: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -146,7 +143,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _read_record(path: Path, file: Any) -> dict[str, Any]:
     try:
-        record: dict[str, Any] = json.loads((file.metadata() or {})["omnitwin"])
+        record = read_record(file)
         version = record["format_version"] if record["format"] in (FORMAT, STATE_FORMAT) else None
     except (KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path} is a safetensors file, but none of omnitwin's") from error

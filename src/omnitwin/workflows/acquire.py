@@ -19,15 +19,25 @@ from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetRepor
 def download(config: SourceConfig, reporter: Reporter = SILENT) -> DownloadReport:
     """Have both Omniglot sets packed on this machine; what is there already is left alone unless config.force."""
     start = time.monotonic()
-    wanted = list(omniglot.SETS.values())
-    if config.source and Path(config.source).is_file():
-        held = omniglot.set_of_zip(Path(config.source))
-        if held is None:
-            stems = " nor ".join(one.stem for one in wanted)
-            raise BadInput(f"{config.source} holds neither {stems}", "Give one of the two Omniglot zips.")
-        wanted = [held]
-    reports = tuple(_ensure(one, config, reporter) for one in wanted)
+    reports = tuple(_ensure(one, config, reporter) for one in _held_by(config.source))
     return DownloadReport(sets=reports, seconds=time.monotonic() - start)
+
+
+def _held_by(source: str | None) -> list[OmniglotSet]:
+    """The sets that a source is there to give: both, or the one of a single zip or extracted folder."""
+    wanted = list(omniglot.SETS.values())
+    if source is None or _is_url(source):
+        return wanted
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise BadInput(f"{path} does not exist", "Give a folder, a zip file or a base URL.")
+    if path.is_dir():
+        return [one for one in wanted if one.stem == path.name] or wanted
+    held = omniglot.set_of_zip(path)
+    if held is None:
+        stems = " nor ".join(one.stem for one in wanted)
+        raise BadInput(f"{path} holds neither {stems}", "Give one of the two Omniglot zips.")
+    return [held]
 
 
 def load(dataset: str, subset: str, source: SourceConfig, reporter: Reporter = SILENT) -> PackedSet:
@@ -95,15 +105,13 @@ def _find_local(source: Path, one: OmniglotSet) -> Path:
     for place in places:
         if place.exists():
             return place
-    if not source.exists():
-        raise BadInput(f"{source} does not exist", "Give a folder, a zip file or a base URL.")
     raise BadInput(f"{source} holds neither {one.stem}.zip nor a folder {one.stem}", "Give another folder, or none.")
 
 
 def _fetch_and_pack(url: str, kept_zip: Path, one: OmniglotSet, config: SourceConfig, reporter: Reporter) -> None:
     if config.offline:
         raise DatasetMissing(
-            f"the {one.name} set is not on this machine and the network is forbidden (OMNITWIN_OFFLINE)",
+            f"the {one.name} set would have to be fetched and the network is forbidden (OMNITWIN_OFFLINE)",
             "Run: omnitwin download --from FOLDER or ZIP",
         )
     reporter.note(f"Fetching the {one.name} set from {url}")

@@ -1,0 +1,102 @@
+"""Loading the packed training set against decoding its 19,280 PNG files, from the zip and from a folder.
+
+One process, all ways in turn, after one round that is not counted: every file lies in the page cache for all of them,
+so this times the work on the processor, not the disk. The packed file's digest is checked while it loads; omnitwin's
+decoder checks names, sizes and the pixel fingerprint; the usual way checks nothing.
+
+    python benchmarks/load.py --rounds 5
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import add_zip_argument, check_zip, extracted, hardware, markdown_table, say, spread, summary
+from PIL import Image
+
+from omnitwin.config import SourceConfig
+from omnitwin.data.omniglot import TRAINING, decode
+from omnitwin.data.packed import load_packed
+from omnitwin.workflows.acquire import load, packed_path
+
+PACKED = "packed file (load_packed)"
+ZIP = "zip in memory (omniglot.decode)"
+FOLDER = "folder of PNG files (PIL, the usual way)"
+
+
+def read_folder(folder: Path) -> torch.Tensor:
+    """All drawings below a folder, (N, 105, 105) uint8, in the order of their paths."""
+    images = []
+    for path in sorted(folder.rglob("*.png"), key=Path.as_posix):
+        with Image.open(path) as image:
+            images.append(np.asarray(image, dtype=np.uint8))
+    return torch.from_numpy(np.stack(images))
+
+
+def measure_rounds(ways: dict[str, Callable[[], torch.Tensor]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way in each round; all ways must give the same pixels."""
+    first, *others = [way() for way in ways.values()]
+    assert all(torch.equal(first, other) for other in others), "the ways do not read the same pixels"
+    del first, others
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(1, rounds + 1):
+        say(f"round {number} of {rounds}")
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def ratios(seconds: dict[str, list[float]], name: str) -> list[float]:
+    """Time of a way over that of the packed file, one number a round."""
+    return [one / packed for one, packed in zip(seconds[name], seconds[PACKED], strict=True)]
+
+
+def as_markdown(machine: str, seconds: dict[str, list[float]]) -> str:
+    rows = [
+        [name, spread(values), "1" if name == PACKED else spread(ratios(seconds, name), 1)]
+        for name, values in seconds.items()
+    ]
+    return "\n".join(
+        [
+            f"{machine}. {TRAINING.images:,} drawings; n = {len(seconds[PACKED])} rounds in one process, page cache "
+            "warm for all; median (least to greatest).",
+            "",
+            markdown_table(["from", "seconds", "times the packed file, within a round"], rows),
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare ways to load Omniglot's training set.")
+    add_zip_argument(parser)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured (5)")
+    parser.add_argument("--json", action="store_true", help="all numbers as JSON instead of the table")
+    arguments = parser.parse_args()
+    check_zip(parser, arguments.zip)
+    machine = hardware()
+    load("omniglot", "training", SourceConfig(source=str(arguments.zip)))  # packs it where that is still to do
+    with extracted(arguments.zip) as folder:
+        ways = {
+            PACKED: lambda: load_packed(packed_path(TRAINING)).images_NHW,
+            ZIP: lambda: decode(arguments.zip, TRAINING, lambda count: None).images_NHW,
+            FOLDER: lambda: read_folder(folder),
+        }
+        seconds = measure_rounds(ways, arguments.rounds)
+    if arguments.json:
+        sides = {
+            name: {"seconds": values, **summary(values), "ratio_to_packed": summary(ratios(seconds, name))}
+            for name, values in seconds.items()
+        }
+        print(json.dumps({"hardware": machine, "ways": sides}, indent=2))
+    else:
+        print(as_markdown(machine, seconds))
+
+
+if __name__ == "__main__":
+    main()

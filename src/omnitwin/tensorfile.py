@@ -1,0 +1,31 @@
+"""Tensors on disk: one safetensors file with one sorted JSON record, so that equal content gives equal bytes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from omnitwin.files import replacing
+
+RECORD_KEY = "omnitwin"  # the single metadata key: several come out in random order
+
+
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor], record: dict[str, Any]) -> None:
+    """Write a file that is complete or absent; CannotWrite where the disk is full or the folder forbids it."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        try:
+            save_file(plain, temporary, metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
+        except SafetensorError as error:  # its words for a full disk
+            raise OSError(str(error)) from error
+
+
+def read_record(file: Any) -> dict[str, Any]:
+    """The record of an open safetensors file; KeyError, TypeError or ValueError where it has none."""
+    record = json.loads((file.metadata() or {})[RECORD_KEY])
+    if not isinstance(record, dict):
+        raise TypeError("the record is no object")
+    return record

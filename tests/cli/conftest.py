@@ -1,0 +1,94 @@
+"""What tests of the command line share: the real entry point run in this process, and a trained network."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from omnitwin.cli import main
+from omnitwin.config import SMALL, TrainConfig
+from omnitwin.data import synthetic
+
+COLUMNS = 100  # of the pretended terminal, whatever terminal the tests run in
+FEW_ALPHABETS = {"training": 2, "test": 2}  # the full synthetic sets take a second to draw
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the program ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    def complaint(self) -> str:
+        """The one line on stderr of a run that had nothing to say on stdout."""
+        assert self.out == ""
+        assert self.err.endswith("\n")
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("omnitwin: ")
+        return lines[0]
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def fixed_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    for name in ("OMNITWIN_DEBUG", "TERM", "TERMINAL_WIDTH", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def few_alphabets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "ALPHABETS", FEW_ALPHABETS)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """run("train", "--quiet") runs the program, in this process, to its end."""
+
+    def run(*words: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["omnitwin", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Outcome(int(ended.value.code or 0), *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run of three iterations on synthetic alphabets; not to be changed."""
+    from omnitwin.workflows import training
+
+    output = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "ALPHABETS", FEW_ALPHABETS)
+        recipe = replace(SMALL, iterations=3, batch_size=8)
+        training.train(TrainConfig(recipe=recipe, dataset="synthetic", precision="fp32", output=output))
+    yield output
+
+
+@pytest.fixture
+def trained(trained_folder: Path, home: Path) -> Path:
+    """The folder of a run named `trained`, the test's own copy and its only run."""
+    return Path(shutil.copytree(trained_folder, home / "data" / "runs" / "trained"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> tuple[Path, Path]:
+    """Two black and white drawings, a bar upright and a bar lying."""
+    paths = (tmp_path / "upright.png", tmp_path / "lying.png")
+    for path, box in zip(paths, ((45, 20, 60, 85), (20, 45, 85, 60)), strict=True):
+        image = Image.new("1", (105, 105), 1)
+        ImageDraw.Draw(image).rectangle(box, fill=0)
+        image.save(path)
+    return paths

@@ -1,0 +1,85 @@
+"""What all tests share: folders of their own, small data, a local web server, and which tests are off by default."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from local_server import Serve, serving
+from omniglot_like import FakeOmniglot, write_fake_omniglot
+
+from omnitwin.data import omniglot, synthetic
+from omnitwin.data.packed import PackedSet
+
+TEST_DATA = "OMNITWIN_TEST_DATA"
+TEST_NETWORK = "OMNITWIN_TEST_NETWORK"
+UNWANTED_VARIABLES = ("OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    reasons = {
+        "slow": None if "slow" in config.getoption("-m") else "slow: ask for it with -m slow",
+        "gpu": None if _wants(items, "gpu") and _has_cuda() else "needs a CUDA device",
+        "network": None if os.environ.get(TEST_NETWORK) else f"needs the internet: set {TEST_NETWORK}",
+        "realdata": None if os.environ.get(TEST_DATA) else f"needs Omniglot in the folder that {TEST_DATA} names",
+    }
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _wants(items: list[pytest.Item], marker: str) -> bool:
+    return any(item.get_closest_marker(marker) for item in items)
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test's own for all that omnitwin keeps; nothing of the user's is read or written."""
+    for name in UNWANTED_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMNITWIN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def tiny_set() -> PackedSet:
+    """2 alphabets of 4 characters by 6 drawers: 48 images of 28 x 28."""
+    return synthetic.draw_set("training", alphabets=2, characters=4, drawers=6, size=28)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder with Omniglot's zips; tests that use it are marked realdata."""
+    folder = os.environ.get(TEST_DATA)
+    if not folder:
+        pytest.skip(f"needs Omniglot in the folder that {TEST_DATA} names")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def fake_files(tmp_path_factory: pytest.TempPathFactory) -> FakeOmniglot:
+    """Written once; not to be changed."""
+    return write_fake_omniglot(tmp_path_factory.mktemp("fake-omniglot"))
+
+
+@pytest.fixture
+def fake_omniglot(fake_files: FakeOmniglot, monkeypatch: pytest.MonkeyPatch) -> FakeOmniglot:
+    """Two small sets in Omniglot's layout, which omnitwin takes for the real ones."""
+    monkeypatch.setattr(omniglot, "SETS", fake_files.sets)
+    return fake_files
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """serve(script) starts a web server on this machine; see local_server."""
+    with ExitStack() as stack:
+        yield lambda script: stack.enter_context(serving(script))

@@ -1,0 +1,141 @@
+"""Pairs are drawn by a fixed key, so these counts are the same on each run; the bounds are those of fair dice."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from omnitwin.data.packed import PackedSet
+from omnitwin.data.pairs import draw_pairs
+from omnitwin.device import random_generator
+
+CPU = torch.device("cpu")
+DRAWN = 100_000  # pairs
+SIGMAS = 4  # how far a count may lie from what fair dice give
+
+
+def chi_square(counts, expected):
+    return float(((np.asarray(counts) - expected) ** 2 / expected).sum())
+
+
+def chi_square_bound(freedom):
+    """What fair dice exceed about 3 times in 100,000 (Wilson and Hilferty 1931)."""
+    return freedom * (1 - 2 / (9 * freedom) + SIGMAS * math.sqrt(2 / (9 * freedom))) ** 3
+
+
+def assert_uniform(counts):
+    counts = np.asarray(counts)
+    assert chi_square(counts, counts.sum() / counts.size) < chi_square_bound(counts.size - 1)
+
+
+@pytest.fixture(scope="module")
+def mixed_set():
+    """Three classes of 2, 3 and 7 images."""
+    counts = [2, 3, 7]
+    return PackedSet(
+        name="mixed",
+        images_NHW=torch.zeros(12, 2, 2, dtype=torch.uint8),
+        white=1,
+        class_N=torch.arange(3).repeat_interleave(torch.tensor(counts)),
+        drawer_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
+        alphabet_C=torch.zeros(3, dtype=torch.int64),
+        class_names=("two", "three", "seven"),
+        alphabet_names=("one",),
+        fingerprint="none",
+    )
+
+
+@pytest.fixture(scope="module", params=["tiny_set", "mixed_set"])
+def drawn(request):
+    """A set, and the left row, right row and answer of many pairs of it."""
+    packed = request.getfixturevalue(request.param)
+    pairs = draw_pairs(packed, DRAWN, random_generator(CPU, 0, 1))
+    return packed, pairs.left_B.numpy(), pairs.right_B.numpy(), pairs.similar_B.numpy()
+
+
+def classes_of(packed, rows):
+    return packed.class_N.numpy()[rows]
+
+
+def test_a_batch_has_as_many_pairs_as_asked_for(tiny_set):
+    pairs = draw_pairs(tiny_set, 7, random_generator(CPU, 0, 1))
+    assert [tuple(part.shape) for part in (pairs.left_B, pairs.right_B, pairs.similar_B)] == [(7,)] * 3
+    assert pairs.similar_B.dtype == torch.bool
+
+
+def test_half_of_the_pairs_are_similar(drawn):
+    similar = drawn[3]
+    assert abs(similar.mean() - 0.5) < SIGMAS * 0.5 / math.sqrt(DRAWN)
+
+
+def test_the_answer_is_whether_the_classes_are_equal(drawn):
+    packed, left, right, similar = drawn
+    assert np.array_equal(classes_of(packed, left) == classes_of(packed, right), similar)
+
+
+def test_no_pair_holds_one_image_twice(drawn):
+    _, left, right, _ = drawn
+    assert not (left == right).any()
+
+
+def test_every_row_is_used_on_both_sides(drawn):
+    packed, left, right, _ = drawn
+    assert set(left) == set(right) == set(range(len(packed)))
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_classes_are_drawn_uniformly_on_both_sides_however_many_images_they_have(drawn, answer):
+    packed, left, right, similar = drawn
+    for rows in (left, right):
+        chosen = classes_of(packed, rows[similar == answer])
+        assert_uniform(np.bincount(chosen, minlength=len(packed.class_names)))
+
+
+def test_each_two_different_classes_meet_equally_often(drawn):
+    packed, left, right, similar = drawn
+    classes = len(packed.class_names)
+    met = classes_of(packed, left[~similar]) * classes + classes_of(packed, right[~similar])
+    table = np.bincount(met, minlength=classes**2).reshape(classes, classes)
+    assert_uniform(table[~np.eye(classes, dtype=bool)])
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_images_of_a_class_are_used_equally_on_both_sides(drawn, answer):
+    packed, left, right, similar = drawn
+    for rows, name in itertools.product((left, right), range(len(packed.class_names))):
+        members = np.flatnonzero(packed.class_N.numpy() == name)
+        used = rows[(similar == answer) & (classes_of(packed, rows) == name)]
+        assert_uniform(np.bincount(used, minlength=len(packed))[members])
+
+
+def test_each_two_images_of_a_class_meet_equally_often(drawn):
+    packed, left, right, similar = drawn
+    met = np.bincount(left[similar] * len(packed) + right[similar], minlength=len(packed) ** 2)
+    for name in range(len(packed.class_names)):
+        members = np.flatnonzero(packed.class_N.numpy() == name)
+        assert_uniform([met[one * len(packed) + other] for one, other in itertools.permutations(members, 2)])
+
+
+def test_both_images_of_a_dissimilar_pair_are_drawn_independently(tiny_set):
+    pairs = draw_pairs(tiny_set, DRAWN, random_generator(CPU, 0, 2))
+    left_drawer, right_drawer = (
+        tiny_set.drawer_N[rows][~pairs.similar_B] - 1 for rows in (pairs.left_B, pairs.right_B)
+    )
+    assert_uniform(np.bincount(left_drawer * 6 + right_drawer, minlength=36))
+
+
+def test_the_same_key_draws_the_same_pairs(tiny_set):
+    one, other = (draw_pairs(tiny_set, 100, random_generator(CPU, 3, 5)) for _ in range(2))
+    assert torch.equal(one.left_B, other.left_B)
+    assert torch.equal(one.right_B, other.right_B)
+    assert torch.equal(one.similar_B, other.similar_B)
+
+
+@pytest.mark.parametrize("key", [(3, 6), (4, 5), (5, 3)])
+def test_another_seed_or_step_draws_other_pairs(tiny_set, key):
+    one, other = (draw_pairs(tiny_set, 1_000, random_generator(CPU, *part)) for part in [(3, 5), key])
+    # by chance, 1 row in 48 is the same
+    assert (one.left_B == other.left_B).float().mean() < 0.1
+    assert (one.similar_B == other.similar_B).float().mean() < 0.6

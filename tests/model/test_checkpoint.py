@@ -1,0 +1,197 @@
+"""A checkpoint describes itself, comes back bit for bit, and is believed only when it is whole."""
+
+import json
+import stat
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from omnitwin.config import SMALL
+from omnitwin.errors import BadCheckpoint
+from omnitwin.model.checkpoint import (
+    Description,
+    load_checkpoint,
+    load_state,
+    locate_checkpoint,
+    save_checkpoint,
+    save_state,
+)
+from omnitwin.paths import WEIGHTS_FILE, runs_folder
+from omnitwin.workflows.trainer import build_network
+
+DESCRIPTION = Description(
+    recipe=SMALL,
+    iteration=7,
+    precision="fp32",
+    dataset="synthetic/training",
+    fingerprint="f" * 64,
+    metrics={"loss": 0.5},
+)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / WEIGHTS_FILE
+    network = build_network(SMALL).eval()
+    save_checkpoint(path, network, DESCRIPTION)
+    return path, network
+
+
+def rewrite(path, change_tensors=lambda tensors: None, change_record=lambda record: None):
+    with safe_open(path, framework="pt") as file:
+        record = json.loads(file.metadata()["omnitwin"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    change_tensors(tensors)
+    change_record(record)
+    save_file(tensors, path, metadata={"omnitwin": json.dumps(record)})
+
+
+def test_save_and_load_give_the_same_logits_bitwise(saved):
+    path, network = saved
+    left, right = torch.rand(2, 4, 1, 28, 28).unbind()
+    loaded, description = load_checkpoint(path)
+    with torch.inference_mode():
+        assert torch.equal(network(left, right), loaded(left, right))
+    assert description == DESCRIPTION
+
+
+def test_equal_weights_give_equal_bytes(saved, tmp_path):
+    path, network = saved
+    save_checkpoint(tmp_path / "again.safetensors", network, DESCRIPTION)
+    assert path.read_bytes() == (tmp_path / "again.safetensors").read_bytes()
+
+
+def test_the_metadata_is_one_sorted_json_record_under_one_key(saved):
+    with safe_open(saved[0], framework="pt") as file:
+        metadata = file.metadata()
+    assert list(metadata) == ["omnitwin"]
+    record = json.loads(metadata["omnitwin"])
+    assert list(record) == sorted(record)
+    assert {
+        "recipe",
+        "threshold",
+        "ink",
+        "channels",
+        "fingerprint",
+        "calibration",
+        "metrics",
+        "omnitwin",
+    } <= record.keys()
+
+
+def test_others_may_read_a_checkpoint_as_far_as_the_umask_allows(saved):
+    import os
+
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(saved[0].stat().st_mode) == 0o666 & ~mask
+
+
+def test_channels_last_weights_are_saved_as_contiguous_ones_are(saved, tmp_path):
+    path, network = saved
+    save_checkpoint(tmp_path / "other.safetensors", network.to(memory_format=torch.channels_last), DESCRIPTION)
+    assert path.read_bytes() == (tmp_path / "other.safetensors").read_bytes()
+
+
+def drop(tensors):
+    del tensors["head.bias"]
+
+
+def add(tensors):
+    tensors["extra"] = torch.zeros(1)
+
+
+def reshape(tensors):
+    tensors["head.weight"] = torch.zeros(1, 64)
+
+
+def retype(tensors):
+    tensors["head.weight"] = tensors["head.weight"].double()
+
+
+def poison(tensors):
+    tensors["head.weight"][0, 0] = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (drop, "head.bias"),
+        (add, "extra"),
+        (reshape, r"head.weight is \(1, 64\)"),
+        (retype, "float64"),
+        (poison, "not finite"),
+    ],
+)
+def test_tensors_that_are_not_those_of_the_network_are_refused_by_name(saved, change, words):
+    rewrite(saved[0], change_tensors=change)
+    with pytest.raises(BadCheckpoint, match=words):
+        load_checkpoint(saved[0])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("format_version", 99, "version 99"),
+        ("format", "something", "none of omnitwin's|something"),
+        ("recipe", {"name": "x"}, "describes no network"),
+        ("recipe", None, "describes no network"),
+    ],
+)
+def test_a_record_that_says_something_else_is_refused(saved, field, value, words):
+    rewrite(saved[0], change_record=lambda record: record.update({field: value}))
+    with pytest.raises(BadCheckpoint, match=words):
+        load_checkpoint(saved[0])
+
+
+def test_an_encoder_not_known_here_is_refused_by_name(saved):
+    rewrite(saved[0], change_record=lambda record: record["recipe"].update(encoder="future"))
+    with pytest.raises(BadCheckpoint, match="future"):
+        load_checkpoint(saved[0])
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, world", b"\xff" * 100, b"\x10\x00\x00\x00\x00\x00\x00\x00{}"])
+def test_a_file_that_is_no_safetensors_is_refused(tmp_path, content):
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(BadCheckpoint, match="cannot be read"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_cut_short_is_refused(saved):
+    content = saved[0].read_bytes()
+    saved[0].write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadCheckpoint, match="cannot be read"):
+        load_checkpoint(saved[0])
+
+
+def test_a_state_is_not_taken_for_weights_nor_weights_for_a_state(saved, tmp_path):
+    state = tmp_path / "state.safetensors"
+    save_state(state, {"a": torch.zeros(1)}, DESCRIPTION)
+    with pytest.raises(BadCheckpoint, match="training-state"):
+        load_checkpoint(state)
+    with pytest.raises(BadCheckpoint, match="checkpoint"):
+        load_state(saved[0])
+
+
+def test_a_checkpoint_is_found_by_file_by_folder_by_name_and_as_the_newest(saved):
+    path, network = saved
+    for index, name in enumerate(("old", "new")):
+        run = runs_folder() / name / WEIGHTS_FILE
+        save_checkpoint(run, network, replace(DESCRIPTION, iteration=index))
+        import os
+
+        os.utime(run, (1000 + index, 1000 + index))
+    assert locate_checkpoint(str(path)) == path
+    assert locate_checkpoint(str(path.parent)) == path
+    assert locate_checkpoint("old") == runs_folder() / "old" / WEIGHTS_FILE
+    assert locate_checkpoint(None) == runs_folder() / "new" / WEIGHTS_FILE
+
+
+def test_no_checkpoint_yet_says_how_to_train_one():
+    with pytest.raises(BadCheckpoint) as caught:
+        locate_checkpoint(None)
+    assert "omnitwin train" in caught.value.line()

@@ -1,0 +1,157 @@
+"""The network is the example's, and the twins are twins."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from omnitwin.config import CLASSIC, SMALL
+from omnitwin.errors import BadInput, CannotRun
+from omnitwin.model.encoders import ENCODERS, ClassicEncoder, count_parameters
+from omnitwin.model.twin import TwinNetwork, pair_loss
+from omnitwin.workflows.trainer import build_network
+
+
+@pytest.fixture(scope="module")
+def classic() -> TwinNetwork:
+    return build_network(CLASSIC).eval()
+
+
+@pytest.fixture(scope="module")
+def small() -> TwinNetwork:
+    return build_network(SMALL).eval()
+
+
+def test_the_classic_network_has_27712321_parameters(classic):
+    assert count_parameters(classic) == 27_712_321
+
+
+def test_each_classic_layer_has_the_shape_of_the_example(classic):
+    shapes = [tuple(parameter.shape) for name, parameter in classic.named_parameters() if name.endswith("weight")]
+    assert shapes == [
+        (64, 1, 10, 10),
+        (128, 64, 7, 7),
+        (128, 128, 4, 4),
+        (256, 128, 5, 5),
+        (4096, 6400),
+        (1, 4096),
+    ]
+
+
+def test_every_classic_weight_and_bias_starts_from_a_normal_distribution_of_deviation_one_hundredth(classic):
+    for name, parameter in classic.named_parameters():
+        n = parameter.numel()
+        if n == 1:
+            assert abs(float(parameter.detach())) < 0.05, name
+            continue
+        assert abs(float(parameter.detach().mean())) < 5 * 0.01 / math.sqrt(n), name  # five standard errors of a mean
+        assert abs(float(parameter.detach().std()) / 0.01 - 1) < 5 / math.sqrt(2 * n), name  # and of a deviation
+
+
+def test_relu_behind_the_pool_gives_the_values_and_gradients_of_relu_before_it():
+    encoder = ClassicEncoder()
+    example = nn.Sequential()  # the order in which the example lists its layers
+    for layer in encoder:
+        if isinstance(layer, nn.MaxPool2d):
+            example.append(nn.ReLU())
+        if not (isinstance(layer, nn.ReLU) and isinstance(example[-1], nn.MaxPool2d)):
+            example.append(nn.ReLU() if isinstance(layer, nn.ReLU) else layer)
+    kinds = [type(layer).__name__ for layer in example]
+    assert kinds[:9] == ["Conv2d", "ReLU", "MaxPool2d"] * 3
+    images = torch.rand(2, 1, 105, 105, generator=torch.Generator().manual_seed(1))
+    gradients = []
+    for network in (encoder, example):
+        encoder.zero_grad()
+        features = network(images)
+        features.square().sum().backward()
+        gradients.append([features.detach()] + [parameter.grad.clone() for parameter in encoder.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+def test_the_initial_weights_are_a_function_of_the_seed_alone():
+    torch.manual_seed(1)
+    first = build_network(SMALL).state_dict()
+    torch.manual_seed(2)
+    again = build_network(SMALL).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_building_a_network_leaves_the_global_random_numbers_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    build_network(SMALL)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_score_of_a_pair_does_not_depend_on_its_order_to_the_last_bit(small):
+    left, right = torch.rand(2, 6, 1, 28, 28).unbind()
+    with torch.inference_mode():
+        assert torch.equal(small(left, right), small(right, left))
+
+
+def test_a_batch_of_one_scores_as_its_row_in_a_batch_of_many(small):
+    left, right = torch.rand(2, 6, 1, 28, 28).unbind()
+    with torch.inference_mode():
+        alone = torch.cat([small(left[row : row + 1], right[row : row + 1]) for row in range(6)])
+        torch.testing.assert_close(alone, small(left, right), rtol=1e-5, atol=1e-6)
+
+
+def test_the_score_is_a_weighted_absolute_difference_of_sigmoid_features(small):
+    left, right = torch.rand(2, 3, 1, 28, 28).unbind()
+    with torch.inference_mode():
+        f1, f2 = torch.sigmoid(small.encoder(left)), torch.sigmoid(small.encoder(right))
+        by_hand = F.linear((f1 - f2).abs(), small.head.weight, small.head.bias).squeeze(1)
+        torch.testing.assert_close(small(left, right), by_hand, rtol=1e-5, atol=1e-6)
+
+
+def test_two_equal_images_get_the_score_of_the_bias_alone(small):
+    image = torch.rand(1, 1, 28, 28)
+    with torch.inference_mode():
+        assert torch.equal(small(image, image), small.head.bias)
+
+
+def test_the_score_stays_fp32_under_bf16_autocast(small):
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert small(torch.rand(2, 1, 28, 28), torch.rand(2, 1, 28, 28)).dtype == torch.float32
+
+
+def test_the_loss_is_the_mean_binary_cross_entropy_written_out_by_hand():
+    logits, similar = [0.3, -2.0, 4.0], [True, False, False]
+    p = [1 / (1 + math.exp(-logit)) for logit in logits]
+    by_hand = -(math.log(p[0]) + math.log(1 - p[1]) + math.log(1 - p[2])) / 3
+    assert float(pair_loss(torch.tensor(logits), torch.tensor(similar))) == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_a_constant_network_has_a_loss_of_ln_2():
+    assert float(pair_loss(torch.zeros(10), torch.arange(10) % 2 == 0)) == pytest.approx(math.log(2))
+
+
+def test_the_loss_of_a_sure_and_wrong_answer_is_finite():
+    assert float(pair_loss(torch.tensor([1000.0]), torch.tensor([False]))) == 1000.0
+
+
+def test_an_unknown_encoder_is_refused_with_the_known_ones():
+    with pytest.raises(BadInput) as caught:
+        TwinNetwork("vgg", 105)
+    assert all(name in caught.value.line() for name in ENCODERS)
+
+
+def test_the_classic_encoder_refuses_another_image_size():
+    with pytest.raises(BadInput, match="105 x 105"):
+        TwinNetwork("classic", 64)
+
+
+def test_resnet18_takes_one_channel_and_gives_512_features():
+    network = TwinNetwork("resnet18", 32).eval()
+    with torch.inference_mode():
+        assert network.embed(torch.rand(2, 1, 32, 32)).shape == (2, 512)
+
+
+def test_a_broken_torchvision_says_how_to_mend_it(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "torchvision.models", None)
+    with pytest.raises(CannotRun) as caught:
+        TwinNetwork("resnet18", 32)
+    assert "pip install" in caught.value.line()

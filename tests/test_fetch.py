@@ -1,0 +1,222 @@
+import random
+import ssl
+
+import pytest
+from local_server import Answer
+
+from omnitwin import fetch as fetch_module
+from omnitwin.errors import BadInput, DownloadFailed, OmnitwinError
+from omnitwin.fetch import fetch, part_path
+
+BODY = random.Random(0).randbytes(300_000)
+LARGEST = 1_000_000
+BROKEN = Answer(body=BODY, honour_range=True, cut_after=150_000)
+WHOLE = Answer(body=BODY, honour_range=True)
+
+
+class Progress:
+    """Remembers what fetch told, and its pauses instead of sleeping them."""
+
+    def __init__(self):
+        self.starts, self.advances, self.pauses = [], [], []
+
+    def started(self, total, there):
+        self.starts.append((total, there))
+        return self.advances.append
+
+
+@pytest.fixture
+def progress():
+    return Progress()
+
+
+@pytest.fixture
+def bring(tmp_path, progress):
+    """bring(url) is fetch with a target, a cap and no waiting."""
+
+    def call(url, largest=LARGEST):
+        return fetch(url, tmp_path / "target.zip", largest, progress.started, progress.pauses.append)
+
+    return call
+
+
+def test_a_whole_download_has_all_bytes_in_one_request(serve, bring, progress):
+    server = serve([WHOLE])
+    assert bring(f"{server.url}/a.zip").read_bytes() == BODY
+    assert server.paths == ["/a.zip"]
+    assert "range" not in server.requests[0].headers
+    assert (progress.starts, sum(progress.advances), progress.pauses) == ([(len(BODY), 0)], len(BODY), [])
+
+
+def test_the_target_itself_is_left_to_the_caller(serve, bring, tmp_path):
+    part = bring(f"{serve([WHOLE]).url}/a.zip")
+    assert list(tmp_path.iterdir()) == [part]
+    assert part.suffix == ".part"
+
+
+def test_the_server_is_told_which_program_asks_and_to_send_the_bytes_as_they_are(serve, bring):
+    server = serve([WHOLE])
+    bring(server.url)
+    assert server.requests[0].headers["user-agent"].startswith("omnitwin/")
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+def test_a_download_that_broke_off_continues_where_it_broke_off(serve, bring, progress):
+    server = serve([BROKEN, WHOLE])
+    assert bring(server.url).read_bytes() == BODY
+    assert [request.headers.get("range") for request in server.requests] == [None, "bytes=150000-"]
+    assert (progress.starts, sum(progress.advances)) == ([(len(BODY), 0)], len(BODY))
+
+
+def test_a_later_call_continues_what_an_earlier_one_left(serve, bring, progress):
+    server = serve([BROKEN, Answer(status=404), WHOLE])
+    with pytest.raises(DownloadFailed):
+        bring(server.url)
+    assert bring(server.url).read_bytes() == BODY
+    assert server.requests[-1].headers["range"] == "bytes=150000-"
+    assert progress.starts[-1] == (len(BODY), 150_000)
+
+
+def test_a_server_without_ranges_sends_all_again_and_nothing_is_doubled(serve, bring):
+    server = serve([Answer(body=BODY, cut_after=150_000), Answer(body=BODY)])
+    assert bring(server.url).read_bytes() == BODY
+    assert len(server.requests) == 2
+
+
+def test_a_part_that_is_longer_than_the_file_is_begun_anew(serve, bring, tmp_path):
+    server = serve([WHOLE])
+    part_path(server.url, tmp_path / "target.zip").write_bytes(BODY + b"more")
+    assert bring(server.url).read_bytes() == BODY
+    assert [request.headers.get("range") for request in server.requests] == [f"bytes={len(BODY) + 4}-", None]
+
+
+def test_another_address_never_continues_the_part(serve, bring):
+    broken, other = serve([BROKEN, Answer(status=404)]), serve([Answer(body=b"other" * 100_000, honour_range=True)])
+    with pytest.raises(DownloadFailed):
+        bring(broken.url)
+    assert bring(other.url).read_bytes() == b"other" * 100_000
+    assert "range" not in other.requests[0].headers
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_an_answer_that_will_not_change_fails_at_once(serve, bring, progress, status):
+    server = serve([Answer(status=status)])
+    with pytest.raises(DownloadFailed, match=f"{server.url} answers {status}"):
+        bring(server.url)
+    assert (len(server.requests), progress.pauses) == (1, [])
+
+
+def test_a_busy_server_is_asked_again_after_1_and_2_seconds(serve, bring, progress):
+    server = serve([Answer(status=503), Answer(status=503), WHOLE])
+    assert bring(server.url).read_bytes() == BODY
+    assert (len(server.requests), progress.pauses) == (3, [1.0, 2.0])
+
+
+def test_it_gives_up_after_five_attempts_and_says_why(serve, bring, progress):
+    server = serve([Answer(status=503)])
+    with pytest.raises(DownloadFailed, match=r"answers 503 .*tried 5 times"):
+        bring(server.url)
+    assert (len(server.requests), progress.pauses) == (5, [1.0, 2.0, 4.0, 8.0])
+
+
+def test_a_server_that_always_breaks_off_is_given_up_with_the_bytes_it_sent(serve, bring):
+    server = serve([Answer(body=BODY, cut_after=1_000)])
+    with pytest.raises(DownloadFailed, match="broke off after 1,000 of 300,000 bytes"):
+        bring(server.url)
+
+
+def test_a_server_that_is_not_there_is_asked_again(serve, bring, progress):
+    with pytest.raises(DownloadFailed, match="tried 5 times"):
+        bring("http://127.0.0.1:1/a.zip")
+    assert len(progress.pauses) == 4
+
+
+def test_a_file_announced_too_large_is_refused_before_a_byte_is_kept(serve, bring, tmp_path):
+    server = serve([WHOLE])
+    with pytest.raises(DownloadFailed, match="300,000 bytes or more, above the 299,999"):
+        bring(server.url, largest=len(BODY) - 1)
+    assert len(server.requests) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_just_the_largest_size_is_taken(serve, bring):
+    assert bring(serve([WHOLE]).url, largest=len(BODY)).read_bytes() == BODY
+
+
+def test_a_file_of_unannounced_size_is_taken_whole(serve, bring):
+    assert bring(serve([Answer(body=BODY, tell_length=False)]).url).read_bytes() == BODY
+
+
+def test_a_file_of_unannounced_size_is_cut_short_at_the_cap(serve, bring, tmp_path):
+    server = serve([Answer(body=BODY, tell_length=False)])
+    with pytest.raises(DownloadFailed, match="above the 200,000 it may have"):
+        bring(server.url, largest=200_000)
+    assert len(server.requests) == 1
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 200_000
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/a.zip",
+        "http://127.0.0.1@example.org/a.zip",
+        "http://127.0.0.1.example.org/a.zip",
+        "file:///etc/hostname",
+        "ftp://127.0.0.1/a.zip",
+        "data:text/plain,a",
+        "a.zip",
+    ],
+)
+def test_an_address_that_is_not_https_nor_this_machine_is_refused_unasked(bring, tmp_path, url, monkeypatch):
+    monkeypatch.setattr(fetch_module, "_open", lambda *arguments: pytest.fail("it was asked"))
+    with pytest.raises(BadInput, match="not an https address"):
+        bring(url)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file:///etc/hostname", "ftp://127.0.0.1/a.zip", "http://example.org/a.zip"])
+def test_a_redirect_to_what_would_be_refused_is_refused(serve, bring, tmp_path, place):
+    server = serve([Answer(status=302, headers={"Location": place})])
+    with pytest.raises(OmnitwinError):
+        bring(server.url)
+    assert len(server.requests) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirect_on_this_machine_is_followed(serve, bring):
+    server = serve({"/new.zip": WHOLE, "/old.zip": Answer(status=302, headers={"Location": "/new.zip"})})
+    assert bring(f"{server.url}/old.zip").read_bytes() == BODY
+    assert server.paths == ["/old.zip", "/new.zip"]
+
+
+def test_a_redirect_that_never_ends_fails(serve, bring):
+    server = serve([Answer(status=302, headers={"Location": "/again"})])
+    with pytest.raises(DownloadFailed):
+        bring(server.url)
+
+
+@pytest.mark.parametrize("failure", [ssl.SSLError(1, "decryption failed"), OSError(113, "No route to host")])
+def test_a_connection_that_fails_while_reading_is_tried_again(serve, bring, monkeypatch, failure):
+    server = serve([WHOLE])
+    real_open, opened = fetch_module._open, []
+
+    def failing_once(url, there):
+        answer = real_open(url, there)
+        if not opened:
+            monkeypatch.setattr(answer, "read", lambda size: (_ for _ in ()).throw(failure), raising=True)
+        opened.append(url)
+        return answer
+
+    monkeypatch.setattr(fetch_module, "_open", failing_once)
+    assert bring(server.url).read_bytes() == BODY
+    assert len(opened) == 2
+
+
+def test_an_address_that_is_no_address_is_bad_input(bring):
+    with pytest.raises(BadInput):
+        bring("https://[half/a.zip")
+
+
+def test_a_length_that_is_no_number_is_no_crash(serve, bring):
+    server = serve([Answer(body=BODY, tell_length=False, headers={"Content-Length": "many"})])
+    assert bring(server.url).read_bytes() == BODY
