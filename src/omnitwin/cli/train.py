@@ -99,10 +99,10 @@ def train(
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_plan, show_training
-    from omnitwin.workflows import training
+    from omnitwin.workflows import planning, training
 
     if dry_run:
-        plan = training.plan(config, reporter(quiet))
+        plan = planning.plan(config, reporter(quiet))
         if json:
             print_json(plan)
         else:

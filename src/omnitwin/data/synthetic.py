@@ -27,13 +27,14 @@ def draw_set(
     subset: str,
     *,
     alphabets: int | None = None,
-    characters: int = CHARACTERS,
+    characters: int | None = None,
     drawers: int = DRAWERS,
     size: int = SIZE,
     seed: int = 0,
 ) -> PackedSet:
     """A synthetic `training` or `test` set; no character is in both."""
     alphabets = ALPHABETS[subset] if alphabets is None else alphabets
+    characters = CHARACTERS if characters is None else characters
     images: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     for alphabet in range(alphabets):
         random = np.random.default_rng([seed, STREAMS[subset], alphabet])

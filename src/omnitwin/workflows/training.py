@@ -4,14 +4,14 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from omnitwin import __version__
 from omnitwin.config import TrainConfig
-from omnitwin.device import describe_device, peak_memory, synchronize
+from omnitwin.device import describe_device
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.files import make_folder, write_text
 from omnitwin.model.checkpoint import (
@@ -23,9 +23,10 @@ from omnitwin.model.checkpoint import (
     save_state,
     weights_digest,
 )
-from omnitwin.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, find_run, runs_folder
-from omnitwin.reports import SILENT, PlanReport, Reporter, ShowStep, StepReport, TrainReport
+from omnitwin.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, find_run
+from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
 from omnitwin.workflows.acquire import load
+from omnitwin.workflows.planning import describe_run, output_folder
 from omnitwin.workflows.runlog import RunLog
 from omnitwin.workflows.trainer import Trainer
 
@@ -34,7 +35,7 @@ CHANCE_LOSS = math.log(2)  # nats: the loss of a network that answers one half t
 COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example leaves ln 2 within the first 50
 COLLAPSE_SPREAD = 1e-3  # standard deviation of a batch's logits below which the output is constant
 LONG_RUN = 1800.0  # seconds that nobody should be kept in the dark about
-MEASURED_STEPS, WARM_UP_STEPS = 3, 2
+FORETELL_AFTER = 4  # iterations
 
 Stop = Callable[[], str | None]
 
@@ -47,64 +48,15 @@ def recorded(run: str | None) -> tuple[Path, Description]:
     return folder, read_description(folder / STATE_FILE)
 
 
-def plan(config: TrainConfig, reporter: Reporter = SILENT) -> PlanReport:
-    """What train would do, with time and memory from a few steps measured here; nothing is written."""
-    trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
-    for iteration in range(1, WARM_UP_STEPS + 1):
-        trainer.step(iteration)
-    synchronize(trainer.device)
-    start = time.perf_counter()
-    for iteration in range(1, MEASURED_STEPS + 1):
-        trainer.step(iteration)
-    synchronize(trainer.device)
-    seconds = (time.perf_counter() - start) / MEASURED_STEPS
-    weights = sum(tensor.nbytes for tensor in trainer.network.state_dict().values())
-    return replace(
-        _describe_run(config, trainer, 0, _output(config)),
-        seconds_per_iteration=seconds,
-        seconds_in_all=seconds * config.recipe.iterations,
-        weights_bytes=weights,
-        training_bytes=weights + 3 * sum(parameter.nbytes for parameter in trainer.network.parameters()),
-        data_bytes=trainer.packed.images_NHW.nbytes,
-        peak_bytes=peak_memory(trainer.device),
-    )
-
-
 def train(
     config: TrainConfig, reporter: Reporter = SILENT, stop: Stop = lambda: None, resume: Path | None = None
 ) -> TrainReport:
     """Train from the start, or on from the run in the folder resume; stop() is asked after each step."""
-    output = resume or _output(config)
+    output = resume or output_folder(config)
     if resume is None and (output / STATE_FILE).exists():
         raise BadInput(f"{output} already holds a run", f"Go on with it (--resume {output}) or choose another --name.")
     trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
     return _Run(config, trainer, reporter, output).go(stop, resumed=resume is not None)
-
-
-def _output(config: TrainConfig) -> Path:
-    if config.output is not None:
-        return config.output
-    return runs_folder() / (config.name or f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-
-
-def _describe_run(config: TrainConfig, trainer: Trainer, done: int, output: Path) -> PlanReport:
-    recipe = config.recipe
-    return PlanReport(
-        recipe=recipe.name,
-        encoder=recipe.encoder,
-        parameters=trainer.parameters,
-        iterations=recipe.iterations,
-        first_iteration=done + 1,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        seed=recipe.seed,
-        device=describe_device(trainer.device),
-        precision=trainer.precision,
-        images=len(trainer.packed),
-        classes=len(trainer.packed.class_names),
-        dataset=trainer.packed.name,
-        output=output,
-    )
 
 
 class _Run:
@@ -132,7 +84,7 @@ class _Run:
         first = self.done + 1
         stopped_by: str | None = None
         self.start = self.flushed = self.saved = time.monotonic()
-        plan_report = _describe_run(self.config, self.trainer, self.done, self.output)
+        plan_report = describe_run(self.config, self.trainer, self.done, self.output)
         with (
             RunLog(self.output, self.done) as self.log,
             self.reporter.training(plan_report) as show,
@@ -144,7 +96,7 @@ class _Run:
                 stopped_by = stop() or ("time" if now - self.start >= (self.config.max_seconds or math.inf) else None)
                 if now - self.flushed >= FLUSH_SECONDS or stopped_by or iteration == self.recipe.iterations:
                     self._flush(show)
-                if iteration == first + MEASURED_STEPS:
+                if iteration == first + FORETELL_AFTER - 1:
                     self._foretell(time.monotonic() - self.start, iteration - first + 1)
                 if stopped_by:
                     break

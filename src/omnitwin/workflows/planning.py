@@ -1,0 +1,65 @@
+"""What a training run is about to do, and `omnitwin train --dry-run`: the same with time and memory measured."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from omnitwin.config import TrainConfig
+from omnitwin.device import describe_device, peak_memory, synchronize
+from omnitwin.paths import runs_folder
+from omnitwin.reports import SILENT, PlanReport, Reporter
+from omnitwin.workflows.acquire import load
+from omnitwin.workflows.trainer import Trainer
+
+MEASURED_STEPS, WARM_UP_STEPS = 3, 2
+
+
+def plan(config: TrainConfig, reporter: Reporter = SILENT) -> PlanReport:
+    """What train would do, with time and memory from a few steps measured here; nothing is written."""
+    trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
+    for iteration in range(1, WARM_UP_STEPS + 1):
+        trainer.step(iteration)
+    synchronize(trainer.device)
+    start = time.perf_counter()
+    for iteration in range(1, MEASURED_STEPS + 1):
+        trainer.step(iteration)
+    synchronize(trainer.device)
+    seconds = (time.perf_counter() - start) / MEASURED_STEPS
+    weights = sum(tensor.nbytes for tensor in trainer.network.state_dict().values())
+    return replace(
+        describe_run(config, trainer, 0, output_folder(config)),
+        seconds_per_iteration=seconds,
+        seconds_in_all=seconds * config.recipe.iterations,
+        weights_bytes=weights,
+        training_bytes=weights + 3 * sum(parameter.nbytes for parameter in trainer.network.parameters()),
+        data_bytes=trainer.packed.images_NHW.nbytes,
+        peak_bytes=peak_memory(trainer.device),
+    )
+
+
+def output_folder(config: TrainConfig) -> Path:
+    """The folder that a new run goes to: as told, or named after the recipe and the time."""
+    if config.output is not None:
+        return config.output
+    return runs_folder() / (config.name or f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+
+
+def describe_run(config: TrainConfig, trainer: Trainer, done: int, output: Path) -> PlanReport:
+    """The plan of a run that has done some iterations already."""
+    recipe = config.recipe
+    return PlanReport(
+        recipe=recipe.name,
+        encoder=recipe.encoder,
+        parameters=trainer.parameters,
+        iterations=recipe.iterations,
+        first_iteration=done + 1,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        seed=recipe.seed,
+        device=describe_device(trainer.device),
+        precision=trainer.precision,
+        images=len(trainer.packed),
+        classes=len(trainer.packed.class_names),
+        dataset=trainer.packed.name,
+        output=output,
+    )

@@ -1,0 +1,93 @@
+"""`omnitwin show`: random images and pairs of a data set."""
+
+import json
+
+import pytest
+from PIL import Image
+
+SHOW = ("show", "--dataset", "synthetic")
+
+
+def shown(run, *words):
+    outcome = run(*SHOW, "--json", *words)
+    assert outcome.code == 0
+    return json.loads(outcome.out)
+
+
+def test_shows_as_many_images_and_pairs_as_asked_for(run):
+    report = shown(run, "--images", 3, "--pairs", 4)
+    assert (len(report["images"]), len(report["pairs"])) == (3, 4)
+
+
+def test_without_a_number_shows_8_images_and_the_examples_10_pairs(run):
+    report = shown(run)
+    assert (len(report["images"]), len(report["pairs"])) == (8, 10)
+
+
+def test_no_image_is_shown_twice(run):
+    labels = [label for [label] in shown(run, "--images", 800, "--pairs", 0)["images"]]
+    assert len(set(labels)) == 800  # all there are: 2 alphabets of 20 characters by 20 hands
+
+
+def test_more_images_than_there_are_is_refused(run):
+    outcome = run(*SHOW, "--images", 801)
+    assert outcome.code == 2
+    assert "800 images" in outcome.complaint()
+
+
+def test_similar_pairs_show_one_character_by_two_hands_and_others_two_characters(run):
+    for pair in shown(run, "--images", 0, "--pairs", 50)["pairs"]:
+        (left, left_hand), (right, right_hand) = (pair[side].split(", ") for side in ("left_label", "right_label"))
+        assert pair["similar"] == (left == right)
+        assert not pair["similar"] or left_hand != right_hand
+
+
+def test_same_seed_shows_the_same(run):
+    assert shown(run, "--seed", 3) == shown(run, "--seed", 3)
+
+
+def test_another_seed_shows_others(run):
+    assert shown(run, "--seed", 3)["images"] != shown(run, "--seed", 4)["images"]
+
+
+def test_the_test_set_can_be_shown_too(run):
+    assert shown(run, "--set", "test")["dataset"] == "synthetic/test"
+
+
+def test_text_in_a_pipe_names_each_image_and_pair_without_escape_sequences(run):
+    labels = [label for [label] in shown(run, "--images", 2, "--pairs", 3)["images"]]
+    text = run(*SHOW, "--images", 2, "--pairs", 3).out
+    assert all(label in text for label in labels)
+    assert text.split().count("similar") + text.split().count("dissimilar") == 3
+    assert "\x1b" not in text
+    assert text.isascii()
+
+
+def test_figure_is_an_image(run, tmp_path):
+    assert run(*SHOW, "--quiet", "--figure", tmp_path / "look.jpg").code == 0
+    with Image.open(tmp_path / "look.jpg") as figure:
+        figure.load()
+        assert figure.format == "JPEG"
+
+
+def test_quiet_says_nothing(run):
+    outcome = run(*SHOW, "--quiet")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"), [(["--dataset", "cifar"], "cifar"), (["--set", "validation"], "validation")]
+)
+def test_unknown_choices_exit_2_and_are_named(run, words, named):
+    outcome = run(*SHOW, *words)
+    assert outcome.code == 2
+    assert repr(named) in outcome.complaint()
+
+
+def test_figure_without_an_image_ending_is_refused_before_any_work(run, monkeypatch):
+    from omnitwin.workflows import browsing
+
+    monkeypatch.setattr(browsing, "show", lambda *_: pytest.fail("worked before looking at the ending"))
+    outcome = run(*SHOW, "--figure", "look")
+    assert outcome.code == 2
+    assert "look" in outcome.complaint()

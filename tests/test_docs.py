@@ -1,0 +1,80 @@
+"""What is promised in words is what the project does."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import omnitwin
+from omnitwin.cli import COMMANDS
+from omnitwin.config import RECIPES
+from omnitwin.errors import ExitCode
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shell_lines() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def test_the_version_heads_the_changelog():
+    versions = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.M)
+    assert versions[0] == omnitwin.__version__
+
+
+def test_the_test_command_of_the_readme_is_run_by_ci_word_for_word():
+    commands = [line for line in shell_lines() if line.endswith("pytest")]
+    assert len(commands) == 1
+    assert commands[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_command_and_recipe_is_in_the_readme():
+    assert [name for name in COMMANDS if f"omnitwin {name}" not in README] == []
+    assert [name for name in RECIPES if f"`{name}`" not in README] == []
+
+
+def test_every_exit_code_is_in_the_readme():
+    assert [code for code in ExitCode if not re.search(rf"^\| .*\b{int(code)}\b", README, flags=re.M)] == []
+
+
+def test_every_option_of_the_readme_exists():
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "omnitwin" / "cli").glob("*.py"))
+    ours = [line for line in README.splitlines() if "pip" not in line]
+    options = set(re.findall(r"--[a-z][a-z-]+", "\n".join(ours))) - {"--help"}
+    assert [option for option in sorted(options) if f'"{option}"' not in source] == []
+
+
+def test_every_relative_link_of_the_readme_leads_somewhere():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README.replace("\n", " ")) if "://" not in link]
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_shipped_completions_are_what_the_program_prints():
+    script = ROOT / "completions" / "generate.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_pipx_finds_the_completions_in_the_wheel(shell):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    places = {
+        "bash": "share/bash-completion/completions/omnitwin",
+        "zsh": "share/zsh/site-functions/_omnitwin",
+        "fish": "share/fish/vendor_completions.d/omnitwin.fish",
+    }
+    sources = [source for source, target in shared.items() if target == places[shell]]
+    assert len(sources) == 1
+    assert (ROOT / sources[0]).is_file()
+
+
+def test_dependencies_have_lower_bounds_and_no_upper_ones():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for line in project["dependencies"]:
+        assert re.fullmatch(r"[a-z]+>=[\d.]+", line), line

@@ -1,0 +1,168 @@
+"""Figures: a whole image file with every picture in it, or none."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from terminals import pair, picture
+
+from omnitwin.errors import BadInput, CannotWrite
+from omnitwin.reports import ComparisonReport, EvalReport, ShowReport
+from omnitwin.view.figures import PICTURE, browse_figure, check_figure, comparison_figure, evaluation_figure
+
+LEVEL = 77  # a grey that nothing else of a figure has
+FLAT = picture([[LEVEL]])
+INTERIOR = (PICTURE - 2) ** 2  # pixels of a drawn picture within its outline
+
+
+def browsed(images, pairs):
+    return ShowReport(
+        dataset="synthetic/training",
+        subset="training",
+        seed=0,
+        images=((FLAT, "Greek/alpha, drawing 1"),) * images,
+        pairs=(pair(FLAT),) * pairs,
+    )
+
+
+def evaluated(pairs):
+    return EvalReport(
+        exam="pairs",
+        checkpoint=Path("weights.safetensors"),
+        weights_sha256="0",
+        iteration=3,
+        recipe="small",
+        dataset="synthetic/test",
+        seed=0,
+        threshold=0.5,
+        batch_size=10,
+        accuracies=(0.6,),
+        accuracy=0.6,
+        right=6,
+        n=10,
+        interval=(0.3, 0.8),
+        interval_method="Wilson",
+        device="cpu",
+        precision="fp32",
+        shown=(pair(FLAT, score=0.5, predicted=True),) * pairs,
+    )
+
+
+def compared(**fields):
+    known = {
+        "first": Path("a.png"),
+        "second": Path("b.png"),
+        "same": True,
+        "probability": 0.75,
+        "threshold": 0.5,
+        "checkpoint": Path("weights.safetensors"),
+        "recipe": "small",
+        "iteration": 3,
+        "notes": (),
+        "first_picture": FLAT,
+        "second_picture": FLAT,
+    }
+    return ComparisonReport(**{**known, **fields})
+
+
+def pictures_in(path):
+    """How many pictures a figure shows, by the area of their grey; whole ones only."""
+    with Image.open(path) as figure:
+        assert figure.format == "PNG"
+        count, rest = divmod(figure.convert("L").histogram()[LEVEL], INTERIOR)
+    assert rest < INTERIOR / 100  # letters and outlines have greys of all levels at their edges
+    return count
+
+
+@pytest.mark.parametrize(("images", "pairs"), [(8, 10), (1, 0), (0, 1), (5, 3), (0, 0)])
+def test_figure_of_random_images_and_pairs_shows_each_of_them(tmp_path, images, pairs):
+    browse_figure(browsed(images, pairs), tmp_path / "figure.png")
+    assert pictures_in(tmp_path / "figure.png") == images + 2 * pairs
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 10])
+def test_figure_of_an_exam_shows_both_pictures_of_each_pair(tmp_path, pairs):
+    evaluation_figure(evaluated(pairs), tmp_path / "figure.png")
+    assert pictures_in(tmp_path / "figure.png") == 2 * pairs
+
+
+def test_figure_of_a_comparison_shows_both_pictures(tmp_path):
+    comparison_figure(compared(), tmp_path / "figure.png")
+    assert pictures_in(tmp_path / "figure.png") == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 200, "漢字", "two\nlines", "[red]"])
+def test_figure_of_a_comparison_takes_any_name(tmp_path, name):
+    comparison_figure(compared(first=Path(name)), tmp_path / "figure.png")
+    assert pictures_in(tmp_path / "figure.png") == 2
+
+
+def test_figure_shows_ink_dark_on_paper_light(tmp_path):
+    drawn = picture(((255, 0),))
+    comparison_figure(compared(first_picture=drawn, second_picture=drawn), tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as figure:
+        dark = figure.convert("L").histogram()[0]
+    assert dark == pytest.approx(PICTURE * PICTURE, rel=0.05)  # half of each of two pictures
+
+
+def test_figure_makes_its_folder_and_replaces_what_was_there(tmp_path):
+    path = tmp_path / "new" / "figure.png"
+    comparison_figure(compared(), path)
+    evaluation_figure(evaluated(3), path)
+    assert pictures_in(path) == 6
+
+
+@pytest.mark.parametrize("name", ["figure.png", "FIGURE.PNG", "figure.jpg", "figure.webp", "my.figure.tiff"])
+def test_endings_of_images_are_taken(name):
+    check_figure(Path(name))
+
+
+@pytest.mark.parametrize("name", ["figure", "figure.txt", "figure.png.bak", ".png", "figure."])
+def test_other_endings_are_refused_by_name(name):
+    with pytest.raises(BadInput) as refused:
+        check_figure(Path(name))
+    assert name in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(ending, marks=pytest.mark.xfail(strict=True, reason="Pillow reads such files but writes none"))
+        for ending in ("psd", "mpg", "cur", "fli")
+    ],
+)
+def test_endings_that_only_images_to_read_have_are_refused(ending):
+    with pytest.raises(BadInput):
+        check_figure(Path(f"figure.{ending}"))
+
+
+def test_no_figure_asked_for_is_no_bad_figure():
+    check_figure(None)
+
+
+def test_a_figure_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
+    def half(self, path):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", half)
+    with pytest.raises(CannotWrite, match="No space left on device"):
+        comparison_figure(compared(), tmp_path / "figure.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_that_fails_half_way_leaves_the_one_before(tmp_path, monkeypatch):
+    comparison_figure(compared(), tmp_path / "figure.png")
+    before = (tmp_path / "figure.png").read_bytes()
+    monkeypatch.setattr(Image.Image, "save", lambda self, path: Path(path).write_bytes(b"half") and 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        comparison_figure(compared(), tmp_path / "figure.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]
+    assert (tmp_path / "figure.png").read_bytes() == before
+
+
+def test_a_folder_in_the_figures_place_is_left_alone(tmp_path):
+    (tmp_path / "figure.png").mkdir()
+    with pytest.raises(CannotWrite):
+        comparison_figure(compared(), tmp_path / "figure.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]

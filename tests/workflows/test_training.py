@@ -1,0 +1,238 @@
+"""Training: the example's step, learning, resuming bit for bit, and runs that go wrong."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from omnitwin.config import CLASSIC, SMALL, EvalConfig, TrainConfig
+from omnitwin.data import synthetic
+from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
+from omnitwin.files import digest
+from omnitwin.model.checkpoint import load_checkpoint
+from omnitwin.paths import METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.workflows import acquire, evaluation, training
+from omnitwin.workflows.planning import plan
+from omnitwin.workflows.trainer import Trainer
+from omnitwin.workflows.training import recorded, train
+
+TINY = replace(SMALL, iterations=6, batch_size=8)
+
+
+@pytest.fixture(autouse=True)
+def few_characters(monkeypatch):
+    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 2, "test": 1})
+    monkeypatch.setattr(synthetic, "CHARACTERS", 6)
+
+
+def config(output, **recipe):
+    return TrainConfig(recipe=replace(TINY, **recipe), dataset="synthetic", device="cpu", output=output)
+
+
+def stop_after(steps):
+    """A stop button that is pressed during the given step."""
+    asked = iter(range(1, 10_000))
+    return lambda: "SIGINT" if next(asked) >= steps else None
+
+
+def iterations_in(run):
+    return [json.loads(line)["iteration"] for line in (run / METRICS_FILE).read_text().splitlines()]
+
+
+def test_the_classic_recipe_is_the_one_of_the_example():
+    assert (CLASSIC.iterations, CLASSIC.batch_size, CLASSIC.learning_rate) == (10_000, 180, 6e-5)
+    assert (CLASSIC.adam_betas, CLASSIC.adam_epsilon, CLASSIC.image_size) == ((0.9, 0.99), 1e-8, 105)
+
+
+def test_one_step_moves_the_weights_as_adam_written_out_by_hand(tiny_set):
+    """Kingma and Ba 2015, algorithm 1: after one step each weight has moved by lr * g / (|g| + epsilon)."""
+    trainer = Trainer(TrainConfig(recipe=TINY, device="cpu", precision="fp32"), tiny_set)
+    before = {name: parameter.detach().clone() for name, parameter in trainer.network.named_parameters()}
+    trainer.step(1)
+    for name, parameter in trainer.network.named_parameters():
+        g = parameter.grad
+        expected = before[name] - TINY.learning_rate * g / (g.abs() + TINY.adam_epsilon)
+        torch.testing.assert_close(parameter.detach(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_draws_pairs_that_depend_on_seed_and_iteration_alone(tiny_set):
+    def draw(iteration, seed=0):
+        return Trainer(TrainConfig(recipe=replace(TINY, seed=seed), device="cpu"), tiny_set).draw(iteration)
+
+    first, again, later, other = draw(3), draw(3), draw(4), draw(3, seed=1)
+    assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
+    assert not torch.equal(first[0], later[0])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_bf16_and_fp32_steps_start_from_the_same_loss_but_for_rounding(tiny_set):
+    losses = [
+        float(Trainer(TrainConfig(recipe=TINY, device="cpu", precision=precision), tiny_set).step(1)[0])
+        for precision in ("fp32", "bf16")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+
+
+def test_weights_stay_fp32_when_products_are_bf16(tiny_set):
+    trainer = Trainer(TrainConfig(recipe=TINY, device="cpu", precision="bf16"), tiny_set)
+    trainer.step(1)
+    assert {parameter.dtype for parameter in trainer.network.parameters()} == {torch.float32}
+
+
+def test_a_small_network_learns_a_few_characters_by_heart(tmp_path):
+    report = train(config(tmp_path / "run", iterations=120, batch_size=32))
+    losses = [json.loads(line)["loss"] for line in (report.output / METRICS_FILE).read_text().splitlines()]
+    assert sum(losses[-10:]) / 10 < 0.35 < math.log(2) < sum(losses[:5]) / 5 + 0.1
+    measured = evaluation.evaluate(EvalConfig(checkpoint=str(report.output), dataset="synthetic", device="cpu"))
+    assert measured.interval[0] > 0.5  # characters it never saw
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_resumed_run_ends_with_the_bytes_of_one_never_interrupted(tmp_path, precision):
+    straight = train(replace(config(tmp_path / "straight"), precision=precision))
+    halves = replace(config(tmp_path / "halves"), precision=precision)
+    stopped = train(halves, stop=stop_after(3))
+    assert (stopped.stopped_by, stopped.iteration) == ("SIGINT", 3)
+    resumed = train(halves, resume=tmp_path / "halves")
+    assert (resumed.stopped_by, resumed.iteration) == (None, 6)
+    for name in (WEIGHTS_FILE, STATE_FILE):
+        assert digest(tmp_path / "straight" / name, "sha256") == digest(tmp_path / "halves" / name, "sha256"), name
+    assert resumed.weights_sha256 == straight.weights_sha256
+
+
+def test_metrics_hold_each_iteration_once_after_a_kill_and_a_resume(tmp_path):
+    run = tmp_path / "run"
+    train(config(run), stop=stop_after(2))
+    with (run / METRICS_FILE).open("a") as file:  # what a killed process logged after its last checkpoint
+        file.write('{"iteration": 3, "loss": 9.0}\n{"iteration": 4, "lo')
+    train(config(run), resume=run)
+    assert iterations_in(run) == [1, 2, 3, 4, 5, 6]
+    assert all(json.loads(line)["loss"] < 9 for line in (run / METRICS_FILE).read_text().splitlines())
+
+
+def test_a_finished_run_goes_on_when_it_gets_more_iterations(tmp_path):
+    run = tmp_path / "run"
+    train(config(run))
+    with pytest.raises(BadInput, match="has done its 6 iterations"):
+        train(config(run), resume=run)
+    longer = train(config(run, iterations=9), resume=run)
+    straight = train(config(tmp_path / "straight", iterations=9))
+    assert longer.weights_sha256 == straight.weights_sha256
+
+
+def test_the_time_limit_stops_and_saves(tmp_path):
+    report = train(replace(config(tmp_path / "run", iterations=10_000), max_seconds=0.2))
+    assert report.stopped_by == "time"
+    assert load_checkpoint(report.weights)[1].iteration == report.iteration < 10_000
+
+
+def test_a_run_is_never_written_over(tmp_path):
+    train(config(tmp_path / "run"))
+    with pytest.raises(BadInput, match="already holds a run"):
+        train(config(tmp_path / "run"))
+
+
+def test_a_run_is_not_resumed_on_other_images(tmp_path, monkeypatch):
+    train(config(tmp_path / "run"), stop=stop_after(2))
+    monkeypatch.setattr(synthetic, "CHARACTERS", 7)
+    with pytest.raises(BadInput, match="other images"):
+        train(config(tmp_path / "run"), resume=tmp_path / "run")
+
+
+def test_a_damaged_state_is_refused_and_the_weights_stay(tmp_path):
+    run = tmp_path / "run"
+    train(config(run), stop=stop_after(2))
+    (run / STATE_FILE).write_bytes((run / STATE_FILE).read_bytes()[:1000])
+    with pytest.raises(BadCheckpoint, match="cannot be read"):
+        recorded(str(run))
+    assert load_checkpoint(run / WEIGHTS_FILE)[1].iteration == 2
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_words_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(config(run), stop=stop_after(2))
+    kept = digest(run / WEIGHTS_FILE, "sha256")
+    monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.nan), torch.tensor(1.0)))
+    with pytest.raises(TrainingDiverged) as caught:
+        train(config(run), resume=run)
+    assert "nan at iteration 3" in caught.value.line()
+    assert "--learning-rate" in caught.value.line()
+    assert digest(run / WEIGHTS_FILE, "sha256") == kept
+
+
+class Listener:
+    """A reporter that remembers."""
+
+    def __init__(self):
+        self.notes, self.warnings = [], []
+        self.note, self.warn = self.notes.append, self.warnings.append
+        self.task, self.training = training.SILENT.task, training.SILENT.training
+
+
+def test_a_collapsed_network_is_reported_once_and_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.log(2)), torch.tensor(1e-5)))
+    listener = Listener()
+    report = train(config(tmp_path / "run", iterations=1500), listener)
+    assert len(listener.warnings) == len(report.warnings) == 1
+    assert "same answer" in report.warnings[0]
+    assert "--seed" in report.warnings[0]
+
+
+def test_a_network_that_still_tells_pairs_apart_is_not_called_collapsed(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.log(2)), torch.tensor(0.1)))
+    assert train(config(tmp_path / "run", iterations=1500)).warnings == ()
+
+
+def test_a_long_run_on_a_cpu_says_how_long_and_how_to_shorten_it(tmp_path):
+    listener = Listener()
+    train(config(tmp_path / "run", iterations=10**7), listener, stop=stop_after(8))
+    assert len(listener.notes) == 1
+    assert "10,000,000 take about" in listener.notes[0]
+    assert "--max-time" in listener.notes[0]
+
+
+def test_a_plan_counts_and_measures_and_writes_nothing(home):
+    report = plan(TrainConfig(recipe=TINY, dataset="synthetic", device="cpu"))
+    assert report.parameters == sum(p.numel() for p in Trainer(config(None), small_set()).network.parameters())
+    assert report.seconds_per_iteration > 0
+    assert report.seconds_in_all == pytest.approx(6 * report.seconds_per_iteration)
+    assert report.data_bytes == 2 * 6 * 20 * 28 * 28
+    assert not home.exists()
+
+
+def small_set():
+    return acquire.load("synthetic", "training", TrainConfig().source)
+
+
+def test_pairs_need_two_classes_of_two_images(tiny_set):
+    one_class = replace(tiny_set, class_names=tiny_set.class_names[:1])
+    with pytest.raises(BadInput, match="at least 2"):
+        Trainer(config(None), one_class)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_gives_the_loss_of_a_plain_one(tiny_set):
+    losses = [
+        float(Trainer(TrainConfig(recipe=TINY, device="cpu", precision="fp32", compile=flag), tiny_set).step(1)[0])
+        for flag in (False, True)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_step_on_a_gpu_gives_a_finite_loss_near_ln_2(tiny_set):
+    trainer = Trainer(TrainConfig(recipe=TINY, device="cuda"), tiny_set)
+    assert float(trainer.step(1)[0]) == pytest.approx(math.log(2), abs=0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_the_classic_network_leaves_chance_within_40_iterations_on_omniglot(tmp_path, real_data):
+    source = replace(TrainConfig().source, source=str(real_data))
+    report = train(
+        TrainConfig(recipe=replace(CLASSIC, iterations=40), source=source, device="cpu", output=tmp_path / "run")
+    )
+    losses = [json.loads(line)["loss"] for line in (report.output / METRICS_FILE).read_text().splitlines()]
+    assert sum(losses[-10:]) / 10 < math.log(2) - 0.02
