@@ -79,7 +79,7 @@ def keep_freed_memory() -> None:
 
 def random_generator(device: torch.device, *key: int) -> torch.Generator:
     """A generator on device whose numbers are a function of key, such as (seed, step), alone."""
-    words = b"".join(part.to_bytes(16, "little", signed=True) for part in key)
+    words = b"".join((part % 2**128).to_bytes(16, "little") for part in key)
     seed = int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "little") >> 1  # 63 bits: a signed seed
     return torch.Generator(device=device).manual_seed(seed)
 

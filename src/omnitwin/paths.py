@@ -4,6 +4,7 @@
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import PlatformDirs
@@ -47,6 +48,12 @@ def find_run(name: str | None) -> Path | None:
     if name is None:
         return newest_run()
     for folder in (Path(name).expanduser(), runs_folder() / name):
-        if folder.exists():
-            return folder
+        with suppress(OSError):  # a name that no file system takes, a folder that may not be read
+            if folder.exists():
+                return folder
     return None
+
+
+def is_set(variable: str) -> bool:
+    """Whether an environment variable such as OMNITWIN_OFFLINE is on: there, and neither empty nor 0."""
+    return os.environ.get(variable, "") not in ("", "0")

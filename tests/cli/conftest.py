@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
 
 
 @pytest.fixture(scope="session")
-def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three iterations on synthetic alphabets; not to be changed."""
     from omnitwin.workflows import training
 
@@ -74,7 +74,7 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(synthetic, "ALPHABETS", FEW_ALPHABETS)
         recipe = replace(SMALL, iterations=3, batch_size=8)
         training.train(TrainConfig(recipe=recipe, dataset="synthetic", precision="fp32", output=output))
-    yield output
+    return output
 
 
 @pytest.fixture

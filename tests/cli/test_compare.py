@@ -126,14 +126,8 @@ BAD_CHECKPOINTS = [
     not_a_number,
     folder_without_weights,
     training_state,
-    pytest.param(
-        foreign_with_a_record_of_its_own,
-        marks=pytest.mark.xfail(strict=True, reason="KeyError 'format_version', exit 70"),
-    ),
-    pytest.param(
-        threshold_of_words,
-        marks=pytest.mark.xfail(strict=True, reason="the record's values are not checked: TypeError, exit 70"),
-    ),
+    pytest.param(foreign_with_a_record_of_its_own),
+    pytest.param(threshold_of_words),
 ]
 
 
@@ -162,9 +156,7 @@ def test_no_network_yet_exits_3_and_says_how_to_get_one(run, images):
     "name",
     [
         "nobody",
-        pytest.param(
-            "n" * 300, marks=pytest.mark.xfail(strict=True, reason="a name no file system takes: OSError, exit 70")
-        ),
+        pytest.param("n" * 300),
     ],
 )
 def test_no_run_or_file_of_that_name_exits_3_and_names_it(run, trained, images, name):
@@ -257,7 +249,6 @@ def test_figure_is_written_for_different_too(run, images, tmp_path):
 
 
 @pytest.mark.usefixtures("trained")
-@pytest.mark.xfail(strict=True, reason="endings that Pillow reads but cannot write pass the check: KeyError, exit 70")
 def test_figure_with_an_ending_that_nobody_writes_exits_2(run, images, tmp_path):
     assert run("compare", *images, "--figure", tmp_path / "both.psd").code == 2
 
@@ -313,6 +304,5 @@ def test_a_bad_image_exits_2_with_one_line_that_names_it(run, images, tmp_path, 
 
 
 @pytest.mark.usefixtures("trained")
-@pytest.mark.xfail(strict=True, reason="a name no file system takes: OSError, exit 70")
 def test_an_image_name_that_no_file_system_takes_exits_2(run, images):
     assert run("compare", "n" * 300, images[0]).code == 2

@@ -75,7 +75,6 @@ def test_seed_of_any_sign_is_a_seed(run):
     assert exam(run, "--seed", -1)["seed"] == -1
 
 
-@pytest.mark.xfail(strict=True, reason="a seed beyond 127 bits overflows and exits 70")
 @pytest.mark.usefixtures("trained")
 def test_seed_beyond_all_bounds_is_taken_or_refused(run):
     assert run(*EXAM, "--seed", 2**130).code in (0, 2)

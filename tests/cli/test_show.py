@@ -54,13 +54,21 @@ def test_the_test_set_can_be_shown_too(run):
     assert shown(run, "--set", "test")["dataset"] == "synthetic/test"
 
 
-def test_text_in_a_pipe_names_each_image_and_pair_without_escape_sequences(run):
-    labels = [label for [label] in shown(run, "--images", 2, "--pairs", 3)["images"]]
-    text = run(*SHOW, "--images", 2, "--pairs", 3).out
-    assert all(label in text for label in labels)
-    assert text.split().count("similar") + text.split().count("dissimilar") == 3
-    assert "\x1b" not in text
-    assert text.isascii()
+def test_text_in_a_pipe_tells_of_each_pair_whether_it_is_similar(run):
+    similar = [pair["similar"] for pair in shown(run, "--images", 0, "--pairs", 9)["pairs"]]
+    words = run(*SHOW, "--images", 0, "--pairs", 9).out.split()
+    assert [word for word in words if "similar" in word] == [["dissimilar", "similar"][each] for each in similar]
+
+
+def test_text_in_a_pipe_names_the_character_of_each_image(run):
+    [[label]] = shown(run, "--images", 1, "--pairs", 0)["images"]
+    alphabet, rest = label.split("/")
+    words = " ".join(run(*SHOW, "--images", 1, "--pairs", 0).out.split())
+    assert all(part in words for part in (alphabet, *rest.split(", ")))
+
+
+def test_text_in_a_pipe_has_no_escape_sequences(run):
+    assert "\x1b" not in run(*SHOW).out
 
 
 def test_figure_is_an_image(run, tmp_path):

@@ -147,12 +147,10 @@ def test_dry_run_as_json_tells_the_plan(run):
     assert plan["seconds_in_all"] == pytest.approx(10 * plan["seconds_per_iteration"])
 
 
-@pytest.mark.xfail(strict=True, reason="--dry-run does not look at --quiet")
 def test_quiet_dry_run_says_nothing(run):
     assert run(*QUICK, "--dry-run", "--quiet").out == ""
 
 
-@pytest.mark.xfail(strict=True, reason="--dry-run does not look at --resume and plans a new run of the default recipe")
 def test_dry_run_of_a_resumption_plans_the_rest_of_that_run(run, trained, monkeypatch):
     monkeypatch.setenv("OMNITWIN_OFFLINE", "1")
     outcome = run("train", "--resume", "--iterations", 5, "--dry-run", "--json")
@@ -384,7 +382,6 @@ def test_the_command_an_interrupted_run_prints_ends_as_if_never_interrupted(run,
     assert parts.read_bytes() == straight.read_bytes()
 
 
-@pytest.mark.xfail(strict=True, reason="the path in the printed command is not quoted")
 def test_the_command_an_interrupted_run_prints_holds_where_a_folder_has_spaces(run, tmp_path, signal_after):
     signal_after(1, signal.SIGINT)
     printed = run(*QUICK, "--iterations", 2, "--output", tmp_path / "my run").out

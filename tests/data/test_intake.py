@@ -279,6 +279,5 @@ def test_a_line_break_in_a_name_does_not_break_the_line(tmp_path):
     assert len(refused.value.line().splitlines()) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="OSError from Path.is_dir, outside of what read_image catches")
 def test_a_name_that_no_file_system_takes_is_refused(tmp_path):
     refusal(tmp_path / ("n" * 300))

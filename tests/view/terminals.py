@@ -5,7 +5,7 @@ import re
 
 from rich.console import Console
 
-from omnitwin.reports import PlanReport, Picture, ScoredPair, StepReport
+from omnitwin.reports import Picture, PlanReport, ScoredPair, StepReport
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -62,6 +62,10 @@ def test_curve_spans_from_the_lowest_to_the_highest_mark():
 
 
 def test_curve_of_a_constant_is_flat():
+    assert len(set(curve([0.5] * 20, 8))) == 1
+
+
+def test_curve_of_a_constant_that_is_no_binary_fraction_is_flat_too():
     assert len(set(curve([0.7] * 20, 8))) == 1
 
 

@@ -6,6 +6,7 @@
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -22,7 +23,7 @@ from omnitwin.cli.eval import evaluate
 from omnitwin.cli.show import show
 from omnitwin.cli.train import spell_out_resume, train
 from omnitwin.errors import ExitCode, OmnitwinError
-from omnitwin.paths import HOME_VARIABLE
+from omnitwin.paths import HOME_VARIABLE, is_set
 
 app = typer.Typer(
     name="omnitwin",
@@ -80,10 +81,11 @@ def main() -> NoReturn:
 def _run() -> int:
     try:
         code = app(spell_out_resume(sys.argv[1:]), prog_name="omnitwin", standalone_mode=False)
-        return ExitCode.INTERRUPTED if code == ExitCode.INTERRUPTED else int(code or 0)
+        if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):  # Typer's own answer to Ctrl-C, unsaid
+            return _complain("interrupted.", ExitCode.INTERRUPTED)
+        return int(code or 0)
     except OmnitwinError as error:
-        if os.environ.get("OMNITWIN_DEBUG"):
-            raise
+        _show_traceback_if_wanted()
         return _complain(error.line(), error.exit_code)
     except TyperException as error:  # the words on the command line
         text = error.format_message()
@@ -91,13 +93,15 @@ def _run() -> int:
             return ExitCode.BAD_INPUT
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted.", ExitCode.INTERRUPTED)
     except Exception as error:
-        if os.environ.get("OMNITWIN_DEBUG"):
-            raise
+        _show_traceback_if_wanted()
         name = type(error).__name__
         return _complain(f"unexpected {name}: {error}. For the traceback: OMNITWIN_DEBUG=1", ExitCode.UNEXPECTED)
+
+
+def _show_traceback_if_wanted() -> None:
+    if is_set("OMNITWIN_DEBUG"):
+        traceback.print_exc()
 
 
 def _complain(text: str, code: ExitCode) -> int:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Checkpoint, Device, Figure, Json, Precision, Quiet, complete_dataset, source
+from omnitwin.cli.options import Checkpoint, DatasetOrNone, Device, Figure, Json, Precision, Quiet, source
 from omnitwin.config import EvalConfig
 
 DEFAULT = EvalConfig()
@@ -16,16 +16,7 @@ def evaluate(
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pairs in a batch.")] = DEFAULT.batch_size,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same pairs, on any machine.")] = DEFAULT.seed,
     checkpoint: Checkpoint = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset",
-            metavar="NAME",
-            help="omniglot or synthetic.",
-            show_default="the one trained on",
-            autocompletion=complete_dataset,
-        ),
-    ] = None,
+    dataset: DatasetOrNone = None,
     show: Annotated[int, typer.Option("--show", min=0, help="Show so many test pairs with score.")] = DEFAULT.show,
     figure: Figure = None,
     device: Device = DEFAULT.device,

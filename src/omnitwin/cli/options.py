@@ -9,7 +9,7 @@ import typer
 
 from omnitwin.config import DATASETS, SourceConfig
 from omnitwin.errors import BadInput
-from omnitwin.paths import WEIGHTS_FILE, runs_folder
+from omnitwin.paths import WEIGHTS_FILE, is_set, runs_folder
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
 
@@ -59,11 +59,22 @@ Dataset = Annotated[
     typer.Option("--dataset", metavar="NAME", help="omniglot or synthetic.", autocompletion=complete_dataset),
 ]
 
+DatasetOrNone = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="NAME",
+        help="omniglot or synthetic.",
+        show_default="omniglot, or the one trained on",
+        autocompletion=complete_dataset,
+    ),
+]
+
 
 def source(from_: str | None = None, force: bool = False) -> SourceConfig:
     """Where data comes from: --from, else OMNITWIN_MIRROR, else the official address."""
-    offline = os.environ.get("OMNITWIN_OFFLINE", "") not in ("", "0")
-    return SourceConfig(source=from_ or os.environ.get("OMNITWIN_MIRROR") or None, offline=offline, force=force)
+    mirror = os.environ.get("OMNITWIN_MIRROR") or None
+    return SourceConfig(source=from_ or mirror, offline=is_set("OMNITWIN_OFFLINE"), force=force)
 
 
 def parse_duration(text: str | None) -> float | None:

@@ -1,14 +1,14 @@
 """`omnitwin train`."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from omnitwin.cli.options import Dataset, Device, Json, Precision, Quiet, parse_duration, source
+from omnitwin.cli.options import DatasetOrNone, Device, Json, Precision, Quiet, parse_duration, source
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
-from omnitwin.config import CLASSIC, RECIPES, Recipe, TrainConfig
+from omnitwin.config import RECIPES, Recipe, TrainConfig
 from omnitwin.errors import BadInput
 
 DEFAULT = TrainConfig()
@@ -27,8 +27,15 @@ def recipe_default(field: str) -> str:
 
 def train(
     recipe: Annotated[
-        str, typer.Option("--recipe", metavar="NAME", help="classic or small.", autocompletion=complete_recipe)
-    ] = CLASSIC.name,
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="NAME",
+            help="classic or small.",
+            show_default=DEFAULT.recipe.name,
+            autocompletion=complete_recipe,
+        ),
+    ] = None,
     iterations: Annotated[
         int | None, typer.Option("--iterations", help="Batches.", show_default=recipe_default("iterations"))
     ] = None,
@@ -51,7 +58,7 @@ def train(
         int | None,
         typer.Option("--image-size", help="Pixels a side.", show_default=recipe_default("image_size")),
     ] = None,
-    dataset: Dataset = DEFAULT.dataset,
+    dataset: DatasetOrNone = None,
     device: Device = DEFAULT.device,
     precision: Precision = DEFAULT.precision,
     compile: Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile).")] = False,
@@ -86,8 +93,8 @@ def train(
     }
     config = replace(
         DEFAULT,
-        recipe=_recipe(recipe, given),
-        dataset=dataset,
+        recipe=_recipe(recipe or DEFAULT.recipe.name, given),
+        dataset=dataset or DEFAULT.dataset,
         source=source(),
         device=device,
         precision=precision,
@@ -101,22 +108,26 @@ def train(
     from omnitwin.view.tables import show_plan, show_training
     from omnitwin.workflows import planning, training
 
-    if dry_run:
-        plan = planning.plan(config, reporter(quiet))
-        if json:
-            print_json(plan)
-        else:
-            show_plan(plan, result_console())
-        return
-    folder = None
+    folder, done = None, 0
     if resume is not None:
         folder, description = training.recorded(None if resume == NEWEST else resume)
+        trained_on = description.dataset.split("/")[0]
+        same = {"recipe": description.recipe.name, "dataset": trained_on, "name": None, "output": None}
+        _refuse_changes(same, {"recipe": recipe, "dataset": dataset, "name": name, "output": output})
+        done = description.iteration
         config = replace(
             config,
             recipe=_resumed(description.recipe, given),
-            dataset=description.dataset.split("/")[0],
+            dataset=trained_on,
             precision=description.precision if precision == DEFAULT.precision else precision,
         )
+    if dry_run:
+        plan = planning.plan(config, reporter(quiet), done, folder)
+        if json:
+            print_json(plan)
+        elif not quiet:
+            show_plan(plan, result_console())
+        return
     with StopButton() as stop:
         report = training.train(config, reporter(quiet), stop, folder)
     if json:
@@ -149,12 +160,12 @@ def _run_name(name: str | None) -> str | None:
 
 def _resumed(recorded: Recipe, given: dict[str, Any]) -> Recipe:
     """The recorded recipe, with more iterations where asked for; nothing else of it can change half way."""
-    changed = [
-        field
-        for field, value in given.items()
-        if field != "iterations" and value not in (None, getattr(recorded, field))
-    ]
+    _refuse_changes(asdict(recorded), {field: value for field, value in given.items() if field != "iterations"})
+    return recorded if given["iterations"] is None else replace(recorded, iterations=given["iterations"])
+
+
+def _refuse_changes(recorded: dict[str, Any], given: dict[str, Any]) -> None:
+    changed = [field for field, value in given.items() if value not in (None, recorded[field])]
     if changed:
         options = ", ".join("--" + field.replace("_", "-") for field in changed)
         raise BadInput(f"{options} cannot change in a run that is resumed", "Leave it out, or start a new run.")
-    return recorded if given["iterations"] is None else replace(recorded, iterations=given["iterations"])

@@ -47,9 +47,9 @@ def read_image(path: Path, size: int) -> Intake:
 
 
 def _open(path: Path) -> Image.Image:
-    if path.is_dir():
-        raise BadImage(f"{path} is a folder, not an image")
     try:
+        if path.is_dir():
+            raise BadImage(f"{path} is a folder, not an image")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -68,7 +68,7 @@ def _open(path: Path) -> Image.Image:
         empty = path.stat().st_size == 0
         raise BadImage(f"{path} is {'an empty file' if empty else 'no image that Pillow can read'}") from None
     except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError, TypeError) as error:
-        raise BadImage(f"{path} is damaged: {error}") from error
+        raise BadImage(f"{path} cannot be read: {error}") from error
 
 
 def _grey(image: Image.Image) -> Image.Image:

@@ -45,6 +45,14 @@ class Description:
     ink: int = 0
     metrics: dict[str, float]
 
+    def __post_init__(self) -> None:
+        words = (self.precision, self.dataset, self.fingerprint)
+        numbers = (self.threshold, *self.metrics.values())
+        if not all(isinstance(word, str) for word in words) or not isinstance(self.iteration, int):
+            raise TypeError("a name that is no text, or an iteration that is no whole number")
+        if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
+            raise ValueError(f"a threshold or metric out of range: {numbers}")
+
 
 def save_checkpoint(path: Path, network: TwinNetwork, description: Description) -> None:
     _save(path, network.state_dict(), FORMAT, description)
@@ -144,12 +152,12 @@ def _opened(path: Path) -> Iterator[Any]:
 def _read_record(path: Path, file: Any) -> dict[str, Any]:
     try:
         record = read_record(file)
-        version = record["format_version"] if record["format"] in (FORMAT, STATE_FORMAT) else None
+        kind, version = record["format"], record["format_version"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path} is a safetensors file, but none of omnitwin's") from error
-    if version != FORMAT_VERSION:
+    if kind not in (FORMAT, STATE_FORMAT) or version != FORMAT_VERSION:
         raise BadCheckpoint(
-            f"{path} is {record['format']!r} version {record['format_version']}; this omnitwin reads {FORMAT_VERSION}",
+            f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT_VERSION}",
             "Install the omnitwin that wrote it, or train anew.",
         )
     return record

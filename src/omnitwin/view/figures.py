@@ -9,12 +9,13 @@ from PIL import Image, ImageDraw, ImageFont
 from omnitwin.errors import BadInput
 from omnitwin.files import replacing
 from omnitwin.reports import ComparisonReport, EvalReport, Picture, ScoredPair, ShowReport
-from omnitwin.view.words import percent
+from omnitwin.view.words import label_lines, percent
 
 PICTURE = 210  # pixels a side of one drawn picture
 MARGIN = 16  # pixels between things
 TEXT = 18  # pixels of a title's letters
 BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#9a9a9a", "#00735c", "#c0392b", "#7b3294"  # told apart colour-blind too
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".pdf")
 PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
 
 
@@ -25,14 +26,16 @@ class _Cell:
 
 
 def check_figure(path: Path | None) -> None:
-    """BadInput for an ending that no image format has: said before the work, not after it."""
-    if path is not None and path.suffix.lower() not in Image.registered_extensions():
-        raise BadInput(f"{path} does not end like an image file", "Name it FILE.png.")
+    """BadInput for an ending that is not written: said before the work, not after it."""
+    if path is not None and path.suffix.lower() not in ENDINGS:
+        raise BadInput(f"{path} does not end like a figure", f"Name it FILE.png, or with one of {' '.join(ENDINGS)}.")
 
 
 def browse_figure(report: ShowReport, path: Path) -> None:
     """The random images with their labels, then the random pairs titled similar or dissimilar."""
-    images = [_Cell((picture,), tuple((line, BLACK) for line in _label(label))) for picture, label in report.images]
+    images = [
+        _Cell((picture,), tuple((line, BLACK) for line in label_lines(label))) for picture, label in report.images
+    ]
     pairs = [_Cell((pair.left, pair.right), (_similarity(pair),)) for pair in report.pairs]
     parts = [_sheet(cells, row) for cells, row in ((images, IMAGES_A_ROW), (pairs, PAIRS_A_ROW)) if cells]
     _write(_stack(f"{report.dataset}, seed {report.seed}", parts), path)
@@ -51,11 +54,6 @@ def comparison_figure(report: ComparisonReport, path: Path) -> None:
     lines = (verdict, (f"probability {report.probability:.4f}, threshold {report.threshold:g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
     _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path)
-
-
-def _label(label: str) -> list[str]:
-    """An image's label in two lines: `Alphabet/character`, `drawing 7`."""
-    return label.rsplit(", ", 1)
 
 
 def _similarity(pair: ScoredPair) -> tuple[str, str]:

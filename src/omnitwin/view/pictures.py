@@ -1,6 +1,7 @@
 """Grey pictures in a terminal: half blocks where there is colour, a ramp of characters where there is none."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from PIL import Image
 from rich.console import Console, Group, RenderableType
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from omnitwin.reports import Picture, ScoredPair
 from omnitwin.view.console import clean
+from omnitwin.view.words import label_lines
 
 RAMP = " .:-=+*#%@"  # from paper to ink
 GAP = 2  # columns between two pictures
@@ -23,25 +25,29 @@ def draw_picture(picture: Picture, columns: int, console: Console) -> Text:
     if has_colour(console):
         grey = image.resize((columns, 2 * lines), Image.Resampling.BOX).tobytes()
         rows = [grey[start : start + columns] for start in range(0, len(grey), columns)]
-        text = Text(no_wrap=True)
-        for upper, lower in zip(rows[::2], rows[1::2], strict=True):
+        text = Text(no_wrap=True, overflow="crop")
+        for index, (upper, lower) in enumerate(zip(rows[::2], rows[1::2], strict=True)):
+            text.append("\n" if index else "")
             for above, below in zip(upper, lower, strict=True):
                 style = Style(color=f"rgb({above},{above},{above})", bgcolor=f"rgb({below},{below},{below})")
                 text.append("▀", style)
-            text.append("\n")
     else:
         grey = image.resize((columns, lines), Image.Resampling.BOX).tobytes()
         darkest = max(1, 255 - min(grey))  # thin strokes fade when averaged: the darkest spot gets the last character
         cells = [RAMP[(255 - value) * (len(RAMP) - 1) // darkest] for value in grey]
         rows_of_text = ["".join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
-        text = Text("\n".join(rows_of_text) + "\n", no_wrap=True)
-    text.rstrip()
+        text = Text("\n".join(rows_of_text), no_wrap=True, overflow="crop")
     return text
 
 
 def has_colour(console: Console) -> bool:
     """Whether shades of grey and block characters reach the reader."""
     return console.color_system is not None and not console.no_color and console.encoding.startswith("utf")
+
+
+def cut(console: Console) -> Literal["ellipsis", "crop"]:
+    """How text too long for its column is cut: the sign for it is not in every terminal's letters."""
+    return "ellipsis" if console.encoding.startswith("utf") else "crop"
 
 
 def draw_pair(pair: ScoredPair, columns: int, console: Console) -> RenderableType:
@@ -51,28 +57,39 @@ def draw_pair(pair: ScoredPair, columns: int, console: Console) -> RenderableTyp
 
 def pair_columns(console: Console, per_line: int = 1) -> int:
     """Columns of one picture where per_line pairs stand side by side."""
-    space = (console.width - (per_line - 1) * 2 * GAP) // per_line
-    return max(4, min(WIDEST, (space - GAP) // 2))
+    return max(4, min(WIDEST, (_cell_columns(console, per_line) - GAP) // 2))
 
 
 def draw_pairs(pairs: Sequence[ScoredPair], console: Console) -> RenderableType:
     """Pairs with their titles in as many columns as the terminal has room for."""
-    per_line = max(1, (console.width + 2 * GAP) // (2 * NARROWEST + 3 * GAP))
+    per_line = _per_line(console, 2 * NARROWEST + GAP)
     columns = pair_columns(console, per_line)
     cells = [Group(pair_title(pair), draw_pair(pair, columns, console), Text()) for pair in pairs]
-    return _grid(cells, per_line)
+    return _grid(cells, per_line, 2 * columns + GAP)
 
 
 def draw_images(images: Sequence[tuple[Picture, str]], console: Console) -> RenderableType:
     """Pictures with their labels in as many columns as the terminal has room for."""
-    per_line = max(1, console.width // (NARROWEST + 2 * GAP + 4))
-    columns = max(4, console.width // per_line - GAP)
-    columns = min(columns, WIDEST)
+    per_line = _per_line(console, NARROWEST + 4)
+    columns = max(4, min(WIDEST, _cell_columns(console, per_line)))
     cells = [
-        Group(draw_picture(picture, columns, console), Text(clean(label), overflow="ellipsis"), Text())
+        Group(
+            draw_picture(picture, columns, console),
+            *(Text(clean(line), no_wrap=True, overflow=cut(console)) for line in label_lines(label)),
+            Text(),
+        )
         for picture, label in images
     ]
-    return _grid(cells, per_line)
+    return _grid(cells, per_line, columns)
+
+
+def _per_line(console: Console, narrowest: int) -> int:
+    """How many cells of at least so many columns fit beside each other, two gaps apart."""
+    return max(1, (console.width + 2 * GAP) // (narrowest + 2 * GAP))
+
+
+def _cell_columns(console: Console, per_line: int) -> int:
+    return (console.width + 2 * GAP) // per_line - 2 * GAP
 
 
 def pair_title(pair: ScoredPair) -> Text:
@@ -94,8 +111,10 @@ def _beside(pictures: Sequence[RenderableType]) -> Table:
     return table
 
 
-def _grid(cells: Sequence[RenderableType], per_line: int) -> Table:
+def _grid(cells: Sequence[RenderableType], per_line: int, columns: int) -> Table:
     table = Table.grid(padding=(0, 2 * GAP, 0, 0))
+    for _ in range(per_line):
+        table.add_column(width=columns)
     for start in range(0, len(cells), per_line):
         table.add_row(*cells[start : start + per_line])
     return table

@@ -81,7 +81,7 @@ class LiveReporter(LineReporter):
     @contextmanager
     def task(self, label: str, total: int, unit: str) -> Iterator[Advance]:
         amounts = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
-        columns = (TextColumn("{task.description}"), BarColumn(), *amounts, TimeRemainingColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), *amounts, TimeRemainingColumn())
         with Progress(*columns, console=self.console, transient=unit != "bytes") as progress:
             bar = progress.add_task(clean(label), total=total or None)
             yield lambda count: progress.advance(bar, count)

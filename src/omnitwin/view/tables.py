@@ -1,5 +1,7 @@
 """Each report as text for a terminal, on stdout."""
 
+import shlex
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +16,7 @@ from omnitwin.reports import (
     TrainReport,
 )
 from omnitwin.view.console import clean, say
-from omnitwin.view.pictures import GAP, draw_images, draw_pairs, draw_picture, pair_columns
+from omnitwin.view.pictures import GAP, cut, draw_images, draw_pairs, draw_picture, pair_columns
 from omnitwin.view.words import bytes_in_words, percent, time_in_words
 
 
@@ -57,7 +59,7 @@ def show_training(report: TrainReport, console: Console) -> None:
         say(
             console,
             f"Stopped ({report.stopped_by}) and saved after {report.iteration:,} of {report.iterations:,} iterations. "
-            f"Go on with: omnitwin train --resume {report.output}",
+            f"Go on with: omnitwin train --resume {shlex.quote(str(report.output))}",
             "bold yellow",
         )
     _show_rows(
@@ -74,7 +76,9 @@ def show_training(report: TrainReport, console: Console) -> None:
 def show_evaluation(report: EvalReport, console: Console) -> None:
     if report.shown:
         console.print(draw_pairs(report.shown, console))
-    table = Table("batch", "right", "accuracy", title=None)
+    table = Table()
+    for heading in ("batch", "right", "accuracy"):
+        table.add_column(heading, overflow=cut(console))
     for index, accuracy in enumerate(report.accuracies, 1):
         right = round(accuracy * report.batch_size)
         table.add_row(str(index), f"{right} of {report.batch_size}", percent(accuracy))
@@ -99,7 +103,9 @@ def show_evaluation(report: EvalReport, console: Console) -> None:
 def show_comparison(report: ComparisonReport, console: Console) -> None:
     columns = pair_columns(console)
     table = Table.grid(padding=(0, GAP, 0, 0))
-    table.add_row(*(Text(clean(path.name), overflow="ellipsis") for path in (report.first, report.second)))
+    table.add_row(
+        *(Text(clean(path.name), no_wrap=True, overflow=cut(console)) for path in (report.first, report.second))
+    )
     pictures = (report.first_picture, report.second_picture)
     table.add_row(*(draw_picture(picture, columns, console) for picture in pictures))
     console.print(table)

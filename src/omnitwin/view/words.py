@@ -1,5 +1,6 @@
 """Numbers as short words, and a line of numbers as a small curve."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -25,6 +26,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def label_lines(label: str) -> list[str]:
+    """An image's label, `Alphabet/character07, drawing 3`, a part a line, so that a narrow column cuts none away."""
+    return label.replace("/", "\n").replace(", ", "\n").splitlines()
+
+
 def curve(values: Sequence[float], columns: int, unicode: bool = True) -> str:
     """The values from first to last in at most columns characters, each the mean of its share, higher for larger."""
     count = min(columns, len(values))
@@ -32,5 +38,6 @@ def curve(values: Sequence[float], columns: int, unicode: bool = True) -> str:
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     marks = BLOCKS if unicode else LEVELS
     low, high = (min(means), max(means)) if means else (0.0, 0.0)
-    span = (high - low) or 1.0
+    flat = high - low <= 1e-9 * abs(high)  # what differs by rounding alone is level
+    span = math.inf if flat else high - low
     return "".join(marks[round((mean - low) / span * (len(marks) - 1))] for mean in means)

@@ -14,8 +14,11 @@ from omnitwin.workflows.trainer import Trainer
 MEASURED_STEPS, WARM_UP_STEPS = 3, 2
 
 
-def plan(config: TrainConfig, reporter: Reporter = SILENT) -> PlanReport:
-    """What train would do, with time and memory from a few steps measured here; nothing is written."""
+def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output: Path | None = None) -> PlanReport:
+    """What train would do, with time and memory from a few steps measured here; nothing is written.
+
+    done and output: of the run that would be resumed.
+    """
     trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
     for iteration in range(1, WARM_UP_STEPS + 1):
         trainer.step(iteration)
@@ -27,9 +30,9 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT) -> PlanReport:
     seconds = (time.perf_counter() - start) / MEASURED_STEPS
     weights = sum(tensor.nbytes for tensor in trainer.network.state_dict().values())
     return replace(
-        describe_run(config, trainer, 0, output_folder(config)),
+        describe_run(config, trainer, done, output or output_folder(config)),
         seconds_per_iteration=seconds,
-        seconds_in_all=seconds * config.recipe.iterations,
+        seconds_in_all=seconds * max(0, config.recipe.iterations - done),
         weights_bytes=weights,
         training_bytes=weights + 3 * sum(parameter.nbytes for parameter in trainer.network.parameters()),
         data_bytes=trainer.packed.images_NHW.nbytes,

@@ -189,7 +189,7 @@ class _Run:
             )
         check_tensors(path, self.trainer.wanted_state(), state)
         self.trainer.restore(state)
-        self.done, self.loss = description.iteration, description.metrics["loss"]
+        self.done, self.loss = description.iteration, description.metrics.get("loss", math.nan)
 
     def _write_config(self) -> None:
         effective = {

@@ -1,0 +1,154 @@
+"""Reports as text: nothing cut that somebody wants to copy, and readable on any terminal."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from terminals import pair, picture, plan, terminal
+
+from omnitwin.reports import ComparisonReport, DownloadReport, EvalReport, SetReport, TrainReport
+from omnitwin.view.tables import show_comparison, show_download, show_evaluation, show_plan, show_training
+
+SHA256 = "0123456789abcdef" * 4
+WEIGHTS = Path("/a/folder/that/is/deep/and/has/a/long/name/runs/small/weights.safetensors")
+WIDTHS = (30, 80, 200)
+
+TRAINED = TrainReport(
+    output=WEIGHTS.parent,
+    weights=WEIGHTS,
+    weights_sha256=SHA256,
+    iteration=40,
+    iterations=100,
+    loss=0.25,
+    seconds=90,
+    pairs_per_second=1234.5,
+    stopped_by=None,
+    warnings=(),
+)
+EVALUATED = EvalReport(
+    exam="pairs",
+    checkpoint=WEIGHTS,
+    weights_sha256=SHA256,
+    iteration=40,
+    recipe="small",
+    dataset="synthetic/test",
+    seed=7,
+    threshold=0.5,
+    batch_size=150,
+    accuracies=(0.9, 0.86),
+    accuracy=0.88,
+    right=264,
+    n=300,
+    interval=(0.8386, 0.9119),
+    interval_method="Wilson",
+    device="cpu",
+    precision="fp32",
+    shown=(pair(score=0.25, predicted=False),) * 3,
+)
+COMPARED = ComparisonReport(
+    first=Path("first.png"),
+    second=Path("second.png"),
+    same=True,
+    probability=0.98765,
+    threshold=0.5,
+    checkpoint=WEIGHTS,
+    recipe="small",
+    iteration=40,
+    notes=("first.png: the image is blank",),
+    first_picture=picture(),
+    second_picture=picture(),
+)
+FETCHED = SetReport(
+    name="training",
+    fetched=True,
+    images=19_280,
+    classes=964,
+    alphabets=30,
+    fingerprint=SHA256,
+    packed=Path("images_background.safetensors"),
+    packed_bytes=26_570_000,
+    source="images_background.zip",
+)
+
+
+def printed(show, report, width=80, **kind):
+    console = terminal(width, **kind)
+    show(report, console)
+    return console.file.lines()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_paths_and_digests_are_whole_in_any_width(width):
+    words = " ".join(printed(show_training, TRAINED, width)).split()
+    assert str(WEIGHTS) in words
+    assert SHA256 in words
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_command_of_an_interrupted_run_is_on_one_line_in_any_width(width):
+    lines = printed(show_training, replace(TRAINED, stopped_by="SIGINT"), width)
+    assert any(line.endswith(f"Go on with: omnitwin train --resume {WEIGHTS.parent}") for line in lines)
+
+
+def test_finished_run_says_that_it_is_done():
+    assert printed(show_training, TRAINED)[0] == "Done: 40 iterations in 1:30"
+
+
+def test_plan_without_measurements_tells_no_time():
+    lines = printed(show_plan, plan())
+    assert not any(line.startswith("time") for line in lines)
+    assert any(line.split() == ["would", "write", "run"] for line in lines)
+
+
+def test_plan_says_where_a_system_does_not_tell_the_memory_in_use():
+    measured = plan(seconds_per_iteration=0.5, seconds_in_all=50.0, weights_bytes=1, training_bytes=1, data_bytes=1)
+    lines = printed(show_plan, measured)
+    assert any("0:50 at 0.500 s an iteration" in line for line in lines)
+    assert any(line.startswith("peak memory") and "not told" in line for line in lines)
+
+
+def test_evaluation_tells_each_batch_and_the_whole():
+    text = " ".join(" ".join(printed(show_evaluation, EVALUATED)).split())
+    assert "135 of 150" in text
+    assert "129 of 150" in text
+    assert "Accuracy 88.0 % on 300 random pairs of synthetic/test (95 % interval 83.9 % to 91.2 %, Wilson)" in text
+    assert "exam seed 7, threshold 0.5" in text
+
+
+@pytest.mark.parametrize(
+    "width",
+    [pytest.param(30), 80, 200],
+)
+def test_evaluation_without_unicode_is_ascii(width):
+    lines = printed(show_evaluation, EVALUATED, width, colour=True, encoding="ascii")
+    assert "".join(lines).isascii()
+
+
+def test_comparison_tells_verdict_probability_threshold_and_notes():
+    text = "\n".join(printed(show_comparison, COMPARED))
+    assert "same: probability 0.9877 that both show the same (threshold 0.5)" in text
+    assert "Note: first.png: the image is blank" in text
+
+
+def test_comparison_calls_what_is_not_the_same_different():
+    assert "different: probability" in "\n".join(printed(show_comparison, replace(COMPARED, same=False)))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_comparison_puts_the_pictures_side_by_side_within_the_terminal(width):
+    lines = printed(show_comparison, COMPARED, width)
+    pictures = lines[1 : next(index for index, line in enumerate(lines) if "probability" in line)]
+    assert max(len(line) for line in pictures) <= width
+    assert all("@" in line[: len(line) // 2] and "@" in line[len(line) // 2 :] for line in pictures if "@" in line)
+    assert any("@" in line for line in pictures)
+
+
+def test_comparison_of_long_names_without_unicode_is_ascii():
+    long = replace(COMPARED, first=Path("x" * 60), second=Path("y" * 60))
+    printed(show_comparison, long, 80, colour=True, encoding="ascii")
+
+
+def test_download_of_nothing_new_says_that_there_is_nothing_to_do():
+    assert printed(show_download, DownloadReport(sets=(FETCHED,), seconds=1.0))[-1] != "Nothing to do."
+    there = replace(FETCHED, fetched=False)
+    assert printed(show_download, DownloadReport(sets=(there,), seconds=1.0))[-1] == "Nothing to do."
