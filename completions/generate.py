@@ -1,6 +1,6 @@
 """Write the completion scripts beside this file, or with --check compare them with what the program prints.
 
-    python completions/generate.py [--check]
+python completions/generate.py [--check]
 """
 
 import os

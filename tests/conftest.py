@@ -56,6 +56,12 @@ def tiny_set() -> PackedSet:
     return synthetic.draw_set("training", alphabets=2, characters=4, drawers=6, size=28)
 
 
+@pytest.fixture(scope="session")
+def tiny_105() -> PackedSet:
+    """2 characters by 5 drawers: 10 images of 105 x 105."""
+    return synthetic.draw_set("training", alphabets=1, characters=2, drawers=5)
+
+
 @pytest.fixture
 def real_data() -> Path:
     """The folder with Omniglot's zips; tests that use it are marked realdata."""

@@ -38,6 +38,16 @@ def test_every_command_and_recipe_is_in_the_readme():
     assert [name for name in RECIPES if f"`{name}`" not in README] == []
 
 
+def test_no_example_of_the_readme_is_left_to_be_filled_in():
+    assert "@@" not in README
+
+
+def test_the_results_say_what_was_measured_and_what_was_not():
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    assert re.search(r"n = \d+", results)
+    assert "CUDA" in results
+
+
 def test_every_exit_code_is_in_the_readme():
     assert [code for code in ExitCode if not re.search(rf"^\| .*\b{int(code)}\b", README, flags=re.M)] == []
 

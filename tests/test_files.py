@@ -117,9 +117,7 @@ sys.exit("no error")
     assert list(Path(tmp_path).iterdir()) == []
 
 
-def test_digest_is_that_of_the_whole_file_and_tells_each_byte_once(tmp_path):
+def test_digest_is_that_of_the_whole_file(tmp_path):
     content = os.urandom(3_000_000)
     (tmp_path / "file").write_bytes(content)
-    told = []
-    assert digest(tmp_path / "file", "sha256", told.append) == hashlib.sha256(content).hexdigest()
-    assert sum(told) == len(content)
+    assert digest(tmp_path / "file", "sha256") == hashlib.sha256(content).hexdigest()

@@ -9,7 +9,7 @@ from omnitwin.errors import BadInput
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that decides which weights a run ends with, given its data.
+    """All that decides which weights a run ends with, given its data, device and precision.
 
     iterations: batches; batch_size: pairs in a batch; image_size: pixels a side of the square the network sees.
     """
@@ -42,6 +42,8 @@ CLASSIC = Recipe(
 SMALL = Recipe(name="small", encoder="small", image_size=28, iterations=1_500, batch_size=128, learning_rate=1e-3)
 # `omnitwin demo`: the small recipe, for about half a minute on two cores.
 DEMO = replace(SMALL, iterations=500)
+DEMO_PAIRS = 6  # test pairs that the demo shows
+FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
 
 RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL)}
 DATASETS = ("omniglot", "synthetic")
@@ -58,7 +60,7 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How to run a recipe; nothing here but precision and device changes the weights, and those only by rounding."""
+    """How, on what and for how long to run a recipe."""
 
     recipe: Recipe = CLASSIC
     dataset: str = "omniglot"

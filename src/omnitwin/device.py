@@ -5,12 +5,13 @@ import hashlib
 import platform
 import sys
 from contextlib import AbstractContextManager
+from enum import IntEnum
 
 import torch
 
 from omnitwin.errors import BadInput, DeviceMissing
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt(3)
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt(3)
 
 
 def available_devices() -> list[str]:
@@ -68,13 +69,23 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Non
 def keep_freed_memory() -> None:
     """Let glibc keep the big buffers that one training step frees and the next one asks for again.
 
-    By default each goes back to the kernel, which hands it out zeroed page by page: a third of a step on a CPU
-    (benchmarks/RESULTS.md). Nothing happens where the C library is another one.
+    By default each goes back to the kernel, which hands it out zeroed page by page; RESULTS.md in
+    benchmarks/ has what that costs. Nothing happens where the C library is another one.
     """
     if sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+class Stream(IntEnum):
+    """What random numbers are for, as a part of their key, so that no two uses share one."""
+
+    INITIAL = 1
+    PAIRS = 2
+    EXAM = 3
+    BROWSED_IMAGES = 4
+    BROWSED_PAIRS = 5
 
 
 def random_generator(device: torch.device, *key: int) -> torch.Generator:

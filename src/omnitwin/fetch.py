@@ -40,7 +40,10 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:
-        check_url(newurl)
+        try:
+            check_url(newurl)
+        except BadInput as error:
+            raise DownloadFailed(f"{req.full_url} sends us on to {newurl}, which is not https", "") from error
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
@@ -91,7 +94,10 @@ class _Transfer:
     def attempt(self) -> None:
         """Bring what is missing; _TryAgain where the network failed, OSError where the disk did."""
         there = self.part.stat().st_size if self.part.exists() else 0
-        with self._open(there) as answer:
+        answer = self._open(there)
+        if answer is None:
+            return
+        with answer:
             if there and answer.status != http.client.PARTIAL_CONTENT:
                 there = 0  # the server sends the whole file again
             length = answer.headers.get("Content-Length") or ""
@@ -120,6 +126,8 @@ class _Transfer:
             return _open(self.url, there)
         except urllib.error.HTTPError as error:
             error.close()
+            if error.headers.get("Content-Range") == f"bytes */{there}":
+                return None  # the part was whole already
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 self.part.unlink(missing_ok=True)  # longer than what is there now: begin again
             elif error.code not in PASSING_STATUS:

@@ -3,14 +3,13 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omnitwin.errors import CannotWrite
 
 TEMPORARY_PREFIX = ".omnitwin-"  # what a killed process may leave behind; never read
-CHUNK = 1 << 20  # bytes read at a time
 
 
 @contextmanager
@@ -52,14 +51,10 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def digest(path: Path, algorithm: str, advance: Callable[[int], None] = lambda count: None) -> str:
-    """Hexadecimal digest of a file, read in chunks; advance is told the bytes read."""
-    total = hashlib.new(algorithm, usedforsecurity=False)
+def digest(path: Path, algorithm: str) -> str:
+    """Hexadecimal digest of a file."""
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            total.update(chunk)
-            advance(len(chunk))
-    return total.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def _umask() -> int:

@@ -16,16 +16,21 @@ CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 
 
+def expand(path: str) -> Path:
+    """A path with `~` as the home folder; what stands for nobody's home is left as it is."""
+    return Path(os.path.expanduser(path))
+
+
 def cache_folder() -> Path:
     """Downloaded and packed data; may be deleted at any time."""
     home = os.environ.get(HOME_VARIABLE)
-    return Path(home).expanduser() / "cache" if home else PlatformDirs("omnitwin", appauthor=False).user_cache_path
+    return expand(home) / "cache" if home else PlatformDirs("omnitwin", appauthor=False).user_cache_path
 
 
 def data_folder() -> Path:
     """Runs and checkpoints; no clean-up of caches may reach it."""
     home = os.environ.get(HOME_VARIABLE)
-    return Path(home).expanduser() / "data" if home else PlatformDirs("omnitwin", appauthor=False).user_data_path
+    return expand(home) / "data" if home else PlatformDirs("omnitwin", appauthor=False).user_data_path
 
 
 def omniglot_folder() -> Path:
@@ -47,7 +52,7 @@ def find_run(name: str | None) -> Path | None:
     """A run's folder from a path, a name under the runs folder, or None for the newest; None where there is none."""
     if name is None:
         return newest_run()
-    for folder in (Path(name).expanduser(), runs_folder() / name):
+    for folder in (expand(name), runs_folder() / name):
         with suppress(OSError):  # a name that no file system takes, a folder that may not be read
             if folder.exists():
                 return folder

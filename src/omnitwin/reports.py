@@ -17,6 +17,12 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelledPicture:
+    picture: Picture
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScoredPair:
     """Two pictures with what is known of them; score is the probability that they show the same, or None."""
 
@@ -78,7 +84,10 @@ class PlanReport:
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """One iteration (1 is the first): loss is the batch's mean binary cross-entropy in nats."""
+    """One iteration (1 is the first): loss is the batch's mean binary cross-entropy in nats.
+
+    elapsed_seconds counts from the start of this process's steps, so it begins anew where a run is resumed.
+    """
 
     iteration: int
     loss: float
@@ -148,7 +157,7 @@ class ShowReport:
     dataset: str
     subset: str
     seed: int
-    images: tuple[tuple[Picture, str], ...]
+    images: tuple[LabelledPicture, ...]
     pairs: tuple[ScoredPair, ...]
 
 

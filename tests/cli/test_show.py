@@ -25,7 +25,7 @@ def test_without_a_number_shows_8_images_and_the_examples_10_pairs(run):
 
 
 def test_no_image_is_shown_twice(run):
-    labels = [label for [label] in shown(run, "--images", 800, "--pairs", 0)["images"]]
+    labels = [label for label in (each["label"] for each in shown(run, "--images", 800, "--pairs", 0)["images"])]
     assert len(set(labels)) == 800  # all there are: 2 alphabets of 20 characters by 20 hands
 
 
@@ -61,7 +61,7 @@ def test_text_in_a_pipe_tells_of_each_pair_whether_it_is_similar(run):
 
 
 def test_text_in_a_pipe_names_the_character_of_each_image(run):
-    [[label]] = shown(run, "--images", 1, "--pairs", 0)["images"]
+    label = shown(run, "--images", 1, "--pairs", 0)["images"][0]["label"]
     alphabet, rest = label.split("/")
     words = " ".join(run(*SHOW, "--images", 1, "--pairs", 0).out.split())
     assert all(part in words for part in (alphabet, *rest.split(", ")))

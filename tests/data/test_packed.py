@@ -186,10 +186,10 @@ def test_a_smaller_image_is_the_mean_of_the_areas(tiny_set, factor):
     assert np.abs(small.images_NHW.numpy() - expected).max() <= 0.5 + 1e-4  # rounded to a whole grey level
 
 
-def test_a_smaller_image_is_the_mean_of_overlapping_areas_where_the_size_does_not_divide():
+def test_a_smaller_pixel_averages_exactly_what_it_covers_where_the_size_does_not_divide():
     row = torch.tensor([[[0, 1, 1], [0, 1, 1], [0, 1, 1]]], dtype=torch.uint8)
-    # cells of 1.5 pixels reach over 2 whole ones: columns 0-1 are half ink, columns 1-2 paper
-    assert set_of(row, [1]).resized(2).images_NHW.tolist() == [[[128, 255], [128, 255]]]
+    # a cell of 1.5 pixels covers column 0, which is ink, and half of column 1: a third of it is paper
+    assert set_of(row, [1]).resized(2).images_NHW.tolist() == [[[85, 255], [85, 255]]]
 
 
 def test_paper_stays_paper_and_ink_stays_ink_when_resized():

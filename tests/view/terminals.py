@@ -5,7 +5,7 @@ import re
 
 from rich.console import Console
 
-from omnitwin.reports import Picture, PlanReport, ScoredPair, StepReport
+from omnitwin.reports import LabelledPicture, Picture, PlanReport, ScoredPair, StepReport
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -72,3 +72,7 @@ def plan(**fields):
 def step(iteration, loss=0.5, elapsed_seconds=None):
     seconds = iteration / 10 if elapsed_seconds is None else elapsed_seconds
     return StepReport(iteration=iteration, loss=loss, pairs_per_second=80.0, elapsed_seconds=seconds)
+
+
+def labelled(picture: Picture, label: str) -> LabelledPicture:
+    return LabelledPicture(picture=picture, label=label)

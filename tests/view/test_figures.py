@@ -7,7 +7,7 @@ from PIL import Image
 from terminals import pair, picture
 
 from omnitwin.errors import BadInput, CannotWrite
-from omnitwin.reports import ComparisonReport, EvalReport, ShowReport
+from omnitwin.reports import ComparisonReport, EvalReport, LabelledPicture, ShowReport
 from omnitwin.view.figures import PICTURE, browse_figure, check_figure, comparison_figure, evaluation_figure
 
 LEVEL = 77  # a grey that nothing else of a figure has
@@ -20,7 +20,7 @@ def browsed(images, pairs):
         dataset="synthetic/training",
         subset="training",
         seed=0,
-        images=((FLAT, "Greek/alpha, drawing 1"),) * images,
+        images=(LabelledPicture(picture=FLAT, label="Greek/alpha, drawing 1"),) * images,
         pairs=(pair(FLAT),) * pairs,
     )
 
@@ -138,7 +138,7 @@ def test_no_figure_asked_for_is_no_bad_figure():
 
 
 def test_a_figure_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
-    def half(self, path):
+    def half(self, path, format):
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
@@ -151,7 +151,7 @@ def test_a_figure_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
 def test_a_figure_that_fails_half_way_leaves_the_one_before(tmp_path, monkeypatch):
     comparison_figure(compared(), tmp_path / "figure.png")
     before = (tmp_path / "figure.png").read_bytes()
-    monkeypatch.setattr(Image.Image, "save", lambda self, path: Path(path).write_bytes(b"half") and 1 / 0)
+    monkeypatch.setattr(Image.Image, "save", lambda self, path, format: Path(path).write_bytes(b"half") and 1 / 0)
     with pytest.raises(ZeroDivisionError):
         comparison_figure(compared(), tmp_path / "figure.png")
     assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]

@@ -1,7 +1,7 @@
 """Pictures in a terminal: the right size, ink darker than paper, and readable where there is no colour."""
 
 import pytest
-from terminals import framed, pair, picture, terminal
+from terminals import framed, labelled, pair, picture, terminal
 
 from omnitwin.view.pictures import RAMP, draw_images, draw_pairs, draw_picture, has_colour, pair_title
 
@@ -99,7 +99,7 @@ def test_pairs_stay_within_the_terminal(width, kind):
 @pytest.mark.parametrize("kind", ["pipe", "colour"])
 def test_images_stay_within_the_terminal(width, kind):
     console = terminal(width, **(NO_COLOUR | {"colour": COLOUR})[kind])
-    images = [(INK_BELOW_LEFT, "Japanese_(hiragana)/character01, drawing 12")] * 13
+    images = [labelled(INK_BELOW_LEFT, "Japanese_(hiragana)/character01, drawing 12")] * 13
     assert max(len(line) for line in printed(console, draw_images(images, console))) <= width
 
 
@@ -114,7 +114,7 @@ def test_without_unicode_only_ascii_is_written(width):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_long_labels_are_cut_with_letters_that_the_terminal_has(width, kind):
     console = terminal(width, **NO_COLOUR[kind])
-    images = [(INK_BELOW_LEFT, "Japanese_(hiragana)/character01, drawing 12")] * 13
+    images = [labelled(INK_BELOW_LEFT, "Japanese_(hiragana)/character01, drawing 12")] * 13
     assert max(len(line) for line in printed(console, draw_images(images, console))) <= width
 
 
@@ -138,7 +138,7 @@ def test_both_edges_of_every_picture_of_a_pair_are_seen(width):
 @pytest.mark.parametrize("width", range(20, 201, 9))
 def test_both_edges_of_every_image_are_seen(width):
     console = terminal(width)
-    lines = printed(console, draw_images([(framed(), "a")] * 20, console))
+    lines = printed(console, draw_images([labelled(framed(), "a")] * 20, console))
     assert {line.count("@") % 2 for line in lines} == {0}
     assert not any("…" in line for line in lines)
 
@@ -171,5 +171,5 @@ def test_title_of_a_scored_pair_says_target_prediction_and_score(similar, predic
 
 def test_labels_are_printed_without_control_characters():
     console = terminal()
-    lines = printed(console, draw_images([(INK_BELOW_LEFT, "[red]\x1b[2J")], console))
+    lines = printed(console, draw_images([labelled(INK_BELOW_LEFT, "[red]\x1b[2J")], console))
     assert any("[red]\\x1b[2J" in line for line in lines)

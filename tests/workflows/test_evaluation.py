@@ -123,7 +123,7 @@ def test_a_dataset_drawing_compared_as_a_file_scores_as_in_the_exam(run, tmp_pat
 
 def test_show_draws_different_images_and_both_kinds_of_pair():
     report = show(ShowConfig(dataset="synthetic", subset="test", images=50, pairs=40))
-    assert len({label for _, label in report.images}) == 50
+    assert len({image.label for image in report.images}) == 50
     assert {pair.similar for pair in report.pairs} == {True, False}
     for pair in report.pairs:
         same_class = pair.left_label.split(",")[0] == pair.right_label.split(",")[0]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -9,11 +10,11 @@ import torch
 
 from omnitwin.config import CLASSIC, SMALL, EvalConfig, TrainConfig
 from omnitwin.data import synthetic
-from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
+from omnitwin.errors import BadCheckpoint, BadInput, CannotRun, TrainingDiverged
 from omnitwin.files import digest
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.paths import METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.workflows import acquire, evaluation, training
+from omnitwin.workflows import acquire, evaluation, trainer, training
 from omnitwin.workflows.planning import plan
 from omnitwin.workflows.trainer import Trainer
 from omnitwin.workflows.training import recorded, train
@@ -34,7 +35,7 @@ def config(output, **recipe):
 def stop_after(steps):
     """A stop button that is pressed during the given step."""
     asked = iter(range(1, 10_000))
-    return lambda: "SIGINT" if next(asked) >= steps else None
+    return nullcontext(lambda: "SIGINT" if next(asked) >= steps else None)
 
 
 def iterations_in(run):
@@ -93,7 +94,7 @@ def test_a_small_network_learns_a_few_characters_by_heart(tmp_path):
 def test_a_resumed_run_ends_with_the_bytes_of_one_never_interrupted(tmp_path, precision):
     straight = train(replace(config(tmp_path / "straight"), precision=precision))
     halves = replace(config(tmp_path / "halves"), precision=precision)
-    stopped = train(halves, stop=stop_after(3))
+    stopped = train(halves, stop_button=stop_after(3))
     assert (stopped.stopped_by, stopped.iteration) == ("SIGINT", 3)
     resumed = train(halves, resume=tmp_path / "halves")
     assert (resumed.stopped_by, resumed.iteration) == (None, 6)
@@ -104,7 +105,7 @@ def test_a_resumed_run_ends_with_the_bytes_of_one_never_interrupted(tmp_path, pr
 
 def test_metrics_hold_each_iteration_once_after_a_kill_and_a_resume(tmp_path):
     run = tmp_path / "run"
-    train(config(run), stop=stop_after(2))
+    train(config(run), stop_button=stop_after(2))
     with (run / METRICS_FILE).open("a") as file:  # what a killed process logged after its last checkpoint
         file.write('{"iteration": 3, "loss": 9.0}\n{"iteration": 4, "lo')
     train(config(run), resume=run)
@@ -135,7 +136,7 @@ def test_a_run_is_never_written_over(tmp_path):
 
 
 def test_a_run_is_not_resumed_on_other_images(tmp_path, monkeypatch):
-    train(config(tmp_path / "run"), stop=stop_after(2))
+    train(config(tmp_path / "run"), stop_button=stop_after(2))
     monkeypatch.setattr(synthetic, "CHARACTERS", 7)
     with pytest.raises(BadInput, match="other images"):
         train(config(tmp_path / "run"), resume=tmp_path / "run")
@@ -143,7 +144,7 @@ def test_a_run_is_not_resumed_on_other_images(tmp_path, monkeypatch):
 
 def test_a_damaged_state_is_refused_and_the_weights_stay(tmp_path):
     run = tmp_path / "run"
-    train(config(run), stop=stop_after(2))
+    train(config(run), stop_button=stop_after(2))
     (run / STATE_FILE).write_bytes((run / STATE_FILE).read_bytes()[:1000])
     with pytest.raises(BadCheckpoint, match="cannot be read"):
         recorded(str(run))
@@ -152,7 +153,7 @@ def test_a_damaged_state_is_refused_and_the_weights_stay(tmp_path):
 
 def test_a_loss_that_is_no_number_ends_the_run_in_words_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     run = tmp_path / "run"
-    train(config(run), stop=stop_after(2))
+    train(config(run), stop_button=stop_after(2))
     kept = digest(run / WEIGHTS_FILE, "sha256")
     monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.nan), torch.tensor(1.0)))
     with pytest.raises(TrainingDiverged) as caught:
@@ -187,9 +188,9 @@ def test_a_network_that_still_tells_pairs_apart_is_not_called_collapsed(tmp_path
 
 def test_a_long_run_on_a_cpu_says_how_long_and_how_to_shorten_it(tmp_path):
     listener = Listener()
-    train(config(tmp_path / "run", iterations=10**7), listener, stop=stop_after(8))
+    train(config(tmp_path / "run", iterations=10**7), listener, stop_button=stop_after(8))
     assert len(listener.notes) == 1
-    assert "10,000,000 take about" in listener.notes[0]
+    assert "the remaining 9,999,996 take about" in listener.notes[0]
     assert "--max-time" in listener.notes[0]
 
 
@@ -210,6 +211,85 @@ def test_pairs_need_two_classes_of_two_images(tiny_set):
     one_class = replace(tiny_set, class_names=tiny_set.class_names[:1])
     with pytest.raises(BadInput, match="at least 2"):
         Trainer(config(None), one_class)
+
+
+def test_a_batch_taken_in_parts_gives_the_gradient_of_the_whole(tiny_set, monkeypatch):
+    """The mean over a batch is the mean of its parts, weighted by their sizes."""
+    monkeypatch.setattr(trainer, "has_batch_statistics", lambda network: False)  # and none are taken here
+    gradients = []
+    for pairs_at_once in (8, 3):
+        monkeypatch.setattr(trainer, "CPU_PAIRS", pairs_at_once)
+        one = Trainer(TrainConfig(recipe=TINY, device="cpu", precision="fp32"), tiny_set)
+        one.network.eval()
+        loss, spread = one.step(1)
+        gradients.append([loss, spread, *(parameter.grad for parameter in one.network.parameters())])
+    assert all(torch.allclose(one, other, rtol=1e-3, atol=1e-7) for one, other in zip(*gradients, strict=True))
+
+
+def test_a_network_with_batch_statistics_takes_its_batch_whole(tiny_set):
+    assert Trainer(TrainConfig(recipe=replace(TINY, batch_size=500), device="cpu"), tiny_set).pairs_at_once == 500
+
+
+def test_weights_that_are_no_numbers_are_never_saved_over_good_ones(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(config(run), stop_button=stop_after(2))
+    kept = digest(run / STATE_FILE, "sha256")
+    step = Trainer.step
+
+    def spoil(self, iteration):
+        result = step(self, iteration)
+        next(self.network.parameters()).data.fill_(math.inf)
+        return result if iteration < 4 else (torch.tensor(0.5), torch.tensor(0.5))
+
+    monkeypatch.setattr(Trainer, "step", spoil)
+    with pytest.raises(TrainingDiverged):
+        train(config(run), resume=run)
+    assert digest(run / STATE_FILE, "sha256") == kept
+
+
+def test_a_run_that_diverges_before_its_first_checkpoint_does_not_speak_of_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.nan), torch.tensor(1.0)))
+    with pytest.raises(TrainingDiverged, match="no checkpoint had been written"):
+        train(config(tmp_path / "run"))
+
+
+def test_a_new_run_never_mixes_with_files_that_are_there(tmp_path):
+    (tmp_path / "config.json").write_text("mine")
+    with pytest.raises(BadInput, match="not empty"):
+        train(config(tmp_path))
+    assert (tmp_path / "config.json").read_text() == "mine"
+
+
+def test_a_run_is_not_resumed_with_another_recipe(tmp_path):
+    train(config(tmp_path / "run"), stop_button=stop_after(2))
+    with pytest.raises(BadInput, match="another recipe"):
+        train(config(tmp_path / "run", seed=5), resume=tmp_path / "run")
+
+
+def test_too_little_memory_is_said_with_what_to_do(monkeypatch, tiny_set):
+    one = Trainer(TrainConfig(recipe=TINY, device="cpu"), tiny_set)
+
+    def forward(left, right):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    one.forward = forward
+    with pytest.raises(CannotRun) as caught:
+        one.step(1)
+    assert "smaller --batch-size" in caught.value.line()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_classic_network_resumes_bit_for_bit_too(tmp_path, precision):
+    def run(name):
+        recipe = replace(CLASSIC, iterations=4, batch_size=8)
+        return TrainConfig(
+            recipe=recipe, dataset="synthetic", device="cpu", precision=precision, output=tmp_path / name
+        )
+
+    straight = train(run("straight"))
+    train(run("halves"), stop_button=stop_after(2))
+    assert train(run("halves"), resume=tmp_path / "halves").weights_sha256 == straight.weights_sha256
 
 
 @pytest.mark.slow

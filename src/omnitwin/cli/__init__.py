@@ -93,6 +93,8 @@ def _run() -> int:
             return ExitCode.BAD_INPUT
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
+    except SystemExit as leaving:  # how Typer and Rich leave when the reader of their help has left: no answer of ours
+        return 0 if leaving.code == 1 else int(leaving.code or 0)
     except Exception as error:
         _show_traceback_if_wanted()
         name = type(error).__name__

@@ -9,7 +9,7 @@ import typer
 
 from omnitwin.cli.options import Device, Quiet
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
-from omnitwin.config import DEMO, EvalConfig, TrainConfig
+from omnitwin.config import DEMO, DEMO_PAIRS, EvalConfig, TrainConfig
 
 
 def demo(
@@ -28,14 +28,14 @@ def demo(
 
     console, report_to = result_console(), reporter(quiet)
     console.quiet = quiet
-    with TemporaryDirectory(prefix="omnitwin-demo-") as folder, StopButton() as stop:
+    with TemporaryDirectory(prefix="omnitwin-demo-") as folder:
         output = Path(folder) / "demo"
         recipe = replace(DEMO, iterations=iterations)
         config = TrainConfig(recipe=recipe, dataset="synthetic", device=device, output=output)
-        trained = training.train(config, report_to, stop)
+        trained = training.train(config, report_to, StopButton(report_to.note))
         if trained.stopped_by in SIGNAL_EXIT:
             raise typer.Exit(SIGNAL_EXIT[trained.stopped_by])
-        measured = evaluation.evaluate(EvalConfig(checkpoint=str(output), show=6, device=device), report_to)
+        measured = evaluation.evaluate(EvalConfig(checkpoint=str(output), show=DEMO_PAIRS, device=device), report_to)
     show_evaluation(measured, console)
     say(console, "Now the real thing:", "bold")
     say(console, "  omnitwin train --recipe small      Omniglot, fetched by itself; a minute or two without a GPU")

@@ -5,10 +5,9 @@ from typing import Annotated
 import typer
 
 from omnitwin.cli.options import Checkpoint, DatasetOrNone, Device, Figure, Json, Precision, Quiet, source
-from omnitwin.config import EvalConfig
+from omnitwin.config import FIGURE_PAIRS, EvalConfig
 
 DEFAULT = EvalConfig()
-FIGURE_PAIRS = 10  # on the sheet where --show does not say how many: as in the example
 
 
 def evaluate(

@@ -1,6 +1,7 @@
 """The Stop button: the first Ctrl-C or SIGTERM asks to finish the step, the second ends at once."""
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
@@ -13,7 +14,8 @@ SIGNAL_EXIT = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED}
 class StopButton:
     """Within the context, calling it returns the name of the signal that came, or None."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[str], None] = lambda text: None) -> None:
+        self.note = note
         self.pressed: str | None = None
         self.before: dict[signal.Signals, Any] = {}
 
@@ -31,4 +33,5 @@ class StopButton:
     def _press(self, number: int, frame: FrameType | None) -> None:
         self.pressed = signal.Signals(number).name
         for again in SIGNALS:
-            signal.signal(again, self.before[again] if again == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(again, signal.default_int_handler if again == signal.SIGINT else signal.SIG_DFL)
+        self.note("Finishing this step, then saving. Again: end at once.")

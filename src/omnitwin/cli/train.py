@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.cli.options import DatasetOrNone, Device, Json, Precision, Quiet, parse_duration, source
+from omnitwin.cli.options import DatasetOrNone, Device, Json, Precision, Quiet, complete_run, parse_duration, source
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import RECIPES, Recipe, TrainConfig
 from omnitwin.errors import BadInput
@@ -73,7 +73,12 @@ def train(
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="[RUN]", help="Go on with a run (path or name; alone: the newest)."),
+        typer.Option(
+            "--resume",
+            metavar="[RUN]",
+            help="Go on with a run (path or name; alone: the newest).",
+            autocompletion=complete_run,
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure a few steps, say what would run.")] = False,
     json: Json = False,
@@ -111,14 +116,13 @@ def train(
     folder, done = None, 0
     if resume is not None:
         folder, description = training.recorded(None if resume == NEWEST else resume)
-        trained_on = description.dataset.split("/")[0]
-        same = {"recipe": description.recipe.name, "dataset": trained_on, "name": None, "output": None}
+        same = {"recipe": description.recipe.name, "dataset": description.dataset_family, "name": None, "output": None}
         _refuse_changes(same, {"recipe": recipe, "dataset": dataset, "name": name, "output": output})
         done = description.iteration
         config = replace(
             config,
             recipe=_resumed(description.recipe, given),
-            dataset=trained_on,
+            dataset=description.dataset_family,
             precision=description.precision if precision == DEFAULT.precision else precision,
         )
     if dry_run:
@@ -128,8 +132,8 @@ def train(
         elif not quiet:
             show_plan(plan, result_console())
         return
-    with StopButton() as stop:
-        report = training.train(config, reporter(quiet), stop, folder)
+    report_to = reporter(quiet)
+    report = training.train(config, report_to, StopButton(report_to.note), folder)
     if json:
         print_json(report)
     elif not quiet:
@@ -153,7 +157,7 @@ def _recipe(name: str, given: dict[str, Any]) -> Recipe:
 
 
 def _run_name(name: str | None) -> str | None:
-    if name is not None and (not name.strip(".") or any(mark in name for mark in "/\\:")):
+    if name is not None and (not name.strip(".") or name == NEWEST or any(mark in name for mark in "/\\:")):
         raise BadInput(f"{name!r} cannot name a run", "For a folder elsewhere use --output.")
     return name
 

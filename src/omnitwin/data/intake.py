@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from omnitwin.data.resample import area_resize
 from omnitwin.errors import BadImage
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere
@@ -67,7 +68,9 @@ def _open(path: Path) -> Image.Image:
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         raise BadImage(f"{path} is {'an empty file' if empty else 'no image that Pillow can read'}") from None
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, MemoryError, TypeError) as error:
+    except BadImage:
+        raise
+    except Exception as error:  # decoders of damaged files raise whatever their format makes them raise
         raise BadImage(f"{path} cannot be read: {error}") from error
 
 
@@ -94,8 +97,8 @@ def _is_light_on_dark(grey: Image.Image) -> bool:
 def _fit(grey: Image.Image, size: int) -> Image.Image:
     """Scale the longer side to size, keeping the aspect, and put the image in the middle of a square of paper."""
     scale = size / max(grey.size)
-    fitted = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
-    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    width, height = max(1, round(grey.width * scale)), max(1, round(grey.height * scale))
     square = Image.new("L", (size, size), WHITE)
-    square.paste(grey.resize(fitted, method), ((size - fitted[0]) // 2, (size - fitted[1]) // 2))
+    fitted = Image.fromarray(area_resize(np.asarray(grey)[None], height, width)[0])
+    square.paste(fitted, ((size - width) // 2, (size - height) // 2))
     return square

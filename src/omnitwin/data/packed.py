@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from torch.nn import functional as F
 
 from omnitwin import tensorfile
+from omnitwin.data.resample import area_resize
 from omnitwin.errors import BadInput, DatasetCorrupt
 from omnitwin.tensorfile import save_tensors
 
@@ -68,12 +68,8 @@ class PackedSet:
         """The same images, each pixel the average of the area it covers, in 256 grey levels (white 255)."""
         if tuple(self.images_NHW.shape[1:]) == (size, size):
             return self
-        small = [
-            F.interpolate(part_BHW[:, None].float(), (size, size), mode="area")[:, 0]
-            for part_BHW in torch.split(self.images_NHW, 1024)
-        ]
-        grey_NHW = (torch.cat(small) * (255 / self.white)).round().to(torch.uint8)
-        return replace(self, images_NHW=grey_NHW, white=255)
+        grey_NHW = area_resize(self.images_NHW.numpy() * np.uint8(255 // self.white), size, size)
+        return replace(self, images_NHW=torch.from_numpy(grey_NHW), white=255)
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
         """Network input for some rows: (B, 1, H, W) float32, ink 0 and paper 1."""

@@ -16,7 +16,6 @@ from safetensors import SafetensorError, safe_open
 from omnitwin import __version__
 from omnitwin.config import Recipe
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.files import digest
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.paths import WEIGHTS_FILE, find_run
 from omnitwin.tensorfile import read_record, save_tensors
@@ -52,6 +51,13 @@ class Description:
             raise TypeError("a name that is no text, or an iteration that is no whole number")
         if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
             raise ValueError(f"a threshold or metric out of range: {numbers}")
+        if (self.channels, self.ink, self.calibration) != (1, 0, None):
+            raise ValueError("a preprocessing or calibration that this omnitwin does not know")
+
+    @property
+    def dataset_family(self) -> str:
+        """`omniglot` of `omniglot/training`."""
+        return self.dataset.split("/")[0]
 
 
 def save_checkpoint(path: Path, network: TwinNetwork, description: Description) -> None:
@@ -93,11 +99,6 @@ def load_checkpoint(path: Path) -> tuple[TwinNetwork, Description]:
     check_tensors(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
     return network.eval(), description
-
-
-def weights_digest(path: Path) -> str:
-    """SHA-256 of a weights file, by which reports name it."""
-    return digest(path, "sha256")
 
 
 def _describe(path: Path, record: dict[str, Any]) -> Description:

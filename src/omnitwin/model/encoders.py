@@ -86,3 +86,8 @@ ENCODERS: dict[str, type[nn.Module]] = {
 
 def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def has_batch_statistics(module: nn.Module) -> bool:
+    """Whether an image's features depend, in training, on the others of its batch."""
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())

@@ -1,5 +1,6 @@
 """Sheets of pictures with titles, as image files (PNG, or whatever the file's ending says and Pillow writes)."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ def check_figure(path: Path | None) -> None:
 def browse_figure(report: ShowReport, path: Path) -> None:
     """The random images with their labels, then the random pairs titled similar or dissimilar."""
     images = [
-        _Cell((picture,), tuple((line, BLACK) for line in label_lines(label))) for picture, label in report.images
+        _Cell((image.picture,), tuple((line, BLACK) for line in label_lines(image.label))) for image in report.images
     ]
     pairs = [_Cell((pair.left, pair.right), (_similarity(pair),)) for pair in report.pairs]
     parts = [_sheet(cells, row) for cells, row in ((images, IMAGES_A_ROW), (pairs, PAIRS_A_ROW)) if cells]
@@ -118,5 +119,8 @@ def _stack(title: str, parts: Sequence[Image.Image]) -> Image.Image:
 
 
 def _write(sheet: Image.Image, path: Path) -> None:
-    with replacing(path) as temporary:
-        sheet.save(temporary)
+    try:
+        with replacing(path) as temporary:
+            sheet.save(temporary, format=Image.registered_extensions()[path.suffix.lower()])
+    except (KeyError, ValueError, struct.error) as error:  # too large for the format, or a Pillow without it
+        raise BadInput(f"{path} cannot be written as {path.suffix}: {error}", "Name it FILE.png.") from error

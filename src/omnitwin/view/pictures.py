@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.reports import Picture, ScoredPair
+from omnitwin.reports import LabelledPicture, Picture, ScoredPair
 from omnitwin.view.console import clean
 from omnitwin.view.words import label_lines
 
@@ -68,17 +68,17 @@ def draw_pairs(pairs: Sequence[ScoredPair], console: Console) -> RenderableType:
     return _grid(cells, per_line, 2 * columns + GAP)
 
 
-def draw_images(images: Sequence[tuple[Picture, str]], console: Console) -> RenderableType:
+def draw_images(images: Sequence[LabelledPicture], console: Console) -> RenderableType:
     """Pictures with their labels in as many columns as the terminal has room for."""
     per_line = _per_line(console, NARROWEST + 4)
     columns = max(4, min(WIDEST, _cell_columns(console, per_line)))
     cells = [
         Group(
-            draw_picture(picture, columns, console),
-            *(Text(clean(line), no_wrap=True, overflow=cut(console)) for line in label_lines(label)),
+            draw_picture(image.picture, columns, console),
+            *(Text(clean(line), no_wrap=True, overflow=cut(console)) for line in label_lines(image.label)),
             Text(),
         )
-        for picture, label in images
+        for image in images
     ]
     return _grid(cells, per_line, columns)
 

@@ -33,7 +33,8 @@ def reporter(quiet: bool) -> Reporter:
     if quiet:
         return SILENT
     console = message_console()
-    return LiveReporter(console) if console.is_terminal else LineReporter(console)
+    live = console.is_terminal and not console.is_dumb_terminal
+    return LiveReporter(console) if live else LineReporter(console)
 
 
 class LineReporter:
@@ -108,6 +109,7 @@ class LiveReporter(LineReporter):
         for loss in losses[-100:]:
             smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
         table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_row("running on", f"{plan.device}, {plan.precision}")
         table.add_row("iteration", f"{step.iteration:,} / {plan.iterations:,}")
         speed = f"{rate:.2f} it/s" if rate >= 1 else f"{1 / rate:.2f} s/it"
         table.add_row("speed", f"{speed}, {rate * plan.batch_size:,.0f} pairs/s")

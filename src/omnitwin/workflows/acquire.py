@@ -8,11 +8,11 @@ from pathlib import Path
 from omnitwin.config import SourceConfig
 from omnitwin.data import omniglot, synthetic
 from omnitwin.data.omniglot import OmniglotSet
-from omnitwin.data.packed import PackedSet, load_packed, read_record, save_packed
-from omnitwin.errors import BadInput, DatasetCorrupt, DatasetMissing
+from omnitwin.data.packed import PackedSet, load_packed, save_packed
+from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
 from omnitwin.fetch import fetch
 from omnitwin.files import digest, replacing
-from omnitwin.paths import omniglot_folder
+from omnitwin.paths import expand, omniglot_folder
 from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetReport
 
 
@@ -28,7 +28,7 @@ def _held_by(source: str | None) -> list[OmniglotSet]:
     wanted = list(omniglot.SETS.values())
     if source is None or _is_url(source):
         return wanted
-    path = Path(source).expanduser()
+    path = expand(source)
     if not path.exists():
         raise BadInput(f"{path} does not exist", "Give a folder, a zip file or a base URL.")
     if path.is_dir():
@@ -48,7 +48,12 @@ def load(dataset: str, subset: str, source: SourceConfig, reporter: Reporter = S
         return synthetic.draw_set(subset)
     if dataset != "omniglot":
         raise BadInput(f"no data set is called {dataset!r}", "Use omniglot or synthetic.")
-    return load_packed(_ensure(omniglot.SETS[subset], source, reporter).packed)
+    one = omniglot.SETS[subset]
+    packed = _load_sound(one)
+    if packed is None:
+        _bring(one, source, reporter)
+        packed = load_packed(packed_path(one))
+    return packed
 
 
 def packed_path(one: OmniglotSet) -> Path:
@@ -56,42 +61,46 @@ def packed_path(one: OmniglotSet) -> Path:
 
 
 def _ensure(one: OmniglotSet, config: SourceConfig, reporter: Reporter) -> SetReport:
-    packed = packed_path(one)
-    fetched = config.force or not _is_packed(packed, one)
-    origin = "packed before"
-    if fetched:
-        kept_zip = omniglot_folder() / f"{one.stem}.zip"
-        if kept_zip.is_file() and not config.force and config.source is None:
-            origin = str(kept_zip)
-            _pack(kept_zip, one, reporter)
-        elif config.source is None or _is_url(config.source):
-            origin = (config.source or omniglot.OFFICIAL_URL).rstrip("/") + f"/{one.stem}.zip"
-            _fetch_and_pack(origin, kept_zip, one, config, reporter)
-        else:
-            local = _find_local(Path(config.source).expanduser(), one)
-            origin = str(local)
-            _pack(local, one, reporter)
-            if local.is_file() and local.resolve() != kept_zip.resolve():
-                with replacing(kept_zip) as temporary:
-                    shutil.copyfile(local, temporary)
+    there = not config.force and _load_sound(one) is not None
     return SetReport(
         name=one.name,
-        fetched=fetched,
+        fetched=not there,
         images=one.images,
         classes=one.characters,
         alphabets=one.alphabets,
         fingerprint=one.fingerprint,
-        packed=packed,
-        packed_bytes=packed.stat().st_size,
-        source=origin,
+        source="packed before" if there else _bring(one, config, reporter),
+        packed=packed_path(one),
+        packed_bytes=packed_path(one).stat().st_size,
     )
 
 
-def _is_packed(path: Path, one: OmniglotSet) -> bool:
+def _load_sound(one: OmniglotSet) -> PackedSet | None:
+    """The packed set, or None where it is missing, damaged or another one."""
     try:
-        return path.is_file() and read_record(path)["fingerprint"] == one.fingerprint
+        packed = load_packed(packed_path(one)) if packed_path(one).is_file() else None
     except DatasetCorrupt:
-        return False
+        return None
+    return packed if packed and packed.fingerprint == one.fingerprint else None
+
+
+def _bring(one: OmniglotSet, config: SourceConfig, reporter: Reporter) -> str:
+    """Pack a set from where the config says, or from a zip fetched earlier; returns where it came from."""
+    kept_zip = omniglot_folder() / f"{one.stem}.zip"
+    remote = config.source is None or _is_url(config.source)
+    if remote and kept_zip.is_file() and not config.force:
+        _pack(kept_zip, one, reporter)
+        return str(kept_zip)
+    if remote:
+        url = (config.source or omniglot.OFFICIAL_URL).rstrip("/") + f"/{one.stem}.zip"
+        _fetch_and_pack(url, kept_zip, one, config, reporter)
+        return url
+    local = _find_local(expand(config.source or ""), one)
+    _pack(local, one, reporter)
+    if local.is_file() and local.resolve() != kept_zip.resolve():
+        with replacing(kept_zip) as temporary:
+            shutil.copyfile(local, temporary)
+    return str(local)
 
 
 def _is_url(source: str) -> bool:
@@ -128,9 +137,12 @@ def _fetch_and_pack(url: str, kept_zip: Path, one: OmniglotSet, config: SourceCo
             raise DatasetCorrupt(f"{url} did not send the official zip (its MD5 is not {one.md5})", "Try again later.")
         _pack(part, one, reporter)
     except DatasetCorrupt as error:
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise DatasetCorrupt(f"{error}; nothing was kept", "Try again, or name another source: --from") from error
-    part.replace(kept_zip)
+    try:
+        part.replace(kept_zip)
+    except OSError as error:
+        raise CannotWrite(f"cannot write {kept_zip}: {error.strerror or error}") from error
 
 
 def _pack(path: Path, one: OmniglotSet, reporter: Reporter) -> None:

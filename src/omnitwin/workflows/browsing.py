@@ -5,13 +5,11 @@ import torch
 from omnitwin.config import ShowConfig
 from omnitwin.data.packed import check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.device import random_generator
+from omnitwin.device import Stream, random_generator
 from omnitwin.errors import BadInput
-from omnitwin.reports import SILENT, Reporter, ScoredPair, ShowReport
+from omnitwin.reports import SILENT, LabelledPicture, Reporter, ScoredPair, ShowReport
 from omnitwin.workflows.acquire import load
 from omnitwin.workflows.pictures import picture_of_row
-
-BROWSED_IMAGES, BROWSED_PAIRS = 4, 5  # streams of random numbers
 
 
 def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
@@ -21,14 +19,17 @@ def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
     if config.images > len(packed):
         raise BadInput(f"{packed.name} has {len(packed):,} images, fewer than {config.images:,}", "")
     cpu = torch.device("cpu")
-    order = torch.randperm(len(packed), generator=random_generator(cpu, config.seed, BROWSED_IMAGES))
-    pairs = draw_pairs(packed, config.pairs, random_generator(cpu, config.seed, BROWSED_PAIRS))
+    order = torch.randperm(len(packed), generator=random_generator(cpu, config.seed, Stream.BROWSED_IMAGES))
+    pairs = draw_pairs(packed, config.pairs, random_generator(cpu, config.seed, Stream.BROWSED_PAIRS))
     rows = zip(pairs.left_B.tolist(), pairs.right_B.tolist(), pairs.similar_B.tolist(), strict=True)
     return ShowReport(
         dataset=packed.name,
         subset=config.subset,
         seed=config.seed,
-        images=tuple((picture_of_row(packed, row), packed.label(row)) for row in order[: config.images].tolist()),
+        images=tuple(
+            LabelledPicture(picture=picture_of_row(packed, row), label=packed.label(row))
+            for row in order[: config.images].tolist()
+        ),
         pairs=tuple(
             ScoredPair(
                 left=picture_of_row(packed, left),

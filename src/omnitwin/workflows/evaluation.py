@@ -5,15 +5,15 @@ import torch
 from omnitwin.config import EvalConfig
 from omnitwin.data.packed import PackedSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.device import autocast, describe_device, random_generator, select_device, select_precision
+from omnitwin.device import Stream, autocast, describe_device, random_generator, select_device, select_precision
+from omnitwin.files import digest
 from omnitwin.metrics import wilson_interval
-from omnitwin.model.checkpoint import load_checkpoint, locate_checkpoint, weights_digest
+from omnitwin.model.checkpoint import load_checkpoint, locate_checkpoint
 from omnitwin.reports import SILENT, EvalReport, Reporter, ScoredPair
 from omnitwin.workflows.acquire import load
 from omnitwin.workflows.pictures import picture_of_row
 
 CPU = torch.device("cpu")
-EXAM = 3  # stream of random numbers of the exam's pairs
 
 
 def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
@@ -26,7 +26,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     device = select_device(config.device)
     precision = select_precision(config.precision, device)
     network = network.to(device)
-    dataset = config.dataset or description.dataset.split("/")[0]
+    dataset = config.dataset or description.dataset_family
     original = load(dataset, "test", config.source, reporter)
     check_pairable(original)
     packed = original.resized(description.recipe.image_size).to(device)
@@ -36,7 +36,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     with reporter.task("Comparing test pairs", config.batches * config.batch_size, "pairs") as advance:
         for batch in range(config.batches):
             # drawn on the CPU whatever the device: a seed names the same exam on every machine
-            pairs = draw_pairs(original, config.batch_size, random_generator(CPU, config.seed, EXAM, batch))
+            pairs = draw_pairs(original, config.batch_size, random_generator(CPU, config.seed, Stream.EXAM, batch))
             left_B1SS, right_B1SS = packed.gather(pairs.left_B.to(device)), packed.gather(pairs.right_B.to(device))
             with torch.inference_mode(), autocast(device, precision):
                 scores_B = network(left_B1SS, right_B1SS).sigmoid().cpu()
@@ -53,7 +53,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     return EvalReport(
         exam="pairs",
         checkpoint=path,
-        weights_sha256=weights_digest(path),
+        weights_sha256=digest(path, "sha256"),
         iteration=description.iteration,
         recipe=description.recipe.name,
         dataset=packed.name,

@@ -1,12 +1,15 @@
 """What a training run is about to do, and `omnitwin train --dry-run`: the same with time and memory measured."""
 
+import itertools
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from omnitwin.config import TrainConfig
 from omnitwin.device import describe_device, peak_memory, synchronize
-from omnitwin.paths import runs_folder
+from omnitwin.errors import BadInput
+from omnitwin.paths import STATE_FILE, runs_folder
 from omnitwin.reports import SILENT, PlanReport, Reporter
 from omnitwin.workflows.acquire import load
 from omnitwin.workflows.trainer import Trainer
@@ -15,10 +18,12 @@ MEASURED_STEPS, WARM_UP_STEPS = 3, 2
 
 
 def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output: Path | None = None) -> PlanReport:
-    """What train would do, with time and memory from a few steps measured here; nothing is written.
+    """What train would do, with time and memory from a few steps measured here; no run is written.
 
-    done and output: of the run that would be resumed.
+    done and output: of the run that would be resumed. Data that is missing is fetched, as train would.
     """
+    if output is None:
+        check_unused(output_folder(config))
     trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
     for iteration in range(1, WARM_UP_STEPS + 1):
         trainer.step(iteration)
@@ -32,7 +37,7 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     return replace(
         describe_run(config, trainer, done, output or output_folder(config)),
         seconds_per_iteration=seconds,
-        seconds_in_all=seconds * max(0, config.recipe.iterations - done),
+        seconds_in_all=min(seconds * max(0, config.recipe.iterations - done), config.max_seconds or math.inf),
         weights_bytes=weights,
         training_bytes=weights + 3 * sum(parameter.nbytes for parameter in trainer.network.parameters()),
         data_bytes=trainer.packed.images_NHW.nbytes,
@@ -44,7 +49,19 @@ def output_folder(config: TrainConfig) -> Path:
     """The folder that a new run goes to: as told, or named after the recipe and the time."""
     if config.output is not None:
         return config.output
-    return runs_folder() / (config.name or f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if config.name is not None:
+        return runs_folder() / config.name
+    stem = f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(folder for folder in (runs_folder() / name for name in names) if not folder.exists())
+
+
+def check_unused(output: Path) -> None:
+    """BadInput where a new run would mix with files that are there already."""
+    if (output / STATE_FILE).exists():
+        raise BadInput(f"{output} already holds a run", f"Go on with it (--resume {output}) or choose another --name.")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise BadInput(f"{output} is there already and not empty", "Choose another --name or --output.")
 
 
 def describe_run(config: TrainConfig, trainer: Trainer, done: int, output: Path) -> PlanReport:
@@ -53,7 +70,7 @@ def describe_run(config: TrainConfig, trainer: Trainer, done: int, output: Path)
     return PlanReport(
         recipe=recipe.name,
         encoder=recipe.encoder,
-        parameters=trainer.parameters,
+        parameters=trainer.parameter_count,
         iterations=recipe.iterations,
         first_iteration=done + 1,
         batch_size=recipe.batch_size,

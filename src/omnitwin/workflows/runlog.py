@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from omnitwin.errors import CannotWrite
 from omnitwin.files import write_text
 from omnitwin.paths import METRICS_FILE
 from omnitwin.reports import StepReport
@@ -20,7 +21,10 @@ class RunLog:
         self.file: TextIO | None = None
 
     def __enter__(self) -> Self:
-        self.file = self.path.open("a", encoding="utf-8")
+        try:
+            self.file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise CannotWrite(f"cannot write {self.path}: {error.strerror or error}") from error
         return self
 
     def __exit__(
@@ -31,11 +35,14 @@ class RunLog:
 
     def write(self, steps: list[StepReport]) -> None:
         assert self.file is not None
-        self.file.write("".join(json.dumps(asdict(step), sort_keys=True) + "\n" for step in steps))
-        self.file.flush()
+        try:
+            self.file.write("".join(json.dumps(asdict(step), sort_keys=True) + "\n" for step in steps))
+            self.file.flush()
+        except OSError as error:
+            raise CannotWrite(f"cannot write {self.path}: {error.strerror or error}") from error
 
     def _lines(self) -> list[str]:
-        return self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        return self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
 
 
 def _iteration(line: str) -> int:

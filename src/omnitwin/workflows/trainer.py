@@ -1,23 +1,49 @@
 """One training step after another: the network, its optimiser and the data, together on one device."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from omnitwin.config import Recipe, TrainConfig
 from omnitwin.data.packed import PackedSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.device import autocast, keep_freed_memory, random_generator, select_device, select_precision
-from omnitwin.model.encoders import count_parameters
+from omnitwin.device import (
+    Stream,
+    autocast,
+    keep_freed_memory,
+    random_generator,
+    select_device,
+    select_precision,
+)
+from omnitwin.errors import CannotRun
+from omnitwin.model.encoders import count_parameters, has_batch_statistics
 from omnitwin.model.twin import TwinNetwork, pair_loss
 
-INITIAL, PAIRS = 1, 2  # streams of random numbers, so that no two uses share a key
+CPU_PAIRS = 60  # that go through the network at once: a third less memory than 180, as fast (benchmarks/RESULTS.md)
 RANK = 0  # of this process among those that train together; part of every key
 
 
 def build_network(recipe: Recipe) -> TwinNetwork:
     """A new network whose initial weights are a function of the recipe's seed alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.random.set_rng_state(random_generator(torch.device("cpu"), recipe.seed, INITIAL).get_state())
+        torch.random.set_rng_state(random_generator(torch.device("cpu"), recipe.seed, Stream.INITIAL).get_state())
         return TwinNetwork(recipe.encoder, recipe.image_size)
+
+
+@contextmanager
+def failures_in_words(compiled: bool) -> Iterator[None]:
+    """Turn a lack of memory, or of a compiler, into an error that says what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CannotRun(f"the device has too little memory: {error}", "Try a smaller --batch-size.") from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error):  # the words of torch's allocator on a CPU
+            raise CannotRun(f"too little memory: {error}", "Try a smaller --batch-size.") from error
+        if compiled:
+            raise CannotRun(f"--compile does not work here: {error}", "Leave --compile out.") from error
+        raise
 
 
 class Trainer:
@@ -28,14 +54,16 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, packed: PackedSet) -> None:
         check_pairable(packed)
-        keep_freed_memory()
         self.recipe = config.recipe
         self.device = select_device(config.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.precision = select_precision(config.precision, self.device)
         self.packed = packed.resized(self.recipe.image_size).to(self.device)
         self.network = build_network(self.recipe).to(self.device).train()
         if self.precision == "bf16":
             self.network.to(memory_format=torch.channels_last)
+        self.compiled = config.compile
         self.forward = torch.compile(self.network) if config.compile else self.network
         self.optimizer = torch.optim.Adam(
             self.network.parameters(),
@@ -44,22 +72,32 @@ class Trainer:
             eps=self.recipe.adam_epsilon,
             fused=True,
         )
-        self.parameters = count_parameters(self.network)
+        self.parameter_count = count_parameters(self.network)
+        # gradients of parts add up to that of the batch, unless the network looks at the batch as a whole
+        chunk = CPU_PAIRS if self.device.type == "cpu" and not has_batch_statistics(self.network) else None
+        self.pairs_at_once = min(chunk or self.recipe.batch_size, self.recipe.batch_size)
 
     def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Do iteration (1 is the first); its loss and the standard deviation of its logits, scalars on the device."""
-        left_B1SS, right_B1SS, similar_B = self.draw(iteration)
-        with autocast(self.device, self.precision):
-            logits_B = self.forward(left_B1SS, right_B1SS)
-        loss = pair_loss(logits_B, similar_B)
+        batch = self.draw(iteration)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        logits, losses = [], []
+        for left_B1SS, right_B1SS, similar_B in zip(
+            *(torch.split(part, self.pairs_at_once) for part in batch), strict=True
+        ):
+            with autocast(self.device, self.precision), failures_in_words(self.compiled):
+                logits_B = self.forward(left_B1SS, right_B1SS)
+            loss = pair_loss(logits_B, similar_B) * (len(similar_B) / self.recipe.batch_size)
+            with failures_in_words(self.compiled):
+                loss.backward()  # type: ignore[no-untyped-call]
+            logits.append(logits_B.detach())
+            losses.append(loss.detach())
         self.optimizer.step()
-        return loss.detach(), logits_B.detach().std(correction=0)
+        return torch.stack(losses).sum(), torch.cat(logits).std(correction=0)
 
     def draw(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The pairs of an iteration: left and right images (B, 1, S, S) and whether they are similar (B,)."""
-        generator = random_generator(self.device, self.recipe.seed, PAIRS, RANK, iteration)
+        generator = random_generator(self.device, self.recipe.seed, Stream.PAIRS, RANK, iteration)
         pairs = draw_pairs(self.packed, self.recipe.batch_size, generator)
         return self.packed.gather(pairs.left_B), self.packed.gather(pairs.right_B), pairs.similar_B
 
@@ -86,7 +124,7 @@ class Trainer:
         )
         for name, parameter in self.network.named_parameters():
             self.optimizer.state[parameter] = {
-                moment: torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor.to(self.device)
+                moment: torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor.to(self.device, copy=True)
                 for moment in ("step", "exp_avg", "exp_avg_sq")
                 for tensor in (state[f"adam.{moment}.{name}"],)
             }

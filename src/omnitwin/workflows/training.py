@@ -4,16 +4,17 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
 from omnitwin import __version__
-from omnitwin.config import TrainConfig
+from omnitwin.config import SMALL, TrainConfig
 from omnitwin.device import describe_device
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
-from omnitwin.files import make_folder, write_text
+from omnitwin.files import digest, make_folder, write_text
 from omnitwin.model.checkpoint import (
     Description,
     check_tensors,
@@ -21,12 +22,11 @@ from omnitwin.model.checkpoint import (
     read_description,
     save_checkpoint,
     save_state,
-    weights_digest,
 )
 from omnitwin.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, find_run
 from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
 from omnitwin.workflows.acquire import load
-from omnitwin.workflows.planning import describe_run, output_folder
+from omnitwin.workflows.planning import check_unused, describe_run, output_folder
 from omnitwin.workflows.runlog import RunLog
 from omnitwin.workflows.trainer import Trainer
 
@@ -35,9 +35,9 @@ CHANCE_LOSS = math.log(2)  # nats: the loss of a network that answers one half t
 COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example leaves ln 2 within the first 50
 COLLAPSE_SPREAD = 1e-3  # standard deviation of a batch's logits below which the output is constant
 LONG_RUN = 1800.0  # seconds that nobody should be kept in the dark about
-FORETELL_AFTER = 4  # iterations
+FORETELL_AFTER = 3  # iterations after the first
 
-Stop = Callable[[], str | None]
+StopButton = AbstractContextManager[Callable[[], str | None]]
 
 
 def recorded(run: str | None) -> tuple[Path, Description]:
@@ -45,18 +45,23 @@ def recorded(run: str | None) -> tuple[Path, Description]:
     folder = find_run(run)
     if folder is None:
         raise BadCheckpoint("no run to resume" if run is None else f"no run is called {run}")
+    folder = folder if folder.is_dir() else folder.parent
     return folder, read_description(folder / STATE_FILE)
 
 
 def train(
-    config: TrainConfig, reporter: Reporter = SILENT, stop: Stop = lambda: None, resume: Path | None = None
+    config: TrainConfig, reporter: Reporter = SILENT, stop_button: StopButton | None = None, resume: Path | None = None
 ) -> TrainReport:
-    """Train from the start, or on from the run in the folder resume; stop() is asked after each step."""
+    """Train from the start, or on from the run in the folder resume.
+
+    stop_button is entered for the time of the steps; what it gives is asked after each whether to stop, and why.
+    """
     output = resume or output_folder(config)
-    if resume is None and (output / STATE_FILE).exists():
-        raise BadInput(f"{output} already holds a run", f"Go on with it (--resume {output}) or choose another --name.")
+    if resume is None:
+        check_unused(output)
     trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
-    return _Run(config, trainer, reporter, output).go(stop, resumed=resume is not None)
+    run = _Run(config, trainer, reporter, output)
+    return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
 
 
 class _Run:
@@ -76,7 +81,7 @@ class _Run:
         self.pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         self.recent: list[tuple[float, float]] = []  # loss and spread of the last 100 iterations
 
-    def go(self, stop: Stop, resumed: bool) -> TrainReport:
+    def go(self, stop_button: StopButton, resumed: bool) -> TrainReport:
         make_folder(self.output)
         if resumed:
             self._restore()
@@ -88,6 +93,7 @@ class _Run:
         with (
             RunLog(self.output, self.done) as self.log,
             self.reporter.training(plan_report) as show,
+            stop_button as stop,
         ):
             for iteration in range(first, self.recipe.iterations + 1):
                 self.pending.append((iteration, *self.trainer.step(iteration)))
@@ -96,8 +102,10 @@ class _Run:
                 stopped_by = stop() or ("time" if now - self.start >= (self.config.max_seconds or math.inf) else None)
                 if now - self.flushed >= FLUSH_SECONDS or stopped_by or iteration == self.recipe.iterations:
                     self._flush(show)
-                if iteration == first + FORETELL_AFTER - 1:
-                    self._foretell(time.monotonic() - self.start, iteration - first + 1)
+                if iteration == first:
+                    warm = now  # the first step also sets up what all others use
+                if iteration == first + FORETELL_AFTER:
+                    self._foretell((now - warm) / FORETELL_AFTER)
                 if stopped_by:
                     break
                 if now - self.saved >= self.config.checkpoint_seconds:
@@ -107,7 +115,7 @@ class _Run:
         return TrainReport(
             output=self.output,
             weights=self.output / WEIGHTS_FILE,
-            weights_sha256=weights_digest(self.output / WEIGHTS_FILE),
+            weights_sha256=digest(self.output / WEIGHTS_FILE, "sha256"),
             iteration=self.done,
             iterations=self.recipe.iterations,
             loss=self.loss,
@@ -130,9 +138,8 @@ class _Run:
             self.loss = loss
             self.recent = [*self.recent[-99:], (loss, spread)]
             if not math.isfinite(loss):
-                raise TrainingDiverged(
-                    f"the loss is {loss} at iteration {iteration}; the last checkpoint in {self.output} is from before"
-                )
+                self.log.write(steps)
+                raise TrainingDiverged(f"the loss is {loss} at iteration {iteration}; {self._last_checkpoint()}")
             steps.append(
                 StepReport(iteration=iteration, loss=loss, pairs_per_second=rate, elapsed_seconds=now - self.start)
             )
@@ -152,13 +159,14 @@ class _Run:
             )
             self.reporter.warn(self.warnings[-1])
 
-    def _foretell(self, seconds: float, steps: int) -> None:
-        remaining = (self.recipe.iterations - self.done) * seconds / steps
-        if remaining > LONG_RUN and self.config.max_seconds is None and self.trainer.device.type == "cpu":
+    def _foretell(self, seconds: float) -> None:
+        """On a CPU, say how long the run will take where that is long, and how to shorten it."""
+        left = self.recipe.iterations - self.done
+        if left * seconds > LONG_RUN and self.config.max_seconds is None and self.trainer.device.type == "cpu":
+            smaller = "" if self.recipe.name == SMALL.name else f", or --recipe {SMALL.name}"
             self.reporter.note(
-                f"At {seconds / steps:.1f} s an iteration all {self.recipe.iterations:,} take about "
-                f"{remaining / 3600:.1f} h here. Shorter: --iterations 1000, --max-time 30m, or --recipe small; "
-                "Ctrl-C stops and saves at any time."
+                f"At {seconds:.1f} s an iteration the remaining {left:,} take about {left * seconds / 3600:.1f} h. "
+                f"Shorter: fewer --iterations, --max-time 30m{smaller}. Ctrl-C stops and saves at any time."
             )
 
     def _description(self) -> Description:
@@ -173,16 +181,24 @@ class _Run:
 
     def _save(self, show: ShowStep) -> None:
         self._flush(show)
+        if not all(bool(tensor.isfinite().all()) for tensor in self.trainer.network.state_dict().values()):
+            raise TrainingDiverged(f"a weight is no number after iteration {self.done}; {self._last_checkpoint()}")
         description = self._description()
         save_state(self.output / STATE_FILE, self.trainer.state(), description)
         save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.network, description)
-        self.saved = time.monotonic()
+        self.saved = self.flushed = time.monotonic()
+
+    def _last_checkpoint(self) -> str:
+        there = (self.output / STATE_FILE).exists()
+        return f"the last checkpoint in {self.output} is from before" if there else "no checkpoint had been written"
 
     def _restore(self) -> None:
         path = self.output / STATE_FILE
         state, description = load_state(path)
         if description.fingerprint != self.trainer.packed.fingerprint:
             raise BadInput(f"{self.output} was trained on other images than {self.trainer.packed.name} holds now", "")
+        if replace(description.recipe, iterations=self.recipe.iterations) != self.recipe:
+            raise BadInput(f"{self.output} was begun with another recipe", "Resume it with its own, or start anew.")
         if description.iteration >= self.recipe.iterations:
             raise BadInput(
                 f"{self.output} has done its {description.iteration} iterations", "To go on give more --iterations."

@@ -1,0 +1,37 @@
+"""Scaling against brute force, and the same for a data set as for a file."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from omnitwin.data.intake import read_image
+from omnitwin.data.resample import area_resize, coverage
+
+
+def by_brute_force(image, height, width):
+    """Each source pixel cut into height x width pieces, which fill the target cells exactly."""
+    pieces = np.kron(image.astype(np.float64), np.ones((height, width)))
+    return pieces.reshape(height, image.shape[0], width, image.shape[1]).mean((1, 3))
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 2), (5, 7), (12, 9), (1, 1), (8, 6)])
+def test_a_pixel_is_the_mean_of_the_area_it_covers(height, width):
+    image = np.random.default_rng(0).integers(0, 256, (8, 6)).astype(np.uint8)
+    small = area_resize(image[None], height, width)[0]
+    assert np.abs(small - by_brute_force(image, height, width)).max() <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize(("source", "target"), [(105, 28), (28, 105), (7, 7), (1, 4), (20_000, 28)])
+def test_the_shares_of_a_cell_add_up_to_one_and_each_pixel_counts_alike(source, target):
+    shares = coverage(source, target)
+    np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-4)
+    np.testing.assert_allclose(shares.sum(0), target / source, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [28, 64, 105])
+def test_a_drawing_read_from_a_file_is_to_the_bit_the_row_that_training_saw(tiny_105, tmp_path, size):
+    rows = tiny_105.resized(size)
+    for row in (0, 7):
+        Image.fromarray(tiny_105.images_NHW[row].numpy() * np.uint8(255)).save(tmp_path / "row.png")
+        seen = np.asarray(read_image(tmp_path / "row.png", size).image)
+        assert np.array_equal(seen, rows.images_NHW[row].numpy() * (255 // rows.white))
