@@ -7,6 +7,7 @@ metadata key `omnitwin` a JSON record with the names, the fingerprint of the pix
 """
 
 import hashlib
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -102,7 +103,7 @@ def save_packed(path: Path, packed: PackedSet) -> None:
         "class_names": packed.class_names,
         "alphabet_names": packed.alphabet_names,
         "fingerprint": packed.fingerprint,
-        "tensors_sha256": _tensors_digest(tensors),
+        "crc32": _checksum(tensors),
     }
     save_tensors(path, tensors, record)
 
@@ -122,12 +123,12 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def load_packed(path: Path) -> PackedSet:
-    """Read a packed set and check it against the digest written with them."""
+    """Read a packed set and check it against the checksum written with it."""
     record = read_record(path)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in TENSORS}
-        if _tensors_digest(tensors) != record["tensors_sha256"]:
+        if _checksum(tensors) != record["crc32"]:
             raise DatasetCorrupt(f"{path} is damaged: its pixels or ids are not those that were written")
         bits_NP = tensors["bits_NP"].numpy()
         height, width = record["height"], record["width"]
@@ -147,11 +148,12 @@ def load_packed(path: Path) -> PackedSet:
         raise DatasetCorrupt(f"{path} cannot be read: {error}") from error
 
 
-def _tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
-    total = hashlib.sha256()
+def _checksum(tensors: dict[str, torch.Tensor]) -> int:
+    """CRC-32 of all tensors: finds damage, and costs a fifth of loading (the fingerprint would cost more than that)."""
+    total = 0
     for name in TENSORS:
-        total.update(tensors[name].numpy().data)
-    return total.hexdigest()
+        total = zlib.crc32(tensors[name].numpy().data, total)
+    return total
 
 
 def check_pairable(packed: PackedSet) -> None:
