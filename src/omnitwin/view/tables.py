@@ -90,7 +90,8 @@ def show_evaluation(report: EvalReport, console: Console) -> None:
             (percent(report.accuracy), "bold"),
             f" on {report.n} random pairs of {report.dataset} ",
             f"(95 % interval {percent(low)} to {percent(high)}, Wilson)",
-        )
+        ),
+        soft_wrap=True,
     )
     say(
         console,
