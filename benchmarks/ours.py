@@ -35,7 +35,7 @@ def train(zip_path: Path, steps: int, precision: str) -> dict[str, Any]:
         "seconds": seconds[WARM_UP_STEPS:],
         "draw_seconds": [time_draw(trainer, iteration) for iteration in range(1, DRAWS + 1)],
         "loss": loss.item(),
-        "parameters": trainer.parameters,
+        "parameters": trainer.parameter_count,
         "threads": torch.get_num_threads(),
         "precision": trainer.precision,
         "peak_bytes": peak_rss(resource.RUSAGE_SELF),
