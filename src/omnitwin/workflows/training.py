@@ -68,13 +68,8 @@ class _Run:
     """A run's life: steps, metrics, checkpoints, and when to end."""
 
     def __init__(self, config: TrainConfig, trainer: Trainer, reporter: Reporter, output: Path) -> None:
-        self.config, self.recipe, self.trainer, self.reporter, self.output = (
-            config,
-            config.recipe,
-            trainer,
-            reporter,
-            output,
-        )
+        self.config, self.recipe = config, config.recipe
+        self.trainer, self.reporter, self.output = trainer, reporter, output
         self.done = 0
         self.loss = math.nan
         self.warnings: list[str] = []
