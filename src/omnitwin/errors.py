@@ -80,7 +80,7 @@ class BadCheckpoint(CannotRun):
 
 
 class CannotWrite(CannotRun):
-    hint = "Free some space or choose another folder (--home, or OMNITWIN_HOME)."
+    hint = "See that there is room and permission, or choose another folder (--home, or OMNITWIN_HOME)."
 
 
 class TrainingDiverged(CannotRun):

@@ -119,6 +119,7 @@ class EvalReport:
     checkpoint: Path
     weights_sha256: str
     iteration: int
+    iterations: int
     recipe: str
     dataset: str
     seed: int
@@ -147,6 +148,7 @@ class ComparisonReport:
     checkpoint: Path
     recipe: str
     iteration: int
+    iterations: int
     notes: tuple[str, ...]
     first_picture: Picture
     second_picture: Picture

@@ -30,6 +30,7 @@ EVALUATED = EvalReport(
     checkpoint=WEIGHTS,
     weights_sha256=SHA256,
     iteration=40,
+    iterations=40,
     recipe="small",
     dataset="synthetic/test",
     seed=7,
@@ -54,6 +55,7 @@ COMPARED = ComparisonReport(
     checkpoint=WEIGHTS,
     recipe="small",
     iteration=40,
+    iterations=40,
     notes=("first.png: the image is blank",),
     first_picture=picture(),
     second_picture=picture(),
@@ -152,3 +154,10 @@ def test_download_of_nothing_new_says_that_there_is_nothing_to_do():
     assert printed(show_download, DownloadReport(sets=(FETCHED,), seconds=1.0))[-1] != "Nothing to do."
     there = replace(FETCHED, fetched=False)
     assert printed(show_download, DownloadReport(sets=(there,), seconds=1.0))[-1] == "Nothing to do."
+
+
+@pytest.mark.parametrize(("show", "report"), [(show_evaluation, EVALUATED), (show_comparison, COMPARED)])
+def test_a_network_that_was_stopped_early_is_seen_to_be_one(show, report):
+    early = printed(show, replace(report, iterations=2_000))
+    assert any("small, 40 of 2,000 iterations" in line for line in early)
+    assert any("small, 40 iterations" in line for line in printed(show, report))

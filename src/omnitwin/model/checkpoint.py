@@ -17,7 +17,7 @@ from omnitwin import __version__
 from omnitwin.config import Recipe
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.paths import WEIGHTS_FILE, find_run
+from omnitwin.paths import WEIGHTS_FILE, find_run, runs_folder
 from omnitwin.tensorfile import read_record, save_tensors
 
 FORMAT = "omnitwin-checkpoint"
@@ -84,7 +84,11 @@ def locate_checkpoint(name: str | None) -> Path:
     """The weights file meant by a path, a run's name, or None for the newest run; BadCheckpoint where there is none."""
     found = find_run(name)
     if found is None:
-        raise BadCheckpoint("no trained network yet" if name is None else f"no run or file is called {name}")
+        if name is None:
+            raise BadCheckpoint("no trained network yet")
+        runs = sorted(path.parent.name for path in runs_folder().glob(f"*/{WEIGHTS_FILE}"))
+        hint = f"Runs here: {', '.join(runs)}." if runs else None
+        raise BadCheckpoint(f"no run or file is called {name}", hint)
     weights = found / WEIGHTS_FILE if found.is_dir() else found
     if not weights.is_file():
         raise BadCheckpoint(f"{found} holds no {WEIGHTS_FILE}")
@@ -156,7 +160,9 @@ def _read_record(path: Path, file: Any) -> dict[str, Any]:
         kind, version = record["format"], record["format_version"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{path} is a safetensors file, but none of omnitwin's") from error
-    if kind not in (FORMAT, STATE_FORMAT) or version != FORMAT_VERSION:
+    if kind not in (FORMAT, STATE_FORMAT):
+        raise BadCheckpoint(f"{path} is no checkpoint but {kind!r}")
+    if version != FORMAT_VERSION:
         raise BadCheckpoint(
             f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT_VERSION}",
             "Install the omnitwin that wrote it, or train anew.",

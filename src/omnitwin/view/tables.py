@@ -22,11 +22,11 @@ from omnitwin.view.words import bytes_in_words, percent, time_in_words
 
 def show_download(report: DownloadReport, console: Console) -> None:
     for one in report.sets:
-        state = "fetched" if one.fetched else "already here"
+        state, origin = ("fetched", f", from {one.source}") if one.fetched else ("already here", "")
         say(
             console,
             f"{one.name}: {state}; {one.alphabets} alphabets, {one.classes} characters, {one.images:,} drawings, "
-            f"verified, {bytes_in_words(one.packed_bytes)} in {one.packed}",
+            f"verified, {bytes_in_words(one.packed_bytes)} in {one.packed}{origin}",
         )
     if not any(one.fetched for one in report.sets):
         say(console, "Nothing to do.")
@@ -71,6 +71,8 @@ def show_training(report: TrainReport, console: Console) -> None:
         ],
         console,
     )
+    if report.stopped_by is None:
+        say(console, f"Measure it: omnitwin eval --checkpoint {shlex.quote(str(report.output))}")
 
 
 def show_evaluation(report: EvalReport, console: Console) -> None:
@@ -95,10 +97,16 @@ def show_evaluation(report: EvalReport, console: Console) -> None:
     )
     say(
         console,
-        f"{report.recipe}, {report.iteration:,} iterations; exam seed {report.seed}, threshold {report.threshold:g}, "
+        f"{trained(report)}; exam seed {report.seed}, threshold {report.threshold:g}, "
         f"{report.precision} on {report.device}",
         "dim",
     )
+
+
+def trained(report: EvalReport | ComparisonReport) -> str:
+    """Which recipe, and how much of it: a run that was stopped early should be seen to be one."""
+    of = "" if report.iteration == report.iterations else f" of {report.iterations:,}"
+    return f"{report.recipe}, {report.iteration:,}{of} iterations"
 
 
 def show_comparison(report: ComparisonReport, console: Console) -> None:
@@ -118,7 +126,7 @@ def show_comparison(report: ComparisonReport, console: Console) -> None:
         ),
         soft_wrap=True,
     )
-    say(console, f"Answered by {report.recipe}, {report.iteration:,} iterations: {report.checkpoint}", "dim")
+    say(console, f"Answered by {trained(report)}: {report.checkpoint}", "dim")
     for note in report.notes:
         say(console, f"Note: {note}", "dim")
 

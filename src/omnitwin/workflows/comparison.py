@@ -33,6 +33,7 @@ def compare(config: CompareConfig) -> ComparisonReport:
         checkpoint=path,
         recipe=description.recipe.name,
         iteration=description.iteration,
+        iterations=description.recipe.iterations,
         notes=tuple(notes),
         first_picture=picture_of_image(first.image),
         second_picture=picture_of_image(second.image),

@@ -55,6 +55,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
         checkpoint=path,
         weights_sha256=digest(path, "sha256"),
         iteration=description.iteration,
+        iterations=description.recipe.iterations,
         recipe=description.recipe.name,
         dataset=packed.name,
         seed=config.seed,
