@@ -204,6 +204,8 @@ class _Run:
 
     def _write_config(self) -> None:
         effective = {
+            "format": "omnitwin-run-config",
+            "format_version": 1,
             "omnitwin": __version__,
             "torch": torch.__version__,
             "recipe": asdict(self.recipe),
