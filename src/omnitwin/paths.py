@@ -42,10 +42,14 @@ def runs_folder() -> Path:
     return data_folder() / "runs"
 
 
+def trained_runs() -> list[Path]:
+    """The folders of all runs that have weights, by name."""
+    return sorted(path.parent for path in runs_folder().glob(f"*/{WEIGHTS_FILE}"))
+
+
 def newest_run() -> Path | None:
     """The folder of the run whose weights were written last, or None."""
-    runs = [path.parent for path in runs_folder().glob(f"*/{WEIGHTS_FILE}")]
-    return max(runs, key=lambda run: (run / WEIGHTS_FILE).stat().st_mtime_ns, default=None)
+    return max(trained_runs(), key=lambda run: (run / WEIGHTS_FILE).stat().st_mtime_ns, default=None)
 
 
 def find_run(name: str | None) -> Path | None:

@@ -9,7 +9,7 @@ import typer
 
 from omnitwin.config import DATASETS, SourceConfig
 from omnitwin.errors import BadInput
-from omnitwin.paths import WEIGHTS_FILE, is_set, runs_folder
+from omnitwin.paths import is_set, trained_runs
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
 
@@ -19,8 +19,7 @@ def complete_device(incomplete: str) -> list[str]:
 
 
 def complete_run(incomplete: str) -> list[str]:
-    names = sorted(path.parent.name for path in runs_folder().glob(f"*/{WEIGHTS_FILE}"))
-    return [name for name in names if name.startswith(incomplete)]
+    return [run.name for run in trained_runs() if run.name.startswith(incomplete)]
 
 
 def complete_dataset(incomplete: str) -> list[str]:

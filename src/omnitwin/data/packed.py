@@ -20,7 +20,6 @@ from safetensors import SafetensorError, safe_open
 from omnitwin import tensorfile
 from omnitwin.data.resample import area_resize
 from omnitwin.errors import BadInput, DatasetCorrupt
-from omnitwin.tensorfile import save_tensors
 
 FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1
@@ -105,7 +104,7 @@ def save_packed(path: Path, packed: PackedSet) -> None:
         "fingerprint": packed.fingerprint,
         "crc32": _checksum(tensors),
     }
-    save_tensors(path, tensors, record)
+    tensorfile.save_tensors(path, tensors, record)
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from omnitwin import __version__
 from omnitwin.config import Recipe
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.paths import WEIGHTS_FILE, find_run, runs_folder
+from omnitwin.paths import WEIGHTS_FILE, find_run, trained_runs
 from omnitwin.tensorfile import read_record, save_tensors
 
 FORMAT = "omnitwin-checkpoint"
@@ -86,7 +86,7 @@ def locate_checkpoint(name: str | None) -> Path:
     if found is None:
         if name is None:
             raise BadCheckpoint("no trained network yet")
-        runs = sorted(path.parent.name for path in runs_folder().glob(f"*/{WEIGHTS_FILE}"))
+        runs = [run.name for run in trained_runs()]
         hint = f"Runs here: {', '.join(runs)}." if runs else None
         raise BadCheckpoint(f"no run or file is called {name}", hint)
     weights = found / WEIGHTS_FILE if found.is_dir() else found

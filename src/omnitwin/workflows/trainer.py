@@ -85,10 +85,10 @@ class Trainer:
         for left_B1SS, right_B1SS, similar_B in zip(
             *(torch.split(part, self.pairs_at_once) for part in batch), strict=True
         ):
-            with autocast(self.device, self.precision), failures_in_words(self.compiled):
-                logits_B = self.forward(left_B1SS, right_B1SS)
-            loss = pair_loss(logits_B, similar_B) * (len(similar_B) / self.recipe.batch_size)
             with failures_in_words(self.compiled):
+                with autocast(self.device, self.precision):
+                    logits_B = self.forward(left_B1SS, right_B1SS)
+                loss = pair_loss(logits_B, similar_B) * (len(similar_B) / self.recipe.batch_size)
                 loss.backward()  # type: ignore[no-untyped-call]
             logits.append(logits_B.detach())
             losses.append(loss.detach())
