@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from omnitwin.metrics import wilson_interval
+from omnitwin.metrics.intervals import wilson_interval
 
 
 def test_the_wilson_interval_solves_the_equation_that_defines_it():

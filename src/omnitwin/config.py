@@ -23,8 +23,11 @@ class Recipe:
     adam_betas: tuple[float, float] = (0.9, 0.99)
     adam_epsilon: float = 1e-8
     seed: int = 0
+    holdout: int = 0  # training alphabets that are not trained on: threshold, calibration and `best` come from them
 
     def __post_init__(self) -> None:
+        if self.holdout < 0:
+            raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "")
         for name in ("image_size", "iterations", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise BadInput(f"{name.replace('_', ' ')} must be above 0, not {getattr(self, name)}", "")
@@ -39,14 +42,21 @@ CLASSIC = Recipe(
     name="classic", encoder="classic", image_size=105, iterations=10_000, batch_size=180, learning_rate=6e-5
 )
 # The same twin, loss and pairs on small images: a trained network in about a minute without a GPU. Not the example.
-SMALL = Recipe(name="small", encoder="small", image_size=28, iterations=1_500, batch_size=128, learning_rate=1e-3)
+SMALL = Recipe(
+    name="small", encoder="small", image_size=28, iterations=1_500, batch_size=128, learning_rate=1e-3, holdout=5
+)
 # `omnitwin demo`: the small recipe, for about half a minute on two cores.
 DEMO = replace(SMALL, iterations=500)
 DEMO_PAIRS = 6  # test pairs that the demo shows
 FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
+HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
 RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL)}
 DATASETS = ("omniglot", "synthetic")
+EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official")
+SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
+BASELINES = ("pixels", "hausdorff")
+SCOPES = ("alphabet", "any")  # from which the characters of an episode come
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,22 +86,43 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """The example's exam: the mean accuracy of batches random batches of batch_size test pairs."""
+    """Which exams of whom, on what.
 
+    pairs: batches random batches of batch_size pairs, the example's exam. one-shot: episodes of way characters with
+    shot examples each. seeds: how often the sampled exams are taken, with seed, seed + 1 and so on.
+    """
+
+    exams: tuple[str, ...] = ("pairs",)
     batches: int = 5
     batch_size: int = 150
+    way: int = 20
+    shot: int = 1
+    episodes: int = 10_000
+    scope: str = "alphabet"
     seed: int = 0
+    seeds: int = 1
     checkpoint: str | None = None
+    baseline: str | None = None  # instead of a network
     dataset: str | None = None  # None: the one the checkpoint was trained on
+    subset: str = "test"
     source: SourceConfig = field(default_factory=SourceConfig)
     device: str = "auto"
     precision: str = "fp32"  # the figure should not depend on the hardware
     show: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batches", "batch_size"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"{name.replace('_', ' ')} must be at least 1, not {getattr(self, name)}", "")
+        least = {"batches": 1, "batch_size": 1, "way": 2, "shot": 1, "episodes": 1, "seeds": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise BadInput(f"{name.replace('_', ' ')} must be at least {bound}, not {getattr(self, name)}", "")
+        known = {"exam": (*EXAMS, "all"), "set": SUBSETS, "scope": SCOPES, "baseline": BASELINES}
+        given = {"exam": self.exams, "set": (self.subset,), "scope": (self.scope,), "baseline": (self.baseline,)}
+        for kind, words in given.items():
+            for word in words:
+                if word is not None and word not in known[kind]:
+                    raise BadInput(f"no {kind} is called {word!r}", f"Use {', '.join(known[kind])}.")
+        if self.baseline is not None and self.checkpoint is not None:
+            raise BadInput("a baseline stands instead of a network", "Leave out --checkpoint or --baseline.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,10 @@ class Stream(IntEnum):
     EXAM = 3
     BROWSED_IMAGES = 4
     BROWSED_PAIRS = 5
+    HOLDOUT = 6
+    EPISODES = 7
+    PILOT = 8
+    CALIBRATION = 9
 
 
 def random_generator(device: torch.device, *key: int) -> torch.Generator:

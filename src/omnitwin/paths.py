@@ -11,6 +11,7 @@ from platformdirs import PlatformDirs
 
 HOME_VARIABLE = "OMNITWIN_HOME"
 WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
+BEST_FILE = "best.safetensors"  # beside it: the best by the held-out alphabets, where the recipe holds some out
 STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` needs besides
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"

@@ -73,6 +73,7 @@ class PlanReport:
     images: int
     classes: int
     dataset: str
+    held_out: tuple[str, ...]
     output: Path
     seconds_per_iteration: float | None = None
     seconds_in_all: float | None = None
@@ -93,15 +94,23 @@ class StepReport:
     loss: float
     pairs_per_second: float
     elapsed_seconds: float
+    held_out_eer: float | None = None  # of the held-out alphabets, where this iteration ended with their exam
+    held_out_auc: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """How a run ended; stopped_by is None when all iterations were done, else `SIGINT`, `SIGTERM` or `time`."""
+    """How a run ended; stopped_by is None when all iterations were done, else `SIGINT`, `SIGTERM` or `time`.
+
+    best: the checkpoint with the lowest equal error rate on the held-out alphabets, held_out_eer, where there are any.
+    """
 
     output: Path
     weights: Path
     weights_sha256: str
+    best: Path | None
+    best_iteration: int | None
+    held_out_eer: float | None
     iteration: int
     iterations: int
     loss: float
@@ -112,38 +121,17 @@ class TrainReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalReport:
-    """The example's exam; interval is Wilson's 95 % for the share of n right answers."""
-
-    exam: str
-    checkpoint: Path
-    weights_sha256: str
-    iteration: int
-    iterations: int
-    recipe: str
-    dataset: str
-    seed: int
-    threshold: float
-    batch_size: int
-    accuracies: tuple[float, ...]
-    accuracy: float
-    right: int
-    n: int
-    interval: tuple[float, float]
-    interval_method: str
-    device: str
-    precision: str
-    shown: tuple[ScoredPair, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class ComparisonReport:
-    """The answer for two files: probability that they show the same thing, and the verdict at the threshold."""
+    """The answer for two files: probability that they show the same thing, and the verdict at the threshold.
+
+    calibrated: whether the probability was fitted to pairs of held-out alphabets, as many similar as dissimilar.
+    """
 
     first: Path
     second: Path
     same: bool
     probability: float
+    calibrated: bool
     threshold: float
     checkpoint: Path
     recipe: str

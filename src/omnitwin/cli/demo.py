@@ -22,8 +22,8 @@ def demo(
     The network is thrown away afterwards.
     """
     from omnitwin.view.console import result_console, say
+    from omnitwin.view.exams import show_evaluation
     from omnitwin.view.progress import reporter
-    from omnitwin.view.tables import show_evaluation
     from omnitwin.workflows import evaluation, training
 
     console, report_to = result_console(), reporter(quiet)
@@ -36,7 +36,7 @@ def demo(
         if trained.stopped_by in SIGNAL_EXIT:
             raise typer.Exit(SIGNAL_EXIT[trained.stopped_by])
         measured = evaluation.evaluate(EvalConfig(checkpoint=str(output), show=DEMO_PAIRS, device=device), report_to)
-    show_evaluation(measured, console)
+    show_evaluation(measured, console, DEMO_PAIRS)
     say(console, "Now the real thing:", "bold")
     say(console, "  omnitwin train --recipe small      Omniglot, fetched by itself; a minute or two without a GPU")
     say(console, "  omnitwin eval                      on characters it never saw")

@@ -1,53 +1,116 @@
 """`omnitwin eval`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Checkpoint, DatasetOrNone, Device, Figure, Json, Precision, Quiet, source
-from omnitwin.config import FIGURE_PAIRS, EvalConfig
+from omnitwin.cli.options import (
+    Checkpoint,
+    DatasetOrNone,
+    Device,
+    Json,
+    Precision,
+    Quiet,
+    one_of,
+    source,
+)
+from omnitwin.config import BASELINES, EXAMS, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
 
 DEFAULT = EvalConfig()
 
 
 def evaluate(
-    batches: Annotated[int, typer.Option("--batches", min=1, help="Batches of random pairs.")] = DEFAULT.batches,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Pairs in a batch.")] = DEFAULT.batch_size,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same pairs, on any machine.")] = DEFAULT.seed,
+    exam: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exam",
+            metavar="NAME",
+            help=f"{', '.join(EXAMS)} or all; may be given several times.",
+            show_default=DEFAULT.exams[0],
+            autocompletion=one_of(*EXAMS, "all"),
+        ),
+    ] = None,
+    batches: Annotated[int, typer.Option("--batches", min=1, help="pairs: batches of them.")] = DEFAULT.batches,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="pairs: how many in a batch.")
+    ] = DEFAULT.batch_size,
+    way: Annotated[int, typer.Option("--way", min=2, help="one-shot: characters to choose from.")] = DEFAULT.way,
+    shot: Annotated[
+        int, typer.Option("--shot", min=1, help="one-shot: examples of each; their mean score counts.")
+    ] = DEFAULT.shot,
+    episodes: Annotated[int, typer.Option("--episodes", min=1, help="one-shot: questions.")] = DEFAULT.episodes,
+    scope: Annotated[
+        str,
+        typer.Option(
+            "--scope",
+            metavar="NAME",
+            help="one-shot: characters from one alphabet, or any.",
+            autocompletion=one_of(*SCOPES),
+        ),
+    ] = DEFAULT.scope,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same draws, on any machine.")] = DEFAULT.seed,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Take the sampled exams with so many seeds, from --seed on.")
+    ] = DEFAULT.seeds,
     checkpoint: Checkpoint = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="NAME",
+            help="pixels or hausdorff instead of a network.",
+            autocompletion=one_of(*BASELINES),
+        ),
+    ] = None,
     dataset: DatasetOrNone = None,
-    show: Annotated[int, typer.Option("--show", min=0, help="Show so many test pairs with score.")] = DEFAULT.show,
-    figure: Figure = None,
+    subset: Annotated[
+        str,
+        typer.Option("--set", metavar="NAME", help="test, held-out or training.", autocompletion=one_of(*SUBSETS)),
+    ] = DEFAULT.subset,
+    show: Annotated[int, typer.Option("--show", min=0, help="pairs: show so many with their score.")] = DEFAULT.show,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="FOLDER", help="Write ROC, DET, scores and more there, as PNG."),
+    ] = None,
     device: Device = DEFAULT.device,
     precision: Precision = DEFAULT.precision,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a trained network on random pairs of test characters, which it never saw: the example's exam."""
-    from omnitwin.view.console import print_json, result_console, say
-    from omnitwin.view.figures import check_figure, evaluation_figure
+    """Measure a trained network on characters it never saw; by default with the example's exam, random pairs.
+
+    A tie counts as wrong, no pair holds one image twice, and nothing is chosen on the test set.
+    """
+    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.exams import show_evaluation
+    from omnitwin.view.plots import write_figures
     from omnitwin.view.progress import reporter
-    from omnitwin.view.tables import show_evaluation
     from omnitwin.workflows import evaluation
 
-    check_figure(figure)
     config = EvalConfig(
+        exams=tuple(exam or DEFAULT.exams),
         batches=batches,
         batch_size=batch_size,
+        way=way,
+        shot=shot,
+        episodes=episodes,
+        scope=scope,
         seed=seed,
+        seeds=seeds,
         checkpoint=checkpoint,
+        baseline=baseline,
         dataset=dataset,
+        subset=subset,
         source=source(),
         device=device,
         precision=precision,
-        show=show or (FIGURE_PAIRS if figure else 0),
+        show=show or (FIGURE_PAIRS if figures else 0),
     )
     report = evaluation.evaluate(config, reporter(quiet))
     if json:
         print_json(report)
     elif not quiet:
-        console = result_console()
-        show_evaluation(report, console)
-        say(console, f"Network: {report.checkpoint}", "dim")
-    if figure is not None:
-        evaluation_figure(report, figure)
+        show_evaluation(report, result_console(), show)
+    if figures is not None:
+        write_figures(report, figures)

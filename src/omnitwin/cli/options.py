@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,29 +15,23 @@ from omnitwin.paths import is_set, trained_runs
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
 
 
-def complete_device(incomplete: str) -> list[str]:
-    return [name for name in ("auto", "cpu", "cuda", "cuda:0", "mps") if name.startswith(incomplete)]
+def one_of(*words: str) -> Callable[[str], list[str]]:
+    """A completion that offers these words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def complete_run(incomplete: str) -> list[str]:
     return [run.name for run in trained_runs() if run.name.startswith(incomplete)]
 
 
-def complete_dataset(incomplete: str) -> list[str]:
-    return [name for name in DATASETS if name.startswith(incomplete)]
-
-
-def complete_precision(incomplete: str) -> list[str]:
-    return [name for name in ("auto", "fp32", "bf16") if name.startswith(incomplete)]
-
-
+DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "cuda:0", "mps"), ("auto", "fp32", "bf16")
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device),
+    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", autocompletion=one_of(*DEVICES)),
 ]
 Precision = Annotated[
     str,
-    typer.Option("--precision", metavar="NAME", help="auto, fp32 or bf16.", autocompletion=complete_precision),
+    typer.Option("--precision", metavar="NAME", help="auto, fp32 or bf16.", autocompletion=one_of(*PRECISIONS)),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -55,7 +50,7 @@ Figure = Annotated[
 ]
 Dataset = Annotated[
     str,
-    typer.Option("--dataset", metavar="NAME", help="omniglot or synthetic.", autocompletion=complete_dataset),
+    typer.Option("--dataset", metavar="NAME", help="omniglot or synthetic.", autocompletion=one_of(*DATASETS)),
 ]
 
 DatasetOrNone = Annotated[
@@ -65,7 +60,7 @@ DatasetOrNone = Annotated[
         metavar="NAME",
         help="omniglot or synthetic.",
         show_default="omniglot, or the one trained on",
-        autocompletion=complete_dataset,
+        autocompletion=one_of(*DATASETS),
     ),
 ]
 

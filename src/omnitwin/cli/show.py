@@ -4,21 +4,17 @@ from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Dataset, Figure, Json, Quiet, source
+from omnitwin.cli.options import Dataset, Figure, Json, Quiet, one_of, source
 from omnitwin.config import ShowConfig
 
 DEFAULT = ShowConfig()
-
-
-def complete_subset(incomplete: str) -> list[str]:
-    return [name for name in ("training", "test") if name.startswith(incomplete)]
 
 
 def show(
     images: Annotated[int, typer.Option("--images", min=0, help="How many random images.")] = DEFAULT.images,
     pairs: Annotated[int, typer.Option("--pairs", min=0, help="How many random pairs.")] = DEFAULT.pairs,
     subset: Annotated[
-        str, typer.Option("--set", metavar="NAME", help="training or test.", autocompletion=complete_subset)
+        str, typer.Option("--set", metavar="NAME", help="training or test.", autocompletion=one_of("training", "test"))
     ] = DEFAULT.subset,
     dataset: Dataset = DEFAULT.dataset,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same images.")] = DEFAULT.seed,

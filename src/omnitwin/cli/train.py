@@ -6,17 +6,23 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.cli.options import DatasetOrNone, Device, Json, Precision, Quiet, complete_run, parse_duration, source
+from omnitwin.cli.options import (
+    DatasetOrNone,
+    Device,
+    Json,
+    Precision,
+    Quiet,
+    complete_run,
+    one_of,
+    parse_duration,
+    source,
+)
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import RECIPES, Recipe, TrainConfig
 from omnitwin.errors import BadInput
 
 DEFAULT = TrainConfig()
 NEWEST = "newest"  # what `--resume` alone means
-
-
-def complete_recipe(incomplete: str) -> list[str]:
-    return [name for name in RECIPES if name.startswith(incomplete)]
 
 
 def recipe_default(field: str) -> str:
@@ -33,7 +39,7 @@ def train(
             metavar="NAME",
             help="classic or small.",
             show_default=DEFAULT.recipe.name,
-            autocompletion=complete_recipe,
+            autocompletion=one_of(*RECIPES),
         ),
     ] = None,
     iterations: Annotated[
@@ -57,6 +63,14 @@ def train(
     image_size: Annotated[
         int | None,
         typer.Option("--image-size", help="Pixels a side.", show_default=recipe_default("image_size")),
+    ] = None,
+    holdout: Annotated[
+        int | None,
+        typer.Option(
+            "--holdout",
+            help="Alphabets to keep out of training, for threshold, calibration and the best checkpoint.",
+            show_default=recipe_default("holdout"),
+        ),
     ] = None,
     dataset: DatasetOrNone = None,
     device: Device = DEFAULT.device,
@@ -95,6 +109,7 @@ def train(
         "seed": seed,
         "encoder": encoder,
         "image_size": image_size,
+        "holdout": holdout,
     }
     config = replace(
         DEFAULT,

@@ -32,13 +32,23 @@ MEMBER = re.compile(r"(?P<alphabet>[^/]+)/(?P<character>[^/]+)/(?P<file>\d+)_(?P
 
 
 @dataclass(frozen=True, kw_only=True)
-class OmniglotSet:
-    """One of the official sets; md5 is that of the official zip, fingerprint that of the pixels."""
+class Archive:
+    """One of the official zips by its stem; md5 is that of the zip itself, fingerprint that of the pixels in it."""
 
     name: str
-    stem: str  # of the zip, and the folder inside it
+    stem: str
     md5: str
     fingerprint: str
+
+    @property
+    def images(self) -> int:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmniglotSet(Archive):
+    """A set of characters; its folder inside the zip is called like the zip."""
+
     alphabets: int
     characters: int
 
@@ -68,8 +78,11 @@ SETS = {one.name: one for one in (TRAINING, TEST)}
 Member = tuple[str, Callable[[], bytes]]
 
 
-def zip_members(path: Path) -> Iterator[Member]:
-    """Names and readers of a zip's PNG files; DatasetCorrupt for a zip that is damaged, a bomb or out of bounds."""
+def zip_members(path: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Member]:
+    """Names and readers of a zip's files with these endings.
+
+    DatasetCorrupt for a zip that is damaged, a bomb or out of bounds.
+    """
     try:
         if path.stat().st_size > LARGEST_ZIP:
             raise DatasetCorrupt(f"{path} has more than {LARGEST_ZIP >> 20} MiB; the Omniglot zips have under 10")
@@ -84,20 +97,20 @@ def zip_members(path: Path) -> Iterator[Member]:
                     raise DatasetCorrupt(
                         f"{path}: {entry.filename!r} has {entry.file_size:,} bytes, which no drawing has"
                     )
-                if entry.filename.endswith(".png"):
+                if entry.filename.endswith(endings):
                     yield entry.filename, lambda entry=entry: archive.read(entry)  # type: ignore[misc]
     except DAMAGED as error:
         raise DatasetCorrupt(f"{path} is not a sound zip file: {error}") from error
 
 
-def folder_members(folder: Path) -> Iterator[Member]:
-    """Names (from the folder's own name on) and readers of the PNG files below a folder."""
-    for path in folder.rglob("*.png"):
+def folder_members(folder: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Member]:
+    """Names (from the folder's own name on) and readers of the files with these endings below a folder."""
+    for path in (path for ending in endings for path in folder.rglob(f"*{ending}")):
         yield path.relative_to(folder.parent).as_posix(), path.read_bytes
 
 
 def set_of_zip(path: Path) -> OmniglotSet | None:
-    """Which official set a zip holds, by the folder inside it; None for neither."""
+    """Which set of characters a zip holds, by the folder inside it; None for neither."""
     for name, _ in zip_members(path):
         return next((one for one in SETS.values() if name.startswith(f"{one.stem}/")), None)
     return None
@@ -115,12 +128,13 @@ def decode(path: Path, one: OmniglotSet, advance: Callable[[int], None]) -> Pack
         if len(names) == 2 * one.images:
             raise DatasetCorrupt(f"{path} holds twice the {one.images:,} drawings of the {one.name} set, or more")
         names.append(name)
-        images.append(_decode_png(read, f"{path}: {name}"))
+        images.append(decode_png(read, f"{path}: {name}"))
         advance(1)
     return _assemble(names, images, one, path)
 
 
-def _decode_png(read: Callable[[], bytes], where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def decode_png(read: Callable[[], bytes], where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """One drawing, (SIZE, SIZE), paper 1 and ink 0; DatasetCorrupt, naming `where`, for anything else."""
     try:
         with Image.open(io.BytesIO(read()), formats=["PNG"]) as image:
             if image.size != (SIZE, SIZE):

@@ -64,6 +64,20 @@ class PackedSet:
         moved = {name: getattr(self, name).to(device) for name in ("images_NHW", "class_N", "drawer_N", "alphabet_C")}
         return replace(self, **moved)
 
+    def of_classes(self, kept_C: torch.Tensor) -> "PackedSet":
+        """The images of the classes that kept_C (C,) bool names, of their alphabets only, ids counted anew."""
+        alphabets = torch.unique(self.alphabet_C[kept_C])
+        there_N = kept_C[self.class_N]
+        return replace(
+            self,
+            images_NHW=self.images_NHW[there_N],
+            class_N=(torch.cumsum(kept_C, 0) - 1)[self.class_N[there_N]],
+            drawer_N=self.drawer_N[there_N],
+            alphabet_C=torch.searchsorted(alphabets, self.alphabet_C[kept_C]),
+            class_names=tuple(self.class_names[index] for index in kept_C.nonzero().flatten().tolist()),
+            alphabet_names=tuple(self.alphabet_names[index] for index in alphabets.tolist()),
+        )
+
     def resized(self, size: int) -> "PackedSet":
         """The same images, each pixel the average of the area it covers, in 256 grey levels (white 255)."""
         if tuple(self.images_NHW.shape[1:]) == (size, size):

@@ -17,11 +17,12 @@ from omnitwin import __version__
 from omnitwin.config import Recipe
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.paths import WEIGHTS_FILE, find_run, trained_runs
+from omnitwin.paths import BEST_FILE, WEIGHTS_FILE, find_run, trained_runs
 from omnitwin.tensorfile import read_record, save_tensors
 
 FORMAT = "omnitwin-checkpoint"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)  # 1 knew neither calibration nor held-out alphabets
 STATE_FORMAT = "omnitwin-training-state"
 
 
@@ -30,7 +31,8 @@ class Description:
     """What a checkpoint says of itself.
 
     threshold: probability from which a pair counts as similar; ink: grey of the strokes the network saw, paper is
-    1 - ink; dataset: name of the set it was trained on, with the fingerprint of its pixels.
+    1 - ink; dataset: name of the set it was trained on, with the fingerprint of its pixels; held_out: the alphabets of
+    that set which it never saw. calibration: temperature and bias of the logit, or None for the logit as it is.
     """
 
     recipe: Recipe
@@ -38,6 +40,7 @@ class Description:
     precision: str
     dataset: str
     fingerprint: str
+    held_out: tuple[str, ...] = ()
     threshold: float = 0.5
     calibration: dict[str, float] | None = None
     channels: int = 1
@@ -45,14 +48,18 @@ class Description:
     metrics: dict[str, float]
 
     def __post_init__(self) -> None:
-        words = (self.precision, self.dataset, self.fingerprint)
-        numbers = (self.threshold, *self.metrics.values())
+        words = (self.precision, self.dataset, self.fingerprint, *self.held_out)
+        numbers = (self.threshold, *self.metrics.values(), *(self.calibration or {}).values())
         if not all(isinstance(word, str) for word in words) or not isinstance(self.iteration, int):
             raise TypeError("a name that is no text, or an iteration that is no whole number")
         if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
-            raise ValueError(f"a threshold or metric out of range: {numbers}")
-        if (self.channels, self.ink, self.calibration) != (1, 0, None):
-            raise ValueError("a preprocessing or calibration that this omnitwin does not know")
+            raise ValueError(f"a threshold, calibration or metric out of range: {numbers}")
+        if self.calibration is not None and (
+            self.calibration.keys() != {"temperature", "bias"} or not self.calibration["temperature"] > 0
+        ):
+            raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
+        if (self.channels, self.ink) != (1, 0):
+            raise ValueError("a preprocessing that this omnitwin does not know")
 
     @property
     def dataset_family(self) -> str:
@@ -81,7 +88,10 @@ def read_description(path: Path) -> Description:
 
 
 def locate_checkpoint(name: str | None) -> Path:
-    """The weights file meant by a path, a run's name, or None for the newest run; BadCheckpoint where there is none."""
+    """The weights file meant by a path, a run's name, or None for the newest run; BadCheckpoint where there is none.
+
+    Of a run it is the best by its held-out alphabets where it has some, else the last.
+    """
     found = find_run(name)
     if found is None:
         if name is None:
@@ -89,8 +99,10 @@ def locate_checkpoint(name: str | None) -> Path:
         runs = [run.name for run in trained_runs()]
         hint = f"Runs here: {', '.join(runs)}." if runs else None
         raise BadCheckpoint(f"no run or file is called {name}", hint)
-    weights = found / WEIGHTS_FILE if found.is_dir() else found
-    if not weights.is_file():
+    if not found.is_dir():
+        return found
+    weights = next((found / name for name in (BEST_FILE, WEIGHTS_FILE) if (found / name).is_file()), None)
+    if weights is None:
         raise BadCheckpoint(f"{found} holds no {WEIGHTS_FILE}")
     return weights
 
@@ -107,7 +119,10 @@ def load_checkpoint(path: Path) -> tuple[TwinNetwork, Description]:
 
 def _describe(path: Path, record: dict[str, Any]) -> Description:
     try:
+        if record["format_version"] == 1:
+            record = {**record, "held_out": ()}
         described = {name: record[name] for name in Description.__dataclass_fields__ if name != "recipe"}
+        described["held_out"] = tuple(described["held_out"])
         description = Description(recipe=Recipe.from_json(record["recipe"]), **described)
         TwinNetwork.check(description.recipe.encoder, description.recipe.image_size)
         return description
@@ -162,9 +177,9 @@ def _read_record(path: Path, file: Any) -> dict[str, Any]:
         raise BadCheckpoint(f"{path} is a safetensors file, but none of omnitwin's") from error
     if kind not in (FORMAT, STATE_FORMAT):
         raise BadCheckpoint(f"{path} is no checkpoint but {kind!r}")
-    if version != FORMAT_VERSION:
+    if version not in READABLE_VERSIONS:
         raise BadCheckpoint(
-            f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT_VERSION}",
+            f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT_VERSION} and older",
             "Install the omnitwin that wrote it, or train anew.",
         )
     return record

@@ -1,6 +1,6 @@
 """The twin network: one encoder for both images, and a symmetric score of the two embeddings.
 
-B images or pairs, S pixels a side, D features
+B images or pairs, S pixels a side, D features; N, left A and right B embeddings of many
 """
 
 from typing import cast
@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from omnitwin.errors import BadInput
 from omnitwin.model.encoders import ENCODERS, NARROW
+
+TILE = 512  # pairs a side that a CPU's inner cache holds while all features are added up
 
 
 class TwinNetwork(nn.Module):
@@ -48,6 +50,33 @@ class TwinNetwork(nn.Module):
         """Logits (B,) of the probability that each pair of embeddings shows the same thing."""
         # element by element, not as a matrix product: fp32 under autocast too, and a row never depends on its batch
         return ((left_BD - right_BD).abs() * self.head.weight).sum(1) + self.head.bias
+
+    def prepare(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
+        """What score_all takes: embeddings times the head's weights, about their mean so that sums stay small."""
+        return (embeddings_ND - embeddings_ND.mean(0)) * self.head.weight[0]
+
+    def score_all(self, left_AD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
+        """Logits (A, B) of every left with every right prepared embedding: score's formula, but for rounding.
+
+        With u = w x and v = w y, w |x - y| is u + v - 2 min(u, v) where w is above 0 and u + v - 2 max(u, v) below:
+        two passes a feature over a tile of pairs instead of A x B x D differences in memory (or of torch.cdist, which
+        is no faster on a CPU and knows no weights).
+        """
+        left_DA, right_DB = left_AD.T.contiguous(), right_BD.T.contiguous()
+        logits_AB = left_DA.sum(0)[:, None] + right_DB.sum(0) + self.head.bias
+        tile = TILE if left_AD.device.type == "cpu" else max(len(left_AD), len(right_BD))
+        extremes = [torch.minimum if weight > 0 else torch.maximum for weight in self.head.weight[0].tolist()]
+        for row in range(0, len(left_AD), tile):
+            rows_Da1 = left_DA[:, row : row + tile, None].unbind()
+            for column in range(0, len(right_BD), tile):
+                part_ab = logits_AB[row : row + tile, column : column + tile]
+                total_ab, one_ab = torch.zeros_like(part_ab), torch.empty_like(part_ab)
+                columns_D1b = right_DB[:, None, column : column + tile].unbind()
+                for extreme, row_a1, column_1b in zip(extremes, rows_Da1, columns_D1b, strict=True):
+                    extreme(row_a1, column_1b, out=one_ab)
+                    total_ab += one_ab
+                part_ab -= 2 * total_ab
+        return logits_AB
 
     def forward(self, left_B1SS: torch.Tensor, right_B1SS: torch.Tensor) -> torch.Tensor:
         """Logits (B,) of pairs of images; both twins go through the encoder as one batch."""

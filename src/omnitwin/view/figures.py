@@ -8,14 +8,16 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from omnitwin.errors import BadInput
+from omnitwin.exam_reports import ExamReport
 from omnitwin.files import replacing
-from omnitwin.reports import ComparisonReport, EvalReport, Picture, ScoredPair, ShowReport
-from omnitwin.view.words import label_lines, percent
+from omnitwin.reports import ComparisonReport, Picture, ScoredPair, ShowReport
+from omnitwin.view.exams import interval, value
+from omnitwin.view.words import label_lines
 
 PICTURE = 210  # pixels a side of one drawn picture
 MARGIN = 16  # pixels between things
 TEXT = 18  # pixels of a title's letters
-BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#9a9a9a", "#00735c", "#c0392b", "#7b3294"  # told apart colour-blind too
+BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294"  # told apart colour-blind too
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".pdf")
 PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
 
@@ -42,11 +44,17 @@ def browse_figure(report: ShowReport, path: Path) -> None:
     _write(_stack(f"{report.dataset}, seed {report.seed}", parts), path)
 
 
-def evaluation_figure(report: EvalReport, path: Path) -> None:
+def pairs_figure(exam: ExamReport, dataset: str, path: Path) -> None:
     """The example's last figure: test pairs with target, prediction and score."""
-    low, high = report.interval
-    title = f"{report.dataset}: {percent(report.accuracy)} of {report.n} pairs ({percent(low)} to {percent(high)})"
-    _write(_stack(title, [_sheet([_scored_cell(pair) for pair in report.shown], PAIRS_A_ROW)]), path)
+    (accuracy,) = exam.measures
+    title = f"{dataset}: accuracy {value(accuracy)} of n = {exam.n:,} random pairs ({interval(accuracy)})"
+    _write(_stack(title, [_sheet([_scored_cell(pair) for pair in exam.shown], PAIRS_A_ROW)]), path)
+
+
+def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
+    """The wrong pairs of an exam of all pairs that the scorer was surest of."""
+    title = f"{dataset}, {exam.exam}: the wrong pairs scored surest, of n = {exam.n:,} (threshold {exam.threshold:.4g})"
+    _write(_stack(title, [_sheet([_labelled_cell(pair) for pair in exam.hardest], PAIRS_A_ROW)]), path)
 
 
 def comparison_figure(report: ComparisonReport, path: Path) -> None:
@@ -72,6 +80,11 @@ def _scored_cell(pair: ScoredPair) -> _Cell:
             ("right" if right else "WRONG", GREEN if right else RED),
         ),
     )
+
+
+def _labelled_cell(pair: ScoredPair) -> _Cell:
+    scored = _scored_cell(pair)
+    return _Cell(scored.pictures, (*scored.lines[:2], (pair.left_label, GREY), (pair.right_label, GREY)))
 
 
 def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:

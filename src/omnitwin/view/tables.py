@@ -10,14 +10,13 @@ from omnitwin.reports import (
     ComparisonReport,
     DownloadReport,
     EnvironmentReport,
-    EvalReport,
     PlanReport,
     ShowReport,
     TrainReport,
 )
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import GAP, cut, draw_images, draw_pairs, draw_picture, pair_columns
-from omnitwin.view.words import bytes_in_words, percent, time_in_words
+from omnitwin.view.words import bytes_in_words, percent, time_in_words, trained
 
 
 def show_download(report: DownloadReport, console: Console) -> None:
@@ -36,6 +35,7 @@ def show_plan(report: PlanReport, console: Console) -> None:
     rows = [
         ("recipe", f"{report.recipe} (encoder {report.encoder}), seed {report.seed}"),
         ("data", f"{report.dataset}: {report.images:,} images of {report.classes:,} classes"),
+        ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
         ("parameters", f"{report.parameters:,}"),
         ("iterations", f"{report.iterations:,} of {report.batch_size} pairs, learning rate {report.learning_rate:g}"),
@@ -62,51 +62,18 @@ def show_training(report: TrainReport, console: Console) -> None:
             f"Go on with: omnitwin train --resume {shlex.quote(str(report.output))}",
             "bold yellow",
         )
-    _show_rows(
-        [
-            ("loss", f"{report.loss:.4f}"),
-            ("speed", f"{report.pairs_per_second:,.0f} pairs/s"),
-            ("weights", str(report.weights)),
-            ("SHA-256", report.weights_sha256),
-        ],
-        console,
-    )
+    rows = [
+        ("loss", f"{report.loss:.4f}"),
+        ("speed", f"{report.pairs_per_second:,.0f} pairs/s"),
+        ("weights", str(report.weights)),
+        ("SHA-256", report.weights_sha256),
+    ]
+    if report.best is not None and report.held_out_eer is not None:
+        eer = percent(report.held_out_eer)
+        rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
+    _show_rows(rows, console)
     if report.stopped_by is None:
         say(console, f"Measure it: omnitwin eval --checkpoint {shlex.quote(str(report.output))}")
-
-
-def show_evaluation(report: EvalReport, console: Console) -> None:
-    if report.shown:
-        console.print(draw_pairs(report.shown, console))
-    table = Table()
-    for heading in ("batch", "right", "accuracy"):
-        table.add_column(heading, overflow=cut(console))
-    for index, accuracy in enumerate(report.accuracies, 1):
-        right = round(accuracy * report.batch_size)
-        table.add_row(str(index), f"{right} of {report.batch_size}", percent(accuracy))
-    console.print(table)
-    low, high = report.interval
-    console.print(
-        Text.assemble(
-            "Accuracy ",
-            (percent(report.accuracy), "bold"),
-            f" on {report.n} random pairs of {report.dataset} ",
-            f"(95 % interval {percent(low)} to {percent(high)}, Wilson)",
-        ),
-        soft_wrap=True,
-    )
-    say(
-        console,
-        f"{trained(report)}; exam seed {report.seed}, threshold {report.threshold:g}, "
-        f"{report.precision} on {report.device}",
-        "dim",
-    )
-
-
-def trained(report: EvalReport | ComparisonReport) -> str:
-    """Which recipe, and how much of it: a run that was stopped early should be seen to be one."""
-    of = "" if report.iteration == report.iterations else f" of {report.iterations:,}"
-    return f"{report.recipe}, {report.iteration:,}{of} iterations"
 
 
 def show_comparison(report: ComparisonReport, console: Console) -> None:
@@ -118,11 +85,12 @@ def show_comparison(report: ComparisonReport, console: Console) -> None:
     pictures = (report.first_picture, report.second_picture)
     table.add_row(*(draw_picture(picture, columns, console) for picture in pictures))
     console.print(table)
+    kind = "calibrated probability" if report.calibrated else "probability"
     verdict, style = ("same", "bold green") if report.same else ("different", "bold red")
     console.print(
         Text.assemble(
             (verdict, style),
-            f": probability {report.probability:.4f} that both show the same (threshold {report.threshold:g})",
+            f": {kind} {report.probability:.4f} that both show the same (threshold {report.threshold:.4g})",
         ),
         soft_wrap=True,
     )

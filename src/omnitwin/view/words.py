@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from omnitwin.exam_reports import NetworkReport
+from omnitwin.reports import ComparisonReport
+
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -24,6 +27,12 @@ def time_in_words(seconds: float) -> str:
 
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def trained(report: ComparisonReport | NetworkReport) -> str:
+    """Which recipe, and how much of it: a run that was stopped early should be seen to be one."""
+    of = "" if report.iteration == report.iterations else f" of {report.iterations:,}"
+    return f"{report.recipe}, {report.iteration:,}{of} iterations"
 
 
 def label_lines(label: str) -> list[str]:

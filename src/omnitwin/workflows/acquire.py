@@ -5,9 +5,12 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import torch
+
 from omnitwin.config import SourceConfig
-from omnitwin.data import omniglot, synthetic
-from omnitwin.data.omniglot import OmniglotSet
+from omnitwin.data import official, omniglot, synthetic
+from omnitwin.data.official import OfficialRuns, decode_runs, load_runs, save_runs
+from omnitwin.data.omniglot import Archive, OmniglotSet
 from omnitwin.data.packed import PackedSet, load_packed, save_packed
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
 from omnitwin.fetch import fetch
@@ -17,26 +20,33 @@ from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetRepor
 
 
 def download(config: SourceConfig, reporter: Reporter = SILENT) -> DownloadReport:
-    """Have both Omniglot sets packed on this machine; what is there already is left alone unless config.force."""
+    """Have both Omniglot sets and the official runs packed here; what is there is left alone unless config.force."""
     start = time.monotonic()
     reports = tuple(_ensure(one, config, reporter) for one in _held_by(config.source))
     return DownloadReport(sets=reports, seconds=time.monotonic() - start)
 
 
-def _held_by(source: str | None) -> list[OmniglotSet]:
-    """The sets that a source is there to give: both, or the one of a single zip or extracted folder."""
-    wanted = list(omniglot.SETS.values())
+def _held_by(source: str | None) -> list[Archive]:
+    """What a source is there to give: all, the one of a single zip or extracted folder, or what a folder has.
+
+    The official runs may be missing from a folder: only one exam needs them.
+    """
+    sets: list[Archive] = list(omniglot.SETS.values())
+    wanted = [*sets, official.ARCHIVE]
     if source is None or _is_url(source):
         return wanted
     path = expand(source)
     if not path.exists():
         raise BadInput(f"{path} does not exist", "Give a folder, a zip file or a base URL.")
     if path.is_dir():
-        return [one for one in wanted if one.stem == path.name] or wanted
+        named = [one for one in wanted if one.stem == path.name]
+        return named or (wanted if any(place.exists() for place in _places(path, official.ARCHIVE)) else sets)
+    if path.name == f"{official.ARCHIVE.stem}.zip":
+        return [official.ARCHIVE]
     held = omniglot.set_of_zip(path)
     if held is None:
-        stems = " nor ".join(one.stem for one in wanted)
-        raise BadInput(f"{path} holds neither {stems}", "Give one of the two Omniglot zips.")
+        stems = " nor ".join(one.stem for one in sets)
+        raise BadInput(f"{path} holds neither {stems}", "Give one of the Omniglot zips.")
     return [held]
 
 
@@ -56,26 +66,43 @@ def load(dataset: str, subset: str, source: SourceConfig, reporter: Reporter = S
     return packed
 
 
-def packed_path(one: OmniglotSet) -> Path:
+def load_official(test: PackedSet, source: SourceConfig, reporter: Reporter = SILENT) -> OfficialRuns:
+    """The official runs as rows of the test set, fetched first where they are missing."""
+    runs = _load_sound_runs(test)
+    if runs is None:
+        _bring(official.ARCHIVE, source, reporter)
+        runs = load_runs(packed_path(official.ARCHIVE), test)
+    return runs
+
+
+def packed_path(one: Archive) -> Path:
     return omniglot_folder() / f"{one.stem}.safetensors"
 
 
-def _ensure(one: OmniglotSet, config: SourceConfig, reporter: Reporter) -> SetReport:
-    there = not config.force and _load_sound(one) is not None
+def _ensure(one: Archive, config: SourceConfig, reporter: Reporter) -> SetReport:
+    packed = load("omniglot", "test", config, reporter) if one is official.ARCHIVE else None
+    there = not config.force and (_load_sound_runs(packed) if packed else _load_sound(one)) is not None
+    source = "packed before" if there else _bring(one, config, reporter)
+    if isinstance(one, OmniglotSet):
+        classes, alphabets = one.characters, one.alphabets
+    else:
+        assert packed is not None
+        characters = torch.unique(packed.class_N[load_runs(packed_path(one), packed).support_RW])
+        classes, alphabets = len(characters), len(torch.unique(packed.alphabet_C[characters]))
     return SetReport(
         name=one.name,
         fetched=not there,
         images=one.images,
-        classes=one.characters,
-        alphabets=one.alphabets,
+        classes=classes,
+        alphabets=alphabets,
         fingerprint=one.fingerprint,
-        source="packed before" if there else _bring(one, config, reporter),
+        source=source,
         packed=packed_path(one),
         packed_bytes=packed_path(one).stat().st_size,
     )
 
 
-def _load_sound(one: OmniglotSet) -> PackedSet | None:
+def _load_sound(one: Archive) -> PackedSet | None:
     """The packed set, or None where it is missing, damaged or another one."""
     try:
         packed = load_packed(packed_path(one)) if packed_path(one).is_file() else None
@@ -84,19 +111,26 @@ def _load_sound(one: OmniglotSet) -> PackedSet | None:
     return packed if packed and packed.fingerprint == one.fingerprint else None
 
 
-def _bring(one: OmniglotSet, config: SourceConfig, reporter: Reporter) -> str:
+def _load_sound_runs(test: PackedSet) -> OfficialRuns | None:
+    try:
+        return load_runs(packed_path(official.ARCHIVE), test)
+    except DatasetCorrupt:
+        return None
+
+
+def _bring(one: Archive, config: SourceConfig, reporter: Reporter) -> str:
     """Pack a set from where the config says, or from a zip fetched earlier; returns where it came from."""
     kept_zip = omniglot_folder() / f"{one.stem}.zip"
     remote = config.source is None or _is_url(config.source)
     if remote and kept_zip.is_file() and not config.force:
-        _pack(kept_zip, one, reporter)
+        _pack(kept_zip, one, config, reporter)
         return str(kept_zip)
     if remote:
         url = (config.source or omniglot.OFFICIAL_URL).rstrip("/") + f"/{one.stem}.zip"
         _fetch_and_pack(url, kept_zip, one, config, reporter)
         return url
     local = _find_local(expand(config.source or ""), one)
-    _pack(local, one, reporter)
+    _pack(local, one, config, reporter)
     if local.is_file() and local.resolve() != kept_zip.resolve():
         with replacing(kept_zip) as temporary:
             shutil.copyfile(local, temporary)
@@ -107,23 +141,27 @@ def _is_url(source: str) -> bool:
     return "://" in source
 
 
-def _find_local(source: Path, one: OmniglotSet) -> Path:
-    places = (
-        [source] if source.is_file() or source.name == one.stem else [source / f"{one.stem}.zip", source / one.stem]
-    )
-    for place in places:
+def _places(source: Path, one: Archive) -> list[Path]:
+    """Where a local source may have an archive."""
+    if source.is_file() or source.name == one.stem:
+        return [source]
+    return [source / f"{one.stem}.zip", source / one.stem]
+
+
+def _find_local(source: Path, one: Archive) -> Path:
+    for place in _places(source, one):
         if place.exists():
             return place
     raise BadInput(f"{source} holds neither {one.stem}.zip nor a folder {one.stem}", "Give another folder, or none.")
 
 
-def _fetch_and_pack(url: str, kept_zip: Path, one: OmniglotSet, config: SourceConfig, reporter: Reporter) -> None:
+def _fetch_and_pack(url: str, kept_zip: Path, one: Archive, config: SourceConfig, reporter: Reporter) -> None:
     if config.offline:
         raise DatasetMissing(
-            f"the {one.name} set would have to be fetched and the network is forbidden (OMNITWIN_OFFLINE)",
+            f"{one.stem}.zip would have to be fetched and the network is forbidden (OMNITWIN_OFFLINE)",
             "Run: omnitwin download --from FOLDER or ZIP",
         )
-    reporter.note(f"Fetching the {one.name} set from {url}")
+    reporter.note(f"Fetching {one.stem}.zip from {url}")
     with ExitStack() as stack:
 
         def started(total: int, there: int) -> Advance:
@@ -135,7 +173,7 @@ def _fetch_and_pack(url: str, kept_zip: Path, one: OmniglotSet, config: SourceCo
     try:
         if config.source is None and digest(part, "md5") != one.md5:
             raise DatasetCorrupt(f"{url} did not send the official zip (its MD5 is not {one.md5})", "Try again later.")
-        _pack(part, one, reporter)
+        _pack(part, one, config, reporter)
     except DatasetCorrupt as error:
         part.unlink(missing_ok=True)
         raise DatasetCorrupt(f"{error}; nothing was kept", "Try again, or name another source: --from") from error
@@ -145,6 +183,11 @@ def _fetch_and_pack(url: str, kept_zip: Path, one: OmniglotSet, config: SourceCo
         raise CannotWrite(f"cannot write {kept_zip}: {error.strerror or error}") from error
 
 
-def _pack(path: Path, one: OmniglotSet, reporter: Reporter) -> None:
-    with reporter.task(f"Checking and packing the {one.name} set", one.images, "images") as advance:
-        save_packed(packed_path(one), omniglot.decode(path, one, advance))
+def _pack(path: Path, one: Archive, config: SourceConfig, reporter: Reporter) -> None:
+    test = None if isinstance(one, OmniglotSet) else load("omniglot", "test", config, reporter)
+    with reporter.task(f"Checking and packing {one.stem}", one.images, "images") as advance:
+        if isinstance(one, OmniglotSet):
+            save_packed(packed_path(one), omniglot.decode(path, one, advance))
+        else:
+            assert test is not None
+            save_runs(packed_path(one), decode_runs(path, test, advance), test)

@@ -7,9 +7,9 @@ from omnitwin.data.packed import check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.device import Stream, random_generator
 from omnitwin.errors import BadInput
-from omnitwin.reports import SILENT, LabelledPicture, Reporter, ScoredPair, ShowReport
+from omnitwin.reports import SILENT, LabelledPicture, Reporter, ShowReport
 from omnitwin.workflows.acquire import load
-from omnitwin.workflows.pictures import picture_of_row
+from omnitwin.workflows.pictures import picture_of_row, scored_pair
 
 
 def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
@@ -30,14 +30,5 @@ def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
             LabelledPicture(picture=picture_of_row(packed, row), label=packed.label(row))
             for row in order[: config.images].tolist()
         ),
-        pairs=tuple(
-            ScoredPair(
-                left=picture_of_row(packed, left),
-                right=picture_of_row(packed, right),
-                left_label=packed.label(left),
-                right_label=packed.label(right),
-                similar=similar,
-            )
-            for left, right, similar in rows
-        ),
+        pairs=tuple(scored_pair(packed, left, right, similar) for left, right, similar in rows),
     )

@@ -6,6 +6,7 @@ import torch
 from omnitwin.config import CompareConfig
 from omnitwin.data.intake import WHITE, Intake, read_image
 from omnitwin.device import select_device
+from omnitwin.metrics.calibration import calibrated
 from omnitwin.model.checkpoint import load_checkpoint, locate_checkpoint
 from omnitwin.reports import ComparisonReport
 from omnitwin.workflows.pictures import picture_of_image
@@ -20,7 +21,8 @@ def compare(config: CompareConfig) -> ComparisonReport:
     device = select_device(config.device)
     network = network.to(device)
     with torch.inference_mode():
-        probability = float(network(_input(first).to(device), _input(second).to(device)).sigmoid())
+        logit = calibrated(network(_input(first).to(device), _input(second).to(device)), description.calibration)
+        probability = float(logit.sigmoid())
     threshold = description.threshold if config.threshold is None else config.threshold
     notes = [f"{config.first.name}: {note}" for note in first.notes]
     notes += [f"{config.second.name}: {note}" for note in second.notes]
@@ -29,6 +31,7 @@ def compare(config: CompareConfig) -> ComparisonReport:
         second=config.second,
         same=probability >= threshold,
         probability=probability,
+        calibrated=description.calibration is not None,
         threshold=threshold,
         checkpoint=path,
         recipe=description.recipe.name,

@@ -1,85 +1,163 @@
-"""`omnitwin eval`: how often a trained network is right about pairs of characters it never saw."""
+"""`omnitwin eval`: exams of a network or a baseline, on characters it never saw unless it is told otherwise."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
-from omnitwin.config import EvalConfig
+from omnitwin.config import EXAMS, EvalConfig
 from omnitwin.data.packed import PackedSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.device import Stream, autocast, describe_device, random_generator, select_device, select_precision
+from omnitwin.data.split import only_alphabets
+from omnitwin.device import (
+    Stream,
+    describe_device,
+    peak_memory,
+    random_generator,
+    select_device,
+    select_precision,
+)
+from omnitwin.errors import BadInput
+from omnitwin.exam_reports import EvalReport, ExamReport, NetworkReport
 from omnitwin.files import digest
-from omnitwin.metrics import wilson_interval
-from omnitwin.model.checkpoint import load_checkpoint, locate_checkpoint
-from omnitwin.reports import SILENT, EvalReport, Reporter, ScoredPair
-from omnitwin.workflows.acquire import load
-from omnitwin.workflows.pictures import picture_of_row
+from omnitwin.metrics.calibration import fit_calibration
+from omnitwin.metrics.roc import count_scores
+from omnitwin.model.baselines import BASELINES
+from omnitwin.model.checkpoint import Description, load_checkpoint, locate_checkpoint
+from omnitwin.reports import SILENT, Reporter
+from omnitwin.workflows.acquire import load, load_official
+from omnitwin.workflows.exam_curves import all_pairs, same_alphabet
+from omnitwin.workflows.exam_trials import official, one_shot, random_pairs
+from omnitwin.workflows.scorer import Scorer
 
-CPU = torch.device("cpu")
+BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities
+EVEN = 0.5  # threshold of a baseline: of a probability fitted with both kinds of pair weighing the same
 
 
 def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
-    """The example's exam: batches of random pairs of test characters, similar with probability 1/2.
-
-    A pair counts as similar from the checkpoint's threshold on. Wilson's interval takes all n pairs as independent.
-    """
-    path = locate_checkpoint(config.checkpoint)
-    network, description = load_checkpoint(path)
+    """Take the exams that config names, with one embedding of each image for all of them."""
+    start = time.perf_counter()
+    if config.baseline is None:
+        path = locate_checkpoint(config.checkpoint)
+        network, description = load_checkpoint(path)
+        subject = _network_report(path, description)
+    else:
+        network, description, subject = None, None, None
+    dataset = config.dataset or (description.dataset_family if description else "omniglot")
+    original, seen = _images(config, dataset, description, reporter)
+    exams = _applicable(config.exams, original, reporter)
     device = select_device(config.device)
     precision = select_precision(config.precision, device)
-    network = network.to(device)
-    dataset = config.dataset or description.dataset_family
-    original = load(dataset, "test", config.source, reporter)
-    check_pairable(original)
-    packed = original.resized(description.recipe.image_size).to(device)
-    accuracies: list[float] = []
-    shown: list[ScoredPair] = []
-    right = 0
-    with reporter.task("Comparing test pairs", config.batches * config.batch_size, "pairs") as advance:
-        for batch in range(config.batches):
-            # drawn on the CPU whatever the device: a seed names the same exam on every machine
-            pairs = draw_pairs(original, config.batch_size, random_generator(CPU, config.seed, Stream.EXAM, batch))
-            left_B1SS, right_B1SS = packed.gather(pairs.left_B.to(device)), packed.gather(pairs.right_B.to(device))
-            with torch.inference_mode(), autocast(device, precision):
-                scores_B = network(left_B1SS, right_B1SS).sigmoid().cpu()
-            predicted_B = scores_B >= description.threshold
-            right_here = int((predicted_B == pairs.similar_B).sum())
-            right += right_here
-            accuracies.append(right_here / config.batch_size)
-            columns = (pairs.left_B, pairs.right_B, pairs.similar_B, predicted_B, scores_B)
-            for row in zip(*(column.tolist() for column in columns), strict=True):
-                if len(shown) < config.show:
-                    shown.append(_scored(original, *row))
-            advance(config.batch_size)
-    n = config.batches * config.batch_size
+    if network is not None and description is not None:
+        packed = original.resized(description.recipe.image_size).to(device)
+        scorer = Scorer(
+            model=network.to(device),
+            packed=packed,
+            device=device,
+            precision=precision,
+            calibration=description.calibration,
+            probabilistic=True,
+            reporter=reporter,
+        )
+        threshold = description.threshold
+    else:
+        model = BASELINES[config.baseline or ""]()
+        scorer = Scorer(model=model, packed=original.to(device), device=device, reporter=reporter)
+        scorer.calibration = _fit_baseline(scorer, load(dataset, "training", config.source, reporter), config.seed)
+        threshold = EVEN
+    reports = []
+    for exam in exams:
+        begun, embedding = time.perf_counter(), scorer.embed_seconds
+        report = _take(exam, scorer, original, config, threshold, reporter)
+        seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
+        reports.append(replace(report, weights_sha256=subject.weights_sha256 if subject else None, seconds=seconds))
     return EvalReport(
-        exam="pairs",
-        checkpoint=path,
-        weights_sha256=digest(path, "sha256"),
-        iteration=description.iteration,
-        iterations=description.recipe.iterations,
-        recipe=description.recipe.name,
-        dataset=packed.name,
-        seed=config.seed,
-        threshold=description.threshold,
-        batch_size=config.batch_size,
-        accuracies=tuple(accuracies),
-        accuracy=right / n,
-        right=right,
-        n=n,
-        interval=wilson_interval(right, n),
-        interval_method="Wilson, 95 %, pairs taken as independent",
+        network=subject,
+        baseline=config.baseline,
+        dataset=original.name,
+        subset=config.subset,
+        seen=seen,
+        images=len(original),
+        classes=len(original.class_names),
+        alphabets=len(original.alphabet_names),
         device=describe_device(device),
         precision=precision,
-        shown=tuple(shown),
+        exams=tuple(reports),
+        embedded=scorer.embedded,
+        embed_seconds=scorer.embed_seconds,
+        seconds=time.perf_counter() - start,
+        peak_bytes=peak_memory(device),
     )
 
 
-def _scored(packed: PackedSet, left: int, right: int, similar: bool, predicted: bool, score: float) -> ScoredPair:
-    return ScoredPair(
-        left=picture_of_row(packed, left),
-        right=picture_of_row(packed, right),
-        left_label=packed.label(left),
-        right_label=packed.label(right),
-        similar=similar,
-        predicted=predicted,
-        score=score,
+def _take(
+    exam: str, scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float, reporter: Reporter
+) -> ExamReport:
+    reporter.note(f"Exam: {exam}")
+    if exam == "pairs":
+        return random_pairs(scorer, original, config)
+    if exam == "all-pairs":
+        return all_pairs(scorer, original, config, threshold)
+    if exam == "same-alphabet":
+        return same_alphabet(scorer, original, config, threshold)
+    if exam == "one-shot":
+        return one_shot(scorer, original, config)
+    return official(scorer, original, load_official(original, config.source, reporter))
+
+
+def _images(
+    config: EvalConfig, dataset: str, description: Description | None, reporter: Reporter
+) -> tuple[PackedSet, str]:
+    """The images that config asks for, and whether the network has seen them."""
+    packed = load(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
+    known = description is not None and description.fingerprint == packed.fingerprint
+    if config.subset == "held-out":
+        if description is None or not description.held_out:
+            who = "a baseline" if description is None else "this network"
+            raise BadInput(f"{who} has no held-out alphabets", "Use --set test, or train with --holdout 5.")
+        if not known:
+            raise BadInput(f"this network was trained on other images than {packed.name} holds now", "Use --set test.")
+        packed = only_alphabets(packed, description.held_out)
+    check_pairable(packed)
+    if not known and not (description is None and config.subset == "training"):
+        return packed, "never"
+    return packed, "held-out" if config.subset == "held-out" else "training"
+
+
+def _applicable(wanted: tuple[str, ...], packed: PackedSet, reporter: Reporter) -> list[str]:
+    """The exams in their order; the official runs are drawings of Omniglot's test set and of nothing else."""
+    chosen = [exam for exam in EXAMS if exam in wanted or "all" in wanted]
+    if "official" in chosen and packed.name != "omniglot/test":
+        if "official" in wanted:
+            raise BadInput(f"the official runs belong to omniglot/test, not to {packed.name}", "Leave this exam out.")
+        reporter.note(f"The official runs belong to omniglot/test and are left out for {packed.name}.")
+        chosen.remove("official")
+    return chosen
+
+
+def _fit_baseline(scorer: Scorer, training: PackedSet, seed: int) -> dict[str, float] | None:
+    """Temperature and bias for a baseline's scores, from training pairs; it knows nothing of the test set."""
+    check_pairable(training)
+    pairs = draw_pairs(training, BASELINE_PAIRS, random_generator(torch.device("cpu"), seed, Stream.CALIBRATION))
+    fitting = Scorer(
+        model=scorer.model, packed=training.to(scorer.device), device=scorer.device, reporter=scorer.reporter
+    )
+    scores = fitting.score_pairs(pairs.left_B, pairs.right_B).double().numpy()
+    return fit_calibration(*count_scores(scores, pairs.similar_B.numpy()))
+
+
+def _network_report(path: Path, description: Description) -> NetworkReport:
+    calibration = description.calibration or {}
+    return NetworkReport(
+        checkpoint=str(path),
+        weights_sha256=digest(path, "sha256"),
+        recipe=description.recipe.name,
+        iteration=description.iteration,
+        iterations=description.recipe.iterations,
+        trained_on=description.dataset,
+        held_out=description.held_out,
+        threshold=description.threshold,
+        temperature=calibration.get("temperature"),
+        bias=calibration.get("bias"),
     )

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from omnitwin.data.packed import PackedSet
-from omnitwin.reports import Picture
+from omnitwin.reports import Picture, ScoredPair
 
 
 def picture_of_row(packed: PackedSet, row: int) -> Picture:
@@ -16,3 +16,23 @@ def picture_of_row(packed: PackedSet, row: int) -> Picture:
 def picture_of_image(image: Image.Image) -> Picture:
     """A grey Pillow image (mode L)."""
     return Picture(width=image.width, height=image.height, pixels=image.tobytes())
+
+
+def scored_pair(
+    packed: PackedSet,
+    left: int,
+    right: int,
+    similar: bool,
+    predicted: bool | None = None,
+    score: float | None = None,
+) -> ScoredPair:
+    """A pair of rows with what is known of it."""
+    return ScoredPair(
+        left=picture_of_row(packed, left),
+        right=picture_of_row(packed, right),
+        left_label=packed.label(left),
+        right_label=packed.label(right),
+        similar=similar,
+        predicted=predicted,
+        score=score,
+    )

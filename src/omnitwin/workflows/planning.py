@@ -11,7 +11,7 @@ from omnitwin.device import describe_device, peak_memory, synchronize
 from omnitwin.errors import BadInput
 from omnitwin.paths import STATE_FILE, runs_folder
 from omnitwin.reports import SILENT, PlanReport, Reporter
-from omnitwin.workflows.acquire import load
+from omnitwin.workflows.heldout import training_images
 from omnitwin.workflows.trainer import Trainer
 
 MEASURED_STEPS, WARM_UP_STEPS = 3, 2
@@ -24,7 +24,8 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     """
     if output is None:
         check_unused(output_folder(config))
-    trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
+    packed, held_out = training_images(config, reporter)
+    trainer = Trainer(config, packed)
     for iteration in range(1, WARM_UP_STEPS + 1):
         trainer.step(iteration)
     synchronize(trainer.device)
@@ -35,7 +36,9 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     seconds = (time.perf_counter() - start) / MEASURED_STEPS
     weights = sum(tensor.nbytes for tensor in trainer.network.state_dict().values())
     return replace(
-        describe_run(config, trainer, done, output or output_folder(config)),
+        describe_run(
+            config, trainer, held_out.alphabet_names if held_out else (), done, output or output_folder(config)
+        ),
         seconds_per_iteration=seconds,
         seconds_in_all=min(seconds * max(0, config.recipe.iterations - done), config.max_seconds or math.inf),
         weights_bytes=weights,
@@ -64,7 +67,9 @@ def check_unused(output: Path) -> None:
         raise BadInput(f"{output} is there already and not empty", "Choose another --name or --output.")
 
 
-def describe_run(config: TrainConfig, trainer: Trainer, done: int, output: Path) -> PlanReport:
+def describe_run(
+    config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], done: int, output: Path
+) -> PlanReport:
     """The plan of a run that has done some iterations already."""
     recipe = config.recipe
     return PlanReport(
@@ -81,5 +86,6 @@ def describe_run(config: TrainConfig, trainer: Trainer, done: int, output: Path)
         images=len(trainer.packed),
         classes=len(trainer.packed.class_names),
         dataset=trainer.packed.name,
+        held_out=held_out,
         output=output,
     )

@@ -1,4 +1,4 @@
-"""metrics.jsonl of a run: a line an iteration, in order, none twice, whatever was killed in between."""
+"""What a run writes of itself: config.json, and metrics.jsonl with a line an iteration, none twice, none half."""
 
 import json
 from dataclasses import asdict
@@ -6,10 +6,34 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+import torch
+
+from omnitwin import __version__
+from omnitwin.config import TrainConfig
+from omnitwin.device import describe_device
 from omnitwin.errors import CannotWrite
 from omnitwin.files import write_text
-from omnitwin.paths import METRICS_FILE
+from omnitwin.paths import CONFIG_FILE, METRICS_FILE
 from omnitwin.reports import StepReport
+from omnitwin.workflows.trainer import Trainer
+
+
+def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], output: Path) -> None:
+    """What is run, on what, with everything that has a bearing on the result."""
+    effective = {
+        "format": "omnitwin-run-config",
+        "format_version": 1,
+        "omnitwin": __version__,
+        "torch": torch.__version__,
+        "recipe": asdict(config.recipe),
+        "dataset": trainer.packed.name,
+        "fingerprint": trainer.packed.fingerprint,
+        "held_out": held_out,
+        "device": describe_device(trainer.device),
+        "precision": trainer.precision,
+        "compile": config.compile,
+    }
+    write_text(output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
 
 
 class RunLog:
@@ -36,13 +60,18 @@ class RunLog:
     def write(self, steps: list[StepReport]) -> None:
         assert self.file is not None
         try:
-            self.file.write("".join(json.dumps(asdict(step), sort_keys=True) + "\n" for step in steps))
+            self.file.write("".join(_line(step) for step in steps))
             self.file.flush()
         except OSError as error:
             raise CannotWrite(f"cannot write {self.path}: {error.strerror or error}") from error
 
     def _lines(self) -> list[str]:
         return self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
+
+
+def _line(step: StepReport) -> str:
+    there = {name: value for name, value in asdict(step).items() if value is not None}
+    return json.dumps(there, sort_keys=True) + "\n"
 
 
 def _iteration(line: str) -> int:

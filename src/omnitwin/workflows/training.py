@@ -1,20 +1,18 @@
 """`omnitwin train`: run a recipe into a folder, watched, interruptible at any step and resumable bit for bit."""
 
-import json
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from omnitwin import __version__
 from omnitwin.config import SMALL, TrainConfig
-from omnitwin.device import describe_device
+from omnitwin.data.packed import PackedSet
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
-from omnitwin.files import digest, make_folder, write_text
+from omnitwin.files import digest, make_folder
 from omnitwin.model.checkpoint import (
     Description,
     check_tensors,
@@ -23,11 +21,11 @@ from omnitwin.model.checkpoint import (
     save_checkpoint,
     save_state,
 )
-from omnitwin.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, find_run
+from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE, find_run
 from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
-from omnitwin.workflows.acquire import load
+from omnitwin.workflows.heldout import EVERY, HeldOutExam, HeldOutResult, training_images
 from omnitwin.workflows.planning import check_unused, describe_run, output_folder
-from omnitwin.workflows.runlog import RunLog
+from omnitwin.workflows.runlog import RunLog, write_config
 from omnitwin.workflows.trainer import Trainer
 
 FLUSH_SECONDS = 0.25  # between two looks at the losses: each look makes a GPU wait
@@ -36,6 +34,7 @@ COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example 
 COLLAPSE_SPREAD = 1e-3  # standard deviation of a batch's logits below which the output is constant
 LONG_RUN = 1800.0  # seconds that nobody should be kept in the dark about
 FORETELL_AFTER = 3  # iterations after the first
+HELD_OUT_EER = "held_out_eer"  # among the metrics of a checkpoint
 
 StopButton = AbstractContextManager[Callable[[], str | None]]
 
@@ -59,17 +58,25 @@ def train(
     output = resume or output_folder(config)
     if resume is None:
         check_unused(output)
-    trainer = Trainer(config, load(config.dataset, "training", config.source, reporter))
-    run = _Run(config, trainer, reporter, output)
+    packed, held_out = training_images(config, reporter)
+    trainer = Trainer(config, packed)
+    run = _Run(config, trainer, held_out, reporter, output)
     return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
 
 
 class _Run:
     """A run's life: steps, metrics, checkpoints, and when to end."""
 
-    def __init__(self, config: TrainConfig, trainer: Trainer, reporter: Reporter, output: Path) -> None:
+    def __init__(
+        self, config: TrainConfig, trainer: Trainer, held_out: PackedSet | None, reporter: Reporter, output: Path
+    ) -> None:
         self.config, self.recipe = config, config.recipe
         self.trainer, self.reporter, self.output = trainer, reporter, output
+        self.held_out = held_out.alphabet_names if held_out else ()
+        size, device, precision = self.recipe.image_size, trainer.device, trainer.precision
+        self.exam = HeldOutExam(held_out, size, device, precision) if held_out else None
+        self.results: dict[int, HeldOutResult] = {}  # by iteration, of this process
+        self.best: Description | None = None
         self.done = 0
         self.loss = math.nan
         self.warnings: list[str] = []
@@ -80,11 +87,11 @@ class _Run:
         make_folder(self.output)
         if resumed:
             self._restore()
-        self._write_config()
+        write_config(self.config, self.trainer, self.held_out, self.output)
         first = self.done + 1
         stopped_by: str | None = None
         self.start = self.flushed = self.saved = time.monotonic()
-        plan_report = describe_run(self.config, self.trainer, self.done, self.output)
+        plan_report = describe_run(self.config, self.trainer, self.held_out, self.done, self.output)
         with (
             RunLog(self.output, self.done) as self.log,
             self.reporter.training(plan_report) as show,
@@ -93,6 +100,8 @@ class _Run:
             for iteration in range(first, self.recipe.iterations + 1):
                 self.pending.append((iteration, *self.trainer.step(iteration)))
                 self.done = iteration
+                if iteration % EVERY == 0 or iteration == self.recipe.iterations:
+                    self._examine()
                 now = time.monotonic()
                 stopped_by = stop() or ("time" if now - self.start >= (self.config.max_seconds or math.inf) else None)
                 if now - self.flushed >= FLUSH_SECONDS or stopped_by or iteration == self.recipe.iterations:
@@ -111,6 +120,9 @@ class _Run:
             output=self.output,
             weights=self.output / WEIGHTS_FILE,
             weights_sha256=digest(self.output / WEIGHTS_FILE, "sha256"),
+            best=self.output / BEST_FILE if self.best else None,
+            best_iteration=self.best.iteration if self.best else None,
+            held_out_eer=self.best.metrics[HELD_OUT_EER] if self.best else None,
             iteration=self.done,
             iterations=self.recipe.iterations,
             loss=self.loss,
@@ -135,13 +147,37 @@ class _Run:
             if not math.isfinite(loss):
                 self.log.write(steps)
                 raise TrainingDiverged(f"the loss is {loss} at iteration {iteration}; {self._last_checkpoint()}")
+            result = self.results.get(iteration)
             steps.append(
-                StepReport(iteration=iteration, loss=loss, pairs_per_second=rate, elapsed_seconds=now - self.start)
+                StepReport(
+                    iteration=iteration,
+                    loss=loss,
+                    pairs_per_second=rate,
+                    elapsed_seconds=now - self.start,
+                    held_out_eer=result.eer if result else None,
+                    held_out_auc=result.auc if result else None,
+                )
             )
         self.log.write(steps)
         self.pending.clear()
         self._watch()
-        show(steps[-1])
+        for step in steps:
+            if step.held_out_eer is not None or step is steps[-1]:
+                show(step)
+
+    def _examine(self) -> HeldOutResult | None:
+        """The held-out exam of this iteration, taken once; a network better than all before is kept beside the last."""
+        if self.exam is None or self.done in self.results:
+            return self.results.get(self.done)
+        result = self.exam.take(self.trainer.network)
+        if self.pending:
+            self.loss = float(self.pending[-1][1])
+        if result is not None and math.isfinite(self.loss):
+            self.results[self.done] = result
+            if self.best is None or result.eer < self.best.metrics[HELD_OUT_EER]:
+                self.best = self._description(result)
+                save_checkpoint(self.output / BEST_FILE, self.trainer.network, self.best)
+        return result
 
     def _watch(self) -> None:
         if self.warnings or self.done < COLLAPSE_AFTER or len(self.recent) < 100:
@@ -164,21 +200,24 @@ class _Run:
                 f"Shorter: fewer --iterations, --max-time 30m{smaller}. Ctrl-C stops and saves at any time."
             )
 
-    def _description(self) -> Description:
+    def _description(self, result: HeldOutResult | None) -> Description:
         return Description(
             recipe=self.recipe,
             iteration=self.done,
             precision=self.trainer.precision,
             dataset=self.trainer.packed.name,
             fingerprint=self.trainer.packed.fingerprint,
-            metrics={"loss": self.loss},
+            held_out=self.held_out,
+            threshold=result.threshold if result else Description.threshold,
+            calibration=result.calibration if result else None,
+            metrics={"loss": self.loss} | ({HELD_OUT_EER: result.eer} if result else {}),
         )
 
     def _save(self, show: ShowStep) -> None:
         self._flush(show)
         if not all(bool(tensor.isfinite().all()) for tensor in self.trainer.network.state_dict().values()):
             raise TrainingDiverged(f"a weight is no number after iteration {self.done}; {self._last_checkpoint()}")
-        description = self._description()
+        description = self._description(self._examine())
         save_state(self.output / STATE_FILE, self.trainer.state(), description)
         save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.network, description)
         self.saved = self.flushed = time.monotonic()
@@ -201,18 +240,6 @@ class _Run:
         check_tensors(path, self.trainer.wanted_state(), state)
         self.trainer.restore(state)
         self.done, self.loss = description.iteration, description.metrics.get("loss", math.nan)
-
-    def _write_config(self) -> None:
-        effective = {
-            "format": "omnitwin-run-config",
-            "format_version": 1,
-            "omnitwin": __version__,
-            "torch": torch.__version__,
-            "recipe": asdict(self.recipe),
-            "dataset": self.trainer.packed.name,
-            "fingerprint": self.trainer.packed.fingerprint,
-            "device": describe_device(self.trainer.device),
-            "precision": self.trainer.precision,
-            "compile": self.config.compile,
-        }
-        write_text(self.output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
+        if self.exam is not None:
+            with suppress(BadCheckpoint):  # none yet, or one that another exam will replace
+                self.best = read_description(self.output / BEST_FILE)

@@ -1,0 +1,139 @@
+"""Lake's 20 official one-shot runs (all_runs.zip) as rows of the test set, whose drawings they are.
+
+    R runs of T trials; W examples (ways) in a run, one a class
+
+Each run has 20 characters of one alphabet, drawn by one person as examples and by another as queries; the 400 trials
+ask which example shows the query's character (Lake et al. 2015, supplement sec. 5.1).
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+
+from omnitwin import tensorfile
+from omnitwin.data.episodes import Episodes
+from omnitwin.data.omniglot import Archive, decode_png, folder_members, zip_members
+from omnitwin.data.packed import PackedSet
+from omnitwin.errors import DatasetCorrupt
+
+RUNS, TRIALS = 20, 20  # and as many examples in a run as trials
+ENDINGS = (".png", ".txt")
+FORMAT, FORMAT_VERSION = "omnitwin-official-runs", 1
+MEMBER = re.compile(r"run(?P<run>\d\d)/(test/item\d\d\.png|training/class\d\d\.png|class_labels\.txt)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsArchive(Archive):
+    @property
+    def images(self) -> int:
+        return RUNS * 2 * TRIALS
+
+
+ARCHIVE = RunsArchive(
+    name="official runs",
+    stem="all_runs",
+    md5="e8996daecdf12afeeb4a53a179f06b19",
+    fingerprint="08bf133ba4f163b5ddf77940a2e89e8ca03c2382615fb3abf37b337b64f13e82",
+)
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False)
+class OfficialRuns:
+    """query_RT, support_RW: rows of the test set; answer_RT: the way that shows the query's character."""
+
+    query_RT: torch.Tensor
+    support_RW: torch.Tensor
+    answer_RT: torch.Tensor
+
+    def episodes(self) -> Episodes:
+        """All trials in order, run by run."""
+        runs, trials = self.query_RT.shape
+        support_EWK = self.support_RW[:, None, :, None].expand(runs, trials, -1, 1).flatten(0, 1)
+        return Episodes(self.query_RT.flatten(), support_EWK, self.answer_RT.flatten())
+
+
+def decode_runs(path: Path, test: PackedSet, advance: Callable[[int], None]) -> OfficialRuns:
+    """Read the runs from their zip or folder, check their fingerprint and find their drawings in the test set."""
+    images, labels = _read(path, advance)
+    seen = fingerprint(images, labels)
+    if seen != ARCHIVE.fingerprint:
+        raise DatasetCorrupt(f"{path}: not the official runs (fingerprint {seen[:12]}, not {ARCHIVE.fingerprint[:12]})")
+    row_of = {image.numpy().tobytes(): row for row, image in enumerate(test.images_NHW)}
+    try:
+        rows = {name: row_of[image.tobytes()] for name, image in images.items()}
+    except KeyError as error:
+        raise DatasetCorrupt(f"{path}: a drawing of the official runs is not in {test.name}") from error
+    queries, supports, answers = [], [], []
+    for _, pairs in sorted(labels.items()):
+        examples = sorted({example for _, example in pairs})
+        queries.append([rows[query] for query, _ in pairs])
+        supports.append([rows[example] for example in examples])
+        answers.append([examples.index(example) for _, example in pairs])
+    return OfficialRuns(torch.tensor(queries), torch.tensor(supports), torch.tensor(answers))
+
+
+def fingerprint(images: dict[str, Pixels], labels: dict[str, list[tuple[str, str]]]) -> str:
+    """SHA-256 of all pixels (paper 1, ink 0) in the order of their names, then of the names of all pairs."""
+    total = hashlib.sha256()
+    for name in sorted(images):
+        total.update(np.ascontiguousarray(images[name]).data)
+    for run in sorted(labels):
+        total.update("".join(f"{query} {example}\n" for query, example in labels[run]).encode())
+    return total.hexdigest()
+
+
+def _read(path: Path, advance: Callable[[int], None]) -> tuple[dict[str, Pixels], dict[str, list[tuple[str, str]]]]:
+    members = folder_members(path, ENDINGS) if path.is_dir() else zip_members(path, ENDINGS)
+    images: dict[str, Pixels] = {}
+    labels: dict[str, list[tuple[str, str]]] = {}
+    for name, read in members:
+        name = name.removeprefix(f"{ARCHIVE.stem}/")
+        match = MEMBER.fullmatch(name)
+        if match is None:
+            raise DatasetCorrupt(f"{path}: {name!r} belongs to no official run")
+        if name.endswith(".png"):
+            images[name] = decode_png(read, f"{path}: {name}")
+            advance(1)
+        else:
+            run = match["run"]
+            lines = [line.split() for line in read().decode("ascii", errors="replace").splitlines() if line.strip()]
+            if not all(len(line) == 2 for line in lines):
+                raise DatasetCorrupt(f"{path}: {name} is no list of pairs")
+            labels[run] = [(query, example) for query, example in lines]
+    return images, labels
+
+
+def save_runs(path: Path, runs: OfficialRuns, test: PackedSet) -> None:
+    record = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fingerprint": ARCHIVE.fingerprint,
+        "test": test.fingerprint,
+    }
+    tensorfile.save_tensors(path, {name: tensor.to(torch.int32) for name, tensor in vars(runs).items()}, record)
+
+
+def load_runs(path: Path, test: PackedSet) -> OfficialRuns:
+    """Read packed runs; DatasetCorrupt where they are damaged, of another format or rows of another set."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = tensorfile.read_record(file)
+            wanted = (FORMAT, FORMAT_VERSION, ARCHIVE.fingerprint, test.fingerprint)
+            if tuple(record[name] for name in ("format", "format_version", "fingerprint", "test")) != wanted:
+                raise DatasetCorrupt(f"{path} does not hold the official runs of {test.name}")
+            runs = OfficialRuns(*(file.get_tensor(name).long() for name in ("query_RT", "support_RW", "answer_RT")))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DatasetCorrupt(f"{path} cannot be read: {error}") from error
+    limits = ((runs.query_RT, len(test)), (runs.support_RW, len(test)), (runs.answer_RT, runs.support_RW.shape[-1]))
+    if any(tensor.dim() != 2 or tensor.min() < 0 or tensor.max() >= limit for tensor, limit in limits):
+        raise DatasetCorrupt(f"{path} holds runs that cannot be")
+    return runs

@@ -1,0 +1,77 @@
+"""95 % intervals: Wilson's for independent trials and for clustered ones, and percentiles of a bootstrap."""
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+OUTSIDE = 0.05  # chance that a 95 % interval leaves the truth out, half of it on each side
+NORMAL_975 = NormalDist().inv_cdf(1 - OUTSIDE / 2)
+
+
+def wilson_interval(right: float, n: float, quantile: float = NORMAL_975) -> tuple[float, float]:
+    """95 % interval (in [0, 1]) for the probability behind right successes in n independent trials, n above 0.
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference"; it holds near 0 and 1 too.
+    """
+    share, weight = right / n, quantile**2 / n
+    middle = (share + weight / 2) / (1 + weight)
+    half = quantile / (1 + weight) * math.sqrt(share * (1 - share) / n + weight / (4 * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def clustered_wilson_interval(right_G: Floats, n_G: Floats) -> tuple[float, float]:
+    """Wilson's interval for trials that come in G groups, such as the trials of one alphabet.
+
+    The variance between groups (that of a ratio of sums) says how many independent trials the n are worth, never more
+    than n; Student's t for G - 1 replaces the normal. Korn and Graubard 1998, "Confidence intervals for proportions
+    with small expected number of positive counts estimated from survey data". Where all trials went one way, or all in
+    one group, nothing can be learnt of the groups, and the n count as independent.
+    """
+    right, n, groups = float(right_G.sum()), float(n_G.sum()), int((n_G > 0).sum())
+    share = right / n
+    if groups < 2 or share in (0.0, 1.0):
+        return wilson_interval(right, n)
+    variance = groups / (groups - 1) * float(((right_G - share * n_G) ** 2).sum()) / n**2
+    worth = min(n, share * (1 - share) / variance) if variance else n
+    return wilson_interval(share * worth, worth, student_975(groups - 1))
+
+
+def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups: int) -> tuple[float, float]:
+    """95 % percentile interval of a value (in [0, 1]) from R replicates, made by resampling `groups` groups.
+
+    centre is the value as the replicates compute it, where that is coarser than value itself. With few groups plain
+    percentiles are too narrow; the levels are widened to those that Student's t would reach (Hesterberg 2015, "What
+    teachers should know about the bootstrap", sec. 4.3).
+    """
+    if groups < 2:
+        return 0.0, 1.0
+    outside = NormalDist().cdf(-math.sqrt(groups / (groups - 1)) * student_975(groups - 1))
+    low, high = np.quantile(replicates_R, [outside, 1 - outside])
+    return _share(low - centre + value), _share(high - centre + value)
+
+
+def student_975(freedom: int) -> float:
+    """97.5 % quantile of Student's t for 1 or more degrees of freedom, to 0.1 % from 3 on.
+
+    Exact for 1 and 2; else the expansion of Fisher and Cornish (Abramowitz and Stegun, 26.7.5).
+    """
+    if freedom == 1:
+        return math.tan(math.pi * (0.5 - OUTSIDE / 2))
+    if freedom == 2:
+        return (1 - OUTSIDE) * math.sqrt(2 / (1 - (1 - OUTSIDE) ** 2))
+    z = NORMAL_975
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + math.fsum(term / freedom**power for power, term in enumerate(terms, 1))
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, float(value)))

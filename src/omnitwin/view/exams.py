@@ -1,0 +1,191 @@
+"""Exams as text for a terminal: figures with their intervals, parts, published lines, a small ROC."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from omnitwin.exam_reports import EvalReport, ExamReport, Group, Measure
+from omnitwin.view.console import clean, say
+from omnitwin.view.pictures import cut, draw_pairs
+from omnitwin.view.words import percent, trained
+
+LABELS = {
+    "accuracy": "accuracy",
+    "error": "error rate",
+    "balanced_accuracy": "balanced accuracy",
+    "balanced_accuracy_at_0.5": "balanced accuracy at 0.5",
+    "auc": "ROC AUC",
+    "eer": "equal error rate (EER)",
+    "tar_at_far_1e-2": "TAR at FAR 1e-2",
+    "tar_at_far_1e-3": "TAR at FAR 1e-3",
+    "tar_at_far_1e-4": "TAR at FAR 1e-4",
+    "average_precision": "average precision",
+}
+SHORT = {"balanced_accuracy": "balanced", "auc": "AUC", "eer": "EER"}  # where a column is narrow
+NO_RATES = ("auc", "average_precision")  # told as numbers from 0 to 1, the rest in percent
+SEEN = {
+    "never": "characters that the network never saw",
+    "held-out": "alphabets kept out of training, on which its threshold and calibration were chosen",
+    "training": "images that the network was TRAINED on: no measure of what it does on others",
+}
+ROC_COLUMNS, ROC_LINES = 48, 8
+LOWEST_FAR = 1e-4  # at the left end of the small ROC
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
+    """All exams one after the other; pairs is how many of the shown pairs to draw."""
+    for exam in report.exams:
+        if exam.shown[:pairs]:
+            console.print(draw_pairs(exam.shown[:pairs], console))
+        say(console, f"{exam.exam}: {exam.description}", "bold")
+        _show_groups(exam, console)
+        _show_measures(exam, report, console)
+        if exam.published:
+            _show_published(exam, console)
+        if exam.curves is not None:
+            _show_roc(exam, console)
+        if exam.calibration is not None:
+            _show_calibration(exam, console)
+        console.print()
+    say(console, subject(report), "dim")
+    say(console, f"On {report.dataset}: {seen(report)}; {report.precision} on {report.device}", "dim")
+
+
+def subject(report: EvalReport) -> str:
+    """Who sat the exams."""
+    if report.network is None:
+        return f"Baseline: {report.baseline}, no network; threshold fitted on training pairs"
+    network = report.network
+    return f"Network: {network.checkpoint} ({trained(network)}, threshold {network.threshold:.4g})"
+
+
+def seen(report: EvalReport) -> str:
+    """What the network knows of the images."""
+    return SEEN[report.seen] if report.network else "no network, nothing learnt"
+
+
+def value(measure: Measure) -> str:
+    """`83.2 %`, or `0.9092` for what is no rate."""
+    return f"{_rounded(measure, measure.value)}{_unit(measure)}"
+
+
+def interval(measure: Measure) -> str:
+    """`80.4 to 85.7 %`."""
+    if measure.interval is None:
+        return "-"
+    low, high = (_rounded(measure, bound) for bound in measure.interval)
+    return f"{low} to {high}{_unit(measure)}"
+
+
+def _rounded(measure: Measure, share: float) -> str:
+    if measure.name in NO_RATES:
+        return f"{share:.4f}"
+    return f"{100 * share:.1f}" if 0.01 <= share <= 0.99 or share in (0.0, 1.0) else f"{100 * share:.3f}"
+
+
+def _unit(measure: Measure) -> str:
+    return "" if measure.name in NO_RATES else " %"
+
+
+def _show_measures(exam: ExamReport, report: EvalReport, console: Console) -> None:
+    if len(exam.measures) == 1:
+        (measure,) = exam.measures
+        text = Text.assemble(
+            f"{LABELS[measure.name].capitalize()} ",
+            (value(measure), "bold"),
+            f" of {measure.n:,} {exam.unit} of {report.dataset} (95 % interval {interval(measure)}; {measure.method})",
+        )
+        console.print(text, soft_wrap=True)
+    else:
+        table = _table(console, "figure", "value", "95 % interval")
+        for measure in exam.measures:
+            table.add_row(_label(measure, exam), value(measure), interval(measure))
+        console.print(table)
+        say(console, f"n = {exam.n:,} {exam.unit}; {exam.measures[0].method}")
+    say(console, "; ".join(circumstances(exam)), "dim")
+
+
+def circumstances(exam: ExamReport) -> list[str]:
+    """Seeds, threshold and time of an exam."""
+    first, last = (exam.seeds[0], exam.seeds[-1]) if exam.seeds else (None, None)
+    seeds = "nothing sampled" if first is None else f"seed {first}" if first == last else f"seeds {first} to {last}"
+    threshold = [f"threshold {exam.threshold:.4g}"] if exam.threshold is not None else []
+    return [seeds, *threshold, f"{exam.seconds:.1f} s"]
+
+
+def _label(measure: Measure, exam: ExamReport) -> str:
+    if measure.name == "balanced_accuracy":
+        return f"{LABELS[measure.name]} at {exam.threshold:.4g}, the threshold"
+    return LABELS[measure.name]
+
+
+def _show_groups(exam: ExamReport, console: Console) -> None:
+    if not exam.groups:
+        return
+    table = _table(console, exam.grouped_by, *group_headings(exam))
+    for group in exam.groups:
+        table.add_row(clean(group.name), *group_cells(group))
+    console.print(table)
+
+
+def group_headings(exam: ExamReport) -> list[str]:
+    """`balanced, %`: of a column with value and interval."""
+    return [f"{SHORT.get(one.name, one.name)}{_unit(one).replace(' ', ', ')}" for one in exam.groups[0].measures]
+
+
+def group_cells(group: Group) -> list[str]:
+    """`69.7 (66.5 to 73.2)`, for each measure."""
+    return [
+        " ".join(value(one).split()[:1] + ([f"({interval(one).removesuffix(_unit(one))})"] if one.interval else []))
+        for one in group.measures
+    ]
+
+
+def _show_published(exam: ExamReport, console: Console) -> None:
+    table = _table(console, "published", "error", "source", "trained on")
+    for line in exam.published:
+        table.add_row(line.name, percent(line.error), line.source, line.trained_on)
+    console.print(table)
+
+
+def _show_calibration(exam: ExamReport, console: Console) -> None:
+    assert exam.calibration is not None
+    before, after = exam.calibration.before, exam.calibration.after
+    text = f"ECE {before.expected_calibration_error:.4f}, Brier {before.brier_score:.4f}"
+    if after is not None:
+        text += f" as trained; ECE {after.expected_calibration_error:.4f}, Brier {after.brier_score:.4f} calibrated"
+    say(console, f"Probabilities: {text}; prior {exam.calibration.prior}")
+
+
+def _show_roc(exam: ExamReport, console: Console) -> None:
+    """TAR by FAR as columns of blocks, FAR on a log scale."""
+    assert exam.curves is not None
+    unicode = console.encoding.startswith("utf")
+    fars = [LOWEST_FAR ** (1 - (column + 0.5) / ROC_COLUMNS) for column in range(ROC_COLUMNS)]
+    heights = [8 * ROC_LINES * _tar(exam, far) for far in fars]
+    for line in range(ROC_LINES, 0, -1):
+        marks = [BLOCKS[max(0, min(8, round(height - 8 * (line - 1))))] for height in heights]
+        row = "".join(marks if unicode else ("#" if mark in BLOCKS[4:] else " " for mark in marks))
+        tar = {ROC_LINES: "TAR 1 ", 1: "    0 "}.get(line, "      ")
+        say(console, f"{tar}|{row}|")
+    ends = "".join(f"{text:<{ROC_COLUMNS // 4}}" for text in ("1e-4", "1e-3", "1e-2", "0.1"))
+    say(console, f"  FAR  {ends}1")
+
+
+def _tar(exam: ExamReport, far: float) -> float:
+    """TAR at a FAR, on the straight line between the two points of the curve around it."""
+    assert exam.curves is not None
+    fars, tars = exam.curves.far, exam.curves.tar
+    after = next((index for index, there in enumerate(fars) if there > far), len(fars) - 1)
+    before = max(0, after - 1)
+    width = fars[after] - fars[before]
+    part = (far - fars[before]) / width if width > 0 else 1.0
+    return tars[before] + min(1.0, max(0.0, part)) * (tars[after] - tars[before])
+
+
+def _table(console: Console, *headings: str) -> Table:
+    table = Table()
+    for number, heading in enumerate(headings):
+        table.add_column(heading, overflow=cut(console), justify="left" if number == 0 else "right")
+    return table

@@ -1,0 +1,210 @@
+"""Curves of exams and of training as matplotlib figures: ROC, DET, scores, reliability, alphabets, loss.
+
+Colours from Okabe and Ito's palette, told apart by the colour-blind; every title says n.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from omnitwin.exam_reports import EvalReport, ExamReport, Reliability
+from omnitwin.files import replacing
+from omnitwin.reports import StepReport
+from omnitwin.view.exams import value
+from omnitwin.view.figures import hardest_figure, pairs_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito 2008
+DARK_BLUE, DARK_ORANGE, DARK_GREEN = "#56B4E9", "#E69F00", "#2BC79A"
+SIZE = (5.2, 4.0)  # inches: the width of a thesis column
+RESOLUTION = 200  # dots an inch
+DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
+NEAREST = 1e-6  # to 0 and 1 that a DET curve is drawn, whose axes end at neither
+
+
+def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:
+    """All figures that the exams of a report have the numbers for, by name."""
+    curved = [exam for exam in report.exams if exam.curves is not None]
+    found: dict[str, Figure] = {}
+    if curved:
+        found["roc"] = _drawn(dark, partial(_roc, curved, report, dark))
+        found["det"] = _drawn(dark, partial(_det, curved, report, dark))
+    for exam in curved:
+        found[f"scores-{exam.exam}"] = _drawn(dark, partial(_scores, exam, report, dark))
+        if exam.calibration is not None:
+            found[f"reliability-{exam.exam}"] = _drawn(dark, partial(_reliability, exam, report, dark))
+    for exam in report.exams:
+        if exam.grouped_by == "alphabet":
+            size = (SIZE[0], 1.2 + 0.24 * len(exam.groups))
+            found[f"alphabets-{exam.exam}"] = _drawn(dark, partial(_alphabets, exam, report, dark), size)
+    return found
+
+
+def write_figures(report: EvalReport, folder: Path) -> None:
+    """Every figure of a report as a PNG in a folder, with the sheets of pairs."""
+    for name, figure in plots(report).items():
+        with replacing(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=RESOLUTION, metadata={"Software": None})
+    for exam in report.exams:
+        if exam.shown:
+            pairs_figure(exam, report.dataset, folder / "pairs.png")
+        if exam.hardest:
+            hardest_figure(exam, report.dataset, folder / f"hardest-{exam.exam}.png")
+
+
+def as_svg(figure: "Figure") -> str:
+    """A figure as SVG text, the same for the same figure."""
+    import matplotlib as mpl
+
+    content = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "omnitwin"}):
+        figure.savefig(content, format="svg", metadata={"Date": None}, transparent=True)
+    return content.getvalue()
+
+
+def training_plot(steps: Sequence[StepReport], dark: bool = False) -> "Figure":
+    """Loss by iteration, and the held-out equal error rate where there is one."""
+
+    def draw(axes: "Axes") -> None:
+        blue, orange, _ = _colours(dark)
+        points = max(1, len(steps) // 500)
+        groups = [steps[start : start + points] for start in range(0, len(steps), points)]
+        iterations = [group[-1].iteration for group in groups]
+        axes.plot(iterations, [sum(step.loss for step in group) / len(group) for group in groups], color=blue)
+        axes.set(xlabel="iteration", ylabel="loss (nats)", title=f"Training, n = {len(steps):,} iterations")
+        axes.yaxis.label.set_color(blue)
+        held_out = [(step.iteration, step.held_out_eer) for step in steps if step.held_out_eer is not None]
+        if held_out:
+            other = axes.twinx()
+            other.plot(*zip(*held_out, strict=True), color=orange, marker="o", markersize=3)
+            other.set_ylabel("equal error rate, held-out alphabets", color=orange)
+            other.set_ylim(bottom=0)
+
+    return _drawn(dark, draw)
+
+
+def _drawn(dark: bool, draw: Callable[["Axes"], None], size: tuple[float, float] = SIZE) -> "Figure":
+    from matplotlib.figure import Figure
+
+    with _style(dark):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure.add_subplot())
+        figure.draw_without_rendering()  # while the style holds: text takes its settings when it is laid out
+        return figure
+
+
+@contextmanager
+def _style(dark: bool) -> Iterator[None]:
+    import matplotlib as mpl
+
+    ink, paper = ("#e8e8e8", "#16181c") if dark else ("#1a1a1a", "#ffffff")
+    style: dict[Any, Any] = {
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink),
+        **dict.fromkeys(("axes.facecolor", "figure.facecolor", "savefig.facecolor"), paper),
+        "font.size": 9.5,
+        "axes.titlesize": 9.5,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "lines.linewidth": 1.6,
+    }
+    with mpl.rc_context(style):
+        yield
+
+
+def _colours(dark: bool) -> tuple[str, str, str]:
+    return (DARK_BLUE, DARK_ORANGE, DARK_GREEN) if dark else (BLUE, ORANGE, GREEN)
+
+
+def _title(report: EvalReport, text: str) -> str:
+    who = report.network.recipe if report.network else report.baseline
+    return f"{text}\n{who} on {report.dataset}"
+
+
+def _roc(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") -> None:
+    for exam, colour, dash in zip(exams, _colours(dark), ("-", "--", ":"), strict=False):
+        assert exam.curves is not None
+        auc, eer = exam.measure("auc"), exam.measure("eer").value
+        label = f"{exam.exam}: AUC {auc.value:.4f}, n = {exam.n:,}"
+        axes.plot(exam.curves.far, exam.curves.tar, color=colour, linestyle=dash, label=label)
+        axes.plot([eer], [1 - eer], "o", color=colour, label=f"EER {value(exam.measure('eer'))}")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=_title(report, "ROC"))
+    axes.set(xlabel="false accept rate (FAR)", ylabel="true accept rate (TAR)")
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _det(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") -> None:
+    for exam, colour, dash in zip(exams, _colours(dark), ("-", "--", ":"), strict=False):
+        assert exam.curves is not None
+        points = [
+            (_probit(far), _probit(1 - tar)) for far, tar in zip(exam.curves.far, exam.curves.tar, strict=True) if far
+        ]
+        axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, label=f"{exam.exam}: n = {exam.n:,} pairs")
+        eer = exam.measure("eer")
+        axes.plot([_probit(eer.value)], [_probit(eer.value)], "o", color=colour, label=f"EER {value(eer)}")
+    ends = (_probit(DET_TICKS[0]), _probit(DET_TICKS[-1]))
+    axes.plot(ends, ends, color="grey", linewidth=0.8, linestyle=":")
+    ticks, names = [_probit(tick) for tick in DET_TICKS], [f"{100 * tick:g}" for tick in DET_TICKS]
+    axes.set_xticks(ticks, names)
+    axes.set_yticks(ticks, names)
+    axes.set(xlim=ends, ylim=ends, title=_title(report, "DET"))
+    axes.set(xlabel="false accept rate, %", ylabel="false reject rate, %")
+    axes.legend(loc="upper right", fontsize=8)
+
+
+def _probit(share: float) -> float:
+    return NormalDist().inv_cdf(min(1 - NEAREST, max(NEAREST, share)))
+
+
+def _scores(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
+    assert exam.curves is not None
+    blue, orange, _ = _colours(dark)
+    for shares, colour, name, dash in (
+        (exam.curves.dissimilar, orange, "dissimilar", "--"),
+        (exam.curves.similar, blue, "similar", "-"),
+    ):
+        axes.stairs(shares, exam.curves.edges, color=colour, linestyle=dash, linewidth=1.4, label=name)
+        axes.stairs(shares, exam.curves.edges, color=colour, alpha=0.2, fill=True)
+    axes.set(xlabel="score (logit)", ylabel="share of the pairs of each kind")
+    axes.set_title(_title(report, f"Scores, {exam.exam}, n = {exam.n:,} pairs"))
+    axes.legend(fontsize=8)
+
+
+def _reliability(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
+    assert exam.calibration is not None
+    blue, orange, _ = _colours(dark)
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    sides: list[tuple[Reliability, str, str, str]] = [(exam.calibration.before, orange, "as trained", "s--")]
+    if exam.calibration.after is not None:
+        sides.append((exam.calibration.after, blue, "calibrated", "o-"))
+    for side, colour, name, mark in sides:
+        label = f"{name}: ECE {side.expected_calibration_error:.3f}, Brier {side.brier_score:.3f}"
+        axes.plot(side.mean, side.share, mark, color=colour, markersize=4, label=label)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set(xlabel="probability told", ylabel="share of similar pairs")
+    axes.set_title(_title(report, f"Reliability, {exam.exam}, n = {exam.n:,} pairs, prior 1:1"))
+    axes.legend(loc="upper left", fontsize=8)
+
+
+def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
+    groups = sorted(exam.groups, key=lambda group: group.measures[0].value)
+    measures = [group.measures[0] for group in groups]
+    values = [100 * measure.value for measure in measures]
+    ends = [measure.interval or (measure.value, measure.value) for measure in measures]
+    low = [max(0.0, middle - 100 * end[0]) for middle, end in zip(values, ends, strict=True)]
+    high = [max(0.0, 100 * end[1] - middle) for middle, end in zip(values, ends, strict=True)]
+    places = range(len(groups))
+    axes.errorbar(values, places, xerr=[low, high], fmt="o", color=_colours(dark)[0], markersize=4, linewidth=1)
+    axes.set_yticks(places, [group.name.replace("_", " ") for group in groups])
+    axes.set_xlabel(f"{measures[0].name.replace('_', ' ')}, % (95 % interval)")
+    axes.set_title(_title(report, f"By alphabet, {exam.exam}, n = {exam.n:,} {exam.unit}"))
