@@ -135,11 +135,9 @@ def group_headings(exam: ExamReport) -> list[str]:
 
 
 def group_cells(group: Group) -> list[str]:
-    """`69.7 (66.5 to 73.2)`, for each measure."""
-    return [
-        " ".join(value(one).split()[:1] + ([f"({interval(one).removesuffix(_unit(one))})"] if one.interval else []))
-        for one in group.measures
-    ]
+    """`69.7 (66.5-73.2)`, for each measure."""
+    texts = ((value(one), interval(one).replace(" to ", "-"), _unit(one)) for one in group.measures)
+    return [f"{middle.removesuffix(unit)} ({ends.removesuffix(unit)})" for middle, ends, unit in texts]
 
 
 def _show_published(exam: ExamReport, console: Console) -> None:
