@@ -1,8 +1,10 @@
 """What exams found, as frozen records of plain numbers: one shape for all exams, so that one table draws them all."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from omnitwin.reports import ScoredPair
+from omnitwin.reports import ScoredPair, StepReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,3 +150,14 @@ class EvalReport:
     embed_seconds: float
     seconds: float
     peak_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """A run from its training to its exams. steps: what metrics.jsonl has of it; recipe: its fields by name."""
+
+    evaluation: EvalReport
+    recipe: dict[str, Any]
+    steps: tuple[StepReport, ...]
+    versions: dict[str, str]
+    page: Path

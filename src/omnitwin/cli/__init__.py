@@ -20,6 +20,7 @@ from omnitwin.cli.demo import demo
 from omnitwin.cli.download import download
 from omnitwin.cli.env import env
 from omnitwin.cli.eval import evaluate
+from omnitwin.cli.report import report
 from omnitwin.cli.show import show
 from omnitwin.cli.train import spell_out_resume, train
 from omnitwin.errors import ExitCode, OmnitwinError
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "eval": evaluate,
     "compare": compare,
+    "report": report,
     "demo": demo,
     "env": env,
 }

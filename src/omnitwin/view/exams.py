@@ -100,7 +100,7 @@ def _show_measures(exam: ExamReport, report: EvalReport, console: Console) -> No
     else:
         table = _table(console, "figure", "value", "95 % interval")
         for measure in exam.measures:
-            table.add_row(_label(measure, exam), value(measure), interval(measure))
+            table.add_row(measure_label(measure, exam), value(measure), interval(measure))
         console.print(table)
         say(console, f"n = {exam.n:,} {exam.unit}; {exam.measures[0].method}")
     say(console, "; ".join(circumstances(exam)), "dim")
@@ -114,7 +114,8 @@ def circumstances(exam: ExamReport) -> list[str]:
     return [seeds, *threshold, f"{exam.seconds:.1f} s"]
 
 
-def _label(measure: Measure, exam: ExamReport) -> str:
+def measure_label(measure: Measure, exam: ExamReport) -> str:
+    """What a figure is called."""
     if measure.name == "balanced_accuracy":
         return f"{LABELS[measure.name]} at {exam.threshold:.4g}, the threshold"
     return LABELS[measure.name]

@@ -83,6 +83,7 @@ def training_plot(steps: Sequence[StepReport], dark: bool = False) -> "Figure":
         held_out = [(step.iteration, step.held_out_eer) for step in steps if step.held_out_eer is not None]
         if held_out:
             other = axes.twinx()
+            other.grid(False)
             other.plot(*zip(*held_out, strict=True), color=orange, marker="o", markersize=3)
             other.set_ylabel("equal error rate, held-out alphabets", color=orange)
             other.set_ylim(bottom=0)
@@ -207,4 +208,4 @@ def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -
     axes.errorbar(values, places, xerr=[low, high], fmt="o", color=_colours(dark)[0], markersize=4, linewidth=1)
     axes.set_yticks(places, [group.name.replace("_", " ") for group in groups])
     axes.set_xlabel(f"{measures[0].name.replace('_', ' ')}, % (95 % interval)")
-    axes.set_title(_title(report, f"By alphabet, {exam.exam}, n = {exam.n:,} {exam.unit}"))
+    axes.set_title(_title(report, f"By alphabet, {exam.exam}, n = {exam.n:,} {exam.unit}"), loc="right")

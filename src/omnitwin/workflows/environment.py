@@ -11,7 +11,7 @@ from omnitwin.device import available_devices, describe_device, select_device, s
 from omnitwin.paths import HOME_VARIABLE, cache_folder, data_folder
 from omnitwin.reports import EnvironmentReport
 
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "typer", "rich", "platformdirs")
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
 VARIABLES = (HOME_VARIABLE, "OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "OMNITWIN_DEBUG", "NO_COLOR")
 
 
@@ -19,19 +19,24 @@ def describe_environment() -> EnvironmentReport:
     """Versions, devices, folders and the variables that change what omnitwin does."""
     device = select_device("auto")
     return EnvironmentReport(
-        versions={
-            "omnitwin": __version__,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            **{package: _version(package) for package in PACKAGES},
-            "cuda (of torch)": torch.version.cuda or "none",
-        },
+        versions=versions(),
         devices=tuple(describe_device(torch.device(name)) for name in available_devices()),
         chosen_device=str(device),
         precision=select_precision("auto", device),
         folders={"cache": str(cache_folder()), "data": str(data_folder())},
         variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
     )
+
+
+def versions() -> dict[str, str]:
+    """Of omnitwin, Python, the system and the libraries, by name."""
+    return {
+        "omnitwin": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{package: _version(package) for package in PACKAGES},
+        "cuda (of torch)": torch.version.cuda or "none",
+    }
 
 
 def _version(package: str) -> str:

@@ -1,6 +1,7 @@
 """What a run writes of itself: config.json, and metrics.jsonl with a line an iteration, none twice, none half."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,18 @@ def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...
         "compile": config.compile,
     }
     write_text(output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
+
+
+def read_steps(run: Path) -> tuple[StepReport, ...]:
+    """The iterations that a run's metrics tell of, in their order; lines that are none are passed over."""
+    path = run / METRICS_FILE
+    if not path.is_file():
+        return ()
+    steps = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, TypeError):
+            steps.append(StepReport(**json.loads(line)))
+    return tuple(steps)
 
 
 class RunLog:

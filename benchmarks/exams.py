@@ -1,0 +1,117 @@
+"""The exam `all-pairs` against the straightforward way: both images of each pair through the network.
+
+All ways in turn within a round, in one process, on the same checkpoint and images. The straightforward way runs on a
+sample of pairs and is extrapolated to all of them, which it allows: each of its batches costs the same. Embedding is
+measured image by image, as programs do that compare two files at a time, and in omnitwin's batches.
+
+    python benchmarks/exams.py --checkpoint NAME --rounds 3
+"""
+
+import argparse
+import json
+import resource
+import time
+
+import torch
+from common import hardware, markdown_table, peak_rss, say, spread, summary
+
+from omnitwin.config import EvalConfig, SourceConfig
+from omnitwin.data.packed import PackedSet
+from omnitwin.data.pairs import draw_pairs
+from omnitwin.device import keep_freed_memory, random_generator
+from omnitwin.model.checkpoint import load_checkpoint, locate_checkpoint
+from omnitwin.model.twin import TwinNetwork
+from omnitwin.workflows.acquire import load
+from omnitwin.workflows.exam_curves import all_pairs
+from omnitwin.workflows.scorer import EMBED_AT_ONCE, Scorer
+
+CPU = torch.device("cpu")
+PAIRS_AT_ONCE = 64  # of the straightforward way
+SAMPLE = 10  # its batches in a round
+SINGLE_IMAGES, BATCHED_IMAGES = 64, 10 * EMBED_AT_ONCE
+
+
+def straightforward_seconds(network: TwinNetwork, packed: PackedSet, number: int) -> float:
+    """Seconds a pair, both of its images going through the network."""
+    pairs = draw_pairs(packed, SAMPLE * PAIRS_AT_ONCE, random_generator(CPU, number))
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for left, right in zip(pairs.left_B.split(PAIRS_AT_ONCE), pairs.right_B.split(PAIRS_AT_ONCE), strict=True):
+            network(packed.gather(left), packed.gather(right)).sigmoid()
+    return (time.perf_counter() - start) / len(pairs.left_B)
+
+
+def embed_seconds(network: TwinNetwork, packed: PackedSet, images: int, at_once: int) -> float:
+    """Seconds an image, so many going through the encoder at once."""
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for rows in torch.arange(images).split(at_once):
+            network.embed(packed.gather(rows))
+    return (time.perf_counter() - start) / images
+
+
+def measure(network: TwinNetwork, scorer: Scorer, original: PackedSet, rounds: int) -> dict[str, list[float]]:
+    """Seconds of everything in each round; the images are embedded before."""
+    config = EvalConfig(exams=("all-pairs",))
+    found: dict[str, list[float]] = {"exam": [], "pair": [], "image": [], "batched image": []}
+    for number in range(rounds + 1):
+        say(f"round {number} of {rounds}" if number else "warming up")
+        pair = straightforward_seconds(network, scorer.packed, number)
+        image = embed_seconds(network, scorer.packed, SINGLE_IMAGES, 1)
+        batched = embed_seconds(network, scorer.packed, BATCHED_IMAGES, EMBED_AT_ONCE)
+        if number == 0:
+            continue
+        start = time.perf_counter()
+        all_pairs(scorer, original, config, 0.5)
+        for name, value in zip(found, (time.perf_counter() - start, pair, image, batched), strict=True):
+            found[name].append(value)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare ways to score all pairs of the test set.")
+    parser.add_argument("--checkpoint", help="a run's name or a weights file; the newest run")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured (3)")
+    parser.add_argument("--json", action="store_true", help="all numbers as JSON instead of the table")
+    arguments = parser.parse_args()
+    machine = hardware()
+    network, description = load_checkpoint(locate_checkpoint(arguments.checkpoint))
+    original = load("omniglot", "test", SourceConfig())
+    keep_freed_memory()
+    scorer = Scorer(model=network, packed=original.resized(description.recipe.image_size), device=CPU)
+    say(f"embedding {len(original):,} images")
+    scorer.prepared()
+    seconds = measure(network, scorer, original, arguments.rounds)
+    pairs = len(original) * (len(original) - 1) // 2
+    embedding = scorer.embed_seconds
+    whole = [exam + embedding for exam in seconds["exam"]]
+    plain = [pair * pairs for pair in seconds["pair"]]
+    ratios = [usual / ours for usual, ours in zip(plain, whole, strict=True)]
+    faster = [one / many for one, many in zip(seconds["image"], seconds["batched image"], strict=True)]
+    if arguments.json:
+        sides = {name: {"seconds": values, **summary(values)} for name, values in seconds.items()}
+        extra = {"embedding_seconds": embedding, "ratio": summary(ratios), "batched_ratio": summary(faster)}
+        print(
+            json.dumps({"hardware": machine, "encoder": description.recipe.encoder, "ways": sides, **extra}, indent=2)
+        )
+        return
+    rate, single = ([1 / value for value in seconds[name]] for name in ("batched image", "image"))
+    rows = [
+        ["all pairs, images embedded before", spread(seconds["exam"], 1), "-"],
+        ["all pairs, with embedding", spread(whole, 1), "1"],
+        [f"straightforward, from {SAMPLE * PAIRS_AT_ONCE} pairs", spread(plain, 0), spread(ratios, 0)],
+    ]
+    print(
+        f"{machine}. Encoder {description.recipe.encoder}, fp32, {torch.get_num_threads()} threads; {pairs:,} pairs; "
+        f"n = {arguments.rounds} rounds in one process, after one of warm-up; median (least to greatest). Peak memory "
+        f"of the process {peak_rss(resource.RUSAGE_SELF):,} bytes.\n"
+    )
+    print(markdown_table(["way", "seconds", "times omnitwin's, within a round"], rows))
+    print(
+        f"\nEmbedding: {spread(rate, 0)} images/s, {EMBED_AT_ONCE} at once; {spread(single, 0)} images/s one by one; "
+        f"ratio {spread(faster, 2)}."
+    )
+
+
+if __name__ == "__main__":
+    main()

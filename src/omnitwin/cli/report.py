@@ -1,0 +1,65 @@
+"""`omnitwin report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from omnitwin.cli.options import Device, Json, Quiet, complete_run, one_of, source
+from omnitwin.config import EXAMS, EvalConfig
+
+DEFAULT = EvalConfig(exams=("all",), show=10)
+
+
+def report(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run's name or folder, or a weights file.",
+            show_default="the newest run",
+            autocompletion=complete_run,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE.html", help="Where to write the page.", show_default="report.html in the run"
+        ),
+    ] = None,
+    exam: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exam",
+            metavar="NAME",
+            help=f"{', '.join(EXAMS)} or all; may be given several times.",
+            show_default=DEFAULT.exams[0],
+            autocompletion=one_of(*EXAMS, "all"),
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the sampled exams.")] = DEFAULT.seed,
+    device: Device = DEFAULT.device,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write one HTML page about a run: what was trained, curves, all exams with intervals, figures, hardest pairs."""
+    from omnitwin.view.console import print_json, result_console, say
+    from omnitwin.view.page import check_page, write_page
+    from omnitwin.view.progress import reporter
+    from omnitwin.workflows import reporting
+
+    check_page(output)
+    config = EvalConfig(
+        exams=tuple(exam or DEFAULT.exams),
+        checkpoint=run,
+        seed=seed,
+        show=DEFAULT.show,
+        source=source(),
+        device=device,
+    )
+    found = reporting.report_run(config, output, reporter(quiet))
+    write_page(found)
+    if json:
+        print_json(found)
+    elif not quiet:
+        say(result_console(), f"Report: {found.page}")
