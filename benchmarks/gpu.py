@@ -115,9 +115,10 @@ def examine(checkpoint: Path, seeds: list[int], source: SourceConfig) -> list[di
     """The exam of one network on each seed; source: a folder with images_evaluation.zip."""
     exams = []
     for seed in seeds:
-        report = evaluate(EvalConfig(checkpoint=str(checkpoint), seed=seed, source=source))
-        exams.append({"seed": seed, "accuracy": report.accuracy, "interval": report.interval, "n": report.n})
-        say(f"  seed {seed}: {report.accuracy:.4f}")
+        (exam,) = evaluate(EvalConfig(checkpoint=str(checkpoint), seed=seed, source=source)).exams
+        accuracy = exam.measure("accuracy")
+        exams.append({"seed": seed, "accuracy": accuracy.value, "interval": accuracy.interval, "n": accuracy.n})
+        say(f"  seed {seed}: {accuracy.value:.4f}")
     return exams
 
 

@@ -142,7 +142,7 @@ def group_cells(group: Group) -> list[str]:
 
 
 def _show_published(exam: ExamReport, console: Console) -> None:
-    table = _table(console, "published", "error", "source", "trained on")
+    table = _table(console, "published", "error", "source", "trained on", figures=False)
     for line in exam.published:
         table.add_row(line.name, percent(line.error), line.source, line.trained_on)
     console.print(table)
@@ -183,8 +183,8 @@ def _tar(exam: ExamReport, far: float) -> float:
     return tars[before] + min(1.0, max(0.0, part)) * (tars[after] - tars[before])
 
 
-def _table(console: Console, *headings: str) -> Table:
+def _table(console: Console, *headings: str, figures: bool = True) -> Table:
     table = Table()
     for number, heading in enumerate(headings):
-        table.add_column(heading, overflow=cut(console), justify="left" if number == 0 else "right")
+        table.add_column(heading, overflow=cut(console), justify="left" if number == 0 or not figures else "right")
     return table

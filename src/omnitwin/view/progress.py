@@ -21,7 +21,7 @@ from rich.text import Text
 
 from omnitwin.reports import SILENT, Advance, PlanReport, Reporter, ShowStep, StepReport
 from omnitwin.view.console import clean, message_console, say
-from omnitwin.view.words import bytes_in_words, curve, time_in_words
+from omnitwin.view.words import bytes_in_words, curve, percent, time_in_words
 
 LINE_SECONDS = 15.0  # between two progress lines where there is no terminal
 CURVE_COLUMNS = 40
@@ -93,16 +93,21 @@ class LiveReporter(LineReporter):
         bar = Progress(BarColumn(bar_width=None), TaskProgressColumn(), console=self.console)
         task = bar.add_task("", total=plan.iterations, completed=plan.first_iteration - 1)
         losses: list[float] = []
+        held_out: list[tuple[float, int]] = []
         with Live(bar, console=self.console, refresh_per_second=8) as live:
 
             def show(step: StepReport) -> None:
                 losses.append(step.loss)
+                if step.held_out_eer is not None:
+                    held_out.append((step.held_out_eer, step.iteration))
                 bar.update(task, completed=step.iteration)
-                live.update(Group(bar, self._monitor(plan, step, losses)))
+                live.update(Group(bar, self._monitor(plan, step, losses, held_out)))
 
             yield show
 
-    def _monitor(self, plan: PlanReport, step: StepReport, losses: list[float]) -> Table:
+    def _monitor(
+        self, plan: PlanReport, step: StepReport, losses: list[float], held_out: list[tuple[float, int]]
+    ) -> Table:
         done = step.iteration - plan.first_iteration + 1
         rate = done / max(step.elapsed_seconds, 1e-9)
         smooth = losses[0]
@@ -116,6 +121,10 @@ class LiveReporter(LineReporter):
         left = (plan.iterations - step.iteration) / rate
         table.add_row("elapsed", f"{time_in_words(step.elapsed_seconds)}, left {time_in_words(left)}")
         table.add_row("loss", f"{step.loss:.4f} (smoothed {smooth:.4f})")
+        if held_out:
+            eer, iteration = min(held_out)
+            best = f"best {percent(eer)} at iteration {iteration:,}"
+            table.add_row("held-out EER", f"{percent(held_out[-1][0])} ({best})")
         unicode = self.console.encoding.startswith("utf")
         table.add_row("", Text(curve(losses, CURVE_COLUMNS, unicode), style="cyan"))
         return table

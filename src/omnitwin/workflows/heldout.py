@@ -58,7 +58,7 @@ class HeldOutExam:
             with autocast(self.device, self.precision):
                 parts = [network.embed(self.packed.gather(rows)) for rows in torch.split(self.rows, EMBED_AT_ONCE)]
             prepared_MD = network.prepare(torch.cat(parts))
-            scores = network.score_all(prepared_MD, prepared_MD)[self.pair[0], self.pair[1]].double().cpu()
+            scores = network.score_all(prepared_MD, prepared_MD)[self.pair[0], self.pair[1]].cpu().double()
         network.train()
         if not scores.isfinite().all():
             return None

@@ -154,7 +154,7 @@ class _Counting:
     def tally(self) -> Tally:
         there = (self.similar_F + self.dissimilar_F).nonzero().flatten()
         return Tally(
-            values_B=_fine_values(there).cpu().numpy(),
+            values_B=_fine_values(there.cpu()).numpy(),
             similar_B=self.similar_F[there].cpu().numpy(),
             dissimilar_B=self.dissimilar_F[there].cpu().numpy(),
             similar_CK=self.similar_CK,
