@@ -1,0 +1,71 @@
+"""`omnitwin report`: one page that needs nothing else, about the run that was asked for."""
+
+import json
+import re
+
+import pytest
+
+EXAMS = ("--exam", "pairs", "--exam", "same-alphabet")
+
+
+def test_page_lies_in_the_run_and_tells_the_figures_of_its_exams(run, trained):
+    outcome = run("report", *EXAMS)
+    assert outcome.code == 0
+    assert outcome.out == f"Report: {trained / 'report.html'}\n"
+    figures = json.loads(run("eval", *EXAMS, "--json").out)["exams"]
+    text = (trained / "report.html").read_text(encoding="utf-8")
+    for exam in figures:
+        for measure in exam["measures"]:
+            if 0.01 <= measure["value"] <= 0.99 and measure["name"] not in ("auc", "average_precision"):
+                low, high = (f"{100 * bound:.1f}" for bound in measure["interval"])
+                assert f"<td>{100 * measure['value']:.1f} %</td>" in text, measure
+                assert low in text, measure
+                assert high in text, measure
+    assert figures[0]["weights_sha256"] in text
+
+
+def test_page_asks_nothing_of_the_network_and_runs_no_script(run, trained):
+    run("report", *EXAMS)
+    text = (trained / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "default-src 'none'" in text
+    addresses = re.findall(r"""(?:src|srcset|href)=["']([^"']{0,12})""", text)
+    assert addresses
+    assert all(address.startswith("data:") for address in addresses)
+
+
+def test_run_is_chosen_by_name_and_page_by_output(run, trained, tmp_path):
+    page = tmp_path / "new" / "page.html"
+    outcome = run("report", "trained", "--exam", "pairs", "--output", page, "--quiet")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert not (trained / "report.html").exists()
+
+
+@pytest.mark.usefixtures("trained")
+def test_json_has_exams_recipe_and_training_but_no_pictures(run):
+    report = json.loads(run("report", "--exam", "pairs", "--json").out)
+    assert [exam["exam"] for exam in report["evaluation"]["exams"]] == ["pairs"]
+    assert report["recipe"]["name"] == "small"
+    assert [step["iteration"] for step in report["steps"]] == [1, 2, 3]
+    assert "pixels" not in json.dumps(report)
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize(
+    ("words", "code", "named"),
+    [
+        (["nobody"], 3, "nobody"),
+        (["--output", "page.txt"], 2, "page.txt"),
+        (["--exam", "nonsense"], 2, "nonsense"),
+        (["--exam", "official"], 2, "official"),
+    ],
+)
+def test_what_cannot_be_reported_exits_with_one_line(run, words, code, named):
+    outcome = run("report", *words, "--quiet")
+    assert outcome.code == code
+    assert named in outcome.complaint()
+
+
+def test_no_network_yet_exits_3(run):
+    assert run("report").code == 3

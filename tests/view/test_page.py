@@ -1,0 +1,154 @@
+"""The page about a run: every text is escaped, every picture is there, well-formed for any browser."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from omnitwin.errors import BadInput
+from omnitwin.exam_reports import EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
+from omnitwin.reports import Picture, ScoredPair, StepReport
+from omnitwin.view.page import check_page, page, write_page
+
+EVIL = '<script>alert("x")</script> & \'"'
+VOID = {"meta", "img", "br", "source"}
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> RunReport:
+    measure = Measure(name="accuracy", value=0.8, interval=(0.7, 0.9), n=10, method=f"method {EVIL}")
+    picture = Picture(width=2, height=2, pixels=bytes([0, 255, 255, 0]))
+    pair = ScoredPair(
+        left=picture, right=picture, left_label=f"left {EVIL}", right_label=f"right {EVIL}",
+        similar=True, predicted=False, score=0.25,
+    )  # fmt: skip
+    exam = ExamReport(
+        exam="pairs",
+        description=f"exam {EVIL}",
+        seeds=(0,),
+        n=10,
+        unit="pairs",
+        threshold=0.5,
+        measures=(measure,),
+        grouped_by="batch",
+        groups=(Group(name=f"group {EVIL}", measures=(measure,)),),
+        shown=(pair,),
+    )
+    network = NetworkReport(
+        checkpoint=f"/home/{EVIL}/weights.safetensors",
+        weights_sha256="f" * 64,
+        recipe=f"recipe {EVIL}",
+        iteration=3,
+        iterations=5,
+        trained_on=f"set {EVIL}",
+        held_out=(f"alphabet {EVIL}",),
+        threshold=0.5,
+        temperature=1.5,
+        bias=-0.25,
+    )
+    evaluation = EvalReport(
+        network=network,
+        baseline=None,
+        dataset=f"data {EVIL}",
+        subset="test",
+        seen="never",
+        images=4,
+        classes=2,
+        alphabets=1,
+        device="cpu",
+        precision="fp32",
+        exams=(exam,),
+        embedded=4,
+        embed_seconds=0.1,
+        seconds=0.2,
+        peak_bytes=None,
+    )
+    steps = tuple(
+        StepReport(iteration=one, loss=1 / one, pairs_per_second=5.0, elapsed_seconds=float(one)) for one in (1, 2, 3)
+    )
+    recipe = {"name": f"name {EVIL}", "seed": 0}
+    versions = {"torch": f"9 {EVIL}"}
+    return RunReport(
+        evaluation=evaluation, recipe=recipe, steps=steps, versions=versions, page=tmp_path / "folder" / "page.html"
+    )
+
+
+class Balance(HTMLParser):
+    """Finds the tags of a page and whether each that opens is closed in its turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.sound = True
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        self.sound = self.sound and bool(self.open) and self.open.pop() == tag
+
+
+def test_every_tag_that_opens_is_closed_in_its_turn(report):
+    seen = Balance()
+    seen.feed(page(report))
+    assert seen.sound
+    assert seen.open == []
+
+
+def test_no_text_from_outside_becomes_markup(report):
+    text = page(report)
+    seen = Balance()
+    seen.feed(text)
+    assert "script" not in seen.tags
+    assert EVIL not in text
+    for kind in ("exam", "group", "left", "right", "alphabet", "name", "method", "data", "set", "9"):
+        assert f"{kind} &lt;script&gt;" in text, kind
+
+
+def test_pictures_are_data_of_the_page(report):
+    sources = re.findall(r'src="data:image/png;base64,([^"]+)"', page(report))
+    assert len(sources) == 2
+    for source in sources:
+        with Image.open(io.BytesIO(base64.b64decode(source))) as image:
+            assert list(image.convert("L").tobytes()) == [0, 255, 255, 0]
+
+
+def test_each_figure_comes_in_light_and_dark(report):
+    text = page(report)
+    light = re.findall(r'<img alt="training" src="data:image/svg\+xml;base64,([^"]+)"', text)
+    dark = re.findall(r'prefers-color-scheme: dark\)" srcset="data:image/svg\+xml;base64,([^"]+)"', text)
+    assert len(light) == len(dark) == 1
+    assert light != dark
+    assert base64.b64decode(light[0]).startswith(b"<?xml")
+
+
+def test_a_wrong_answer_is_said_to_be_one(report):
+    assert '<span class="wrong">wrong</span>; target similar, predicted dissimilar, score 0.2500' in page(report)
+
+
+def test_a_run_without_metrics_has_a_page_without_a_curve(report):
+    assert 'alt="training"' not in page(replace(report, steps=()))
+
+
+def test_the_same_report_is_the_same_page(report):
+    assert page(report) == page(report)
+
+
+def test_page_is_written_into_a_new_folder(report):
+    write_page(report)
+    assert report.page.read_text(encoding="utf-8") == page(report)
+
+
+def test_a_page_is_named_like_one(tmp_path):
+    check_page(tmp_path / "page.HTML")
+    check_page(None)
+    with pytest.raises(BadInput, match="does not end like a page"):
+        check_page(tmp_path / "page.png")
