@@ -6,7 +6,7 @@ from rich.text import Text
 
 from omnitwin.exam_reports import EvalReport, ExamReport, Group, Measure
 from omnitwin.view.console import clean, say
-from omnitwin.view.pictures import cut, draw_pairs
+from omnitwin.view.pictures import draw_pairs
 from omnitwin.view.words import percent, trained
 
 LABELS = {
@@ -98,7 +98,7 @@ def _show_measures(exam: ExamReport, report: EvalReport, console: Console) -> No
         )
         console.print(text, soft_wrap=True)
     else:
-        table = _table(console, "figure", "value", "95 % interval")
+        table = _table("figure", "value", "95 % interval")
         for measure in exam.measures:
             table.add_row(measure_label(measure, exam), value(measure), interval(measure))
         console.print(table)
@@ -124,7 +124,7 @@ def measure_label(measure: Measure, exam: ExamReport) -> str:
 def _show_groups(exam: ExamReport, console: Console) -> None:
     if not exam.groups:
         return
-    table = _table(console, exam.grouped_by, *group_headings(exam))
+    table = _table(exam.grouped_by, *group_headings(exam))
     for group in exam.groups:
         table.add_row(clean(group.name), *group_cells(group))
     console.print(table)
@@ -142,7 +142,7 @@ def group_cells(group: Group) -> list[str]:
 
 
 def _show_published(exam: ExamReport, console: Console) -> None:
-    table = _table(console, "published", "error", "source", "trained on", figures=False)
+    table = _table("published", "error", "source", "trained on", figures=False)
     for line in exam.published:
         table.add_row(line.name, percent(line.error), line.source, line.trained_on)
     console.print(table)
@@ -161,14 +161,15 @@ def _show_roc(exam: ExamReport, console: Console) -> None:
     """TAR by FAR as columns of blocks, FAR on a log scale."""
     assert exam.curves is not None
     unicode = console.encoding.startswith("utf")
-    fars = [LOWEST_FAR ** (1 - (column + 0.5) / ROC_COLUMNS) for column in range(ROC_COLUMNS)]
+    columns = max(4, min(ROC_COLUMNS, console.width - 8) // 4 * 4)  # four powers of ten
+    fars = [LOWEST_FAR ** (1 - (column + 0.5) / columns) for column in range(columns)]
     heights = [8 * ROC_LINES * _tar(exam, far) for far in fars]
     for line in range(ROC_LINES, 0, -1):
         marks = [BLOCKS[max(0, min(8, round(height - 8 * (line - 1))))] for height in heights]
         row = "".join(marks if unicode else ("#" if mark in BLOCKS[4:] else " " for mark in marks))
         tar = {ROC_LINES: "TAR 1 ", 1: "    0 "}.get(line, "      ")
         say(console, f"{tar}|{row}|")
-    ends = "".join(f"{text:<{ROC_COLUMNS // 4}}" for text in ("1e-4", "1e-3", "1e-2", "0.1"))
+    ends = "".join(f"{text:<{columns // 4}}" for text in ("1e-4", "1e-3", "1e-2", "0.1"))
     say(console, f"  FAR  {ends}1")
 
 
@@ -183,8 +184,8 @@ def _tar(exam: ExamReport, far: float) -> float:
     return tars[before] + min(1.0, max(0.0, part)) * (tars[after] - tars[before])
 
 
-def _table(console: Console, *headings: str, figures: bool = True) -> Table:
+def _table(*headings: str, figures: bool = True) -> Table:
     table = Table()
     for number, heading in enumerate(headings):
-        table.add_column(heading, overflow=cut(console), justify="left" if number == 0 or not figures else "right")
+        table.add_column(heading, overflow="fold", justify="left" if number == 0 or not figures else "right")
     return table
