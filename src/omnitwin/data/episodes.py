@@ -33,20 +33,29 @@ def draw_episodes(
 
     Drawers are told apart by number; across alphabets one number need not be one person.
     """
-    row_CH = drawing_rows(packed)
-    classes, hands = row_CH.shape
-    if shot + 1 > hands:
-        raise BadInput(f"{packed.name} has {hands} drawers; {shot} shots and a query need {shot + 1}", "")
-    group_C = packed.alphabet_C.cpu() if scope == "alphabet" else torch.zeros(classes, dtype=torch.int64)
-    groups = [members for members in _members(group_C) if len(members) >= way]
-    if not groups:
-        raise BadInput(f"{packed.name} has no {scope} of {way} characters", "Use a smaller --way, or --scope any.")
+    row_CH, groups = choices(packed, way, shot, scope)
+    hands = row_CH.shape[1]
     group_E = torch.randint(len(groups), (count,), generator=generator)
     class_EW = torch.stack([groups[group][_pick(len(groups[group]), way, generator)] for group in group_E.tolist()])
     hand_EK = torch.stack([_pick(hands, shot + 1, generator) for _ in range(count)])
     answer_E = torch.randint(way, (count,), generator=generator)
     query_E = row_CH[class_EW.gather(1, answer_E[:, None])[:, 0], hand_EK[:, -1]]
     return Episodes(query_E, row_CH[class_EW[:, :, None], hand_EK[:, None, :-1]], answer_E)
+
+
+def choices(packed: PackedSet, way: int, shot: int, scope: str) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Drawing rows (C, H), and the groups of classes that an episode's ways may come from; BadInput where none may."""
+    row_CH = drawing_rows(packed)
+    classes, hands = row_CH.shape
+    if shot + 1 > hands:
+        raise BadInput(
+            f"{packed.name} has {hands} drawers; {shot} shots and a query need {shot + 1}", "Use a smaller --shot."
+        )
+    group_C = packed.alphabet_C.cpu() if scope == "alphabet" else torch.zeros(classes, dtype=torch.int64)
+    groups = [members for members in _members(group_C) if len(members) >= way]
+    if not groups:
+        raise BadInput(f"{packed.name} has no {scope} of {way} characters", "Use a smaller --way, or --scope any.")
+    return row_CH, groups
 
 
 def drawing_rows(packed: PackedSet) -> torch.Tensor:

@@ -19,13 +19,14 @@ from safetensors import SafetensorError, safe_open
 
 from omnitwin import tensorfile
 from omnitwin.data.episodes import Episodes
-from omnitwin.data.omniglot import Archive, decode_png, folder_members, zip_members
+from omnitwin.data.omniglot import DAMAGED, Archive, decode_png, folder_members, zip_members
 from omnitwin.data.packed import PackedSet
 from omnitwin.errors import DatasetCorrupt
 
 RUNS, TRIALS = 20, 20  # and as many examples in a run as trials
 ENDINGS = (".png", ".txt")
 FORMAT, FORMAT_VERSION = "omnitwin-official-runs", 1
+TENSORS = ("query_RT", "support_RW", "answer_RT")
 MEMBER = re.compile(r"run(?P<run>\d\d)/(test/item\d\d\.png|training/class\d\d\.png|class_labels\.txt)")
 
 
@@ -39,6 +40,7 @@ class RunsArchive(Archive):
 ARCHIVE = RunsArchive(
     name="official runs",
     stem="all_runs",
+    folder="one-shot-classification/",
     md5="e8996daecdf12afeeb4a53a179f06b19",
     fingerprint="08bf133ba4f163b5ddf77940a2e89e8ca03c2382615fb3abf37b337b64f13e82",
 )
@@ -81,6 +83,11 @@ def decode_runs(path: Path, test: PackedSet, advance: Callable[[int], None]) -> 
     return OfficialRuns(torch.tensor(queries), torch.tensor(supports), torch.tensor(answers))
 
 
+def holds_runs(path: Path) -> bool:
+    """Whether a zip is one of official runs, by the names in it."""
+    return any(MEMBER.fullmatch(name.removeprefix(f"{ARCHIVE.stem}/")) for name, _ in zip_members(path, ENDINGS))
+
+
 def fingerprint(images: dict[str, Pixels], labels: dict[str, list[tuple[str, str]]]) -> str:
     """SHA-256 of all pixels (paper 1, ink 0) in the order of their names, then of the names of all pairs."""
     total = hashlib.sha256()
@@ -105,21 +112,30 @@ def _read(path: Path, advance: Callable[[int], None]) -> tuple[dict[str, Pixels]
             advance(1)
         else:
             run = match["run"]
-            lines = [line.split() for line in read().decode("ascii", errors="replace").splitlines() if line.strip()]
+            lines = [line.split() for line in _text(read, f"{path}: {name}").splitlines() if line.strip()]
             if not all(len(line) == 2 for line in lines):
                 raise DatasetCorrupt(f"{path}: {name} is no list of pairs")
             labels[run] = [(query, example) for query, example in lines]
     return images, labels
 
 
+def _text(read: Callable[[], bytes], where: str) -> str:
+    try:
+        return read().decode("ascii", errors="replace")
+    except DAMAGED as error:
+        raise DatasetCorrupt(f"{where} cannot be read: {error}") from error
+
+
 def save_runs(path: Path, runs: OfficialRuns, test: PackedSet) -> None:
+    tensors = {name: getattr(runs, name).to(torch.int32) for name in TENSORS}
     record = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "fingerprint": ARCHIVE.fingerprint,
         "test": test.fingerprint,
+        "crc32": tensorfile.checksum(tensors.values()),
     }
-    tensorfile.save_tensors(path, {name: tensor.to(torch.int32) for name, tensor in vars(runs).items()}, record)
+    tensorfile.save_tensors(path, tensors, record)
 
 
 def load_runs(path: Path, test: PackedSet) -> OfficialRuns:
@@ -130,10 +146,22 @@ def load_runs(path: Path, test: PackedSet) -> OfficialRuns:
             wanted = (FORMAT, FORMAT_VERSION, ARCHIVE.fingerprint, test.fingerprint)
             if tuple(record[name] for name in ("format", "format_version", "fingerprint", "test")) != wanted:
                 raise DatasetCorrupt(f"{path} does not hold the official runs of {test.name}")
-            runs = OfficialRuns(*(file.get_tensor(name).long() for name in ("query_RT", "support_RW", "answer_RT")))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
+        if not _possible(tensors, len(test)):
+            raise DatasetCorrupt(f"{path} holds runs that cannot be")
+        if tensorfile.checksum(tensors.values()) != record["crc32"]:
+            raise DatasetCorrupt(f"{path} is damaged: its rows are not those that were written")
+        return OfficialRuns(**{name: tensor.long() for name, tensor in tensors.items()})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DatasetCorrupt(f"{path} cannot be read: {error}") from error
-    limits = ((runs.query_RT, len(test)), (runs.support_RW, len(test)), (runs.answer_RT, runs.support_RW.shape[-1]))
-    if any(tensor.dim() != 2 or tensor.min() < 0 or tensor.max() >= limit for tensor, limit in limits):
-        raise DatasetCorrupt(f"{path} holds runs that cannot be")
-    return runs
+
+
+def _possible(tensors: dict[str, torch.Tensor], images: int) -> bool:
+    """Whether shapes fit each other and every number points at something."""
+    query_RT, support_RW, answer_RT = (tensors[name] for name in TENSORS)
+    if query_RT.shape != answer_RT.shape or any(one.dim() != 2 or not one.numel() for one in tensors.values()):
+        return False
+    limits = ((query_RT, images), (support_RW, images), (answer_RT, support_RW.shape[1]))
+    return len(support_RW) == len(query_RT) and all(
+        int(one.min()) >= 0 and int(one.max()) < limit for one, limit in limits
+    )

@@ -33,10 +33,14 @@ MEMBER = re.compile(r"(?P<alphabet>[^/]+)/(?P<character>[^/]+)/(?P<file>\d+)_(?P
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """One of the official zips by its stem; md5 is that of the zip itself, fingerprint that of the pixels in it."""
+    """One of the official zips by its stem; md5 is that of the zip itself, fingerprint that of the pixels in it.
+
+    folder: where the official address has it, below the one that has the two sets.
+    """
 
     name: str
     stem: str
+    folder: str = ""
     md5: str
     fingerprint: str
 

@@ -7,7 +7,6 @@ metadata key `omnitwin` a JSON record with the names, the fingerprint of the pix
 """
 
 import hashlib
-import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -116,7 +115,7 @@ def save_packed(path: Path, packed: PackedSet) -> None:
         "class_names": packed.class_names,
         "alphabet_names": packed.alphabet_names,
         "fingerprint": packed.fingerprint,
-        "crc32": _checksum(tensors),
+        "crc32": tensorfile.checksum(tensors[name] for name in TENSORS),
     }
     tensorfile.save_tensors(path, tensors, record)
 
@@ -141,7 +140,7 @@ def load_packed(path: Path) -> PackedSet:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in TENSORS}
-        if _checksum(tensors) != record["crc32"]:
+        if tensorfile.checksum(tensors[name] for name in TENSORS) != record["crc32"]:
             raise DatasetCorrupt(f"{path} is damaged: its pixels or ids are not those that were written")
         bits_NP = tensors["bits_NP"].numpy()
         height, width = record["height"], record["width"]
@@ -159,14 +158,6 @@ def load_packed(path: Path) -> PackedSet:
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DatasetCorrupt(f"{path} cannot be read: {error}") from error
-
-
-def _checksum(tensors: dict[str, torch.Tensor]) -> int:
-    """CRC-32 of all tensors: finds damage, and costs a fifth of loading (the fingerprint would cost more than that)."""
-    total = 0
-    for name in TENSORS:
-        total = zlib.crc32(tensors[name].numpy().data, total)
-    return total
 
 
 def check_pairable(packed: PackedSet) -> None:

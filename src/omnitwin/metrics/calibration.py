@@ -12,7 +12,8 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BINS = 15  # of equal width, for the reliability curve and ECE (Guo et al. 2017, sec. 2)
-STEPS = 50  # of Newton's method; it settles in under 10
+STEPS = 100  # of Newton's method; it settles in about 10
+DONE = 1e-10  # largest change that is no longer worth a step
 RIDGE = 1e-9  # keeps a step finite where all logits are equal
 STEEPEST = 1e3  # of 1 / temperature: beyond, the score carries no more than right and wrong
 FLATTEST = 1e-3
@@ -44,21 +45,31 @@ def fit_calibration(logit_B: Array, similar_B: Array, dissimilar_B: Array) -> di
     if spread == 0 or not np.isfinite(spread):
         return None
     x_B = (logit_B - middle) / spread
-    slope, bias = 1.0, 0.0
+    fitted_2 = np.array([1.0, 0.0])  # slope and bias
+    loss = _cross_entropy(fitted_2, x_B, weight_B, target_B)
     for _ in range(STEPS):
-        p_B = sigmoid(slope * x_B + bias)
+        p_B = sigmoid(fitted_2[0] * x_B + fitted_2[1])
         error_B, curvature_B = weight_B * p_B - target_B, weight_B * p_B * (1 - p_B)
-        gradient = np.array([error_B @ x_B, error_B.sum()])
+        gradient_2 = np.array([error_B @ x_B, error_B.sum()])
         off = curvature_B @ x_B
-        hessian = np.array([[curvature_B @ x_B**2 + RIDGE, off], [off, curvature_B.sum() + RIDGE]])
-        step = np.clip(np.linalg.solve(hessian, gradient), -5, 5)
-        slope, bias = slope - step[0], bias - step[1]
-        if abs(step).max() < 1e-10:
+        hessian_22 = np.array([[curvature_B @ x_B**2 + RIDGE, off], [off, curvature_B.sum() + RIDGE]])
+        step_2 = np.linalg.solve(hessian_22, gradient_2)
+        while (there := _cross_entropy(fitted_2 - step_2, x_B, weight_B, target_B)) > loss and abs(step_2).max() > DONE:
+            step_2 /= 2  # a whole step can lead too far where scores have long tails
+        fitted_2, loss = fitted_2 - step_2, min(loss, there)
+        if abs(step_2).max() < DONE:
             break
+    slope, bias = fitted_2
     scale = slope / spread
     if not FLATTEST < scale < STEEPEST:
         return None
     return {"temperature": float(1 / scale), "bias": float(bias - scale * middle)}
+
+
+def _cross_entropy(fitted_2: Array, x_B: Array, weight_B: Array, target_B: Array) -> float:
+    """Mean cross-entropy of the targets; log(1 + e^z) - target z, without overflow."""
+    z_B = fitted_2[0] * x_B + fitted_2[1]
+    return float(weight_B @ np.logaddexp(0, z_B) - target_B @ z_B)
 
 
 def best_threshold(probability_B: Array, similar_B: Array, dissimilar_B: Array) -> float:

@@ -57,7 +57,7 @@ def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups
 def student_975(freedom: int) -> float:
     """97.5 % quantile of Student's t for 1 or more degrees of freedom, to 0.1 % from 3 on.
 
-    Exact for 1 and 2; else the expansion of Fisher and Cornish (Abramowitz and Stegun, 26.7.5).
+    Exact for 1 and 2; else the expansion of Fisher and Cornish 1960 (four of its terms: Abramowitz and Stegun, 26.7.5).
     """
     if freedom == 1:
         return math.tan(math.pi * (0.5 - OUTSIDE / 2))
@@ -69,6 +69,7 @@ def student_975(freedom: int) -> float:
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+        (27 * z**11 + 339 * z**9 + 930 * z**7 - 1782 * z**5 - 765 * z**3 + 17955 * z) / 368640,
     )
     return z + math.fsum(term / freedom**power for power, term in enumerate(terms, 1))
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-NODES = 1.25  # nodes a side of a distance map per pixel: no drawing reaches further from its own centre
+NODES = 1.4  # nodes a side of a distance map per pixel of the image: further out, ink counts as on the map's edge
 MAPS_AT_ONCE = 32
 
 
@@ -72,8 +72,10 @@ class HausdorffBaseline:
         grid_G = torch.arange(nodes, dtype=torch.float32, device=ink_BSS.device) - nodes // 2
         mass_B = grey_BSS.sum((1, 2))
         row_B, column_B = grey_BSS.sum(2) @ along_S / mass_B, grey_BSS.sum(1) @ along_S / mass_B
-        rows_BSG = along_S[None, :, None] - row_B[:, None, None] - grid_G  # from node to pixel
-        columns_BSG = along_S[None, :, None] - column_B[:, None, None] - grid_G
+        rows_BS, columns_BS = (
+            (along_S - middle_B[:, None]).clamp(-(nodes // 2), nodes // 2) for middle_B in (row_B, column_B)
+        )
+        rows_BSG, columns_BSG = rows_BS[..., None] - grid_G, columns_BS[..., None] - grid_G  # from node to pixel
         row_shares_BSG, column_shares_BSG = ((1 - part.abs()).clamp(0) for part in (rows_BSG, columns_BSG))
         shares_BGG = row_shares_BSG.transpose(1, 2) @ grey_BSS @ column_shares_BSG / mass_B[:, None, None]
         return torch.stack([shares_BGG.flatten(1), _distances(ink_BSS, rows_BSG, columns_BSG)], 1).half()

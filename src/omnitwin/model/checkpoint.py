@@ -4,6 +4,7 @@ weights.safetensors holds the network's tensors and, under the single metadata k
 equal weights therefore give equal bytes. state.safetensors holds what only `--resume` needs. Neither is ever pickled.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -55,7 +56,9 @@ class Description:
         if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
             raise ValueError(f"a threshold, calibration or metric out of range: {numbers}")
         if self.calibration is not None and (
-            self.calibration.keys() != {"temperature", "bias"} or not self.calibration["temperature"] > 0
+            self.calibration.keys() != {"temperature", "bias"}
+            or not all(math.isfinite(number) for number in self.calibration.values())
+            or not self.calibration["temperature"] > 0
         ):
             raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
         if (self.channels, self.ink) != (1, 0):

@@ -94,7 +94,8 @@ def _show_measures(exam: ExamReport, report: EvalReport, console: Console) -> No
         text = Text.assemble(
             f"{LABELS[measure.name].capitalize()} ",
             (value(measure), "bold"),
-            f" of {measure.n:,} {exam.unit} of {report.dataset} (95 % interval {interval(measure)}; {measure.method})",
+            f" of {measure.n:,} {exam.unit} of {clean(report.dataset)} "
+            f"(95 % interval {interval(measure)}; {measure.method})",
         )
         console.print(text, soft_wrap=True)
     else:
@@ -126,7 +127,7 @@ def _show_groups(exam: ExamReport, console: Console) -> None:
         return
     table = _table(exam.grouped_by, *group_headings(exam))
     for group in exam.groups:
-        table.add_row(clean(group.name), *group_cells(group))
+        table.add_row(Text(clean(group.name)), *group_cells(group))
     console.print(table)
 
 

@@ -4,6 +4,7 @@ Colours from Okabe and Ito's palette, told apart by the colour-blind; every titl
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from omnitwin.exam_reports import EvalReport, ExamReport, Reliability
 from omnitwin.files import replacing
 from omnitwin.reports import StepReport
+from omnitwin.view.console import clean
 from omnitwin.view.exams import value
 from omnitwin.view.figures import hardest_figure, pairs_figure
 
@@ -26,6 +28,7 @@ DARK_BLUE, DARK_ORANGE, DARK_GREEN = "#56B4E9", "#E69F00", "#2BC79A"
 SIZE = (5.2, 4.0)  # inches: the width of a thesis column
 RESOLUTION = 200  # dots an inch
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
+SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # as matplotlib makes them
 NEAREST = 1e-6  # to 0 and 1 that a DET curve is drawn, whose axes end at neither
 
 
@@ -60,13 +63,11 @@ def write_figures(report: EvalReport, folder: Path) -> None:
 
 
 def as_svg(figure: "Figure") -> str:
-    """A figure as SVG text, the same for the same figure."""
-    import matplotlib as mpl
-
+    """A figure as SVG text, the same for the same figure: ids, which matplotlib makes from addresses, are counted."""
     content = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "omnitwin"}):
-        figure.savefig(content, format="svg", metadata={"Date": None}, transparent=True)
-    return content.getvalue()
+    figure.savefig(content, format="svg", metadata={"Date": None}, transparent=True)
+    numbers: dict[str, str] = {}
+    return re.sub(SVG_ID, lambda found: numbers.setdefault(found[0], f"id{len(numbers)}"), content.getvalue())
 
 
 def training_plot(steps: Sequence[StepReport], dark: bool = False) -> "Figure":
@@ -98,6 +99,7 @@ def _drawn(dark: bool, draw: Callable[["Axes"], None], size: tuple[float, float]
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
         figure.draw_without_rendering()  # while the style holds: text takes its settings when it is laid out
+        figure.set_layout_engine("none")  # laid out once: doing it again would move everything a little
         return figure
 
 
@@ -109,6 +111,7 @@ def _style(dark: bool) -> Iterator[None]:
     style: dict[Any, Any] = {
         **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink),
         **dict.fromkeys(("axes.facecolor", "figure.facecolor", "savefig.facecolor"), paper),
+        "text.parse_math": False,  # a dollar sign in a name is one
         "font.size": 9.5,
         "axes.titlesize": 9.5,
         "axes.grid": True,
@@ -128,7 +131,7 @@ def _colours(dark: bool) -> tuple[str, str, str]:
 
 def _title(report: EvalReport, text: str) -> str:
     who = report.network.recipe if report.network else report.baseline
-    return f"{text}\n{who} on {report.dataset}"
+    return f"{text}\n{clean(f'{who} on {report.dataset}')}"
 
 
 def _roc(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") -> None:
@@ -206,6 +209,6 @@ def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -
     high = [max(0.0, 100 * end[1] - middle) for middle, end in zip(values, ends, strict=True)]
     places = range(len(groups))
     axes.errorbar(values, places, xerr=[low, high], fmt="o", color=_colours(dark)[0], markersize=4, linewidth=1)
-    axes.set_yticks(places, [group.name.replace("_", " ") for group in groups])
+    axes.set_yticks(places, [clean(group.name.replace("_", " ")) for group in groups])
     axes.set_xlabel(f"{measures[0].name.replace('_', ' ')}, % (95 % interval)")
     axes.set_title(_title(report, f"By alphabet, {exam.exam}, n = {exam.n:,} {exam.unit}"), loc="right")

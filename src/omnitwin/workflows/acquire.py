@@ -41,9 +41,7 @@ def _held_by(source: str | None) -> list[Archive]:
     if path.is_dir():
         named = [one for one in wanted if one.stem == path.name]
         return named or (wanted if any(place.exists() for place in _places(path, official.ARCHIVE)) else sets)
-    if path.name == f"{official.ARCHIVE.stem}.zip":
-        return [official.ARCHIVE]
-    held = omniglot.set_of_zip(path)
+    held = official.ARCHIVE if official.holds_runs(path) else omniglot.set_of_zip(path)
     if held is None:
         stems = " nor ".join(one.stem for one in sets)
         raise BadInput(f"{path} holds neither {stems}", "Give one of the Omniglot zips.")
@@ -80,7 +78,7 @@ def packed_path(one: Archive) -> Path:
 
 
 def _ensure(one: Archive, config: SourceConfig, reporter: Reporter) -> SetReport:
-    packed = load("omniglot", "test", config, reporter) if one is official.ARCHIVE else None
+    packed = _test_set(config, reporter) if one is official.ARCHIVE else None
     there = not config.force and (_load_sound_runs(packed) if packed else _load_sound(one)) is not None
     source = "packed before" if there else _bring(one, config, reporter)
     if isinstance(one, OmniglotSet):
@@ -118,6 +116,17 @@ def _load_sound_runs(test: PackedSet) -> OfficialRuns | None:
         return None
 
 
+def _test_set(config: SourceConfig, reporter: Reporter) -> PackedSet:
+    """The set whose drawings the official runs are; DatasetMissing where the source has the runs alone."""
+    test = omniglot.SETS["test"]
+    packed = _load_sound(test)
+    if packed is None and config.source is not None and not _is_url(config.source):
+        path = expand(config.source)
+        if not any(place.exists() for place in _places(path, test)) or path.is_file():
+            raise DatasetMissing(f"{path} holds runs of the drawings in {test.stem}.zip, which is not packed here yet")
+    return packed or load("omniglot", "test", config, reporter)
+
+
 def _bring(one: Archive, config: SourceConfig, reporter: Reporter) -> str:
     """Pack a set from where the config says, or from a zip fetched earlier; returns where it came from."""
     kept_zip = omniglot_folder() / f"{one.stem}.zip"
@@ -126,7 +135,8 @@ def _bring(one: Archive, config: SourceConfig, reporter: Reporter) -> str:
         _pack(kept_zip, one, config, reporter)
         return str(kept_zip)
     if remote:
-        url = (config.source or omniglot.OFFICIAL_URL).rstrip("/") + f"/{one.stem}.zip"
+        folder = f"{omniglot.OFFICIAL_URL}/{one.folder}" if config.source is None else config.source
+        url = f"{folder.rstrip('/')}/{one.stem}.zip"
         _fetch_and_pack(url, kept_zip, one, config, reporter)
         return url
     local = _find_local(expand(config.source or ""), one)
@@ -184,7 +194,7 @@ def _fetch_and_pack(url: str, kept_zip: Path, one: Archive, config: SourceConfig
 
 
 def _pack(path: Path, one: Archive, config: SourceConfig, reporter: Reporter) -> None:
-    test = None if isinstance(one, OmniglotSet) else load("omniglot", "test", config, reporter)
+    test = None if isinstance(one, OmniglotSet) else _test_set(config, reporter)
     with reporter.task(f"Checking and packing {one.stem}", one.images, "images") as advance:
         if isinstance(one, OmniglotSet):
             save_packed(packed_path(one), omniglot.decode(path, one, advance))

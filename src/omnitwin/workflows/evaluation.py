@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from omnitwin.config import EXAMS, EvalConfig
+from omnitwin.data.episodes import choices
+from omnitwin.data.official import OfficialRuns
 from omnitwin.data.packed import PackedSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.split import only_alphabets
@@ -47,8 +49,11 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     dataset = config.dataset or (description.dataset_family if description else "omniglot")
     original, seen = _images(config, dataset, description, reporter)
     exams = _applicable(config.exams, original, reporter)
+    runs = load_official(original, config.source, reporter) if "official" in exams else None
+    if "one-shot" in exams:
+        choices(original, config.way, config.shot, config.scope)  # what cannot be is said before minutes of other exams
     device = select_device(config.device)
-    precision = select_precision(config.precision, device)
+    precision = select_precision(config.precision, device) if network else "fp32"
     if network is not None and description is not None:
         packed = original.resized(description.recipe.image_size).to(device)
         scorer = Scorer(
@@ -69,7 +74,8 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     reports = []
     for exam in exams:
         begun, embedding = time.perf_counter(), scorer.embed_seconds
-        report = _take(exam, scorer, original, config, threshold, reporter)
+        reporter.note(f"Exam: {exam}")
+        report = _take(exam, scorer, original, runs, config, threshold)
         seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
         reports.append(replace(report, weights_sha256=subject.weights_sha256 if subject else None, seconds=seconds))
     return EvalReport(
@@ -92,9 +98,8 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
 
 
 def _take(
-    exam: str, scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float, reporter: Reporter
+    exam: str, scorer: Scorer, original: PackedSet, runs: OfficialRuns | None, config: EvalConfig, threshold: float
 ) -> ExamReport:
-    reporter.note(f"Exam: {exam}")
     if exam == "pairs":
         return random_pairs(scorer, original, config)
     if exam == "all-pairs":
@@ -103,7 +108,8 @@ def _take(
         return same_alphabet(scorer, original, config, threshold)
     if exam == "one-shot":
         return one_shot(scorer, original, config)
-    return official(scorer, original, load_official(original, config.source, reporter))
+    assert runs is not None
+    return official(scorer, original, runs)
 
 
 def _images(

@@ -100,7 +100,7 @@ class _Run:
             for iteration in range(first, self.recipe.iterations + 1):
                 self.pending.append((iteration, *self.trainer.step(iteration)))
                 self.done = iteration
-                if iteration % EVERY == 0 or iteration == self.recipe.iterations:
+                if self._exam_is_due():
                     self._examine()
                 now = time.monotonic()
                 stopped_by = stop() or ("time" if now - self.start >= (self.config.max_seconds or math.inf) else None)
@@ -165,8 +165,11 @@ class _Run:
             if step.held_out_eer is not None or step is steps[-1]:
                 show(step)
 
+    def _exam_is_due(self) -> bool:
+        return self.done % EVERY == 0 or self.done == self.recipe.iterations
+
     def _examine(self) -> HeldOutResult | None:
-        """The held-out exam of this iteration, taken once; a network better than all before is kept beside the last."""
+        """The held-out exam of this iteration, taken once; only those that are due, wherever a run stops, choose."""
         if self.exam is None or self.done in self.results:
             return self.results.get(self.done)
         result = self.exam.take(self.trainer.network)
@@ -174,7 +177,7 @@ class _Run:
             self.loss = float(self.pending[-1][1])
         if result is not None and math.isfinite(self.loss):
             self.results[self.done] = result
-            if self.best is None or result.eer < self.best.metrics[HELD_OUT_EER]:
+            if self._exam_is_due() and (self.best is None or result.eer < self.best.metrics[HELD_OUT_EER]):
                 self.best = self._description(result)
                 save_checkpoint(self.output / BEST_FILE, self.trainer.network, self.best)
         return result
