@@ -6,15 +6,21 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import torch
 from local_server import Serve, serving
-from omniglot_like import FakeOmniglot, write_fake_omniglot
+from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, FakeOmniglot, write_fake_omniglot
 
-from omnitwin.data import omniglot, synthetic
+from omnitwin.data import official, omniglot, synthetic
 from omnitwin.data.packed import PackedSet
 
 TEST_DATA = "OMNITWIN_TEST_DATA"
 TEST_NETWORK = "OMNITWIN_TEST_NETWORK"
 UNWANTED_VARIABLES = ("OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One thread: tensors this small gain nothing from more, and lose tenfold where others use the cores too."""
+    torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,8 +41,6 @@ def _wants(items: list[pytest.Item], marker: str) -> bool:
 
 
 def _has_cuda() -> bool:
-    import torch
-
     return torch.cuda.is_available()
 
 
@@ -79,8 +83,11 @@ def fake_files(tmp_path_factory: pytest.TempPathFactory) -> FakeOmniglot:
 
 @pytest.fixture
 def fake_omniglot(fake_files: FakeOmniglot, monkeypatch: pytest.MonkeyPatch) -> FakeOmniglot:
-    """Two small sets in Omniglot's layout, which omnitwin takes for the real ones."""
+    """Two small sets and some runs in Omniglot's layout, which omnitwin takes for the real ones."""
     monkeypatch.setattr(omniglot, "SETS", fake_files.sets)
+    monkeypatch.setattr(official, "ARCHIVE", fake_files.runs)
+    monkeypatch.setattr(official, "RUNS", len(RUN_DRAWERS))
+    monkeypatch.setattr(official, "TRIALS", len(RUN_ANSWERS))
     return fake_files
 
 

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,14 @@ from PIL import Image, ImageDraw
 from omnitwin.cli import main
 from omnitwin.config import SMALL, TrainConfig
 from omnitwin.data import synthetic
+from omnitwin.metrics import resampling
+from omnitwin.workflows import exam_curves, heldout
 
 COLUMNS = 100  # of the pretended terminal, whatever terminal the tests run in
-FEW_ALPHABETS = {"training": 2, "test": 2}  # the full synthetic sets take a second to draw
+FEW_ALPHABETS = {"training": 7, "test": 2}  # the full synthetic sets take a second to draw; 5 are held out
+FEW_CHARACTERS = 6  # in each of them
+FEW_HELD_OUT = 60  # images of the exam during training
+FEW_REPLICATES = 50  # of a bootstrap
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,16 @@ def fixed_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def few_alphabets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "ALPHABETS", FEW_ALPHABETS)
+def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    do_little_work(monkeypatch)
+
+
+def do_little_work(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(synthetic, "ALPHABETS", FEW_ALPHABETS)
+    patch.setattr(synthetic, "CHARACTERS", FEW_CHARACTERS)
+    patch.setattr(heldout, "MOST_IMAGES", FEW_HELD_OUT)
+    for name in ("class_replicates", "group_replicates"):
+        patch.setattr(exam_curves, name, partial(getattr(resampling, name), count=FEW_REPLICATES))
 
 
 @pytest.fixture
@@ -71,7 +85,7 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     output = tmp_path_factory.mktemp("trained") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthetic, "ALPHABETS", FEW_ALPHABETS)
+        do_little_work(patch)
         recipe = replace(SMALL, iterations=3, batch_size=8)
         training.train(TrainConfig(recipe=recipe, dataset="synthetic", precision="fp32", output=output))
     return output

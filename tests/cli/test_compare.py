@@ -1,11 +1,12 @@
 """`omnitwin compare`: two files, one answer, and an exit code that never says `different` of a failure."""
 
 import json
+import math
 
 import pytest
 import torch
+from checkpoints import record_of, written_anew
 from PIL import Image
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 ALWAYS, NEVER = "0.000001", "0.999999"  # thresholds that a hardly trained network, always near one half, tells apart
@@ -13,18 +14,6 @@ ALWAYS, NEVER = "0.000001", "0.999999"  # thresholds that a hardly trained netwo
 
 def comparison(run, *words):
     return json.loads(run("compare", *words, "--json").out)
-
-
-def record_of(path):
-    with safe_open(path, framework="pt") as file:
-        return json.loads(file.metadata()["omnitwin"])
-
-
-def written_anew(source, path, *, record=None, tensors=None):
-    """A checkpoint with some fields of its record and some tensors replaced; None takes one away."""
-    changed = {**record_of(source), **(record or {})}
-    held = {name: tensor for name, tensor in {**load_file(source), **(tensors or {})}.items() if tensor is not None}
-    save_file(held, path, metadata={"omnitwin": json.dumps(changed)})
 
 
 def text_file(path, source):
@@ -56,7 +45,7 @@ def another_format(path, source):
 
 
 def another_version(path, source):
-    written_anew(source, path, record={"format_version": 2})
+    written_anew(source, path, record={"format_version": 3})
 
 
 def unknown_encoder(path, source):
@@ -107,6 +96,22 @@ def threshold_of_words(path, source):
     written_anew(source, path, record={"threshold": "high"})
 
 
+def calibration_without_a_bias(path, source):
+    written_anew(source, path, record={"calibration": {"temperature": 2.0}})
+
+
+def calibration_that_turns_scores_round(path, source):
+    written_anew(source, path, record={"calibration": {"temperature": -2.0, "bias": 0.0}})
+
+
+def calibration_that_is_no_number(path, source):
+    written_anew(source, path, record={"calibration": {"temperature": 2.0, "bias": math.nan}})
+
+
+def held_out_that_is_no_name(path, source):
+    written_anew(source, path, record={"held_out": [7]})
+
+
 BAD_CHECKPOINTS = [
     text_file,
     empty_file,
@@ -128,6 +133,10 @@ BAD_CHECKPOINTS = [
     training_state,
     pytest.param(foreign_with_a_record_of_its_own),
     pytest.param(threshold_of_words),
+    calibration_without_a_bias,
+    calibration_that_turns_scores_round,
+    calibration_that_is_no_number,
+    held_out_that_is_no_name,
 ]
 
 
@@ -203,10 +212,48 @@ def test_json_tells_the_verdict_and_who_gave_it(run, trained, images):
     assert (report["same"], report["threshold"]) == (True, float(ALWAYS))
     assert 0 < report["probability"] < 1
     assert (report["checkpoint"], report["recipe"], report["iteration"]) == (
-        str(trained / "weights.safetensors"),
+        str(trained / "best.safetensors"),
         "small",
         3,
     )
+
+
+def test_the_best_network_of_a_run_answers_where_it_has_one(run, trained, images):
+    """`best` is what the held-out alphabets chose; without one it is the last."""
+    assert comparison(run, *images)["checkpoint"] == str(trained / "best.safetensors")
+    (trained / "best.safetensors").unlink()
+    assert comparison(run, *images)["checkpoint"] == str(trained / "weights.safetensors")
+
+
+def test_a_calibrated_probability_is_that_of_the_logit_through_temperature_and_bias(run, trained, images, tmp_path):
+    """Platt 1999: sigmoid(logit / T + b), with the logit of the probability that is told without a calibration."""
+    plain = comparison(run, *images)
+    record = {"calibration": {"temperature": 0.5, "bias": 0.25}, "threshold": 0.3}
+    written_anew(trained / "best.safetensors", tmp_path / "calibrated.safetensors", record=record)
+    fitted = comparison(run, *images, "--checkpoint", tmp_path / "calibrated.safetensors")
+    logit = math.log(plain["probability"] / (1 - plain["probability"]))
+    assert fitted["probability"] == pytest.approx(1 / (1 + math.exp(-(logit / 0.5 + 0.25))), abs=1e-6)
+    assert (plain["calibrated"], fitted["calibrated"], fitted["threshold"]) == (False, True, 0.3)
+
+
+def test_text_calls_a_probability_calibrated_just_where_it_is(run, trained, images, tmp_path):
+    record = {"calibration": {"temperature": 0.5, "bias": 0.25}}
+    written_anew(trained / "best.safetensors", tmp_path / "calibrated.safetensors", record=record)
+    assert "calibrated" not in run("compare", *images, "--exit-zero").out
+    assert "calibrated probability" in run(
+        "compare", *images, "--exit-zero", "--checkpoint", tmp_path / "calibrated.safetensors"
+    ).out.replace(str(tmp_path), "")
+
+
+def test_a_checkpoint_of_the_first_format_is_read_and_answers_the_same(run, trained, images, tmp_path):
+    """Version 1 had no held-out alphabets and its recipe no `holdout`; its probability was the logit's own."""
+    record = record_of(trained / "weights.safetensors")
+    del record["held_out"], record["recipe"]["holdout"]
+    old = tmp_path / "old.safetensors"
+    tensors = load_file(trained / "weights.safetensors")
+    save_file(tensors, old, metadata={"omnitwin": json.dumps(record | {"format_version": 1, "calibration": None})})
+    answer, today = comparison(run, *images, "--checkpoint", old), comparison(run, *images)
+    assert (answer["probability"], answer["calibrated"]) == (today["probability"], False)
 
 
 @pytest.mark.usefixtures("trained")

@@ -20,7 +20,8 @@ def test_demo_trains_and_measures_without_the_network(run, monkeypatch):
     monkeypatch.setenv("OMNITWIN_OFFLINE", "1")
     outcome = run("demo", "--iterations", 2)
     assert outcome.code == 0
-    assert "random pairs of synthetic/test" in outcome.out
+    assert "750 random pairs of different images" in outcome.out
+    assert "of 750 pairs of synthetic/test" in outcome.out
     assert outcome.out.count("Target: ") == 6
     assert "2 iterations" in outcome.err
 

@@ -13,6 +13,7 @@ def test_download_says_what_it_fetched_and_then_has_nothing_to_do(run, fake_omni
     first = run("download", "--from", fake_omniglot.zip_of("training").parent)
     assert first.code == 0
     assert "training: fetched; 2 alphabets, 3 characters, 60 drawings, verified" in first.out
+    assert "official runs: fetched; 1 alphabets, 2 characters, 8 drawings, verified" in first.out
     second = run("download")
     assert second.code == 0
     assert second.out.endswith("Nothing to do.\n")
@@ -24,6 +25,7 @@ def test_download_prints_json(run, fake_omniglot):
     assert [(one["name"], one["fetched"], one["images"]) for one in sets] == [
         ("training", True, 60),
         ("test", True, 60),
+        ("official runs", True, 8),
     ]
 
 
@@ -45,6 +47,14 @@ def test_offline_download_exits_3_with_what_to_do(run, monkeypatch, fake_omniglo
     assert "--from" in outcome.complaint()
 
 
+def test_one_zip_of_the_runs_is_taken_where_the_test_set_is_there(run, fake_omniglot):
+    assert run("download", "--from", fake_omniglot.zip_of("test")).code == 0
+    outcome = run("download", "--from", fake_omniglot.zip_of("official runs"))
+    assert outcome.code == 0
+    assert "official runs: fetched" in outcome.out
+    assert "Nothing to do." not in outcome.out
+
+
 def test_a_source_that_is_not_there_exits_2(run, tmp_path):
     outcome = run("download", "--from", tmp_path / "nowhere")
     assert outcome.code == 2
@@ -53,12 +63,18 @@ def test_a_source_that_is_not_there_exits_2(run, tmp_path):
 
 def test_train_and_eval_fetch_what_is_missing_and_say_so(run, fake_omniglot, monkeypatch):
     monkeypatch.setenv("OMNITWIN_MIRROR", str(fake_omniglot.zip_of("training").parent))
-    trained = run("train", "--recipe", "small", "--iterations", 1, "--batch-size", 4, "--device", "cpu", "--name", "a")
+    small = ("--recipe", "small", "--holdout", 0, "--iterations", 1, "--batch-size", 4)
+    trained = run("train", *small, "--device", "cpu", "--name", "a")
     assert trained.code == 0
-    assert "packing the training set: 60 images" in trained.err
+    assert "packing images_background: 60 images" in trained.err
     measured = run("eval", "--batches", 1, "--batch-size", 4, "--device", "cpu")
     assert measured.code == 0
-    assert "packing the test set: 60 images" in measured.err
+    assert "packing images_evaluation: 60 images" in measured.err
+    assert "all_runs" not in measured.err
+    official = run("eval", "--exam", "official", "--device", "cpu")
+    assert official.code == 0
+    assert "packing all_runs: 8 images" in official.err
+    assert "of 4 trials of omniglot/test" in official.out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")

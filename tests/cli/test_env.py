@@ -10,7 +10,7 @@ import pytest
 
 import omnitwin
 
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "typer", "rich", "platformdirs")
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
 
 
 def environment(run, *words):

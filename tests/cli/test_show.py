@@ -25,14 +25,14 @@ def test_without_a_number_shows_8_images_and_the_examples_10_pairs(run):
 
 
 def test_no_image_is_shown_twice(run):
-    labels = [label for label in (each["label"] for each in shown(run, "--images", 800, "--pairs", 0)["images"])]
-    assert len(set(labels)) == 800  # all there are: 2 alphabets of 20 characters by 20 hands
+    labels = [label for label in (each["label"] for each in shown(run, "--images", 840, "--pairs", 0)["images"])]
+    assert len(set(labels)) == 840  # all there are: 7 alphabets of 6 characters by 20 hands
 
 
 def test_more_images_than_there_are_is_refused(run):
-    outcome = run(*SHOW, "--images", 801)
+    outcome = run(*SHOW, "--images", 841)
     assert outcome.code == 2
-    assert "800 images" in outcome.complaint()
+    assert "840 images" in outcome.complaint()
 
 
 def test_similar_pairs_show_one_character_by_two_hands_and_others_two_characters(run):

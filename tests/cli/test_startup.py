@@ -6,7 +6,7 @@ import sys
 
 from omnitwin.cli import COMMANDS
 
-HEAVY = ["torch", "torchvision", "numpy", "PIL"]
+HEAVY = ["torch", "torchvision", "numpy", "PIL", "matplotlib"]
 PROGRAM = f"""
 import io, json, os, sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -38,18 +38,28 @@ def test_help_version_and_completion_import_nothing_heavy():
     tab = {"_OMNITWIN_COMPLETE": "complete_bash", "COMP_WORDS": "omnitwin tr", "COMP_CWORD": "1"}
     option = {"COMP_WORDS": "omnitwin train --recipe s", "COMP_CWORD": "3"}
     run = {"COMP_WORDS": "omnitwin compare --checkpoint ", "COMP_CWORD": "3"}
-    answers = calls(*([words, {}] for words in helps), [[], tab], [[], tab | option], [[], tab | run])
+    exam = {"COMP_WORDS": "omnitwin eval --exam o", "COMP_CWORD": "3"}
+    again = {"COMP_WORDS": "omnitwin eval --exam pairs --exam a", "COMP_CWORD": "5"}
+    tabs = [[[], tab | words] for words in ({}, option, run, exam, again)]
+    answers = calls(*([words, {}] for words in helps), *tabs)
     assert [heavy for _, _, heavy in answers] == [[]] * len(answers)
     assert [code for code, _, _ in answers] == [0] * len(answers)
-    assert [text.split() for _, text, _ in answers[-3:]] == [["train"], ["small"], []]
+    assert [text.split() for _, text, _ in answers[-5:]] == [
+        ["train"],
+        ["small"],
+        [],
+        ["one-shot", "official"],
+        ["all-pairs", "all"],
+    ]
 
 
 def test_wrong_words_import_nothing_heavy():
-    answers = calls([["train", "--max-time", "soon"], {}], [["eval", "--batches", "0"], {}], [["trian"], {}])
-    assert [(code, heavy) for code, _, heavy in answers] == [(2, [])] * 3
+    wrong = (["train", "--max-time", "soon"], ["eval", "--batches", "0"], ["trian"])
+    answers = calls(*([words, {}] for words in wrong))
+    assert [(code, heavy) for code, _, heavy in answers] == [(2, [])] * len(wrong)
 
 
-def test_compare_needs_no_torchvision(trained, images):
+def test_compare_needs_neither_torchvision_nor_matplotlib(trained, images):
     [(code, text, heavy)] = calls([["compare", *map(str, images), "--exit-zero"], {}])
     assert code == 0
     assert "probability" in text

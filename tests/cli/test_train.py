@@ -7,7 +7,7 @@ import signal
 
 import pytest
 import torch
-from safetensors import safe_open
+from checkpoints import record_of
 
 from omnitwin.cli.options import parse_duration
 from omnitwin.cli.stop import StopButton
@@ -17,7 +17,7 @@ from omnitwin.errors import BadInput
 from omnitwin.workflows.trainer import Trainer
 
 QUICK = ("train", "--recipe", "small", "--dataset", "synthetic", "--batch-size", "8", "--precision", "fp32")
-RUN_FILES = {"config.json", "metrics.jsonl", "state.safetensors", "weights.safetensors"}
+RUN_FILES = {"best.safetensors", "config.json", "metrics.jsonl", "state.safetensors", "weights.safetensors"}
 
 
 def names_in(folder):
@@ -29,8 +29,7 @@ def iterations_logged(folder):
 
 
 def iteration_of(path):
-    with safe_open(path, framework="pt") as file:
-        return json.loads(file.metadata()["omnitwin"])["iteration"]
+    return record_of(path)["iteration"]
 
 
 def resume_words(printed):
@@ -81,6 +80,55 @@ def test_config_says_what_was_asked_for(run, tmp_path):
     asked = {"name": "small", "iterations": 1, "batch_size": 8, "seed": 7, "learning_rate": 0.002}
     assert asked.items() <= config["recipe"].items()
     assert (config["dataset"], config["precision"]) == ("synthetic/training", "fp32")
+
+
+def test_the_small_recipe_holds_out_five_alphabets_and_says_which(run, tmp_path):
+    told = run(*QUICK, "--iterations", 1, "--output", tmp_path / "run", "--dry-run", "--json").out
+    run(*QUICK, "--iterations", 1, "--output", tmp_path / "run")
+    names = json.loads((tmp_path / "run" / "config.json").read_text())["held_out"]
+    assert len(set(names)) == len(names) == 5
+    assert set(names) < {f"Synthetic {number:02d}" for number in range(1, 8)}
+    assert json.loads(told)["held_out"] == names
+    assert record_of(tmp_path / "run" / "weights.safetensors")["held_out"] == names
+
+
+@pytest.mark.parametrize("count", [0, 1, 6])
+def test_holdout_says_how_many_alphabets_are_kept_out_of_training(run, tmp_path, count):
+    words = (*QUICK, "--iterations", 1, "--holdout", count)
+    plan = json.loads(run(*words, "--dry-run", "--json").out)
+    assert len(plan["held_out"]) == count
+    assert plan["classes"] == (7 - count) * 6
+    assert plan["images"] == (7 - count) * 6 * 20
+    report = json.loads(run(*words, "--output", tmp_path / "run", "--json").out)
+    assert (report["best"] is not None) == (count > 0) == (tmp_path / "run" / "best.safetensors").exists()
+    assert (report["held_out_eer"] is not None) == (report["best_iteration"] is not None) == (count > 0)
+
+
+def test_another_seed_holds_out_other_alphabets(run):
+    plans = [json.loads(run(*QUICK, "--seed", seed, "--dry-run", "--json").out)["held_out"] for seed in range(4)]
+    assert len({*map(tuple, plans)}) > 1
+
+
+@pytest.mark.parametrize(("count", "named"), [(-1, "holdout"), (7, "--holdout 6"), (1000, "--holdout 6")])
+def test_holding_out_what_leaves_nothing_to_train_on_exits_2(run, tmp_path, count, named):
+    outcome = run(*QUICK, "--holdout", count, "--output", tmp_path / "run")
+    assert outcome.code == 2
+    assert named in outcome.complaint()
+    assert not (tmp_path / "run").exists()
+
+
+def test_text_tells_the_best_iteration_and_its_error_just_where_alphabets_are_held_out(run, tmp_path):
+    with_some = run(*QUICK, "--iterations", 2, "--output", tmp_path / "some").out
+    without = run(*QUICK, "--iterations", 2, "--holdout", 0, "--output", tmp_path / "none").out
+    record = record_of(tmp_path / "some" / "best.safetensors")
+    error = f"{100 * record['metrics']['held_out_eer']:.1f} %"
+    assert f"best.safetensors (iteration {record['iteration']}: held-out EER {error})" in with_some
+    assert "best" not in without.replace(str(tmp_path), "")
+
+
+def test_the_classic_recipe_holds_out_nothing(run):
+    plan = json.loads(run("train", "--dataset", "synthetic", "--batch-size", 2, "--dry-run", "--json").out)
+    assert (plan["recipe"], plan["held_out"], plan["classes"]) == ("classic", [], 42)
 
 
 def test_a_named_run_lies_under_the_data_folder(run, home):
@@ -211,7 +259,7 @@ def test_max_time_stops_saves_and_exits_0(run, tmp_path):
     report = json.loads(outcome.out)
     assert outcome.code == 0
     assert (report["stopped_by"], report["iteration"]) == ("time", 1)
-    assert names_in(tmp_path / "run") == RUN_FILES
+    assert names_in(tmp_path / "run") | {"best.safetensors"} == RUN_FILES
 
 
 def test_resume_alone_goes_on_with_the_newest_run(run, trained, home):
@@ -244,7 +292,14 @@ def test_resumed_run_ends_with_the_bytes_of_a_straight_one(run, tmp_path):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--batch-size", 9), ("--seed", 1), ("--learning-rate", 0.1), ("--encoder", "classic"), ("--image-size", 105)],
+    [
+        ("--batch-size", 9),
+        ("--seed", 1),
+        ("--learning-rate", 0.1),
+        ("--encoder", "classic"),
+        ("--image-size", 105),
+        ("--holdout", 0),
+    ],
 )
 def test_what_would_change_a_resumed_run_is_refused(run, trained, option, value):
     before = (trained / "state.safetensors").read_bytes()
@@ -287,7 +342,7 @@ def test_a_damaged_state_is_refused_and_the_weights_stay(run, trained):
 
 
 def test_a_run_is_not_resumed_on_other_images(run, trained, monkeypatch):
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 3, "test": 2})
+    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 8, "test": 2})
     outcome = run("train", "--resume", "--iterations", 4)
     assert outcome.code == 2
     assert "other images" in outcome.complaint()

@@ -185,7 +185,7 @@ def test_two_dots_within_a_name_lead_nowhere(training, tmp_path, files):
 
 def test_a_zip_of_too_many_entries_is_refused_before_any_is_read(refuse, files, monkeypatch):
     monkeypatch.setattr(omniglot, "MOST_MEMBERS", 59)
-    monkeypatch.setattr(omniglot, "_decode_png", lambda *arguments: pytest.fail("an entry was read"))
+    monkeypatch.setattr(omniglot, "decode_png", lambda *arguments: pytest.fail("an entry was read"))
     refuse(files, "60 entries, more than 59", folder_too=False)
 
 

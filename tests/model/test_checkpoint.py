@@ -16,10 +16,11 @@ from omnitwin.model.checkpoint import (
     load_checkpoint,
     load_state,
     locate_checkpoint,
+    read_description,
     save_checkpoint,
     save_state,
 )
-from omnitwin.paths import WEIGHTS_FILE, runs_folder
+from omnitwin.paths import BEST_FILE, WEIGHTS_FILE, runs_folder
 from omnitwin.workflows.trainer import build_network
 
 DESCRIPTION = Description(
@@ -94,6 +95,94 @@ def test_channels_last_weights_are_saved_as_contiguous_ones_are(saved, tmp_path)
     path, network = saved
     save_checkpoint(tmp_path / "other.safetensors", network.to(memory_format=torch.channels_last), DESCRIPTION)
     assert path.read_bytes() == (tmp_path / "other.safetensors").read_bytes()
+
+
+CALIBRATED = replace(
+    DESCRIPTION,
+    held_out=("Synthetic 02", "Synthetic 05"),
+    threshold=0.4375,
+    calibration={"temperature": 0.1, "bias": -1 / 3},
+    metrics={"loss": 0.5, "held_out_eer": 0.125},
+)
+
+
+def test_calibration_threshold_and_held_out_alphabets_survive_a_round_trip(tmp_path):
+    path, state = tmp_path / WEIGHTS_FILE, tmp_path / "state.safetensors"
+    save_checkpoint(path, build_network(SMALL), CALIBRATED)
+    save_state(state, {"a": torch.zeros(1)}, CALIBRATED)
+    assert load_checkpoint(path)[1] == read_description(path) == CALIBRATED
+    assert load_state(state)[1] == read_description(state) == CALIBRATED
+
+
+def as_version_1(record):
+    """A record as omnitwin wrote it before it knew of calibration and held-out alphabets."""
+    del record["held_out"], record["recipe"]["holdout"]
+    record.update(format_version=1, calibration=None)
+
+
+def test_a_file_of_version_1_is_read_as_uncalibrated_with_nothing_held_out(saved):
+    path, network = saved
+    rewrite(path, change_record=as_version_1)
+    loaded, description = load_checkpoint(path)
+    assert (description.calibration, description.held_out, description.threshold) == (None, (), 0.5)
+    assert description.recipe == replace(SMALL, holdout=0)
+    assert replace(description, recipe=SMALL) == DESCRIPTION
+    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_a_state_of_version_1_is_read_too(tmp_path):
+    state = tmp_path / "state.safetensors"
+    save_state(state, {"a": torch.zeros(1)}, DESCRIPTION)
+    rewrite(state, change_record=as_version_1)
+    assert (load_state(state)[1].held_out, load_state(state)[1].recipe.holdout) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        {},
+        {"temperature": 1.0},
+        {"bias": 0.0},
+        {"temperature": 1.0, "bias": 0.0, "shift": 0.0},
+        {"temperature": 0.0, "bias": 0.0},
+        {"temperature": -1.0, "bias": 0.0},
+        {"temperature": float("nan"), "bias": 0.0},
+        {"temperature": float("inf"), "bias": 0.0},
+        {"temperature": 1.0, "bias": float("nan")},
+        {"temperature": 1.0, "bias": float("-inf")},
+        {"temperature": "1.0", "bias": 0.0},
+        {"temperature": None, "bias": 0.0},
+        [1.0, 0.0],
+        "none",
+        1.0,
+    ],
+    ids=str,
+)
+def test_a_calibration_that_cannot_be_is_refused(saved, calibration):
+    rewrite(saved[0], change_record=lambda record: record.update(calibration=calibration))
+    with pytest.raises(BadCheckpoint, match="describes no network"):
+        load_checkpoint(saved[0])
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, 1.5, float("nan"), "0.5", None])
+def test_a_threshold_that_is_no_probability_is_refused(saved, threshold):
+    rewrite(saved[0], change_record=lambda record: record.update(threshold=threshold))
+    with pytest.raises(BadCheckpoint, match="describes no network"):
+        load_checkpoint(saved[0])
+
+
+@pytest.mark.parametrize("held_out", [None, [1], [None], 3])
+def test_held_out_alphabets_that_are_no_names_are_refused(saved, held_out):
+    rewrite(saved[0], change_record=lambda record: record.update(held_out=held_out))
+    with pytest.raises(BadCheckpoint, match="describes no network"):
+        load_checkpoint(saved[0])
+
+
+def test_of_a_run_the_best_is_found_before_the_last(saved):
+    path, network = saved
+    save_checkpoint(path.parent / BEST_FILE, network, DESCRIPTION)
+    assert locate_checkpoint(str(path.parent)) == path.parent / BEST_FILE
+    assert locate_checkpoint(str(path)) == path
 
 
 def drop(tensors):

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from omnitwin.config import CLASSIC, SMALL
 from omnitwin.errors import BadInput, CannotRun
+from omnitwin.model import twin
 from omnitwin.model.encoders import ENCODERS, ClassicEncoder, count_parameters
 from omnitwin.model.twin import TwinNetwork, pair_loss
 from omnitwin.workflows.trainer import build_network
@@ -116,6 +117,83 @@ def test_two_equal_images_get_the_score_of_the_bias_alone(small):
 def test_the_score_stays_fp32_under_bf16_autocast(small):
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         assert small(torch.rand(2, 1, 28, 28), torch.rand(2, 1, 28, 28)).dtype == torch.float32
+
+
+def head_of(seed, features=128):
+    """A small network with a head of weights of both signs, some of them zero, and embeddings from 0 to 1."""
+    generator = torch.Generator().manual_seed(seed)
+    network = build_network(SMALL).eval()
+    with torch.no_grad():
+        network.head.weight.copy_(torch.randn(1, features, generator=generator))
+        network.head.weight[0, ::7] = 0
+        network.head.bias.copy_(torch.randn(1, generator=generator))
+    return network, torch.rand(37, features, generator=generator)
+
+
+def table_of(network, embeddings):
+    with torch.inference_mode():
+        prepared = network.prepare(embeddings)
+        return network.score_all(prepared, prepared)
+
+
+def score_of_each_pair(network, embeddings):
+    with torch.inference_mode():
+        return torch.stack([network.score(one.expand_as(embeddings), embeddings) for one in embeddings])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_table_of_all_pairs_holds_the_score_of_each(seed):
+    network, embeddings = head_of(seed)
+    wanted = score_of_each_pair(network, embeddings)
+    size = float(wanted.abs().max())
+    torch.testing.assert_close(table_of(network, embeddings), wanted, rtol=1e-5, atol=1e-5 * size)
+
+
+def test_the_table_of_images_is_that_of_the_network_for_them(small):
+    images = torch.rand(9, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        wanted = torch.stack([small(image.expand_as(images), images) for image in images])
+        torch.testing.assert_close(table_of(small, small.embed(images)), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("sign", [-1, 0, 1])
+def test_weights_of_one_sign_or_none_give_the_table_too(sign):
+    network, embeddings = head_of(8)
+    with torch.no_grad():
+        network.head.weight.copy_(sign * network.head.weight.abs())
+    wanted = score_of_each_pair(network, embeddings)
+    torch.testing.assert_close(table_of(network, embeddings), wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("tile", [1, 5, 36, 37, 38])
+def test_tiles_of_any_size_give_the_same_table_to_the_last_bit(monkeypatch, tile):
+    network, embeddings = head_of(6)
+    whole = table_of(network, embeddings)
+    monkeypatch.setattr(twin, "TILE", tile)
+    assert torch.equal(table_of(network, embeddings), whole)
+
+
+def test_the_table_of_some_with_others_is_a_part_of_the_whole(monkeypatch):
+    monkeypatch.setattr(twin, "TILE", 4)
+    network, embeddings = head_of(7)
+    whole = table_of(network, embeddings)
+    with torch.inference_mode():
+        prepared = network.prepare(embeddings)
+        part = network.score_all(prepared[3:16], prepared[10:])
+    torch.testing.assert_close(part, whole[3:16, 10:], rtol=1e-6, atol=1e-6 * float(whole.abs().max()))
+
+
+def test_the_table_of_all_pairs_is_symmetric_to_the_last_bit():
+    network, embeddings = head_of(9)
+    table = table_of(network, embeddings)
+    assert torch.equal(table, table.T)
+
+
+def test_an_image_with_itself_scores_the_bias_alone_in_the_table():
+    network, embeddings = head_of(10)
+    own = table_of(network, embeddings).diag()
+    size = float(network.head.weight.detach().abs().sum())  # of the sums that cancel
+    torch.testing.assert_close(own, network.head.bias.detach().expand(37), rtol=0, atol=1e-6 * size)
 
 
 def test_the_loss_is_the_mean_binary_cross_entropy_written_out_by_hand():

@@ -64,14 +64,15 @@ def plan(**fields):
         "images": 48,
         "classes": 8,
         "dataset": "synthetic/training",
+        "held_out": ("Greek", "Latin"),
         "output": "run",
     }
     return PlanReport(**{**known, **fields})
 
 
-def step(iteration, loss=0.5, elapsed_seconds=None):
+def step(iteration, loss=0.5, elapsed_seconds=None, **fields):
     seconds = iteration / 10 if elapsed_seconds is None else elapsed_seconds
-    return StepReport(iteration=iteration, loss=loss, pairs_per_second=80.0, elapsed_seconds=seconds)
+    return StepReport(iteration=iteration, loss=loss, pairs_per_second=80.0, elapsed_seconds=seconds, **fields)
 
 
 def labelled(picture: Picture, label: str) -> LabelledPicture:

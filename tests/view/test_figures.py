@@ -3,12 +3,20 @@
 from pathlib import Path
 
 import pytest
+from hand_built import curved_exam, pairs_exam
 from PIL import Image
 from terminals import pair, picture
 
 from omnitwin.errors import BadInput, CannotWrite
-from omnitwin.reports import ComparisonReport, EvalReport, LabelledPicture, ShowReport
-from omnitwin.view.figures import PICTURE, browse_figure, check_figure, comparison_figure, evaluation_figure
+from omnitwin.reports import ComparisonReport, LabelledPicture, ShowReport
+from omnitwin.view.figures import (
+    PICTURE,
+    browse_figure,
+    check_figure,
+    comparison_figure,
+    hardest_figure,
+    pairs_figure,
+)
 
 LEVEL = 77  # a grey that nothing else of a figure has
 FLAT = picture([[LEVEL]])
@@ -25,28 +33,8 @@ def browsed(images, pairs):
     )
 
 
-def evaluated(pairs):
-    return EvalReport(
-        exam="pairs",
-        checkpoint=Path("weights.safetensors"),
-        weights_sha256="0",
-        iteration=3,
-        iterations=3,
-        recipe="small",
-        dataset="synthetic/test",
-        seed=0,
-        threshold=0.5,
-        batch_size=10,
-        accuracies=(0.6,),
-        accuracy=0.6,
-        right=6,
-        n=10,
-        interval=(0.3, 0.8),
-        interval_method="Wilson",
-        device="cpu",
-        precision="fp32",
-        shown=(pair(FLAT, score=0.5, predicted=True),) * pairs,
-    )
+def scored(pairs):
+    return (pair(FLAT, score=0.5, predicted=True),) * pairs
 
 
 def compared(**fields):
@@ -55,6 +43,7 @@ def compared(**fields):
         "second": Path("b.png"),
         "same": True,
         "probability": 0.75,
+        "calibrated": True,
         "threshold": 0.5,
         "checkpoint": Path("weights.safetensors"),
         "recipe": "small",
@@ -84,8 +73,21 @@ def test_figure_of_random_images_and_pairs_shows_each_of_them(tmp_path, images, 
 
 @pytest.mark.parametrize("pairs", [1, 2, 10])
 def test_figure_of_an_exam_shows_both_pictures_of_each_pair(tmp_path, pairs):
-    evaluation_figure(evaluated(pairs), tmp_path / "figure.png")
+    pairs_figure(pairs_exam(shown=scored(pairs)), "synthetic/test", tmp_path / "figure.png")
     assert pictures_in(tmp_path / "figure.png") == 2 * pairs
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 12])
+def test_figure_of_the_hardest_pairs_shows_both_pictures_of_each(tmp_path, pairs):
+    hardest_figure(curved_exam(hardest=scored(pairs)), "synthetic/test", tmp_path / "figure.png")
+    assert pictures_in(tmp_path / "figure.png") == 2 * pairs
+
+
+@pytest.mark.parametrize("label", ["x" * 200, "漢字", "two\nlines", "[red]", "a\x1b[31mb"])
+def test_figure_of_the_hardest_pairs_takes_any_label(tmp_path, label):
+    hardest = (pair(FLAT, score=0.5, predicted=True, left_label=label, right_label=label),)
+    hardest_figure(curved_exam(hardest=hardest), label, tmp_path / "figure.png")
+    assert pictures_in(tmp_path / "figure.png") == 2
 
 
 def test_figure_of_a_comparison_shows_both_pictures(tmp_path):
@@ -110,7 +112,7 @@ def test_figure_shows_ink_dark_on_paper_light(tmp_path):
 def test_figure_makes_its_folder_and_replaces_what_was_there(tmp_path):
     path = tmp_path / "new" / "figure.png"
     comparison_figure(compared(), path)
-    evaluation_figure(evaluated(3), path)
+    pairs_figure(pairs_exam(shown=scored(3)), "synthetic/test", path)
     assert pictures_in(path) == 6
 
 

@@ -98,6 +98,21 @@ def test_live_training_shows_iteration_loss_speed_and_time():
     assert all(word in text for word in ("20 / 20", "10.00 it/s, 80 pairs/s", "0.5000", "100%", "▁"))
 
 
+def test_live_training_shows_the_newest_held_out_error_and_the_best():
+    console = live()
+    with LiveReporter(console).training(plan(iterations=400)) as show:
+        for iteration, error in ((100, 0.25), (200, 0.125), (300, 0.1875), (301, None)):
+            show(step(iteration, held_out_eer=error))
+    assert "18.8 % (best 12.5 % at iteration 200)" in console.file.getvalue()
+
+
+def test_live_training_without_held_out_alphabets_tells_no_error_of_theirs():
+    console = live()
+    with LiveReporter(console).training(plan(held_out=())) as show:
+        show(step(1))
+    assert "held-out" not in console.file.getvalue()
+
+
 def test_live_training_gives_the_cursor_back_after_a_failure():
     console = live()
 

@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from terminals import pair, picture, plan, terminal
+from hand_built import evaluation, network, pairs_exam
+from terminals import picture, plan, terminal
 
-from omnitwin.reports import ComparisonReport, DownloadReport, EvalReport, SetReport, TrainReport
-from omnitwin.view.tables import show_comparison, show_download, show_evaluation, show_plan, show_training
+from omnitwin.reports import ComparisonReport, DownloadReport, SetReport, TrainReport
+from omnitwin.view.exams import show_evaluation
+from omnitwin.view.tables import show_comparison, show_download, show_plan, show_training
 
 SHA256 = "0123456789abcdef" * 4
 WEIGHTS = Path("/a/folder/that/is/deep/and/has/a/long/name/runs/small/weights.safetensors")
@@ -17,6 +19,9 @@ TRAINED = TrainReport(
     output=WEIGHTS.parent,
     weights=WEIGHTS,
     weights_sha256=SHA256,
+    best=WEIGHTS.with_name("best.safetensors"),
+    best_iteration=30,
+    held_out_eer=0.0625,
     iteration=40,
     iterations=100,
     loss=0.25,
@@ -25,32 +30,12 @@ TRAINED = TrainReport(
     stopped_by=None,
     warnings=(),
 )
-EVALUATED = EvalReport(
-    exam="pairs",
-    checkpoint=WEIGHTS,
-    weights_sha256=SHA256,
-    iteration=40,
-    iterations=40,
-    recipe="small",
-    dataset="synthetic/test",
-    seed=7,
-    threshold=0.5,
-    batch_size=150,
-    accuracies=(0.9, 0.86),
-    accuracy=0.88,
-    right=264,
-    n=300,
-    interval=(0.8386, 0.9119),
-    interval_method="Wilson",
-    device="cpu",
-    precision="fp32",
-    shown=(pair(score=0.25, predicted=False),) * 3,
-)
 COMPARED = ComparisonReport(
     first=Path("first.png"),
     second=Path("second.png"),
     same=True,
     probability=0.98765,
+    calibrated=False,
     threshold=0.5,
     checkpoint=WEIGHTS,
     recipe="small",
@@ -109,27 +94,30 @@ def test_plan_says_where_a_system_does_not_tell_the_memory_in_use():
     assert any(line.startswith("peak memory") and "not told" in line for line in lines)
 
 
-def test_evaluation_tells_each_batch_and_the_whole():
-    text = " ".join(" ".join(printed(show_evaluation, EVALUATED)).split())
-    assert "135 of 150" in text
-    assert "129 of 150" in text
-    assert "Accuracy 88.0 % on 300 random pairs of synthetic/test (95 % interval 83.9 % to 91.2 %, Wilson)" in text
-    assert "exam seed 7, threshold 0.5" in text
+def test_plan_names_the_alphabets_that_are_held_out():
+    assert any(line.split(maxsplit=2) == ["held", "out", "Greek, Latin"] for line in printed(show_plan, plan()))
+    [line] = [line for line in printed(show_plan, plan(held_out=())) if line.startswith("held out")]
+    assert "nothing" in line
 
 
-@pytest.mark.parametrize(
-    "width",
-    [pytest.param(30), 80, 200],
-)
-def test_evaluation_without_unicode_is_ascii(width):
-    lines = printed(show_evaluation, EVALUATED, width, colour=True, encoding="ascii")
-    assert "".join(lines).isascii()
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_best_network_is_told_with_its_iteration_and_error_where_there_is_one(width):
+    [line] = [line for line in printed(show_training, TRAINED, width) if line.startswith("best")]
+    assert line.endswith("best.safetensors (iteration 30: held-out EER 6.2 %)")
+    without = replace(TRAINED, best=None, best_iteration=None, held_out_eer=None)
+    assert not [line for line in printed(show_training, without, width) if line.startswith("best")]
 
 
 def test_comparison_tells_verdict_probability_threshold_and_notes():
     text = "\n".join(printed(show_comparison, COMPARED))
     assert "same: probability 0.9877 that both show the same (threshold 0.5)" in text
     assert "Note: first.png: the image is blank" in text
+
+
+def test_comparison_says_where_its_probability_is_calibrated():
+    text = "\n".join(printed(show_comparison, replace(COMPARED, calibrated=True)))
+    assert "same: calibrated probability 0.9877 that both show the same (threshold 0.5)" in text
+    assert "calibrated" not in "\n".join(printed(show_comparison, COMPARED))
 
 
 def test_comparison_calls_what_is_not_the_same_different():
@@ -156,8 +144,17 @@ def test_download_of_nothing_new_says_that_there_is_nothing_to_do():
     assert printed(show_download, DownloadReport(sets=(there,), seconds=1.0))[-1] == "Nothing to do."
 
 
-@pytest.mark.parametrize(("show", "report"), [(show_evaluation, EVALUATED), (show_comparison, COMPARED)])
-def test_a_network_that_was_stopped_early_is_seen_to_be_one(show, report):
-    early = printed(show, replace(report, iterations=2_000))
-    assert any("small, 40 of 2,000 iterations" in line for line in early)
-    assert any("small, 40 iterations" in line for line in printed(show, report))
+def show_exams(report, console):
+    show_evaluation(report, console, 0)
+
+
+@pytest.mark.parametrize(
+    ("show", "whole", "early"),
+    [
+        (show_exams, evaluation(pairs_exam()), evaluation(pairs_exam(), network=network(iterations=2_000))),
+        (show_comparison, COMPARED, replace(COMPARED, iterations=2_000)),
+    ],
+)
+def test_a_network_that_was_stopped_early_is_seen_to_be_one(show, whole, early):
+    assert any("small, 40 of 2,000 iterations" in line for line in printed(show, early))
+    assert any("small, 40 iterations" in line for line in printed(show, whole))

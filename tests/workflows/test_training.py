@@ -7,25 +7,29 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from omnitwin.config import CLASSIC, SMALL, EvalConfig, TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import BadCheckpoint, BadInput, CannotRun, TrainingDiverged
 from omnitwin.files import digest
-from omnitwin.model.checkpoint import load_checkpoint
-from omnitwin.paths import METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.workflows import acquire, evaluation, trainer, training
+from omnitwin.model.checkpoint import load_checkpoint, read_description
+from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.workflows import acquire, evaluation, heldout, trainer, training
+from omnitwin.workflows.heldout import HeldOutExam, HeldOutResult, training_images
 from omnitwin.workflows.planning import plan
 from omnitwin.workflows.trainer import Trainer
 from omnitwin.workflows.training import recorded, train
 
-TINY = replace(SMALL, iterations=6, batch_size=8)
+TINY = replace(SMALL, iterations=6, batch_size=8, holdout=0)
 
 
 @pytest.fixture(autouse=True)
 def few_characters(monkeypatch):
     monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 2, "test": 1})
     monkeypatch.setattr(synthetic, "CHARACTERS", 6)
+    monkeypatch.setattr(heldout, "MOST_IMAGES", 60)
 
 
 def config(output, **recipe):
@@ -38,13 +42,18 @@ def stop_after(steps):
     return nullcontext(lambda: "SIGINT" if next(asked) >= steps else None)
 
 
+def steps_in(run):
+    return [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
+
+
 def iterations_in(run):
-    return [json.loads(line)["iteration"] for line in (run / METRICS_FILE).read_text().splitlines()]
+    return [step["iteration"] for step in steps_in(run)]
 
 
 def test_the_classic_recipe_is_the_one_of_the_example():
     assert (CLASSIC.iterations, CLASSIC.batch_size, CLASSIC.learning_rate) == (10_000, 180, 6e-5)
     assert (CLASSIC.adam_betas, CLASSIC.adam_epsilon, CLASSIC.image_size) == ((0.9, 0.99), 1e-8, 105)
+    assert CLASSIC.holdout == 0  # the example trains on all that it has
 
 
 def test_one_step_moves_the_weights_as_adam_written_out_by_hand(tiny_set):
@@ -87,13 +96,13 @@ def test_a_small_network_learns_a_few_characters_by_heart(tmp_path):
     losses = [json.loads(line)["loss"] for line in (report.output / METRICS_FILE).read_text().splitlines()]
     assert sum(losses[-10:]) / 10 < 0.35 < math.log(2) < sum(losses[:5]) / 5 + 0.1
     measured = evaluation.evaluate(EvalConfig(checkpoint=str(report.output), dataset="synthetic", device="cpu"))
-    assert measured.interval[0] > 0.5  # characters it never saw
+    assert measured.exams[0].measure("accuracy").interval[0] > 0.5  # characters it never saw
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_resumed_run_ends_with_the_bytes_of_one_never_interrupted(tmp_path, precision):
-    straight = train(replace(config(tmp_path / "straight"), precision=precision))
-    halves = replace(config(tmp_path / "halves"), precision=precision)
+@pytest.mark.parametrize(("precision", "holdout"), [("fp32", 0), ("bf16", 0), ("fp32", 1)])
+def test_a_resumed_run_ends_with_the_bytes_of_one_never_interrupted(tmp_path, precision, holdout):
+    straight = train(replace(config(tmp_path / "straight", holdout=holdout), precision=precision))
+    halves = replace(config(tmp_path / "halves", holdout=holdout), precision=precision)
     stopped = train(halves, stop_button=stop_after(3))
     assert (stopped.stopped_by, stopped.iteration) == ("SIGINT", 3)
     resumed = train(halves, resume=tmp_path / "halves")
@@ -121,6 +130,21 @@ def test_a_finished_run_goes_on_when_it_gets_more_iterations(tmp_path):
     longer = train(config(run, iterations=9), resume=run)
     straight = train(config(tmp_path / "straight", iterations=9))
     assert longer.weights_sha256 == straight.weights_sha256
+
+
+def test_a_run_begun_by_a_version_without_held_out_alphabets_goes_on_to_the_same_weights(tmp_path):
+    """Format version 1: no `held_out`, and a recipe that knew no `holdout`."""
+    run = tmp_path / "run"
+    train(config(run), stop_button=stop_after(3))
+    with safe_open(run / STATE_FILE, framework="pt") as file:
+        record = json.loads(file.metadata()["omnitwin"])
+    del record["held_out"], record["recipe"]["holdout"]
+    old = {"omnitwin": json.dumps(record | {"format_version": 1})}
+    save_file(load_file(run / STATE_FILE), run / STATE_FILE, metadata=old)
+    folder, description = recorded(str(run))
+    assert description.recipe == TINY
+    resumed = train(replace(config(run), recipe=description.recipe), resume=folder)
+    assert resumed.weights_sha256 == train(config(tmp_path / "straight")).weights_sha256
 
 
 def test_the_time_limit_stops_and_saves(tmp_path):
@@ -163,6 +187,168 @@ def test_a_loss_that_is_no_number_ends_the_run_in_words_and_keeps_the_last_check
     assert digest(run / WEIGHTS_FILE, "sha256") == kept
 
 
+def results(*errors):
+    """Held-out exams whose equal error rates are these, one after the other; None for one without a result."""
+    return [
+        None if eer is None else HeldOutResult(eer=eer, auc=1 - eer, threshold=eer + 0.25, calibration=None)
+        for eer in errors
+    ]
+
+
+@pytest.fixture
+def examined(monkeypatch):
+    """examined(every, *errors): an exam each so many iterations, with these errors; the last again for ever."""
+
+    def arrange(every, *errors):
+        found = results(*errors)
+        monkeypatch.setattr(training, "EVERY", every)
+        monkeypatch.setattr(HeldOutExam, "take", lambda self, network: found.pop(0) if len(found) > 1 else found[0])
+
+    return arrange
+
+
+def same_weights(one, other):
+    networks = [load_checkpoint(path)[0].state_dict() for path in (one, other)]
+    return all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
+
+
+def test_held_out_alphabets_are_not_trained_on_and_are_named_in_every_file(tmp_path):
+    report = train(config(tmp_path / "run", holdout=1))
+    packed, held_out = training_images(config(None, holdout=1))
+    assert set(packed.alphabet_names) | set(held_out.alphabet_names) == {"Synthetic 01", "Synthetic 02"}
+    assert not set(packed.class_names) & set(held_out.class_names)
+    assert (len(packed), len(held_out)) == (120, 120)
+    for name in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
+        assert read_description(report.output / name).held_out == held_out.alphabet_names, name
+    written = json.loads((report.output / CONFIG_FILE).read_text())
+    assert (written["held_out"], written["recipe"]["holdout"]) == (list(held_out.alphabet_names), 1)
+
+
+def test_which_alphabets_are_held_out_depends_on_the_seed_alone():
+    def held_out(seed):
+        return training_images(config(None, holdout=1, seed=seed))[1].alphabet_names
+
+    assert [held_out(seed) for seed in range(8)] == [held_out(seed) for seed in range(8)]
+    assert len({held_out(seed) for seed in range(8)}) == 2
+
+
+def test_the_held_out_exam_changes_nothing_of_the_training(tmp_path, monkeypatch):
+    weights = []
+    for every in (1, 1000):
+        monkeypatch.setattr(training, "EVERY", every)
+        weights.append(train(config(tmp_path / str(every), holdout=1)).weights_sha256)
+    assert weights[0] == weights[1]
+
+
+def test_threshold_and_calibration_in_a_checkpoint_are_of_its_own_networks_exam(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "EVERY", 2)
+    forty = config(tmp_path / "run", iterations=40, holdout=1, batch_size=16)
+    report = train(replace(forty, precision="fp32"))
+    _, held_out = training_images(config(None, holdout=1))
+    for path in (report.weights, report.best):
+        network, description = load_checkpoint(path)
+        found = HeldOutExam(held_out, TINY.image_size, torch.device("cpu"), "fp32").take(network)
+        assert (description.threshold, description.calibration) == (found.threshold, found.calibration)
+        assert description.metrics["held_out_eer"] == found.eer
+    assert report.held_out_eer == read_description(report.best).metrics["held_out_eer"]
+    assert report.held_out_eer == min(
+        step["held_out_eer"] for step in steps_in(report.output) if "held_out_eer" in step
+    )
+
+
+def test_the_exam_is_logged_every_so_many_iterations_and_at_the_end(tmp_path, examined):
+    examined(2, 0.4, 0.3, 0.2, 0.1)
+    train(config(tmp_path / "run", iterations=7, holdout=1))
+    logged = [
+        (step["iteration"], step["held_out_eer"]) for step in steps_in(tmp_path / "run") if "held_out_eer" in step
+    ]
+    assert logged == [(2, 0.4), (4, 0.3), (6, 0.2), (7, 0.1)]
+    assert iterations_in(tmp_path / "run") == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_best_is_the_network_with_the_lowest_error_and_the_last_stays_beside_it(tmp_path, examined):
+    examined(2, 0.3, 0.1, 0.2)
+    report = train(config(tmp_path / "run", holdout=1))
+    assert (report.best, report.best_iteration, report.held_out_eer) == (tmp_path / "run" / BEST_FILE, 4, 0.1)
+    assert read_description(report.best).iteration == 4
+    assert (read_description(report.weights).iteration, read_description(report.weights).threshold) == (6, 0.45)
+    until_then = train(config(tmp_path / "until", iterations=4, holdout=1))
+    assert same_weights(report.best, until_then.weights)
+    assert not same_weights(report.best, report.weights)
+
+
+def test_of_two_as_good_the_earlier_is_the_best(tmp_path, examined):
+    examined(2, 0.3, 0.1, 0.1)
+    assert train(config(tmp_path / "run", holdout=1)).best_iteration == 4
+
+
+def test_without_a_result_of_the_exam_there_is_no_best_and_no_calibration(tmp_path, examined):
+    examined(2, None)
+    report = train(config(tmp_path / "run", holdout=1))
+    assert (report.best, report.best_iteration, report.held_out_eer) == (None, None, None)
+    assert not (tmp_path / "run" / BEST_FILE).exists()
+    description = read_description(report.weights)
+    assert (description.threshold, description.calibration, "held_out_eer" in description.metrics) == (0.5, None, False)
+
+
+def test_without_held_out_alphabets_there_is_no_best_and_a_half_is_the_threshold(tmp_path):
+    report = train(config(tmp_path / "run"))
+    assert (report.best, report.best_iteration, report.held_out_eer) == (None, None, None)
+    assert not (tmp_path / "run" / BEST_FILE).exists()
+    description = read_description(report.weights)
+    assert (description.threshold, description.calibration, description.held_out) == (0.5, None, ())
+    assert not any("held_out_eer" in step for step in steps_in(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(("later", "best"), [(0.2, 4), (0.05, 6)])
+def test_the_best_of_before_an_interruption_counts_after_it(tmp_path, examined, later, best):
+    run = tmp_path / "run"
+    examined(2, 0.3, 0.1)
+    train(config(run, holdout=1), stop_button=stop_after(4))
+    kept = digest(run / BEST_FILE, "sha256")
+    examined(2, later)
+    report = train(config(run, holdout=1), resume=run)
+    assert (report.best_iteration, report.held_out_eer) == (best, min(0.1, later))
+    assert (digest(run / BEST_FILE, "sha256") == kept) == (best == 4)
+
+
+def test_a_damaged_best_is_replaced_when_the_run_goes_on(tmp_path, examined):
+    run = tmp_path / "run"
+    examined(2, 0.1)
+    train(config(run, holdout=1), stop_button=stop_after(4))
+    (run / BEST_FILE).write_bytes(b"damaged")
+    examined(2, 0.2)
+    assert train(config(run, holdout=1), resume=run).best_iteration == 6
+    assert load_checkpoint(run / BEST_FILE)[1].iteration == 6
+
+
+def test_a_network_whose_loss_is_no_number_is_never_the_best(tmp_path, examined, monkeypatch):
+    examined(1, 0.3, 0.2, 0.1, 0.05)
+    step = Trainer.step
+
+    def spoil(self, iteration):
+        return step(self, iteration) if iteration < 3 else (torch.tensor(math.nan), torch.tensor(1.0))
+
+    monkeypatch.setattr(Trainer, "step", spoil)
+    with pytest.raises(TrainingDiverged):
+        train(config(tmp_path / "run", holdout=1))
+    assert read_description(tmp_path / "run" / BEST_FILE).iteration == 2
+
+
+@pytest.mark.parametrize("holdout", [2, 3, 1000])
+def test_holding_out_every_alphabet_is_refused_before_anything_is_written(tmp_path, holdout):
+    with pytest.raises(BadInput, match="leaves none to train on") as refused:
+        train(config(tmp_path / "run", holdout=holdout))
+    assert "--holdout 1" in refused.value.line()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_resumed_with_other_alphabets_held_out(tmp_path):
+    train(config(tmp_path / "run", holdout=1), stop_button=stop_after(2))
+    with pytest.raises(BadInput, match="another recipe"):
+        train(config(tmp_path / "run", holdout=0), resume=tmp_path / "run")
+
+
 class Listener:
     """A reporter that remembers."""
 
@@ -200,7 +386,14 @@ def test_a_plan_counts_and_measures_and_writes_nothing(home):
     assert report.seconds_per_iteration > 0
     assert report.seconds_in_all == pytest.approx(6 * report.seconds_per_iteration)
     assert report.data_bytes == 2 * 6 * 20 * 28 * 28
+    assert report.held_out == ()
     assert not home.exists()
+
+
+def test_a_plan_counts_what_is_left_to_train_on_and_names_what_is_held_out():
+    report = plan(TrainConfig(recipe=replace(TINY, holdout=1), dataset="synthetic", device="cpu"))
+    assert (report.classes, report.images, report.data_bytes) == (6, 120, 120 * 28 * 28)
+    assert report.held_out == training_images(config(None, holdout=1))[1].alphabet_names
 
 
 def small_set():
