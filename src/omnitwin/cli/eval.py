@@ -82,6 +82,7 @@ def evaluate(
 
     A tie counts as wrong, no pair holds one image twice, and nothing is chosen on the test set.
     """
+    from omnitwin.files import make_folder
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.exams import show_evaluation
     from omnitwin.view.plots import write_figures
@@ -107,10 +108,14 @@ def evaluate(
         precision=precision,
         show=show or (FIGURE_PAIRS if figures else 0),
     )
-    report = evaluation.evaluate(config, reporter(quiet))
+    if figures is not None:
+        make_folder(figures)  # said before the exams, not after them, where it cannot be
+    report_to = reporter(quiet)
+    report = evaluation.evaluate(config, report_to)
     if json:
         print_json(report)
     elif not quiet:
         show_evaluation(report, result_console(), show)
     if figures is not None:
-        write_figures(report, figures)
+        written = [path.name for path in write_figures(report, figures)]
+        report_to.note(f"Figures in {figures}: {', '.join(written) or 'none; these exams have no curves or pairs'}")

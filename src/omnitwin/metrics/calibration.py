@@ -73,7 +73,10 @@ def _cross_entropy(fitted_2: Array, x_B: Array, weight_B: Array, target_B: Array
 
 
 def best_threshold(probability_B: Array, similar_B: Array, dissimilar_B: Array) -> float:
-    """The probability from which accepting pairs gives the highest balanced accuracy; midway between two scores."""
+    """The probability from which accepting pairs gives the highest balanced accuracy; midway between two scores.
+
+    Kept a millionth away from 0 and 1, so that its log odds stay finite.
+    """
     weight_similar_B, weight_dissimilar_B = equal_weights(similar_B, dissimilar_B)
     # accepting from bin i on (i = 0 to B): what is gained over accepting nothing
     gain_T = np.concatenate([np.cumsum((weight_similar_B - weight_dissimilar_B)[::-1])[::-1], [0.0]])

@@ -62,7 +62,10 @@ def subject(report: EvalReport) -> str:
 
 def seen(report: EvalReport) -> str:
     """What the network knows of the images."""
-    return SEEN[report.seen] if report.network else "no network, nothing learnt"
+    if report.network is None:
+        fitted = "the very images its threshold was fitted on" if report.seen == "training" else "nothing learnt"
+        return f"no network, {fitted}"
+    return SEEN[report.seen]
 
 
 def value(measure: Measure) -> str:

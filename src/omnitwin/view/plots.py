@@ -50,16 +50,21 @@ def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:
     return found
 
 
-def write_figures(report: EvalReport, folder: Path) -> None:
+def write_figures(report: EvalReport, folder: Path) -> list[Path]:
     """Every figure of a report as a PNG in a folder, with the sheets of pairs."""
+    written = []
     for name, figure in plots(report).items():
-        with replacing(folder / f"{name}.png") as temporary:
+        written.append(folder / f"{name}.png")
+        with replacing(written[-1]) as temporary:
             figure.savefig(temporary, dpi=RESOLUTION, metadata={"Software": None})
     for exam in report.exams:
         if exam.shown:
-            pairs_figure(exam, report.dataset, folder / "pairs.png")
+            written.append(folder / "pairs.png")
+            pairs_figure(exam, report.dataset, written[-1])
         if exam.hardest:
-            hardest_figure(exam, report.dataset, folder / f"hardest-{exam.exam}.png")
+            written.append(folder / f"hardest-{exam.exam}.png")
+            hardest_figure(exam, report.dataset, written[-1])
+    return written
 
 
 def as_svg(figure: "Figure") -> str:

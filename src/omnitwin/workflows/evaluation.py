@@ -53,7 +53,8 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     if "one-shot" in exams:
         choices(original, config.way, config.shot, config.scope)  # what cannot be is said before minutes of other exams
     device = select_device(config.device)
-    precision = select_precision(config.precision, device) if network else "fp32"
+    precision = select_precision(config.precision, device)
+    precision = precision if network else "fp32"
     if network is not None and description is not None:
         packed = original.resized(description.recipe.image_size).to(device)
         scorer = Scorer(

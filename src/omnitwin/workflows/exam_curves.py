@@ -40,7 +40,7 @@ def all_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, config.seed),
         classes,
-        f"percentile bootstrap, {classes} characters resampled, {REPLICATES:,} replicates",
+        f"percentile bootstrap, {classes} characters resampled, {REPLICATES:,} replicates, seed {config.seed}",
     )
     report = ExamReport(
         exam="all-pairs",
@@ -79,7 +79,7 @@ def same_alphabet(scorer: Scorer, original: PackedSet, config: EvalConfig, thres
         cuts,
         lambda: (group_replicates(similar_AK, config.seed), group_replicates(dissimilar_AK, config.seed)),
         len(bounds),
-        f"percentile bootstrap, {len(bounds)} alphabets resampled, {REPLICATES:,} replicates",
+        f"percentile bootstrap, {len(bounds)} alphabets resampled, {REPLICATES:,} replicates, seed {config.seed}",
     )
     report = ExamReport(
         exam="same-alphabet",
@@ -148,7 +148,7 @@ def _of_alphabet(tally: Tally, cuts: dict[str, int], classes: int, seed: int) ->
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, seed),
         classes,
-        f"percentile bootstrap, {classes} characters resampled, {REPLICATES:,} replicates",
+        f"percentile bootstrap, {classes} characters resampled, {REPLICATES:,} replicates, seed {seed}",
     )
     return tuple(measure for measure in measures if measure.name in GROUP_FIGURES)
 
