@@ -12,6 +12,7 @@ from omniglot_like import write_zip
 from PIL import Image
 
 from omnitwin.config import EXAMS
+from omnitwin.model.checkpoint import read_description
 from omnitwin.workflows import evaluation as workflow
 
 PAIRS = ("eval", "--batches", 3, "--batch-size", 10)
@@ -122,7 +123,7 @@ def test_all_is_every_exam_that_the_set_has_and_says_which_it_has_not(run):
     outcome = run(*PAIRS, "--exam", "all", "--way", 3, "--episodes", 10, "--json")
     assert outcome.code == 0
     assert [one["exam"] for one in json.loads(outcome.out)["exams"]] == [one for one in EXAMS if one != "official"]
-    assert "The official runs belong to omniglot/test and are left out for synthetic/test." in outcome.err
+    assert "official is left out: the official runs belong to omniglot/test, not to synthetic/test" in outcome.err
 
 
 @pytest.mark.usefixtures("trained")
@@ -302,7 +303,9 @@ def test_json_names_the_network(run, trained):
     assert network["checkpoint"] == str(trained / "best.safetensors")
     assert (network["recipe"], network["iteration"], network["iterations"]) == ("small", 3, 3)
     assert (network["trained_on"], len(network["held_out"])) == ("synthetic/training", 5)
-    assert (network["threshold"], network["temperature"], network["bias"]) == (0.5, None, None)
+    known = read_description(trained / "best.safetensors")
+    assert network["threshold"] == known.threshold
+    assert {name: network[name] for name in ("temperature", "bias")} == known.calibration
 
 
 def test_threshold_and_calibration_are_the_checkpoints(run, trained, tmp_path):

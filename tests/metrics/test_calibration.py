@@ -153,8 +153,8 @@ def test_a_scorer_turned_round_is_not_calibrated_though_some_pairs_score_far_abo
     assert fit_calibration(*counts([-1, 0, 1, far], [4, 1, 0, 0], [4, 0, 3, 5])) is None
 
 
-@pytest.mark.parametrize(("temperature", "fits"), [(9e2, True), (1.1e3, False), (1.1e-3, True), (9e-4, False)])
-def test_temperatures_above_1000_and_below_a_thousandth_are_beyond_measure(temperature, fits):
+@pytest.mark.parametrize(("temperature", "fits"), [(9e5, True), (1.1e6, False), (1.1e-6, True), (9e-7, False)])
+def test_temperatures_above_a_million_and_below_a_millionth_are_beyond_measure(temperature, fits):
     """10 pairs of each kind with a score each: temperature is half the gap over the log odds of 11 to 1."""
     half_gap = temperature * np.log(11)
     found = fit_calibration(*counts([-half_gap, half_gap], [0, 10], [10, 0]))

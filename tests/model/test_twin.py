@@ -189,6 +189,21 @@ def test_the_table_of_all_pairs_is_symmetric_to_the_last_bit():
     assert torch.equal(table, table.T)
 
 
+def test_embeddings_that_hardly_differ_keep_their_differences_in_the_table():
+    """Scores of a few thousandths among sums of hundreds, against double precision."""
+    generator = torch.Generator().manual_seed(11)
+    network = build_network(SMALL).eval()
+    network.head = nn.Linear(4096, 1)
+    with torch.no_grad():
+        network.head.weight.copy_(torch.randn(1, 4096, generator=generator))
+        network.head.bias.zero_()
+    embeddings = 0.9 + 1e-3 * torch.rand(10, 4096, generator=generator)
+    exact = embeddings.double()
+    wanted = (exact[:, None] - exact).abs() @ network.head.weight[0].detach().double()
+    error = (table_of(network, embeddings).double() - wanted).abs().max()
+    assert error < 1e-4 * wanted.abs().max()
+
+
 def test_an_image_with_itself_scores_the_bias_alone_in_the_table():
     network, embeddings = head_of(10)
     own = table_of(network, embeddings).diag()

@@ -100,7 +100,7 @@ def test_all_exams_are_those_that_apply_in_their_order_and_what_is_left_out_is_s
     report = evaluate(replace(ALL, checkpoint=run), listener)
     assert [exam.exam for exam in report.exams] == SYNTHETIC_EXAMS
     assert [note for note in listener.notes if "left out" in note] == [
-        "The official runs belong to omniglot/test and are left out for synthetic/test."
+        "official is left out: the official runs belong to omniglot/test, not to synthetic/test"
     ]
     assert listener.warnings == []
 
@@ -423,9 +423,18 @@ def test_words_and_numbers_that_make_no_exam_are_refused(wrong, words):
 
 
 @pytest.mark.parametrize(("way", "shot", "words"), [(6, 1, "no alphabet of 6 characters"), (2, 4, "4 drawers")])
-def test_episodes_that_the_set_cannot_give_are_refused(run, way, shot, words):
+def test_episodes_that_the_set_cannot_give_are_refused_before_any_exam_is_taken(run, way, shot, words):
+    listener = Listener()
     with pytest.raises(BadInput, match=words):
-        evaluate(replace(ALL, checkpoint=run, exams=("one-shot",), way=way, shot=shot))
+        evaluate(replace(ALL, exams=("all", "one-shot"), checkpoint=run, way=way, shot=shot), listener)
+    assert not any("Exam" in note for note in listener.notes)
+
+
+def test_all_exams_leave_out_episodes_that_the_set_cannot_give_and_say_so(run):
+    listener = Listener()
+    report = evaluate(replace(ALL, checkpoint=run, way=6), listener)
+    assert [exam.exam for exam in report.exams] == ["pairs", "all-pairs", "same-alphabet"]
+    assert any("one-shot is left out" in note and "6 characters" in note for note in listener.notes)
 
 
 # ---- omnitwin show ----

@@ -275,6 +275,15 @@ def test_several_shots_are_scored_by_their_mean(packed):
     assert abs(single.measure("accuracy").value - 5 / 6) < SIGMAS * math.sqrt(5 / 36 / 1500)
 
 
+@pytest.mark.parametrize(
+    ("scope", "way", "groups"),
+    [("alphabet", 5, "3 alphabets"), ("any", 5, "15 characters"), ("any", 15, "15 characters")],
+)
+def test_trials_count_as_clustered_in_what_they_are_drawn_from(packed, scope, way, groups):
+    report = take("one-shot", sit(packed, vague(packed)), packed, replace(CONFIG, scope=scope, way=way))
+    assert report.measure("accuracy").method == f"Wilson, variance between {groups}"
+
+
 def test_images_are_embedded_once_for_all_exams(packed):
     scorer = sit(packed, noise(1))
     for exam in (*EXAMS, *EXAMS):

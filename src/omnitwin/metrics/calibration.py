@@ -15,8 +15,7 @@ BINS = 15  # of equal width, for the reliability curve and ECE (Guo et al. 2017,
 STEPS = 100  # of Newton's method; it settles in about 10
 DONE = 1e-10  # largest change that is no longer worth a step
 RIDGE = 1e-9  # keeps a step finite where all logits are equal
-STEEPEST = 1e3  # of 1 / temperature: beyond, the score carries no more than right and wrong
-FLATTEST = 1e-3
+STEEPEST, FLATTEST = 1e6, 1e-6  # of 1 / temperature: scores that ask for more are no logits any more
 
 
 def calibrated(score: Any, calibration: dict[str, float] | None) -> Any:

@@ -61,7 +61,7 @@ class HausdorffBaseline:
         """(N, 2, G * G) half precision: how the ink lies on a grid about its centre, and distances from grid to ink.
 
         Ink between nodes is shared out among the four around it, so that a mean of distances becomes a dot product:
-        some hundredths of a pixel above the exact one.
+        on Omniglot within 0.2 pixels of the exact one.
         """
         return torch.cat([self._maps(ink_BSS) for ink_BSS in torch.split(embeddings_NSS, MAPS_AT_ONCE)])
 

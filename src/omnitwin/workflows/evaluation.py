@@ -48,10 +48,8 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
         network, description, subject = None, None, None
     dataset = config.dataset or (description.dataset_family if description else "omniglot")
     original, seen = _images(config, dataset, description, reporter)
-    exams = _applicable(config.exams, original, reporter)
+    exams = _applicable(config, original, reporter)
     runs = load_official(original, config.source, reporter) if "official" in exams else None
-    if "one-shot" in exams:
-        choices(original, config.way, config.shot, config.scope)  # what cannot be is said before minutes of other exams
     device = select_device(config.device)
     precision = select_precision(config.precision, device)
     precision = precision if network else "fp32"
@@ -132,14 +130,25 @@ def _images(
     return packed, "held-out" if config.subset == "held-out" else "training"
 
 
-def _applicable(wanted: tuple[str, ...], packed: PackedSet, reporter: Reporter) -> list[str]:
-    """The exams in their order; the official runs are drawings of Omniglot's test set and of nothing else."""
-    chosen = [exam for exam in EXAMS if exam in wanted or "all" in wanted]
-    if "official" in chosen and packed.name != "omniglot/test":
-        if "official" in wanted:
-            raise BadInput(f"the official runs belong to omniglot/test, not to {packed.name}", "Leave this exam out.")
-        reporter.note(f"The official runs belong to omniglot/test and are left out for {packed.name}.")
-        chosen.remove("official")
+def _applicable(config: EvalConfig, packed: PackedSet, reporter: Reporter) -> list[str]:
+    """The exams in their order. What cannot be taken is said before any is: BadInput, or a note where all were asked.
+
+    The official runs are drawings of Omniglot's test set and of nothing else.
+    """
+    chosen = []
+    for exam in (exam for exam in EXAMS if exam in config.exams or "all" in config.exams):
+        try:
+            if exam == "official" and packed.name != "omniglot/test":
+                raise BadInput(f"the official runs belong to omniglot/test, not to {packed.name}", "Leave them out.")
+            if exam == "same-alphabet" and int(packed.alphabet_C.bincount().max()) < 2:
+                raise BadInput(f"no alphabet of {packed.name} has two characters", "Leave same-alphabet out.")
+            if exam == "one-shot":
+                choices(packed, config.way, config.shot, config.scope)
+            chosen.append(exam)
+        except BadInput as error:
+            if exam in config.exams:
+                raise
+            reporter.note(f"{exam} is left out: {error}")
     return chosen
 
 

@@ -15,7 +15,7 @@ from omnitwin.reports import SILENT, Reporter
 from omnitwin.workflows.acquire import load
 
 EVERY = 100  # iterations between two exams
-MOST_IMAGES = 1200  # of an exam: as many drawers of each character as that leaves, and no fewer than two
+MOST_IMAGES = 800  # of an exam: as many drawers of each character as that leaves, and no fewer than two
 EMBED_AT_ONCE = 128  # images
 UNDECIDED = 0.5  # threshold of a network that tells nothing apart
 
