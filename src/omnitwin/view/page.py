@@ -131,12 +131,13 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
 
 
 def _exam(exam: ExamReport, figures: Sequence[str]) -> list[str]:
-    rows = [(measure_label(one, exam), value(one), interval(one), one.method) for one in exam.measures]
+    rows = [(measure_label(one, exam), value(one), interval(one)) for one in exam.measures]
+    facts = [f"n = {exam.n:,} {exam.unit}", *dict.fromkeys(one.method for one in exam.measures), *circumstances(exam)]
     parts = [
         f"<h2>{escape(exam.exam)}</h2>",
         f"<p>{escape(exam.description)}</p>",
-        _table(("figure", "value", "95 % interval", "method"), rows),
-        f'<p class="dim">n = {exam.n:,} {escape(exam.unit)}; {escape("; ".join(circumstances(exam)))}</p>',
+        _table(("figure", "value", "95 % interval"), rows),
+        f'<p class="dim">{escape("; ".join(facts))}</p>',
     ]
     if exam.published:
         lines = [(one.name, percent(one.error), one.source, one.trained_on) for one in exam.published]
