@@ -47,7 +47,8 @@ class Curves:
 class Reliability:
     """How probabilities of being similar keep their word, both kinds of pair weighing one half in all.
 
-    mean, share, weight: of each bin of probabilities its mean, its share of similar pairs and its weight.
+    mean, share, weight: of each bin of probabilities its mean, its share of similar pairs and its weight. The two
+    figures count all n pairs of the exam and have no interval: resampling pushes ECE upwards.
     """
 
     mean: tuple[float, ...]

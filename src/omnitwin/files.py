@@ -38,6 +38,18 @@ def replacing(target: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
+def check_writable(target: Path) -> None:
+    """CannotWrite where a file could not be written there: asked before the work whose result it is to hold."""
+    make_folder(target.parent)
+    try:
+        with tempfile.TemporaryFile(prefix=TEMPORARY_PREFIX, dir=target.parent):
+            pass
+    except OSError as error:
+        raise CannotWrite(f"cannot write {target}: {error.strerror or error}") from error
+    if target.is_dir():
+        raise CannotWrite(f"cannot write {target}: it is a folder")
+
+
 def write_text(target: Path, text: str) -> None:
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -12,6 +12,15 @@ from safetensors.torch import load_file, save_file
 ALWAYS, NEVER = "0.000001", "0.999999"  # thresholds that a hardly trained network, always near one half, tells apart
 
 
+@pytest.fixture
+def trained(trained):
+    """The run, its network not calibrated."""
+    for name in ("best.safetensors", "weights.safetensors"):
+        written_anew(trained / name, trained / "anew", record={"calibration": None, "threshold": 0.5})
+        (trained / "anew").replace(trained / name)
+    return trained
+
+
 def comparison(run, *words):
     return json.loads(run("compare", *words, "--json").out)
 

@@ -67,5 +67,34 @@ def test_what_cannot_be_reported_exits_with_one_line(run, words, code, named):
     assert named in outcome.complaint()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"iteration": "2", "loss": 1.0, "pairs_per_second": 1.0, "elapsed_seconds": 1.0}',
+        '{"iteration": 2, "loss": null, "pairs_per_second": 1.0, "elapsed_seconds": 1.0}',
+        '{"iteration": 2, "loss": [1], "pairs_per_second": 1.0, "elapsed_seconds": 1.0}',
+        '["iteration"]',
+        "3",
+        "{",
+    ],
+)
+def test_a_line_of_the_metrics_that_is_no_step_is_passed_over(run, trained, line):
+    path = trained / "metrics.jsonl"
+    good = path.read_text()
+    path.write_text(f"{good}{line}\n")
+    report = json.loads(run("report", "--exam", "pairs", "--json", "--quiet").out)
+    assert [step["iteration"] for step in report["steps"]] == [1, 2, 3]
+
+
+def test_a_page_that_cannot_be_written_is_said_before_the_exams(run, trained, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.html").mkdir()
+    for page in (tmp_path / "file" / "page.html", tmp_path / "folder.html"):
+        outcome = run("report", "--output", page)
+        assert outcome.code == 3
+        assert "cannot" in outcome.err
+        assert "Exam:" not in outcome.err
+
+
 def test_no_network_yet_exits_3(run):
     assert run("report").code == 3

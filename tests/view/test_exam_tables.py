@@ -107,7 +107,7 @@ def test_each_group_has_its_figures_with_their_intervals():
     headings = next(line for line in lines if "alphabet" in line and line.startswith("┃"))
     assert [cell.strip() for cell in headings.strip("┃").split("┃")] == ["alphabet", "balanced, %", "AUC", "EER, %"]
     rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
-    numbers = ["69.7 (66.5-73.2)", "0.7118 (0.5801-0.8342)", "36.0 (25.6-45.6)"]
+    numbers = ["69.7 (66.5 to 73.2)", "0.7118 (0.5801 to 0.8342)", "36.0 (25.6 to 45.6)"]
     assert ["Greek", *numbers] in rows
     assert ["Old_Church_Slavonic_(Cyrillic)", *numbers] in rows
 

@@ -177,7 +177,7 @@ def test_roc_is_the_reports_curve_with_its_equal_error_rate(points):
     exam = curved_exam(points=points)
     lines = lines_of(plots(evaluation(exam))["roc"])
     assert lines["all-pairs"] == (list(points["far"]), list(points["tar"]))
-    assert lines["EER 14.0 %"] == ([0.14], [pytest.approx(0.86)])
+    assert lines["EER 14.0 % (all-pairs)"] == ([0.14], [pytest.approx(0.86)])
 
 
 @pytest.mark.parametrize("points", [ORDINARY, ORACLE, CONSTANT], ids=["ordinary", "oracle", "constant"])

@@ -27,6 +27,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from omnitwin.config import SMALL, EvalConfig
 from omnitwin.data import synthetic
 from omnitwin.data.official import OfficialRuns
+from omnitwin.metrics.intervals import wilson_interval
 from omnitwin.workflows import tally
 from omnitwin.workflows.exam_curves import all_pairs, same_alphabet
 from omnitwin.workflows.exam_trials import official, one_shot, random_pairs
@@ -282,6 +283,29 @@ def test_several_shots_are_scored_by_their_mean(packed):
 def test_trials_count_as_clustered_in_what_they_are_drawn_from(packed, scope, way, groups):
     report = take("one-shot", sit(packed, vague(packed)), packed, replace(CONFIG, scope=scope, way=way))
     assert report.measure("accuracy").method == f"Wilson, variance between {groups}"
+
+
+def test_an_alphabets_episodes_hang_together_by_character_and_a_seeds_as_in_the_whole(packed):
+    """Who knows every other character well, and nothing of the rest, is less sure of an alphabet than trials tell."""
+    mine = packed.class_N % 2 == 0
+    knows = oracle(packed)
+    scorer = sit(packed, lambda left, right: torch.where(mine[left] & mine[right], knows(left, right), 0.0))
+    for group in take("one-shot", scorer, packed).groups:
+        (measure,) = group.measures
+        naive = wilson_interval(round(measure.value * measure.n), measure.n)
+        assert measure.method == "Wilson, variance between characters"
+        assert measure.interval[1] - measure.interval[0] > 3 * (naive[1] - naive[0])
+    seeds = take("one-shot", scorer, packed, replace(CONFIG, seeds=2)).groups
+    assert {group.measures[0].method for group in seeds} == {"Wilson, variance between alphabets"}
+
+
+def test_pairs_says_so_where_it_takes_a_calibrated_probability(packed):
+    scorer = sit(packed, vague(packed))
+    assert "calibrated" not in take("pairs", scorer, packed).description
+    scorer.calibration = {"temperature": 1.0, "bias": 100.0}
+    report = take("pairs", scorer, packed)
+    assert "similar from a calibrated probability of 0.5 on" in report.description
+    assert report.measure("accuracy").value == pytest.approx(0.5, abs=0.05)  # all called similar
 
 
 def test_images_are_embedded_once_for_all_exams(packed):

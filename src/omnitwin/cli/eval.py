@@ -12,25 +12,17 @@ from omnitwin.cli.options import (
     Json,
     Precision,
     Quiet,
+    exams_option,
     one_of,
     source,
 )
-from omnitwin.config import BASELINES, EXAMS, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
+from omnitwin.config import BASELINES, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
 
 DEFAULT = EvalConfig()
 
 
 def evaluate(
-    exam: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--exam",
-            metavar="NAME",
-            help=f"{', '.join(EXAMS)} or all; may be given several times.",
-            show_default=DEFAULT.exams[0],
-            autocompletion=one_of(*EXAMS, "all"),
-        ),
-    ] = None,
+    exam: Annotated[list[str] | None, exams_option(DEFAULT.exams[0])] = None,
     batches: Annotated[int, typer.Option("--batches", min=1, help="pairs: batches of them.")] = DEFAULT.batches,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="pairs: how many in a batch.")

@@ -4,11 +4,11 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, SourceConfig
+from omnitwin.config import DATASETS, EXAMS, SourceConfig
 from omnitwin.errors import BadInput
 from omnitwin.paths import is_set, trained_runs
 
@@ -25,6 +25,18 @@ def complete_run(incomplete: str) -> list[str]:
 
 
 DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "cuda:0", "mps"), ("auto", "fp32", "bf16")
+
+
+def exams_option(default: str) -> Any:
+    return typer.Option(
+        "--exam",
+        metavar="NAME",
+        help=f"{', '.join(EXAMS)} or all; may be given several times.",
+        show_default=default,
+        autocompletion=one_of(*EXAMS, "all"),
+    )
+
+
 Device = Annotated[
     str,
     typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", autocompletion=one_of(*DEVICES)),

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Device, Json, Quiet, complete_run, one_of, source
-from omnitwin.config import EXAMS, EvalConfig
+from omnitwin.cli.options import Device, Json, Quiet, complete_run, exams_option, source
+from omnitwin.config import EvalConfig
 
 DEFAULT = EvalConfig(exams=("all",), show=10)
 
@@ -27,16 +27,7 @@ def report(
             "--output", metavar="FILE.html", help="Where to write the page.", show_default="report.html in the run"
         ),
     ] = None,
-    exam: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--exam",
-            metavar="NAME",
-            help=f"{', '.join(EXAMS)} or all; may be given several times.",
-            show_default=DEFAULT.exams[0],
-            autocompletion=one_of(*EXAMS, "all"),
-        ),
-    ] = None,
+    exam: Annotated[list[str] | None, exams_option(DEFAULT.exams[0])] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the sampled exams.")] = DEFAULT.seed,
     device: Device = DEFAULT.device,
     json: Json = False,

@@ -3,9 +3,9 @@
 N images, left A and right B of many, S pixels a side, G nodes a side of a distance map
 """
 
-from typing import ClassVar
-
 import torch
+
+from omnitwin import config
 
 NODES = 1.4  # nodes a side of a distance map per pixel of the image: further out, ink counts as on the map's edge
 MAPS_AT_ONCE = 32
@@ -13,8 +13,6 @@ MAPS_AT_ONCE = 32
 
 class PixelBaseline:
     """Minus the share of pixels that differ (for grey images, minus their mean squared difference)."""
-
-    name: ClassVar = "pixels"
 
     def embed(self, images_N1SS: torch.Tensor) -> torch.Tensor:
         """(N, S * S) of grey, ink 0 and paper 1."""
@@ -39,8 +37,6 @@ class HausdorffBaseline:
     (github.com/brendenlake/omniglot). An image without ink is a single point in its middle.
     """
 
-    name: ClassVar = "hausdorff"
-
     def embed(self, images_N1SS: torch.Tensor) -> torch.Tensor:
         """(N, S, S) bool: where there is ink."""
         ink_NSS = images_N1SS[:, 0] < 0.5
@@ -63,11 +59,17 @@ class HausdorffBaseline:
         Ink between nodes is shared out among the four around it, so that a mean of distances becomes a dot product:
         on Omniglot within 0.2 pixels of the exact one.
         """
-        return torch.cat([self._maps(ink_BSS) for ink_BSS in torch.split(embeddings_NSS, MAPS_AT_ONCE)])
+        images, size, _ = embeddings_NSS.shape
+        maps_N2G = embeddings_NSS.new_empty((images, 2, _nodes(size) ** 2), dtype=torch.float16)
+        for maps_B2G, ink_BSS in zip(
+            torch.split(maps_N2G, MAPS_AT_ONCE), torch.split(embeddings_NSS, MAPS_AT_ONCE), strict=True
+        ):
+            maps_B2G.copy_(self._maps(ink_BSS))
+        return maps_N2G
 
     def _maps(self, ink_BSS: torch.Tensor) -> torch.Tensor:
         size = ink_BSS.shape[1]
-        nodes = int(size * NODES) | 1
+        nodes = _nodes(size)
         grey_BSS, along_S = ink_BSS.float(), torch.arange(size, dtype=torch.float32, device=ink_BSS.device)
         grid_G = torch.arange(nodes, dtype=torch.float32, device=ink_BSS.device) - nodes // 2
         mass_B = grey_BSS.sum((1, 2))
@@ -87,6 +89,10 @@ class HausdorffBaseline:
         return -torch.maximum(left_ink @ right_map.T, left_map @ right_ink.T)
 
 
+def _nodes(size: int) -> int:
+    return int(size * NODES) | 1
+
+
 def _centred(ink_SS: torch.Tensor) -> torch.Tensor:
     points_P2 = ink_SS.nonzero().float()
     return points_P2 - points_P2.mean(0)
@@ -102,4 +108,6 @@ def _distances(ink_BSS: torch.Tensor, rows_BSG: torch.Tensor, columns_BSG: torch
     return torch.stack(maps)
 
 
-BASELINES = {baseline.name: baseline for baseline in (PixelBaseline, HausdorffBaseline)}
+BASELINES: dict[str, type[PixelBaseline] | type[HausdorffBaseline]] = dict(
+    zip(config.BASELINES, (PixelBaseline, HausdorffBaseline), strict=True)
+)

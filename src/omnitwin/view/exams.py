@@ -1,5 +1,6 @@
 """Exams as text for a terminal: figures with their intervals, parts, published lines, a small ROC."""
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,11 +22,17 @@ LABELS = {
     "tar_at_far_1e-4": "TAR at FAR 1e-4",
     "average_precision": "average precision",
 }
-SHORT = {"balanced_accuracy": "balanced", "auc": "AUC", "eer": "EER"}  # where a column is narrow
+SHORT = {
+    "accuracy": "accuracy",
+    "error": "error",
+    "balanced_accuracy": "balanced",
+    "auc": "AUC",
+    "eer": "EER",
+}  # by group
 NO_RATES = ("auc", "average_precision")  # told as numbers from 0 to 1, the rest in percent
 SEEN = {
     "never": "characters that the network never saw",
-    "held-out": "alphabets kept out of training, on which its threshold and calibration were chosen",
+    "held-out": "alphabets kept out of training, which chose its threshold, calibration and best checkpoint",
     "training": "images that the network was TRAINED on: no measure of what it does on others",
 }
 ROC_COLUMNS, ROC_LINES = 48, 8
@@ -132,17 +139,27 @@ def _show_groups(exam: ExamReport, console: Console) -> None:
     for group in exam.groups:
         table.add_row(Text(clean(group.name)), *group_cells(group))
     console.print(table)
+    say(console, f"By {exam.grouped_by}: {group_method(exam)}", "dim")
 
 
 def group_headings(exam: ExamReport) -> list[str]:
     """`balanced, %`: of a column with value and interval."""
-    return [f"{SHORT.get(one.name, one.name)}{_unit(one).replace(' ', ', ')}" for one in exam.groups[0].measures]
+    return [f"{SHORT[one.name]}{_unit(one).replace(' ', ', ')}" for one in _told(exam.groups[0])]
 
 
 def group_cells(group: Group) -> list[str]:
-    """`69.7 (66.5-73.2)`, for each measure."""
-    texts = ((value(one), interval(one).replace(" to ", "-"), _unit(one)) for one in group.measures)
+    """`69.7 (66.5 to 73.2)`, for each measure that is told of a group."""
+    texts = ((value(one), interval(one), _unit(one)) for one in _told(group))
     return [f"{middle.removesuffix(unit)} ({ends.removesuffix(unit)})" for middle, ends, unit in texts]
+
+
+def group_method(exam: ExamReport) -> str:
+    """How the intervals of the groups came."""
+    return "; ".join(dict.fromkeys(one.method for group in exam.groups for one in group.measures))
+
+
+def _told(group: Group) -> list[Measure]:
+    return [one for one in group.measures if one.name in SHORT]
 
 
 def _show_published(exam: ExamReport, console: Console) -> None:
@@ -167,7 +184,7 @@ def _show_roc(exam: ExamReport, console: Console) -> None:
     unicode = console.encoding.startswith("utf")
     columns = max(4, min(ROC_COLUMNS, console.width - 8) // 4 * 4)  # four powers of ten
     fars = [LOWEST_FAR ** (1 - (column + 0.5) / columns) for column in range(columns)]
-    heights = [8 * ROC_LINES * _tar(exam, far) for far in fars]
+    heights = [8 * ROC_LINES * tar for tar in np.interp(fars, exam.curves.far, exam.curves.tar).tolist()]
     for line in range(ROC_LINES, 0, -1):
         marks = [BLOCKS[max(0, min(8, round(height - 8 * (line - 1))))] for height in heights]
         row = "".join(marks if unicode else ("#" if mark in BLOCKS[4:] else " " for mark in marks))
@@ -175,17 +192,6 @@ def _show_roc(exam: ExamReport, console: Console) -> None:
         say(console, f"{tar}|{row}|")
     ends = "".join(f"{text:<{columns // 4}}" for text in ("1e-4", "1e-3", "1e-2", "0.1"))
     say(console, f"  FAR  {ends}1")
-
-
-def _tar(exam: ExamReport, far: float) -> float:
-    """TAR at a FAR, on the straight line between the two points of the curve around it."""
-    assert exam.curves is not None
-    fars, tars = exam.curves.far, exam.curves.tar
-    after = next((index for index, there in enumerate(fars) if there > far), len(fars) - 1)
-    before = max(0, after - 1)
-    width = fars[after] - fars[before]
-    part = (far - fars[before]) / width if width > 0 else 1.0
-    return tars[before] + min(1.0, max(0.0, part)) * (tars[after] - tars[before])
 
 
 def _table(*headings: str, figures: bool = True) -> Table:

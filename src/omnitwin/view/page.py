@@ -19,6 +19,7 @@ from omnitwin.view.exams import (
     circumstances,
     group_cells,
     group_headings,
+    group_method,
     interval,
     measure_label,
     seen,
@@ -38,10 +39,10 @@ body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sa
   max-width: 62rem; padding: 1rem; }
 h1 { font-size: 1.6rem; } h2 { border-top: 1px solid var(--line); font-size: 1.25rem; margin-top: 2.5rem;
   padding-top: 1rem; }
-h1, h2, h3, p, td, th, figcaption { overflow-wrap: anywhere; }
+h1, h2, h3, p, figcaption, .facts td { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .8rem 0; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }
-td:first-child { min-width: 7rem; overflow-wrap: normal; } td + td { min-width: 6rem; }
+td:first-child { min-width: 7rem; } .figures-only td + td { white-space: nowrap; }
 .dim { color: var(--dim); font-size: .9rem; }
 .figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); }
 .figures img { height: auto; max-width: 100%; }
@@ -73,7 +74,7 @@ def page(report: RunReport) -> str:
         f"<p>{escape(_summary(evaluation))}</p>",
         _headlines(evaluation),
         "<h2>What was trained</h2>",
-        _table(("", ""), _facts(report)),
+        _table(("", ""), _facts(report), "facts"),
     ]
     if report.steps:
         bright, dim = (as_svg(training_plot(report.steps, dark=shade)) for shade in (False, True))
@@ -84,7 +85,7 @@ def page(report: RunReport) -> str:
     for exam in evaluation.exams:
         own = [picture for name, picture in figures.items() if name.partition("-")[2] == exam.exam]
         body += _exam(exam, own)
-    body += ["<h2>Made with</h2>", _table(("", ""), report.versions.items())]
+    body += ["<h2>Made with</h2>", _table(("", ""), report.versions.items(), "facts")]
     title = escape(f"omnitwin: {evaluation.network.recipe} on {evaluation.dataset}")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -108,7 +109,7 @@ def _headlines(evaluation: EvalReport) -> str:
         first = exam.measures[0]
         name = f"{exam.exam}: {measure_label(first, exam)}"
         rows.append((name, value(first), interval(first), f"{first.n:,} {exam.unit}"))
-    return _table(("exam", "value", "95 % interval", "n"), rows)
+    return _table(("exam", "value", "95 % interval", "n"), rows, "figures-only")
 
 
 def _facts(report: RunReport) -> list[tuple[str, str]]:
@@ -117,7 +118,9 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
     calibration = (
         "none" if network.temperature is None else f"temperature {network.temperature:.4g}, bias {network.bias:.4g}"
     )
-    recipe = [(name.replace("_", " "), str(part)) for name, part in report.recipe.items()]
+    recipe = [
+        ("recipe" if name == "name" else name.replace("_", " "), str(part)) for name, part in report.recipe.items()
+    ]
     return [
         *recipe,
         ("iterations done", f"{network.iteration:,}"),
@@ -136,17 +139,17 @@ def _exam(exam: ExamReport, figures: Sequence[str]) -> list[str]:
     parts = [
         f"<h2>{escape(exam.exam)}</h2>",
         f"<p>{escape(exam.description)}</p>",
-        _table(("figure", "value", "95 % interval"), rows),
+        _table(("figure", "value", "95 % interval"), rows, "figures-only"),
         f'<p class="dim">{escape("; ".join(facts))}</p>',
     ]
     if exam.published:
         lines = [(one.name, percent(one.error), one.source, one.trained_on) for one in exam.published]
         parts.append(_table(("published", "error", "source", "trained on"), lines))
     if exam.groups:
-        table = _table(
-            (exam.grouped_by, *group_headings(exam)), [(group.name, *group_cells(group)) for group in exam.groups]
-        )
-        parts.append(f"<details><summary>By {escape(exam.grouped_by)}</summary>{table}</details>")
+        cells = [(group.name, *group_cells(group)) for group in exam.groups]
+        table = _table((exam.grouped_by, *group_headings(exam)), cells, "figures-only")
+        method = f'<p class="dim">{escape(group_method(exam))}</p>'
+        parts.append(f"<details><summary>By {escape(exam.grouped_by)}</summary>{table}{method}</details>")
     if exam.calibration is not None:
         sides = [("as trained", exam.calibration.before), ("calibrated", exam.calibration.after)]
         quality = [
@@ -163,10 +166,10 @@ def _exam(exam: ExamReport, figures: Sequence[str]) -> list[str]:
     return parts
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings) if any(headings) else ""
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table>{f"<tr>{head}</tr>" if head else ""}{lines}</table></div>'
+    return f'<div class="scroll {kind}"><table>{f"<tr>{head}</tr>" if head else ""}{lines}</table></div>'
 
 
 def _pair(pair: ScoredPair) -> str:

@@ -145,7 +145,7 @@ def _roc(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") 
         auc, eer = exam.measure("auc"), exam.measure("eer").value
         label = f"{exam.exam}: AUC {auc.value:.4f}, n = {exam.n:,}"
         axes.plot(exam.curves.far, exam.curves.tar, color=colour, linestyle=dash, label=label)
-        axes.plot([eer], [1 - eer], "o", color=colour, label=f"EER {value(exam.measure('eer'))}")
+        axes.plot([eer], [1 - eer], "o", color=colour, label=f"EER {value(exam.measure('eer'))} ({exam.exam})")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=_title(report, "ROC"))
     axes.set(xlabel="false accept rate (FAR)", ylabel="true accept rate (TAR)")
@@ -160,7 +160,7 @@ def _det(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") 
         ]
         axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, label=f"{exam.exam}: n = {exam.n:,} pairs")
         eer = exam.measure("eer")
-        axes.plot([_probit(eer.value)], [_probit(eer.value)], "o", color=colour, label=f"EER {value(eer)}")
+        axes.plot([_probit(eer.value)], [_probit(eer.value)], "o", color=colour, label=f"EER {value(eer)} ({exam.exam})")
     ends = (_probit(DET_TICKS[0]), _probit(DET_TICKS[-1]))
     axes.plot(ends, ends, color="grey", linewidth=0.8, linestyle=":")
     ticks, names = [_probit(tick) for tick in DET_TICKS], [f"{100 * tick:g}" for tick in DET_TICKS]

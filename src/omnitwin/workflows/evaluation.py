@@ -40,12 +40,11 @@ EVEN = 0.5  # threshold of a baseline: of a probability fitted with both kinds o
 def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     """Take the exams that config names, with one embedding of each image for all of them."""
     start = time.perf_counter()
+    network = description = subject = None
     if config.baseline is None:
         path = locate_checkpoint(config.checkpoint)
         network, description = load_checkpoint(path)
         subject = _network_report(path, description)
-    else:
-        network, description, subject = None, None, None
     dataset = config.dataset or (description.dataset_family if description else "omniglot")
     original, seen = _images(config, dataset, description, reporter)
     exams = _applicable(config, original, reporter)
@@ -66,8 +65,10 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
         )
         threshold = description.threshold
     else:
-        model = BASELINES[config.baseline or ""]()
-        scorer = Scorer(model=model, packed=original.to(device), device=device, reporter=reporter)
+        assert config.baseline is not None
+        scorer = Scorer(
+            model=BASELINES[config.baseline](), packed=original.to(device), device=device, reporter=reporter
+        )
         scorer.calibration = _fit_baseline(scorer, load(dataset, "training", config.source, reporter), config.seed)
         threshold = EVEN
     reports = []
@@ -125,9 +126,8 @@ def _images(
             raise BadInput(f"this network was trained on other images than {packed.name} holds now", "Use --set test.")
         packed = only_alphabets(packed, description.held_out)
     check_pairable(packed)
-    if not known and not (description is None and config.subset == "training"):
-        return packed, "never"
-    return packed, "held-out" if config.subset == "held-out" else "training"
+    fitted = known or (description is None and config.subset == "training")  # a baseline's threshold, on those
+    return packed, ("held-out" if config.subset == "held-out" else "training") if fitted else "never"
 
 
 def _applicable(config: EvalConfig, packed: PackedSet, reporter: Reporter) -> list[str]:

@@ -21,7 +21,6 @@ from omnitwin.workflows.scorer import Scorer
 from omnitwin.workflows.tally import Tally, coarse_edges, tally_pairs
 
 BALANCED, BALANCED_HALF = "balanced_accuracy", "balanced_accuracy_at_0.5"
-GROUP_FIGURES = (BALANCED, "auc", "eer")  # told of each alphabet
 
 Replicates = tuple[Array, Array]  # similar and dissimilar counts, (R, K) each
 
@@ -34,14 +33,6 @@ def all_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold
     with scorer.reporter.task("Comparing all pairs", pairs, "pairs") as advance:
         tally = tally_pairs(scorer, prepared_N, 0, classes, edges, HARDEST_PAIRS, advance)
     del prepared_N
-    measures = _measures(
-        tally,
-        (tally.similar_CK.sum(0), tally.dissimilar_CCK.sum((0, 1))),
-        cuts,
-        lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, config.seed),
-        classes,
-        f"percentile bootstrap, {classes} characters resampled, {REPLICATES:,} replicates, seed {config.seed}",
-    )
     report = ExamReport(
         exam="all-pairs",
         description=f"every pair of the {images:,} images, {int(tally.similar_B.sum()):,} of them similar",
@@ -49,10 +40,10 @@ def all_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold
         n=pairs,
         unit="pairs",
         threshold=threshold,
-        measures=measures,
+        measures=_of_characters(tally, cuts, classes, config.seed, str(classes)),
         grouped_by="",
     )
-    return with_details(report, tally, scorer, original)
+    return with_details(report, tally, scorer, original, threshold)
 
 
 def same_alphabet(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float) -> ExamReport:
@@ -68,7 +59,7 @@ def same_alphabet(scorer: Scorer, original: PackedSet, config: EvalConfig, thres
             tally = tally_pairs(scorer, prepared_N, first, last, edges, HARDEST_PAIRS, advance)
             tallies.append(tally)
             if last - first > 1:
-                groups.append(Group(name=name, measures=_of_alphabet(tally, cuts, last - first, config.seed)))
+                groups.append(Group(name=name, measures=_of_characters(tally, cuts, last - first, config.seed, "its")))
     del prepared_N
     whole = _merge(tallies)
     similar_AK = np.stack([tally.similar_CK.sum(0) for tally in tallies])
@@ -92,7 +83,7 @@ def same_alphabet(scorer: Scorer, original: PackedSet, config: EvalConfig, thres
         grouped_by="alphabet",
         groups=tuple(groups),
     )
-    return with_details(report, whole, scorer, original)
+    return with_details(report, whole, scorer, original, threshold)
 
 
 def _prepare(scorer: Scorer, threshold: float) -> tuple[torch.Tensor, torch.Tensor, dict[str, int]]:
@@ -141,16 +132,16 @@ def _measures(
     return tuple(measures)
 
 
-def _of_alphabet(tally: Tally, cuts: dict[str, int], classes: int, seed: int) -> tuple[Measure, ...]:
-    measures = _measures(
+def _of_characters(tally: Tally, cuts: dict[str, int], classes: int, seed: int, which: str) -> tuple[Measure, ...]:
+    """Figures with intervals by resampling characters."""
+    return _measures(
         tally,
         (tally.similar_CK.sum(0), tally.dissimilar_CCK.sum((0, 1))),
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, seed),
         classes,
-        f"percentile bootstrap, {classes} characters resampled, {REPLICATES:,} replicates, seed {seed}",
+        f"percentile bootstrap, {which} characters resampled, {REPLICATES:,} replicates, seed {seed}",
     )
-    return tuple(measure for measure in measures if measure.name in GROUP_FIGURES)
 
 
 def _merge(tallies: list[Tally]) -> Tally:

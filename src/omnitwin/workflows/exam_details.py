@@ -21,12 +21,12 @@ SCORE_BINS = 80
 PRIOR = "1:1 (similar and dissimilar pairs weigh the same in all)"
 
 
-def with_details(report: ExamReport, tally: Tally, scorer: Scorer, original: PackedSet) -> ExamReport:
+def with_details(report: ExamReport, tally: Tally, scorer: Scorer, original: PackedSet, threshold: float) -> ExamReport:
     return replace(
         report,
         curves=_curves(tally),
         calibration=_calibration(tally, scorer),
-        hardest=_hardest(tally, original, report.threshold or 0.5),
+        hardest=_hardest(tally, original, threshold),
     )
 
 

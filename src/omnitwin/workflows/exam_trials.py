@@ -24,7 +24,7 @@ EXAMPLE_THRESHOLD = 0.5  # of the example's exam
 WILSON = "Wilson, trials taken as independent"
 BACKGROUND = "30 background alphabets"
 PUBLISHED = (
-    PublishedFigure(name="ARC", error=0.015, source="Shyam et al. 2017", trained_on=BACKGROUND),
+    PublishedFigure(name="ARC", error=0.015, source="Shyam et al. 2017", trained_on="see the source"),
     PublishedFigure(name="BPL", error=0.033, source="Lake et al. 2015", trained_on=f"{BACKGROUND}, with strokes"),
     PublishedFigure(name="humans", error=0.045, source="Lake et al. 2015", trained_on="-"),
     PublishedFigure(name="deep Siamese network", error=0.080, source="Koch et al. 2015", trained_on="40 alphabets"),
@@ -36,7 +36,10 @@ PUBLISHED = (
 
 
 def random_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig) -> ExamReport:
-    """The example's exam: batches of random pairs, similar with probability 1/2, called similar from 0.5 on."""
+    """The example's exam: batches of random pairs, similar with probability 1/2, called similar from 0.5 on.
+
+    The probability is the one that compare tells: where a network is calibrated, the calibrated one.
+    """
     drawn = [
         draw_pairs(original, config.batch_size, random_generator(CPU, seed, Stream.EXAM, batch))
         for seed in _seeds(config)
@@ -49,11 +52,12 @@ def random_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig) -> Exa
     many = config.seeds > 1
     parts = right_B.view(config.seeds if many else config.batches, -1)
     names = [f"seed {seed}" for seed in _seeds(config)] if many else [str(one + 1) for one in range(config.batches)]
+    calibrated = "; called similar from a calibrated probability of 0.5 on" if scorer.calibration else ""
     columns = (pairs.left_B, pairs.right_B, pairs.similar_B, predicted_B, probability_B)
     rows = zip(*(column[: config.show].tolist() for column in columns), strict=True)
     return ExamReport(
         exam="pairs",
-        description=f"{len(right_B):,} random pairs of different images, similar with probability 1/2",
+        description=f"{len(right_B):,} random pairs of different images, similar with probability 1/2{calibrated}",
         seeds=_seeds(config),
         n=len(right_B),
         unit="pairs",
@@ -87,15 +91,18 @@ def one_shot(scorer: Scorer, original: PackedSet, config: EvalConfig) -> ExamRep
     if config.seeds > 1:
         grouped_by, names = "seed", [f"seed {seed}" for seed in _seeds(config)]
         group_E = torch.arange(config.seeds).repeat_interleave(config.episodes)
+        within_E, within = cluster_E, kind
     else:
         grouped_by, names, group_E = "alphabet", list(original.alphabet_names), alphabet_E
+        within_E, within = class_E, "characters"
+    drawers = "one drawer" if config.shot == 1 else f"{config.shot} drawers"
     mean = f", mean score of {config.shot} examples each" if config.shot > 1 else ""
     return ExamReport(
         exam="one-shot",
         description=(
             f"{len(right_E):,} episodes, {config.way}-way {config.shot}-shot, characters from "
-            f"{'one alphabet' if config.scope == 'alphabet' else 'any alphabet'}, one drawer for the examples and "
-            f"another for the query{mean}; a tie is wrong"
+            f"{'one alphabet' if config.scope == 'alphabet' else 'any alphabet'}, examples by {drawers}, "
+            f"query by another{mean}; a tie is wrong"
         ),
         seeds=_seeds(config),
         n=len(right_E),
@@ -103,7 +110,7 @@ def one_shot(scorer: Scorer, original: PackedSet, config: EvalConfig) -> ExamRep
         threshold=None,
         measures=(_clustered("accuracy", right_E, cluster_E, kind),),
         grouped_by=grouped_by,
-        groups=_groups("accuracy", right_E, group_E, names),
+        groups=_groups("accuracy", right_E, group_E, names, within_E, within),
     )
 
 
@@ -151,7 +158,7 @@ def _share(name: str, hit_B: torch.Tensor) -> Measure:
     return Measure(name=name, value=hits / n, interval=wilson_interval(hits, n), n=n, method=WILSON)
 
 
-def _clustered(name: str, hit_E: torch.Tensor, cluster_E: torch.Tensor, kind: str) -> Measure:
+def _clustered(name: str, hit_E: torch.Tensor, cluster_E: torch.Tensor, kind: str, counted: bool = True) -> Measure:
     n_G = cluster_E.bincount().double().numpy()
     hits_G = cluster_E.bincount(weights=hit_E.double()).numpy()
     there = int(np.count_nonzero(n_G))
@@ -160,10 +167,27 @@ def _clustered(name: str, hit_E: torch.Tensor, cluster_E: torch.Tensor, kind: st
         value=float(hits_G.sum() / n_G.sum()),
         interval=clustered_wilson_interval(hits_G, n_G),
         n=len(hit_E),
-        method=f"Wilson, variance between {there} {kind}",
+        method=f"Wilson, variance between {f'{there} ' if counted else ''}{kind}",
     )
 
 
-def _groups(name: str, hit_E: torch.Tensor, group_E: torch.Tensor, names: Sequence[str]) -> tuple[Group, ...]:
-    parts = ((label, hit_E[group_E == group]) for group, label in enumerate(names))
-    return tuple(Group(name=label, measures=(_share(name, part),)) for label, part in parts if len(part))
+def _groups(
+    name: str,
+    hit_E: torch.Tensor,
+    group_E: torch.Tensor,
+    names: Sequence[str],
+    cluster_E: torch.Tensor | None = None,
+    kind: str = "",
+) -> tuple[Group, ...]:
+    """The parts of an exam; trials of one cluster (such as a character) hang together, without clusters none do."""
+    groups = []
+    for group, label in enumerate(names):
+        there_E = group_E == group
+        if there_E.any():
+            part = hit_E[there_E]
+            if cluster_E is None:
+                measure = _share(name, part)
+            else:
+                measure = _clustered(name, part, cluster_E[there_E], kind, counted=False)
+            groups.append(Group(name=label, measures=(measure,)))
+    return tuple(groups)

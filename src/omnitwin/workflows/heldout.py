@@ -7,7 +7,7 @@ import torch
 from omnitwin.config import TrainConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.split import hold_out
-from omnitwin.device import Stream, autocast, random_generator
+from omnitwin.device import Stream, random_generator
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
 from omnitwin.metrics.roc import auc, count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
@@ -39,10 +39,9 @@ def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[P
 
 
 class HeldOutExam:
-    """All pairs of some drawings of the held-out characters, the same at every sitting."""
+    """All pairs of some drawings of the held-out characters, the same at every sitting; in fp32, as they are used."""
 
-    def __init__(self, held_out: PackedSet, size: int, device: torch.device, precision: str) -> None:
-        self.device, self.precision = device, precision
+    def __init__(self, held_out: PackedSet, size: int, device: torch.device) -> None:
         self.packed = held_out.resized(size).to(device)
         hands = max(2, MOST_IMAGES // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]
@@ -55,8 +54,7 @@ class HeldOutExam:
         """Examine a network, which is left in training mode; None where its scores are no numbers."""
         network.eval()
         with torch.inference_mode():
-            with autocast(self.device, self.precision):
-                parts = [network.embed(self.packed.gather(rows)) for rows in torch.split(self.rows, EMBED_AT_ONCE)]
+            parts = [network.embed(self.packed.gather(rows)) for rows in torch.split(self.rows, EMBED_AT_ONCE)]
             prepared_MD = network.prepare(torch.cat(parts))
             scores = network.score_all(prepared_MD, prepared_MD)[self.pair[0], self.pair[1]].cpu().double()
         network.train()

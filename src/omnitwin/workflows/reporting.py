@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omnitwin.config import EvalConfig
 from omnitwin.exam_reports import RunReport
+from omnitwin.files import check_writable
 from omnitwin.model.checkpoint import locate_checkpoint, read_description
 from omnitwin.reports import SILENT, Reporter
 from omnitwin.workflows.environment import versions
@@ -17,11 +18,13 @@ PAGE = "report.html"
 def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter = SILENT) -> RunReport:
     """Take the exams of config and gather what the run's folder knows; page: where the page is to go, or beside it."""
     weights = locate_checkpoint(config.checkpoint)
-    description = read_description(weights)
+    description, steps = read_description(weights), read_steps(weights.parent)
+    page = page or weights.parent / PAGE
+    check_writable(page)
     return RunReport(
         evaluation=evaluate(config, reporter),
         recipe=asdict(description.recipe),
-        steps=read_steps(weights.parent),
+        steps=steps,
         versions=versions(),
-        page=page or weights.parent / PAGE,
+        page=page,
     )

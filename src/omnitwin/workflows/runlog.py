@@ -44,8 +44,10 @@ def read_steps(run: Path) -> tuple[StepReport, ...]:
         return ()
     steps = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError, TypeError):
-            steps.append(StepReport(**json.loads(line)))
+        with suppress(ValueError, TypeError, AttributeError):
+            record = json.loads(line)
+            if all(isinstance(value, int | float) for value in record.values()):
+                steps.append(StepReport(**record))
     return tuple(steps)
 
 

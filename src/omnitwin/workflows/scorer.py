@@ -54,8 +54,10 @@ class Scorer:
     def prepared(self) -> torch.Tensor:
         """What score_all takes, of all images."""
         table_N = self._embed(torch.arange(len(self.packed)))
-        with torch.inference_mode():
-            return self.model.prepare(table_N)
+        with self.reporter.task("Preparing to compare", len(table_N), "images") as advance, torch.inference_mode():
+            prepared_N = self.model.prepare(table_N)
+            advance(len(table_N))
+            return prepared_N
 
     def score_pairs(self, left_B: torch.Tensor, right_B: torch.Tensor) -> torch.Tensor:
         """Logits (B,) on the CPU of pairs of rows."""

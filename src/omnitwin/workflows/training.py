@@ -73,8 +73,7 @@ class _Run:
         self.config, self.recipe = config, config.recipe
         self.trainer, self.reporter, self.output = trainer, reporter, output
         self.held_out = held_out.alphabet_names if held_out else ()
-        size, device, precision = self.recipe.image_size, trainer.device, trainer.precision
-        self.exam = HeldOutExam(held_out, size, device, precision) if held_out else None
+        self.exam = HeldOutExam(held_out, self.recipe.image_size, trainer.device) if held_out else None
         self.results: dict[int, HeldOutResult] = {}  # by iteration, of this process
         self.best: Description | None = None
         self.done = 0
@@ -172,7 +171,9 @@ class _Run:
         """The held-out exam of this iteration, taken once; only those that are due, wherever a run stops, choose."""
         if self.exam is None or self.done in self.results:
             return self.results.get(self.done)
+        begun = time.monotonic()
         result = self.exam.take(self.trainer.network)
+        self.flushed += time.monotonic() - begun  # no time of the steps
         if self.pending:
             self.loss = float(self.pending[-1][1])
         if result is not None and math.isfinite(self.loss):
