@@ -160,7 +160,9 @@ def _det(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") 
         ]
         axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, label=f"{exam.exam}: n = {exam.n:,} pairs")
         eer = exam.measure("eer")
-        axes.plot([_probit(eer.value)], [_probit(eer.value)], "o", color=colour, label=f"EER {value(eer)} ({exam.exam})")
+        axes.plot(
+            [_probit(eer.value)], [_probit(eer.value)], "o", color=colour, label=f"EER {value(eer)} ({exam.exam})"
+        )
     ends = (_probit(DET_TICKS[0]), _probit(DET_TICKS[-1]))
     axes.plot(ends, ends, color="grey", linewidth=0.8, linestyle=":")
     ticks, names = [_probit(tick) for tick in DET_TICKS], [f"{100 * tick:g}" for tick in DET_TICKS]
