@@ -78,7 +78,7 @@ def main() -> None:
     network, description = load_checkpoint(locate_checkpoint(arguments.checkpoint))
     original = load("omniglot", "test", SourceConfig())
     keep_freed_memory()
-    scorer = Scorer(model=network, packed=original.resized(description.recipe.image_size), device=CPU)
+    scorer = Scorer(model=network, packed=original.framed(description.recipe.image_size), device=CPU)
     say(f"embedding {len(original):,} images")
     scorer.prepared()
     seconds = measure(network, scorer, original, arguments.rounds)

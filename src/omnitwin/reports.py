@@ -58,7 +58,10 @@ class DownloadReport:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanReport:
-    """What a training run is about to do; seconds and bytes are measured on a few steps, or None before that."""
+    """What a training run is about to do; seconds and bytes are measured on a few steps, or None before that.
+
+    unit: what batch_size counts, `pairs` or `images`, of which all pairs are trained on.
+    """
 
     recipe: str
     encoder: str
@@ -66,6 +69,8 @@ class PlanReport:
     iterations: int
     first_iteration: int
     batch_size: int
+    unit: str
+    pairs_per_iteration: int
     learning_rate: float
     seed: int
     device: str

@@ -181,7 +181,7 @@ def test_a_smaller_image_is_the_mean_of_the_areas(tiny_set, factor):
     side = 28 // factor
     blocks = tiny_set.images_NHW.numpy().reshape(48, side, factor, side, factor)
     expected = 255 * blocks.mean(axis=(2, 4))
-    small = tiny_set.resized(side)
+    small = tiny_set.framed(side)
     assert small.images_NHW.dtype == torch.uint8
     assert np.abs(small.images_NHW.numpy() - expected).max() <= 0.5 + 1e-4  # rounded to a whole grey level
 
@@ -189,31 +189,31 @@ def test_a_smaller_image_is_the_mean_of_the_areas(tiny_set, factor):
 def test_a_smaller_pixel_averages_exactly_what_it_covers_where_the_size_does_not_divide():
     row = torch.tensor([[[0, 1, 1], [0, 1, 1], [0, 1, 1]]], dtype=torch.uint8)
     # a cell of 1.5 pixels covers column 0, which is ink, and half of column 1: a third of it is paper
-    assert set_of(row, [1]).resized(2).images_NHW.tolist() == [[[85, 255], [85, 255]]]
+    assert set_of(row, [1]).framed(2).images_NHW.tolist() == [[[85, 255], [85, 255]]]
 
 
 def test_paper_stays_paper_and_ink_stays_ink_when_resized():
     plain = set_of(torch.stack([torch.ones(105, 105), torch.zeros(105, 105)]).to(torch.uint8), [1, 1])
-    small = plain.resized(28)
+    small = plain.framed(28)
     assert small.white == 255
     assert small.images_NHW[0].unique().tolist() == [255]
     assert small.images_NHW[1].unique().tolist() == [0]
 
 
 def test_the_own_size_changes_nothing(tiny_set):
-    assert_equal(tiny_set.resized(28), tiny_set)
+    assert_equal(tiny_set.framed(28), tiny_set)
 
 
 def test_resizing_keeps_what_the_images_show(tiny_set):
-    small = tiny_set.resized(14)
+    small = tiny_set.framed(14)
     assert_equal(replace(small, images_NHW=tiny_set.images_NHW, white=1), tiny_set)
 
 
 def test_many_images_are_resized_as_each_alone():
     many = set_of(random_images(2_500, 8, 8), [2_500])  # more than are averaged at once
-    small = many.resized(4)
+    small = many.framed(4)
     for row in (0, 1_023, 1_024, 2_499):
-        alone = set_of(many.images_NHW[row : row + 1], [1]).resized(4)
+        alone = set_of(many.images_NHW[row : row + 1], [1]).framed(4)
         assert torch.equal(alone.images_NHW[0], small.images_NHW[row])
 
 
@@ -227,7 +227,7 @@ def test_gathered_rows_are_one_channel_floats_with_ink_0_and_paper_1(tiny_set):
 
 
 def test_gathered_grey_levels_are_shares_of_paper(tiny_set):
-    small = tiny_set.resized(7)
+    small = tiny_set.framed(7)
     images_B1HW = small.gather(torch.arange(48))
     assert images_B1HW.shape == (48, 1, 7, 7)
     assert 0 <= images_B1HW.min() < images_B1HW.max() == 1

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from omnitwin.data.intake import read_image
-from omnitwin.data.resample import area_resize, coverage
+from omnitwin.data.resample import area_resize, window_coverage
 
 
 def by_brute_force(image, height, width):
@@ -23,14 +23,14 @@ def test_a_pixel_is_the_mean_of_the_area_it_covers(height, width):
 
 @pytest.mark.parametrize(("source", "target"), [(105, 28), (28, 105), (7, 7), (1, 4), (20_000, 28)])
 def test_the_shares_of_a_cell_add_up_to_one_and_each_pixel_counts_alike(source, target):
-    shares = coverage(source, target)
+    shares = window_coverage(np.zeros(1), np.full(1, float(source)), source, target)[0]
     np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-4)
     np.testing.assert_allclose(shares.sum(0), target / source, rtol=1e-3)
 
 
 @pytest.mark.parametrize("size", [28, 64, 105])
 def test_a_drawing_read_from_a_file_is_to_the_bit_the_row_that_training_saw(tiny_105, tmp_path, size):
-    rows = tiny_105.resized(size)
+    rows = tiny_105.framed(size)
     for row in (0, 7):
         Image.fromarray(tiny_105.images_NHW[row].numpy() * np.uint8(255)).save(tmp_path / "row.png")
         seen = np.asarray(read_image(tmp_path / "row.png", size).image)

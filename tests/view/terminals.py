@@ -57,6 +57,8 @@ def plan(**fields):
         "iterations": 100,
         "first_iteration": 1,
         "batch_size": 8,
+        "unit": "pairs",
+        "pairs_per_iteration": 8,
         "learning_rate": 1e-3,
         "seed": 0,
         "device": "cpu (1 threads)",

@@ -19,7 +19,7 @@ from omnitwin.errors import BadInput
 from omnitwin.model import checkpoint
 from omnitwin.model.baselines import HausdorffBaseline
 from omnitwin.model.checkpoint import Description
-from omnitwin.model.twin import TwinNetwork
+from omnitwin.model.twin import DifferenceTwin
 from omnitwin.paths import WEIGHTS_FILE
 from omnitwin.reports import SILENT
 from omnitwin.workflows import evaluation
@@ -64,7 +64,7 @@ def run(tmp_path):
 def sensible_network():
     """The nearer two embeddings, the higher the score; scores of test pairs lie about 0 with a deviation of 2."""
     network = build_network(SMALL).eval()
-    packed = synthetic.draw_set("test").resized(28)
+    packed = synthetic.draw_set("test").framed(28)
     with torch.no_grad():
         embeddings = network.embed(packed.gather(torch.arange(len(packed))))
         distances = torch.pdist(embeddings, 1)
@@ -129,7 +129,7 @@ def test_on_omniglots_test_set_all_means_the_official_runs_too(run, fake_omniglo
     assert [exam.exam for exam in report.exams] == list(EXAMS)
     assert not any("left out" in note for note in listener.notes)
     # a trial is lost where the example that shows the query's character does not score above the other one
-    packed = decode(fake_omniglot.zip_of("test"), fake_omniglot.sets["test"], lambda count: None).resized(28)
+    packed = decode(fake_omniglot.zip_of("test"), fake_omniglot.sets["test"], lambda count: None).framed(28)
     network = build_network(SMALL).eval()
 
     def image(character, drawer):
@@ -250,13 +250,13 @@ def test_a_network_that_gives_all_pairs_one_score_is_at_chance_in_every_exam(tmp
 
 def test_an_oracle_is_perfect_in_every_exam(monkeypatch, run):
     """A network whose one feature is the number of the class, and whose score is minus the distance of the two."""
-    test_set = synthetic.draw_set("test").resized(28)
+    test_set = synthetic.draw_set("test").framed(28)
     rows = Sitter(test_set, same_picture)
     kinds = test_set.class_N.float()
-    monkeypatch.setattr(TwinNetwork, "embed", lambda self, images: kinds[rows.embed(images)[:, 0]][:, None])
-    monkeypatch.setattr(TwinNetwork, "score", lambda self, left, right: 0.5 - (left - right).abs()[:, 0])
-    monkeypatch.setattr(TwinNetwork, "prepare", lambda self, embeddings: embeddings)
-    monkeypatch.setattr(TwinNetwork, "score_all", lambda self, left, right: 0.5 - (left - right.T).abs())
+    monkeypatch.setattr(DifferenceTwin, "embed", lambda self, images: kinds[rows.embed(images)[:, 0]][:, None])
+    monkeypatch.setattr(DifferenceTwin, "score", lambda self, left, right: 0.5 - (left - right).abs()[:, 0])
+    monkeypatch.setattr(DifferenceTwin, "prepare", lambda self, embeddings: embeddings)
+    monkeypatch.setattr(DifferenceTwin, "score_all", lambda self, left, right: 0.5 - (left - right.T).abs())
     for name, value in values(evaluate(replace(ALL, checkpoint=run))).items():
         assert value == (0.0 if name[1] == "eer" else 1.0), name
 

@@ -184,7 +184,7 @@ def two_loops(network, packed, rows):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_exam_has_the_figures_of_two_loops_over_all_pairs(packed, seed):
     network = network_with(seed)
-    result = HeldOutExam(packed, 28, CPU).take(network)
+    result = HeldOutExam(packed, SMALL, CPU).take(network)
     scores, similar = two_loops(network, packed, range(len(packed)))
     far, tar, _ = roc_curve(similar, scores, drop_intermediate=False)
     line = np.linspace(0, 1, 100_001)
@@ -196,7 +196,7 @@ def test_the_threshold_gives_the_highest_balanced_accuracy_there_is():
     packed = synthetic.draw_set("test")
     network = network_with(2)
     torch.nn.init.constant_(network.head.weight, -0.3)  # the nearer, the more similar
-    result = HeldOutExam(packed, 28, CPU).take(network)
+    result = HeldOutExam(packed, SMALL, CPU).take(network)
     scores, similar = two_loops(network, packed, range(len(packed)))
     probability = 1 / (1 + np.exp(-calibrated(scores, result.calibration)))
 
@@ -213,7 +213,7 @@ def test_the_calibration_leaves_no_mean_error_where_both_kinds_of_pair_weigh_the
     packed = synthetic.draw_set("test")
     network = network_with(2)
     torch.nn.init.constant_(network.head.weight, -0.3)
-    result = HeldOutExam(packed, 28, CPU).take(network)
+    result = HeldOutExam(packed, SMALL, CPU).take(network)
     scores, similar = two_loops(network, packed, range(len(packed)))
     high, low = (similar.sum() + 1) / (similar.sum() + 2), 1 / ((~similar).sum() + 2)  # Platt 1999, sec. 2.2
     error = 1 / (1 + np.exp(-calibrated(scores, result.calibration))) - np.where(similar, high, low)
@@ -225,21 +225,21 @@ def test_the_calibration_leaves_no_mean_error_where_both_kinds_of_pair_weigh_the
 def test_a_constant_network_has_an_eer_of_one_half_and_no_calibration():
     network = build_network(SMALL)
     torch.nn.init.zeros_(network.head.weight)
-    result = HeldOutExam(synthetic.draw_set("test"), 28, CPU).take(network)
+    result = HeldOutExam(synthetic.draw_set("test"), SMALL, CPU).take(network)
     assert (result.eer, result.auc, result.calibration, result.threshold) == (0.5, 0.5, None, 0.5)
 
 
 def test_a_network_whose_scores_are_no_numbers_has_no_result():
     network = build_network(SMALL)
     torch.nn.init.constant_(network.head.bias, float("nan"))
-    assert HeldOutExam(synthetic.draw_set("test"), 28, CPU).take(network) is None
+    assert HeldOutExam(synthetic.draw_set("test"), SMALL, CPU).take(network) is None
     assert network.training
 
 
 def test_an_exam_leaves_the_network_as_it_was_and_in_training_mode():
     network = build_network(SMALL).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    exam = HeldOutExam(synthetic.draw_set("test"), 28, CPU)
+    exam = HeldOutExam(synthetic.draw_set("test"), SMALL, CPU)
     assert exam.take(network) == exam.take(network)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     assert all(part.training for part in network.modules())
@@ -249,7 +249,7 @@ def test_an_exam_leaves_the_network_as_it_was_and_in_training_mode():
 def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_two_at_least(monkeypatch, most, hands):
     monkeypatch.setattr(heldout, "MOST_IMAGES", most)
     packed = synthetic.draw_set("test")  # 8 characters by 5 drawers
-    rows = HeldOutExam(packed, 28, CPU).rows
+    rows = HeldOutExam(packed, SMALL, CPU).rows
     assert packed.drawer_N[rows].tolist() == list(range(1, hands + 1)) * 8
     assert packed.class_N[rows].tolist() == [number for number in range(8) for _ in range(hands)]
 
@@ -295,7 +295,7 @@ def test_of_a_run_the_best_is_what_others_use(tmp_path, every_2, monkeypatch):
 def test_checkpoints_keep_the_threshold_and_calibration_of_their_own_exam(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "EVERY", 10)
     train(config(tmp_path / "run", iterations=40, learning_rate=0.01))
-    exam = HeldOutExam(training_images(config(None))[1], 28, CPU)
+    exam = HeldOutExam(training_images(config(None))[1], SMALL, CPU)
     told = []
     for name in (BEST_FILE, WEIGHTS_FILE):
         network, description = load_checkpoint(tmp_path / "run" / name)

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from omnitwin import tensorfile
-from omnitwin.data.resample import area_resize
+from omnitwin.data.framing import framed
 from omnitwin.errors import BadInput, DatasetCorrupt
 
 FORMAT = "omnitwin-packed-set"
@@ -77,12 +77,14 @@ class PackedSet:
             alphabet_names=tuple(self.alphabet_names[index] for index in alphabets.tolist()),
         )
 
-    def resized(self, size: int) -> "PackedSet":
-        """The same images, each pixel the average of the area it covers, in 256 grey levels (white 255)."""
-        if tuple(self.images_NHW.shape[1:]) == (size, size):
+    def framed(self, size: int, frame: str = "whole") -> "PackedSet":
+        """The same images in squares of size pixels, in 256 grey levels (white 255), as a network with that frame sees
+        them; images that are such squares already stay as they are.
+        """
+        if frame == "whole" and tuple(self.images_NHW.shape[1:]) == (size, size):
             return self
-        grey_NHW = area_resize(self.images_NHW.numpy() * np.uint8(255 // self.white), size, size)
-        return replace(self, images_NHW=torch.from_numpy(grey_NHW), white=255)
+        grey_NSS = framed(self.images_NHW.numpy() * np.uint8(255 // self.white), size, frame)
+        return replace(self, images_NHW=torch.from_numpy(grey_NSS), white=255)
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
         """Network input for some rows: (B, 1, H, W) float32, ink 0 and paper 1."""

@@ -8,19 +8,30 @@ Array = np.ndarray[Any, np.dtype[Any]]
 BLOCK = 1024  # images scaled at a time, which bounds the memory for their floats
 
 
-def coverage(source: int, target: int) -> Array:
-    """(target, source) float32: the share of each target cell that each source pixel covers; rows sum to 1."""
-    edges, pixel = np.linspace(0, source, target + 1), np.arange(source)
-    overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    shares: Array = (overlap.clip(0) * target / source).astype(np.float32)
+def window_coverage(start_N: Array, length_N: Array, source: int, target: int) -> Array:
+    """(N, target, source) float32: the share of each target cell that each source pixel covers.
+
+    The target's cells divide a window of that start and length (in pixels); what lies outside the source has no share.
+    """
+    edges_NT = start_N[:, None] + length_N[:, None] * (np.arange(target + 1) / target)
+    pixel = np.arange(source)
+    overlap = np.minimum(edges_NT[:, 1:, None], pixel + 1) - np.maximum(edges_NT[:, :-1, None], pixel)
+    shares: Array = (overlap.clip(0) * (target / length_N)[:, None, None]).astype(np.float32)
     return shares
 
 
 def area_resize(images_NHW: Array, height: int, width: int) -> Array:
     """Images (N, H, W) of grey levels from 0 to 255 as (N, height, width) uint8, by area averaging."""
-    rows, columns = coverage(images_NHW.shape[1], height), coverage(images_NHW.shape[2], width).T
+    rows, columns = (
+        _whole(source, target) for source, target in zip(images_NHW.shape[1:], (height, width), strict=True)
+    )
     blocks = [
-        np.rint(rows @ images_NHW[start : start + BLOCK].astype(np.float32) @ columns).astype(np.uint8)
+        np.rint(rows @ images_NHW[start : start + BLOCK].astype(np.float32) @ columns.T).astype(np.uint8)
         for start in range(0, len(images_NHW), BLOCK)
     ]
     return np.concatenate(blocks)
+
+
+def _whole(source: int, target: int) -> Array:
+    shares: Array = window_coverage(np.zeros(1), np.full(1, float(source)), source, target)[0]
+    return shares

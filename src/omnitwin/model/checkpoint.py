@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from omnitwin import __version__
 from omnitwin.config import Recipe
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.model.twin import TwinNetwork
+from omnitwin.model.anatomy import check
+from omnitwin.model.twin import TwinNetwork, build_twin
 from omnitwin.paths import BEST_FILE, WEIGHTS_FILE, find_run, trained_runs
 from omnitwin.tensorfile import read_record, save_tensors
 
@@ -114,7 +115,7 @@ def load_checkpoint(path: Path) -> tuple[TwinNetwork, Description]:
     """The network in evaluation mode on the CPU, with its description; BadCheckpoint says what is wrong with a file."""
     tensors, record = _load(path, FORMAT)
     description = _describe(path, record)
-    network = TwinNetwork(description.recipe.encoder, description.recipe.image_size)
+    network = build_twin(description.recipe.encoder, description.recipe.image_size, description.recipe.head)
     check_tensors(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
     return network.eval(), description
@@ -127,7 +128,7 @@ def _describe(path: Path, record: dict[str, Any]) -> Description:
         described = {name: record[name] for name in Description.__dataclass_fields__ if name != "recipe"}
         described["held_out"] = tuple(described["held_out"])
         description = Description(recipe=Recipe.from_json(record["recipe"]), **described)
-        TwinNetwork.check(description.recipe.encoder, description.recipe.image_size)
+        check(description.recipe.encoder, description.recipe.image_size, description.recipe.head)
         return description
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadCheckpoint(f"{path} describes no network: {error!r}") from error

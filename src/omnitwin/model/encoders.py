@@ -3,9 +3,11 @@
 B images, S pixels a side, D features
 """
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from omnitwin.errors import CannotRun
+from omnitwin.model.anatomy import BLOCKS
 
 NARROW = 0.01  # standard deviation of all initial weights and biases of the example's network
 
@@ -18,7 +20,6 @@ class ClassicEncoder(nn.Sequential):
     """
 
     features = 4096
-    image_size = 105
 
     def __init__(self) -> None:
         super().__init__(
@@ -44,7 +45,6 @@ class SmallEncoder(nn.Sequential):
     """Three blocks of convolution, batch normalisation, ReLU and pooling. (B, 1, 28, 28) -> (B, 128)."""
 
     features = 128
-    image_size = 28
 
     def __init__(self) -> None:
         blocks: list[nn.Module] = []
@@ -62,7 +62,6 @@ class ResNet18Encoder(nn.Sequential):
     """torchvision's ResNet-18 (He et al. 2016) for one channel, untrained. (B, 1, S, S) -> (B, 512), S 32 or more."""
 
     features = 512
-    image_size = None  # any of 32 or more
 
     def __init__(self) -> None:
         try:
@@ -77,11 +76,59 @@ class ResNet18Encoder(nn.Sequential):
         super().__init__(network)
 
 
-ENCODERS: dict[str, type[nn.Module]] = {
-    "classic": ClassicEncoder,
-    "small": SmallEncoder,
-    "resnet18": ResNet18Encoder,
-}
+class BlocksEncoder(nn.Module):
+    """Blocks as anatomy names them. (B, 1, S, S) -> (B, D). Inside ink is 1: what convolutions pad with is paper."""
+
+    def __init__(self, name: str, image_size: int) -> None:
+        super().__init__()
+        anatomy = BLOCKS[name]
+        self.features = anatomy.features
+        before = (1, *anatomy.widths[:-1])
+        self.blocks = nn.Sequential(
+            *(Block(*channels) for channels in zip(before, anatomy.widths, anatomy.residual, strict=True))
+        )
+        side = image_size >> len(anatomy.widths)
+        self.out = nn.Linear(anatomy.widths[-1] * side * side, anatomy.features, bias=False)
+
+    def forward(self, images_B1SS: Tensor) -> Tensor:
+        features_BD: Tensor = self.out(self.blocks(1 - images_B1SS).flatten(1))
+        return features_BD
+
+
+class Block(nn.Module):
+    """Convolution, pooling, batch norm and ReLU, then residual pairs of convolutions."""
+
+    def __init__(self, before: int, width: int, residual: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, width, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.residual = nn.ModuleList(_residual(width) for _ in range(residual))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.norm(F.max_pool2d(self.conv(x), 2)), inplace=True)
+        for pair in self.residual:
+            x = F.relu(x + pair(x), inplace=True)
+        return x
+
+
+def _residual(width: int) -> nn.Sequential:
+    pair = nn.Sequential(
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+    )
+    nn.init.zeros_(pair[-1].weight)  # type: ignore[arg-type]  # begins as if it were not there
+    return pair
+
+
+def build_encoder(name: str, image_size: int) -> nn.Module:
+    """The encoder of that name with new weights, for a size that anatomy.check has passed."""
+    if name in BLOCKS:
+        return BlocksEncoder(name, image_size)
+    others: dict[str, type[nn.Module]] = {"classic": ClassicEncoder, "small": SmallEncoder, "resnet18": ResNet18Encoder}
+    return others[name]()
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -3,43 +3,67 @@
 B images or pairs, S pixels a side, D features; N, left A and right B embeddings of many
 """
 
+from abc import ABC, abstractmethod
 from typing import cast
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from omnitwin.errors import BadInput
-from omnitwin.model.encoders import ENCODERS, NARROW
+from omnitwin.model.anatomy import check
+from omnitwin.model.encoders import NARROW, build_encoder
 
+FIRST_SCALE, FIRST_BIAS = 8.0, 4.0  # of a distance's logit before training
 TILE = 512  # pairs a side that a CPU's inner cache holds while all features are added up
 
 
-class TwinNetwork(nn.Module):
-    """Score of two images = w . |sigmoid(f(a)) - sigmoid(f(b))| + c, its sigmoid the probability that they are similar.
+class TwinNetwork(nn.Module, ABC):
+    """Both images through one encoder, then a score of their embeddings, whose sigmoid is the probability of similar.
 
-    As in MathWorks' example and Koch et al. 2015, sec. 3.1. |x - y| equals |y - x| bit for bit, so the score of a pair
-    does not depend on its order. Every parameter of the head starts from N(0, 0.01), as in the example.
+    score(a, b) equals score(b, a) bit for bit, so the answer for a pair does not depend on its order.
     """
+
+    encoder: nn.Module
+    head: nn.Module
 
     def __init__(self, encoder: str, image_size: int) -> None:
         super().__init__()
-        self.check(encoder, image_size)
-        self.encoder = ENCODERS[encoder]()
-        self.head = nn.Linear(cast(int, self.encoder.features), 1)
+        self.encoder = build_encoder(encoder, image_size)
+
+    @abstractmethod
+    def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, D) float32 of images (B, 1, S, S), ink 0 and paper 1."""
+
+    @abstractmethod
+    def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
+        """Logits (B,) of the probability that each pair of embeddings shows the same thing."""
+
+    @abstractmethod
+    def prepare(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
+        """What score_all takes, of embeddings (N, D)."""
+
+    @abstractmethod
+    def score_all(self, left_AD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
+        """Logits (A, B) of every left with every right prepared embedding: score's formula, but for rounding."""
+
+    def forward(self, left_B1SS: torch.Tensor, right_B1SS: torch.Tensor) -> torch.Tensor:
+        """Logits (B,) of pairs of images; both twins go through the encoder as one batch."""
+        left_BD, right_BD = self.embed(torch.cat([left_B1SS, right_B1SS])).chunk(2)
+        return self.score(left_BD, right_BD)
+
+
+class DifferenceTwin(TwinNetwork):
+    """Score of two images = w . |sigmoid(f(a)) - sigmoid(f(b))| + c.
+
+    As in MathWorks' example and Koch et al. 2015, sec. 3.1. |x - y| equals |y - x| bit for bit. Every parameter of the
+    head starts from N(0, 0.01), as in the example.
+    """
+
+    def __init__(self, encoder: str, image_size: int) -> None:
+        super().__init__(encoder, image_size)
+        self.head: nn.Linear = nn.Linear(cast(int, self.encoder.features), 1)
         for parameter in self.head.parameters():
             nn.init.normal_(parameter, 0.0, NARROW)
-
-    @staticmethod
-    def check(encoder: str, image_size: int) -> None:
-        """BadInput where there is no such encoder, or none for such images."""
-        if encoder not in ENCODERS:
-            raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(ENCODERS)}.")
-        needed = getattr(ENCODERS[encoder], "image_size", None)
-        if needed is not None and needed != image_size:
-            raise BadInput(
-                f"the encoder {encoder} takes {needed} x {needed} pixels, not {image_size} x {image_size}", ""
-            )
 
     def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, D) float32 in (0, 1) of images (B, 1, S, S), ink 0 and paper 1."""
@@ -78,15 +102,44 @@ class TwinNetwork(nn.Module):
                 part_ab -= 2 * total_ab
         return logits_AB
 
-    def forward(self, left_B1SS: torch.Tensor, right_B1SS: torch.Tensor) -> torch.Tensor:
-        """Logits (B,) of pairs of images; both twins go through the encoder as one batch."""
-        left_BD, right_BD = self.embed(torch.cat([left_B1SS, right_B1SS])).chunk(2)
-        return self.score(left_BD, right_BD)
 
+class DistanceTwin(TwinNetwork):
+    """Score of two images = bias - scale |z(a) - z(b)|^2, z being the encoder's features at length 1.
 
-def pair_loss(logits_B: torch.Tensor, similar_B: torch.Tensor) -> torch.Tensor:
-    """Mean binary cross-entropy in nats: -log p for a similar pair, -log(1 - p) for another, p = sigmoid(logit).
-
-    Taken on logits, where it neither overflows nor rounds to log 0.
+    The score of two embeddings has two parameters only, so that all else is left to the encoder.
     """
-    return F.binary_cross_entropy_with_logits(logits_B, similar_B.float())
+
+    def __init__(self, encoder: str, image_size: int) -> None:
+        super().__init__(encoder, image_size)
+        self.head: Distance = Distance()
+
+    def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, D) float32 of length 1."""
+        features_BD: torch.Tensor = self.encoder(images_B1SS)
+        return F.normalize(features_BD.float(), dim=1)
+
+    def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
+        return self.head.bias - self.head.log_scale.exp() * (left_BD - right_BD).square().sum(1)
+
+    def prepare(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
+        return embeddings_ND
+
+    def score_all(self, left_AD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
+        """As score, but for rounding: |x - y|^2 is |x|^2 + |y|^2 - 2 x . y."""
+        squares_AB = left_AD.square().sum(1)[:, None] + right_BD.square().sum(1)
+        return self.head.bias - self.head.log_scale.exp() * (squares_AB - 2 * left_AD @ right_BD.T)
+
+
+class Distance(nn.Module):
+    """The two numbers that turn a squared distance (0 to 4) into a logit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
+        self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
+
+
+def build_twin(encoder: str, image_size: int, head: str) -> TwinNetwork:
+    """A twin network with new weights; BadInput where there is none such."""
+    check(encoder, image_size, head)
+    return (DistanceTwin if head == "distance" else DifferenceTwin)(encoder, image_size)

@@ -117,7 +117,7 @@ class LiveReporter(LineReporter):
         table.add_row("running on", f"{plan.device}, {plan.precision}")
         table.add_row("iteration", f"{step.iteration:,} / {plan.iterations:,}")
         speed = f"{rate:.2f} it/s" if rate >= 1 else f"{1 / rate:.2f} s/it"
-        table.add_row("speed", f"{speed}, {rate * plan.batch_size:,.0f} pairs/s")
+        table.add_row("speed", f"{speed}, {rate * plan.pairs_per_iteration:,.0f} pairs/s")
         left = (plan.iterations - step.iteration) / rate
         table.add_row("elapsed", f"{time_in_words(step.elapsed_seconds)}, left {time_in_words(left)}")
         table.add_row("loss", f"{step.loss:.4f} (smoothed {smooth:.4f})")
@@ -135,6 +135,6 @@ def opening(plan: PlanReport) -> str:
     start = f", from iteration {plan.first_iteration:,}" if plan.first_iteration > 1 else ""
     return (
         f"Training {plan.recipe} on {plan.device} in {plan.precision}: {plan.parameters:,} parameters, "
-        f"{plan.iterations:,} iterations of {plan.batch_size} pairs from {plan.classes:,} classes of {plan.dataset}"
-        f"{start}. Ctrl-C stops and saves."
+        f"{plan.iterations:,} iterations of {plan.batch_size} {plan.unit} from {plan.classes:,} classes of "
+        f"{plan.dataset}{start}. Ctrl-C stops and saves."
     )

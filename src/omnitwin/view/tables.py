@@ -38,7 +38,10 @@ def show_plan(report: PlanReport, console: Console) -> None:
         ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
         ("parameters", f"{report.parameters:,}"),
-        ("iterations", f"{report.iterations:,} of {report.batch_size} pairs, learning rate {report.learning_rate:g}"),
+        (
+            "iterations",
+            f"{report.iterations:,} of {report.batch_size} {report.unit}, learning rate {report.learning_rate:g}",
+        ),
     ]
     if report.seconds_per_iteration is not None and report.seconds_in_all is not None:
         rows += [

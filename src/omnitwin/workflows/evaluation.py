@@ -53,7 +53,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     precision = select_precision(config.precision, device)
     precision = precision if network else "fp32"
     if network is not None and description is not None:
-        packed = original.resized(description.recipe.image_size).to(device)
+        packed = original.framed(description.recipe.image_size, description.recipe.frame).to(device)
         scorer = Scorer(
             model=network.to(device),
             packed=packed,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from omnitwin.config import TrainConfig
+from omnitwin.config import Recipe, TrainConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.split import hold_out
 from omnitwin.device import Stream, random_generator
@@ -41,8 +41,8 @@ def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[P
 class HeldOutExam:
     """All pairs of some drawings of the held-out characters, the same at every sitting; in fp32, as they are used."""
 
-    def __init__(self, held_out: PackedSet, size: int, device: torch.device) -> None:
-        self.packed = held_out.resized(size).to(device)
+    def __init__(self, held_out: PackedSet, recipe: Recipe, device: torch.device) -> None:
+        self.packed = held_out.framed(recipe.image_size, recipe.frame).to(device)
         hands = max(2, MOST_IMAGES // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]
         self.rows = (place_N < hands).nonzero().flatten().to(device)

@@ -11,6 +11,7 @@ from omnitwin.device import describe_device, peak_memory, synchronize
 from omnitwin.errors import BadInput
 from omnitwin.paths import STATE_FILE, runs_folder
 from omnitwin.reports import SILENT, PlanReport, Reporter
+from omnitwin.workflows.batch_trainer import new_trainer
 from omnitwin.workflows.heldout import training_images
 from omnitwin.workflows.trainer import Trainer
 
@@ -25,7 +26,7 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     if output is None:
         check_unused(output_folder(config))
     packed, held_out = training_images(config, reporter)
-    trainer = Trainer(config, packed)
+    trainer = new_trainer(config, packed)
     for iteration in range(1, WARM_UP_STEPS + 1):
         trainer.step(iteration)
     synchronize(trainer.device)
@@ -79,6 +80,8 @@ def describe_run(
         iterations=recipe.iterations,
         first_iteration=done + 1,
         batch_size=recipe.batch_size,
+        unit="images" if recipe.batches else "pairs",
+        pairs_per_iteration=trainer.pairs_per_step,
         learning_rate=recipe.learning_rate,
         seed=recipe.seed,
         device=describe_device(trainer.device),

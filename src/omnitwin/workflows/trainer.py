@@ -18,7 +18,8 @@ from omnitwin.device import (
 )
 from omnitwin.errors import CannotRun
 from omnitwin.model.encoders import count_parameters, has_batch_statistics
-from omnitwin.model.twin import TwinNetwork, pair_loss
+from omnitwin.model.losses import pair_loss
+from omnitwin.model.twin import TwinNetwork, build_twin
 
 CPU_PAIRS = 60  # that go through the network at once: a third less memory than 180, as fast (benchmarks/RESULTS.md)
 RANK = 0  # of this process among those that train together; part of every key
@@ -28,7 +29,7 @@ def build_network(recipe: Recipe) -> TwinNetwork:
     """A new network whose initial weights are a function of the recipe's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(random_generator(torch.device("cpu"), recipe.seed, Stream.INITIAL).get_state())
-        return TwinNetwork(recipe.encoder, recipe.image_size)
+        return build_twin(recipe.encoder, recipe.image_size, recipe.head)
 
 
 @contextmanager
@@ -49,6 +50,8 @@ def failures_in_words(compiled: bool) -> Iterator[None]:
 class Trainer:
     """The example's training step (Adam, mean binary cross-entropy of random pairs), any number of times.
 
+    BatchTrainer has the step of recipes that train on all pairs of a batch.
+
     Step i draws its pairs from the key (seed, rank, i), so a resumed run draws what an uninterrupted one would have.
     """
 
@@ -59,23 +62,32 @@ class Trainer:
         if self.device.type == "cpu":
             keep_freed_memory()
         self.precision = select_precision(config.precision, self.device)
-        self.packed = packed.resized(self.recipe.image_size).to(self.device)
+        self.packed = packed.framed(self.recipe.image_size, self.recipe.frame).to(self.device)
         self.network = build_network(self.recipe).to(self.device).train()
         if self.precision == "bf16":
             self.network.to(memory_format=torch.channels_last)
         self.compiled = config.compile
         self.forward = torch.compile(self.network) if config.compile else self.network
-        self.optimizer = torch.optim.Adam(
+        self.optimizer = self.new_optimizer()
+        self.parameter_count = count_parameters(self.network)
+        # gradients of parts add up to that of the batch, unless the network looks at the batch as a whole
+        chunk = CPU_PAIRS if self.device.type == "cpu" and not has_batch_statistics(self.network) else None
+        self.pairs_at_once = min(chunk or self.recipe.batch_size, self.recipe.batch_size)
+        self.pairs_per_step = self.recipe.batch_size
+
+    @property
+    def trained(self) -> TwinNetwork:
+        """The network that a run would end with now."""
+        return self.network
+
+    def new_optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(
             self.network.parameters(),
             lr=self.recipe.learning_rate,
             betas=self.recipe.adam_betas,
             eps=self.recipe.adam_epsilon,
             fused=True,
         )
-        self.parameter_count = count_parameters(self.network)
-        # gradients of parts add up to that of the batch, unless the network looks at the batch as a whole
-        chunk = CPU_PAIRS if self.device.type == "cpu" and not has_batch_statistics(self.network) else None
-        self.pairs_at_once = min(chunk or self.recipe.batch_size, self.recipe.batch_size)
 
     def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Do iteration (1 is the first); its loss and the standard deviation of its logits, scalars on the device."""

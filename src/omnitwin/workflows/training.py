@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from omnitwin.config import SMALL, TrainConfig
+from omnitwin.config import FAST, TrainConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.files import digest, make_folder
@@ -23,6 +23,7 @@ from omnitwin.model.checkpoint import (
 )
 from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE, find_run
 from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
+from omnitwin.workflows.batch_trainer import new_trainer
 from omnitwin.workflows.heldout import EVERY, HeldOutExam, HeldOutResult, training_images
 from omnitwin.workflows.planning import check_unused, describe_run, output_folder
 from omnitwin.workflows.runlog import RunLog, write_config
@@ -59,7 +60,7 @@ def train(
     if resume is None:
         check_unused(output)
     packed, held_out = training_images(config, reporter)
-    trainer = Trainer(config, packed)
+    trainer = new_trainer(config, packed)
     run = _Run(config, trainer, held_out, reporter, output)
     return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
 
@@ -73,7 +74,7 @@ class _Run:
         self.config, self.recipe = config, config.recipe
         self.trainer, self.reporter, self.output = trainer, reporter, output
         self.held_out = held_out.alphabet_names if held_out else ()
-        self.exam = HeldOutExam(held_out, self.recipe.image_size, trainer.device) if held_out else None
+        self.exam = HeldOutExam(held_out, self.recipe, trainer.device) if held_out else None
         self.results: dict[int, HeldOutResult] = {}  # by iteration, of this process
         self.best: Description | None = None
         self.done = 0
@@ -126,7 +127,7 @@ class _Run:
             iterations=self.recipe.iterations,
             loss=self.loss,
             seconds=seconds,
-            pairs_per_second=(self.done - first + 1) * self.recipe.batch_size / seconds if seconds else 0.0,
+            pairs_per_second=(self.done - first + 1) * self.trainer.pairs_per_step / seconds if seconds else 0.0,
             stopped_by=stopped_by if self.done < self.recipe.iterations else None,
             warnings=tuple(self.warnings),
         )
@@ -137,7 +138,7 @@ class _Run:
             return
         values = torch.stack([torch.stack(pair) for _, *pair in self.pending]).tolist()
         now = time.monotonic()
-        rate = len(values) * self.recipe.batch_size / max(now - self.flushed, 1e-9)
+        rate = len(values) * self.trainer.pairs_per_step / max(now - self.flushed, 1e-9)
         self.flushed = now
         steps: list[StepReport] = []
         for (iteration, *_), (loss, spread) in zip(self.pending, values, strict=True):
@@ -172,25 +173,25 @@ class _Run:
         if self.exam is None or self.done in self.results:
             return self.results.get(self.done)
         begun = time.monotonic()
-        result = self.exam.take(self.trainer.network)
+        result = self.exam.take(self.trainer.trained)
         self.flushed += time.monotonic() - begun  # no time of the steps
-        if self.pending:
-            self.loss = float(self.pending[-1][1])
+        self.loss = float(self.pending[-1][1]) if self.pending else self.loss
         if result is not None and math.isfinite(self.loss):
             self.results[self.done] = result
             if self._exam_is_due() and (self.best is None or result.eer < self.best.metrics[HELD_OUT_EER]):
                 self.best = self._description(result)
-                save_checkpoint(self.output / BEST_FILE, self.trainer.network, self.best)
+                save_checkpoint(self.output / BEST_FILE, self.trainer.trained, self.best)
         return result
 
     def _watch(self) -> None:
         if self.warnings or self.done < COLLAPSE_AFTER or len(self.recent) < 100:
             return
         mean_loss = sum(loss for loss, _ in self.recent) / len(self.recent)
-        if abs(mean_loss - CHANCE_LOSS) < 0.002 and max(spread for _, spread in self.recent) < COLLAPSE_SPREAD:
+        by_chance = self.recipe.batches is not None or abs(mean_loss - CHANCE_LOSS) < 0.002
+        if by_chance and max(spread for _, spread in self.recent) < COLLAPSE_SPREAD:
             self.warnings.append(
                 f"collapsed: after {self.done} iterations the network still gives every pair the same answer "
-                f"(loss {mean_loss:.4f}, which is ln 2). Stop, and try another --seed, another --learning-rate or fp32."
+                f"(loss {mean_loss:.4f}). Stop, and try another --seed, another --learning-rate or fp32."
             )
             self.reporter.warn(self.warnings[-1])
 
@@ -198,7 +199,7 @@ class _Run:
         """On a CPU, say how long the run will take where that is long, and how to shorten it."""
         left = self.recipe.iterations - self.done
         if left * seconds > LONG_RUN and self.config.max_seconds is None and self.trainer.device.type == "cpu":
-            smaller = "" if self.recipe.name == SMALL.name else f", or --recipe {SMALL.name}"
+            smaller = "" if self.recipe.name == FAST.name else f", or --recipe {FAST.name}"
             self.reporter.note(
                 f"At {seconds:.1f} s an iteration the remaining {left:,} take about {left * seconds / 3600:.1f} h. "
                 f"Shorter: fewer --iterations, --max-time 30m{smaller}. Ctrl-C stops and saves at any time."
@@ -219,11 +220,11 @@ class _Run:
 
     def _save(self, show: ShowStep) -> None:
         self._flush(show)
-        if not all(bool(tensor.isfinite().all()) for tensor in self.trainer.network.state_dict().values()):
+        if not all(bool(tensor.isfinite().all()) for tensor in self.trainer.trained.state_dict().values()):
             raise TrainingDiverged(f"a weight is no number after iteration {self.done}; {self._last_checkpoint()}")
         description = self._description(self._examine())
         save_state(self.output / STATE_FILE, self.trainer.state(), description)
-        save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.network, description)
+        save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.trained, description)
         self.saved = self.flushed = time.monotonic()
 
     def _last_checkpoint(self) -> str:

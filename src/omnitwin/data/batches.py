@@ -1,0 +1,61 @@
+"""Batches of classes with several drawings each, of which training takes all pairs.
+
+C classes, K drawings, A alphabets, P classes of each, B = C * K images
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from omnitwin.config import Batches
+from omnitwin.data.packed import PackedSet
+from omnitwin.errors import BadInput
+
+
+@dataclass(frozen=True, eq=False)
+class ClassBatch:
+    """Rows (C, K) of the drawings of C different classes, and by how many quarter turns each class is turned, (C,)."""
+
+    row_CK: torch.Tensor
+    turn_C: torch.Tensor
+
+
+def check_batches(packed: PackedSet, batches: Batches) -> None:
+    """BadInput where a set has too few drawings of a class, or too few classes."""
+    fewest = int(packed.count_C.min())
+    if fewest < batches.drawings:
+        poor = packed.class_names[int(packed.count_C.argmin())]
+        raise BadInput(
+            f"{packed.name} has {fewest} images of {poor}; a batch takes {batches.drawings} of each class",
+            f"Use --override drawings={fewest}." if fewest > 1 else "Add images of it.",
+        )
+
+
+def draw_batch(packed: PackedSet, batches: Batches, classes: int, generator: torch.Generator) -> ClassBatch:
+    """Draw so many different classes (fewer where the set has fewer), and K different drawings of each.
+
+    P classes each come from A alphabets drawn without replacement, turned alike, so that a batch holds the pairs that
+    are hardest to tell apart; the rest come from anywhere, each turned by a number of its own.
+    """
+    device, total = packed.images_NHW.device, len(packed.class_names)
+    alphabet_C, alphabets = packed.alphabet_C, len(packed.alphabet_names)
+    key_C = torch.rand(total, generator=generator, device=device, dtype=torch.float64)
+    chosen_A = torch.zeros(alphabets, dtype=torch.bool, device=device)
+    chosen_A[torch.randperm(alphabets, generator=generator, device=device)[: batches.alphabets]] = True
+    # classes of an alphabet lie side by side, so sorting within alphabets leaves alphabet_C as it is
+    rank_C, start_A = (
+        torch.empty_like(alphabet_C),
+        torch.searchsorted(alphabet_C, torch.arange(alphabets, device=device)),
+    )
+    rank_C[(alphabet_C + key_C).argsort()] = torch.arange(total, device=device) - start_A[alphabet_C]
+    together_C = chosen_A[alphabet_C] & (rank_C < batches.per_alphabet)
+    class_C = (key_C - together_C.double()).argsort()[: min(classes, total)]
+    turns = 4 if batches.turns else 1
+    turn_A = torch.randint(turns, (alphabets,), generator=generator, device=device)
+    turn_C = torch.randint(turns, (total,), generator=generator, device=device)
+    turn_C = torch.where(together_C, turn_A[alphabet_C], turn_C)[class_C]
+    most = int(packed.count_C.max())
+    key_CN = torch.rand((len(class_C), most), generator=generator, device=device)
+    key_CN.masked_fill_(torch.arange(most, device=device) >= packed.count_C[class_C, None], -1)
+    drawing_CK = key_CN.topk(batches.drawings, dim=1).indices
+    return ClassBatch(packed.first_C[class_C, None] + drawing_CK, turn_C)

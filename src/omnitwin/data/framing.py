@@ -1,0 +1,51 @@
+"""How a drawing lies in the square that a network sees: as it was drawn, or by its ink. One way for sets and for files.
+
+N images of H x W pixels, S pixels a side of the square
+"""
+
+from typing import Any
+
+import numpy as np
+
+from omnitwin.data.resample import area_resize, window_coverage
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FILL = 0.9  # share of the square that the longer side of the ink takes
+INKED = 0.5  # of full ink: what counts as a stroke when its extent is looked for
+BLOCK = 1024  # images at a time, which bounds memory
+WHITE = 255
+
+
+def framed(grey_NHW: Array, size: int, frame: str) -> Array:
+    """Grey images (N, H, W) from 0 for ink to 255 for paper as (N, S, S) uint8.
+
+    Frame `whole`: all of the image, scaled. `ink`: the box around the ink in the middle, its longer side FILL of the
+    square, its aspect kept, paper around it; an image without ink is paper.
+    """
+    if frame == "whole":
+        return area_resize(grey_NHW, size, size)
+    blocks = [_framed_by_ink(grey_NHW[start : start + BLOCK], size) for start in range(0, len(grey_NHW), BLOCK)]
+    return np.concatenate(blocks)
+
+
+def ink_boxes(grey_NHW: Array) -> Array:
+    """First and last + 1 row and column of the ink, (N, 4) int64; the whole image where there is none."""
+    inked_NHW = grey_NHW < WHITE * (1 - INKED)
+    boxes = []
+    for axis in (2, 1):
+        inked_NL: Array = np.asarray(inked_NHW.any(axis))
+        last_N = inked_NL.shape[1] - inked_NL[:, ::-1].argmax(1)
+        boxes += [inked_NL.argmax(1), last_N]
+    return np.stack(boxes, axis=1)
+
+
+def _framed_by_ink(grey_NHW: Array, size: int) -> Array:
+    top_N, bottom_N, left_N, right_N = ink_boxes(grey_NHW).T
+    side_N = np.maximum(bottom_N - top_N, right_N - left_N) / FILL
+    height, width = grey_NHW.shape[1:]
+    rows_NSH = window_coverage((top_N + bottom_N - side_N) / 2, side_N, height, size)
+    columns_NSW = window_coverage((left_N + right_N - side_N) / 2, side_N, width, size)
+    ink_NSS = rows_NSH @ (WHITE - grey_NHW).astype(np.float32) @ columns_NSW.transpose(0, 2, 1)
+    paper_NSS: Array = (WHITE - np.rint(ink_NSS)).astype(np.uint8)
+    return paper_NSS
