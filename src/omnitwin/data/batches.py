@@ -39,7 +39,7 @@ def draw_batch(packed: PackedSet, batches: Batches, classes: int, generator: tor
     """
     device, total = packed.images_NHW.device, len(packed.class_names)
     alphabet_C, alphabets = packed.alphabet_C, len(packed.alphabet_names)
-    key_C = torch.rand(total, generator=generator, device=device, dtype=torch.float64)
+    key_C = torch.rand(total, generator=generator, device=device) * 0.99  # never as far as the next alphabet
     chosen_A = torch.zeros(alphabets, dtype=torch.bool, device=device)
     chosen_A[torch.randperm(alphabets, generator=generator, device=device)[: batches.alphabets]] = True
     # classes of an alphabet lie side by side, so sorting within alphabets leaves alphabet_C as it is
@@ -49,7 +49,7 @@ def draw_batch(packed: PackedSet, batches: Batches, classes: int, generator: tor
     )
     rank_C[(alphabet_C + key_C).argsort()] = torch.arange(total, device=device) - start_A[alphabet_C]
     together_C = chosen_A[alphabet_C] & (rank_C < batches.per_alphabet)
-    class_C = (key_C - together_C.double()).argsort()[: min(classes, total)]
+    class_C = (key_C - together_C.float()).argsort()[: min(classes, total)]
     turns = 4 if batches.turns else 1
     turn_A = torch.randint(turns, (alphabets,), generator=generator, device=device)
     turn_C = torch.randint(turns, (total,), generator=generator, device=device)
