@@ -118,13 +118,22 @@ FAST = Recipe(
     batches=Batches(),
     holdout=5,
 )
+# The bundled weights (`make weights`): a larger network and variations that make it fit for other pens and pixels.
+STRONG = replace(
+    FAST,
+    name="strong",
+    encoder="strong",
+    image_size=28,
+    iterations=10_000,
+    batches=Batches(thickness=0.3, coarse=0.3),
+)
 # `omnitwin demo`: the fast recipe, for about half a minute on two cores.
 DEMO = replace(FAST, iterations=500)
 DEMO_PAIRS = 6  # test pairs that the demo shows
 FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
-RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST)}
+RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG)}
 DATASETS = ("omniglot", "synthetic")
 EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official")
 SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
