@@ -12,7 +12,7 @@ from omniglot_like import write_zip
 from PIL import Image
 
 from omnitwin.config import EXAMS
-from omnitwin.model.checkpoint import read_description
+from omnitwin.model.description import read_description
 from omnitwin.workflows import evaluation as workflow
 
 PAIRS = ("eval", "--batches", 3, "--batch-size", 10)
