@@ -12,7 +12,7 @@ from omnitwin.errors import ExitCode
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A.png", help="An image file.")],
-    others: Annotated[list[Path], typer.Argument(metavar="B.png...", help="Another; or several, or folders of them.")],
+    others: Annotated[list[Path], typer.Argument(metavar="B.png", help="Another; or several, or folders of them.")],
     checkpoint: Checkpoint = None,
     threshold: Annotated[
         float | None,

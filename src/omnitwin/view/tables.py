@@ -105,15 +105,13 @@ def show_comparison(report: ComparisonReport, console: Console) -> None:
 
 def show_ranking(report: RankingReport, console: Console) -> None:
     say(console, f"{len(report.ranked):,} images by how probably they show the same as {report.query.name}", "bold")
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    table.add_column("rank", justify="right")
-    table.add_column("probability", justify="right")
-    table.add_column("verdict")
-    table.add_column("file", overflow="fold")
+    width = max(4, len(str(len(report.ranked))))
+    say(console, f"{'rank':>{width}}  probability  verdict    file", "bold")
     for one in report.ranked:
-        file = Text(clean(str(one.file)))
-        table.add_row(str(one.rank), f"{one.probability:.4f}", Text.assemble(_verdict(one.same)), file)
-    console.print(table)
+        verdict, style = _verdict(one.same)
+        beginning = f"{one.rank:>{width}}  {one.probability:>11.4f}  "
+        file = clean(str(one.file))  # never cut or wrapped, so that it can be copied
+        console.print(Text.assemble(beginning, (f"{verdict:<9}", style), f"  {file}"), soft_wrap=True)
     speed = f"{report.images:,} images read and embedded in {report.seconds:.3g} s"
     say(console, f"{speed}: {report.images_per_second:,.0f} images/s ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
