@@ -164,6 +164,20 @@ def test_control_characters_in_names_do_not_reach_the_terminal(run, images, draw
     assert "a\\x1b[2J\\nb.png" in outcome.out
 
 
+def test_control_characters_in_names_do_not_spoil_a_figure(run, images, drawings, tmp_path):
+    odd = (drawings / "00.png").rename(drawings / "a\x1b[2J\nb.png")
+    for others in ([drawings], [images[1]]):
+        outcome = run("compare", odd, *others, "--figure", tmp_path / "figure.png", "--exit-zero")
+        assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_names_that_no_file_system_takes_are_named(run, images, drawings):
+    assert "n" * 300 in run("compare", images[0], "n" * 300).complaint()
+    outcome = run("compare", images[0], drawings, "n" * 300, "--quiet")
+    assert outcome.code == 0
+    assert "n" * 300 in outcome.err
+
+
 def test_a_figure_shows_the_query_beside_the_most_similar(run, images, drawings, tmp_path):
     assert run("compare", images[0], drawings, "--figure", tmp_path / "best.png").code == 0
     with Image.open(tmp_path / "best.png") as figure:

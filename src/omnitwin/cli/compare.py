@@ -1,5 +1,6 @@
 """`omnitwin compare`."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ def compare(
 
         check_figure(figure)
     words: dict[str, Any] = {"checkpoint": checkpoint, "threshold": threshold, "device": device}
-    if len(others) > 1 or others[0].is_dir():
+    if len(others) > 1 or os.path.isdir(others[0]):
         _rank(RankConfig(query=first, others=tuple(others), **words), figure, json, quiet)
     elif not _same(CompareConfig(first=first, second=others[0], **words), figure, json, quiet) and not exit_zero:
         raise typer.Exit(ExitCode.DIFFERENT)

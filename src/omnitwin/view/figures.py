@@ -12,6 +12,7 @@ from omnitwin.exam_reports import ExamReport
 from omnitwin.files import replacing
 from omnitwin.ranking_reports import RankingReport
 from omnitwin.reports import ComparisonReport, Picture, ScoredPair, ShowReport
+from omnitwin.view.console import clean
 from omnitwin.view.exams import interval, value
 from omnitwin.view.words import label_lines
 
@@ -63,7 +64,7 @@ def comparison_figure(report: ComparisonReport, path: Path) -> None:
     """Both images as the network saw them, with the verdict."""
     lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
-    _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path)
+    _write(_stack(f"{clean(report.first.name)}  |  {clean(report.second.name)}", [_sheet([cell], 1)]), path)
 
 
 def ranking_figure(report: RankingReport, path: Path) -> None:
@@ -72,11 +73,11 @@ def ranking_figure(report: RankingReport, path: Path) -> None:
     for one in report.ranked[:BEST]:
         lines = (
             _verdict(one.same),
-            (f"{one.rank}. {one.file.name}", BLACK),
+            (f"{one.rank}. {clean(one.file.name)}", BLACK),
             (f"probability {one.probability:.4f}", BLACK),
         )
         cells.append(_Cell((report.query_picture, one.picture), lines))
-    title = f"{report.query.name}: the {len(cells)} most similar of {len(report.ranked):,}"
+    title = f"{clean(report.query.name)}: the {len(cells)} most similar of {len(report.ranked):,}"
     _write(_stack(f"{title} (threshold {report.threshold:.4g})", [_sheet(cells, PAIRS_A_ROW)]), path)
 
 

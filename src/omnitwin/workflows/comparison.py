@@ -3,6 +3,7 @@
 A network that runs in NumPy answers without torch, whose import alone takes longer than the rest.
 """
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -129,7 +130,7 @@ def _images_of(places: Iterable[Path]) -> tuple[list[Path], list[UnreadImage]]:
     files: dict[Path, None] = {}
     empty = []
     for place in places:
-        if not place.is_dir():
+        if not os.path.isdir(place):
             files[place] = None
             continue
         try:
