@@ -27,6 +27,7 @@ completions:
 benchmarks:
 	$(PYTHON) benchmarks/step.py
 	$(PYTHON) benchmarks/load.py
+	$(PYTHON) benchmarks/answer.py
 
 build:
 	$(PYTHON) -m build

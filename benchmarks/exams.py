@@ -19,8 +19,10 @@ from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.device import keep_freed_memory, random_generator
-from omnitwin.model.checkpoint import load_checkpoint, locate_checkpoint
+from omnitwin.model.checkpoint import load_checkpoint
+from omnitwin.model.description import locate_checkpoint
 from omnitwin.model.twin import TwinNetwork
+from omnitwin.paths import NEWEST
 from omnitwin.workflows.acquire import load
 from omnitwin.workflows.exam_curves import all_pairs
 from omnitwin.workflows.scorer import EMBED_AT_ONCE, Scorer
@@ -70,15 +72,15 @@ def measure(network: TwinNetwork, scorer: Scorer, original: PackedSet, rounds: i
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare ways to score all pairs of the test set.")
-    parser.add_argument("--checkpoint", help="a run's name or a weights file; the newest run")
+    parser.add_argument("--checkpoint", default=NEWEST, help="a run's name or a weights file; the newest run")
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured (3)")
     parser.add_argument("--json", action="store_true", help="all numbers as JSON instead of the table")
     arguments = parser.parse_args()
     machine = hardware()
     network, description = load_checkpoint(locate_checkpoint(arguments.checkpoint))
-    original = load("omniglot", "test", SourceConfig())
+    recipe, original = description.recipe, load("omniglot", "test", SourceConfig())
     keep_freed_memory()
-    scorer = Scorer(model=network, packed=original.framed(description.recipe.image_size), device=CPU)
+    scorer = Scorer(model=network, packed=original.framed(recipe.image_size, recipe.frame), device=CPU)
     say(f"embedding {len(original):,} images")
     scorer.prepared()
     seconds = measure(network, scorer, original, arguments.rounds)

@@ -208,16 +208,30 @@ class EvalConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareConfig:
-    first: Path
-    second: Path
-    checkpoint: str | None = None
+class AnswerConfig:
+    """Who answers, how sure it has to be of `same`, and where it computes."""
+
+    checkpoint: str | None = None  # None: the bundled weights, or what `omnitwin use` chose
     threshold: float | None = None  # None: the checkpoint's own
     device: str = "cpu"  # one pair is done before a GPU has woken up
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise BadInput(f"a threshold is a probability between 0 and 1, not {self.threshold}", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig(AnswerConfig):
+    first: Path
+    second: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankConfig(AnswerConfig):
+    """others: image files, and folders of them."""
+
+    query: Path
+    others: tuple[Path, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,6 +126,7 @@ class NetworkReport:
     threshold: float
     temperature: float | None
     bias: float | None
+    bundled: bool = False  # whether it came with omnitwin
 
 
 @dataclass(frozen=True, kw_only=True)

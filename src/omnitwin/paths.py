@@ -15,6 +15,7 @@ BEST_FILE = "best.safetensors"  # beside it: the best by the held-out alphabets,
 STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` needs besides
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
+NEWEST, BUNDLED = "newest", "bundled"  # what stands for a checkpoint besides paths and the names of runs
 
 
 def expand(path: str) -> Path:

@@ -126,25 +126,45 @@ class TrainReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparisonReport:
-    """The answer for two files: probability that they show the same thing, and the verdict at the threshold.
+class Answer:
+    """Who answered: bundled says that the weights came with omnitwin, engine (`numpy` or `torch`) what ran them.
 
-    calibrated: whether the probability was fitted to pairs of held-out alphabets, as many similar as dissimilar.
+    calibrated: whether probabilities were fitted to pairs of held-out alphabets, as many similar as dissimilar.
     """
+
+    checkpoint: Path
+    bundled: bool
+    recipe: str
+    iteration: int
+    iterations: int
+    engine: str
+    calibrated: bool
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonReport(Answer):
+    """The answer for two files: probability that they show the same thing, and the verdict at the threshold."""
 
     first: Path
     second: Path
     same: bool
     probability: float
-    calibrated: bool
-    threshold: float
+    notes: tuple[str, ...]
+    first_picture: Picture
+    second_picture: Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceReport:
+    """Which network answers where none is named: `bundled`, a run's name or a path."""
+
+    name: str
+    bundled: bool
     checkpoint: Path
     recipe: str
     iteration: int
     iterations: int
-    notes: tuple[str, ...]
-    first_picture: Picture
-    second_picture: Picture
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,19 +4,22 @@ import json
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from omnitwin.files import replacing
+
+if TYPE_CHECKING:  # a record is read without torch
+    import torch
 
 RECORD_KEY = "omnitwin"  # the single metadata key: several come out in random order
 
 
-def save_tensors(path: Path, tensors: dict[str, torch.Tensor], record: dict[str, Any]) -> None:
+def save_tensors(path: Path, tensors: "dict[str, torch.Tensor]", record: dict[str, Any]) -> None:
     """Write a file that is complete or absent; CannotWrite where the disk is full or the folder forbids it."""
+    from safetensors.torch import save_file
+
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         try:
@@ -25,7 +28,7 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], record: dict[str,
             raise OSError(str(error)) from error
 
 
-def checksum(tensors: Iterable[torch.Tensor]) -> int:
+def checksum(tensors: "Iterable[torch.Tensor]") -> int:
     """CRC-32 of tensors on the CPU in their order: finds damage, and costs far less than a digest."""
     total = 0
     for tensor in tensors:

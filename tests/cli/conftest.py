@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from omnitwin.cli import main
 from omnitwin.config import SMALL, TrainConfig
 from omnitwin.data import synthetic
+from omnitwin.default import write_default
 from omnitwin.metrics import resampling
 from omnitwin.workflows import exam_curves, heldout
 
@@ -93,7 +94,8 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(trained_folder: Path, home: Path) -> Path:
-    """The folder of a run named `trained`, the test's own copy and its only run."""
+    """The folder of a run named `trained`, the test's own copy, its only run and the one in use."""
+    write_default("trained")
     return Path(shutil.copytree(trained_folder, home / "data" / "runs" / "trained"))
 
 

@@ -165,7 +165,7 @@ def test_a_checkpoint_written_anew_without_a_change_is_no_bad_one(run, trained, 
 
 
 def test_no_network_yet_exits_3_and_says_how_to_get_one(run, images):
-    outcome = run("compare", *images)
+    outcome = run("compare", *images, "--checkpoint", "newest")
     assert outcome.code == 3
     assert "omnitwin train" in outcome.complaint()
 

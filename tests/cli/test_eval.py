@@ -12,7 +12,7 @@ from omniglot_like import write_zip
 from PIL import Image
 
 from omnitwin.config import EXAMS
-from omnitwin.model.checkpoint import read_description
+from omnitwin.model.description import read_description
 from omnitwin.workflows import evaluation as workflow
 
 PAIRS = ("eval", "--batches", 3, "--batch-size", 10)
@@ -583,7 +583,7 @@ def test_held_out_alphabets_of_a_run_that_has_none_exit_2_and_say_how_to_have_so
     shutil.rmtree(trained)
     small = ("--recipe", "small", "--dataset", "synthetic", "--batch-size", 4, "--iterations", 1, "--holdout", 0)
     assert run("train", *small, "--quiet").code == 0
-    outcome = run(*PAIRS, "--set", "held-out")
+    outcome = run(*PAIRS, "--set", "held-out", "--checkpoint", "newest")
     assert outcome.code == 2
     assert "--holdout" in outcome.complaint()
 
@@ -610,7 +610,7 @@ def test_a_baseline_beside_a_checkpoint_exits_2(run):
 
 
 def test_no_network_yet_exits_3_and_says_how_to_get_one(run):
-    outcome = run(*PAIRS)
+    outcome = run(*PAIRS, "--checkpoint", "newest")
     assert outcome.code == 3
     assert "omnitwin train" in outcome.complaint()
 

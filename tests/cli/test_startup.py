@@ -47,7 +47,7 @@ def test_help_version_and_completion_import_nothing_heavy():
     assert [text.split() for _, text, _ in answers[-5:]] == [
         ["train"],
         ["small"],
-        [],
+        ["bundled", "newest"],
         ["one-shot", "official"],
         ["all-pairs", "all"],
     ]
@@ -59,7 +59,22 @@ def test_wrong_words_import_nothing_heavy():
     assert [(code, heavy) for code, _, heavy in answers] == [(2, [])] * len(wrong)
 
 
-def test_compare_needs_neither_torchvision_nor_matplotlib(trained, images):
+def test_compare_with_weights_for_numpy_needs_no_torch(images, tmp_path):
+    for words in (images, (*images, tmp_path), (*images, "--json")):
+        [(code, text, heavy)] = calls([["compare", *map(str, words), "--exit-zero"], {}])
+        assert code == 0
+        assert "probability" in text
+        assert heavy == ["numpy", "PIL"]
+
+
+def test_use_needs_no_torch():
+    [(code, text, heavy)] = calls([["use", "bundled"], {}])
+    assert code == 0
+    assert "bundled" in text
+    assert "torch" not in heavy
+
+
+def test_compare_with_other_weights_needs_neither_torchvision_nor_matplotlib(trained, images):
     [(code, text, heavy)] = calls([["compare", *map(str, images), "--exit-zero"], {}])
     assert code == 0
     assert "probability" in text

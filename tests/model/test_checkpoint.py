@@ -11,15 +11,8 @@ from safetensors.torch import save_file
 
 from omnitwin.config import SMALL
 from omnitwin.errors import BadCheckpoint
-from omnitwin.model.checkpoint import (
-    Description,
-    load_checkpoint,
-    load_state,
-    locate_checkpoint,
-    read_description,
-    save_checkpoint,
-    save_state,
-)
+from omnitwin.model.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
+from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
 from omnitwin.paths import BEST_FILE, WEIGHTS_FILE, runs_folder
 from omnitwin.workflows.trainer import build_network
 
@@ -221,6 +214,38 @@ def test_tensors_that_are_not_those_of_the_network_are_refused_by_name(saved, ch
         load_checkpoint(saved[0])
 
 
+def test_half_precision_is_widened_and_nothing_else_is(saved):
+    """Half precision holds every number that it is given back: a float32 that came from one is the same number."""
+    path, network = saved
+    halves = {name: part.half().float() if part.is_floating_point() else part for name, part in state(network).items()}
+
+    def halve(tensors):
+        tensors.update({name: part.half() for name, part in tensors.items() if part.is_floating_point()})
+
+    rewrite(path, halve)
+    loaded, description = load_checkpoint(path)
+    assert description == DESCRIPTION
+    assert {name: part.dtype for name, part in state(loaded).items()} == {n: p.dtype for n, p in state(network).items()}
+    assert all(torch.equal(part, halves[name]) for name, part in state(loaded).items())
+
+
+def state(network):
+    return network.state_dict()
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64, torch.int32])
+def test_other_number_formats_are_refused(saved, kind):
+    rewrite(saved[0], lambda tensors: tensors.update({"head.bias": tensors["head.bias"].to(kind)}))
+    with pytest.raises(BadCheckpoint, match=r"head\.bias"):
+        load_checkpoint(saved[0])
+
+
+def test_counts_in_half_precision_are_refused(saved):
+    rewrite(saved[0], lambda tensors: tensors.update({name: part.half() for name, part in tensors.items()}))
+    with pytest.raises(BadCheckpoint, match=r"num_batches_tracked is .* float16"):
+        load_checkpoint(saved[0])
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
@@ -277,10 +302,11 @@ def test_a_checkpoint_is_found_by_file_by_folder_by_name_and_as_the_newest(saved
     assert locate_checkpoint(str(path)) == path
     assert locate_checkpoint(str(path.parent)) == path
     assert locate_checkpoint("old") == runs_folder() / "old" / WEIGHTS_FILE
-    assert locate_checkpoint(None) == runs_folder() / "new" / WEIGHTS_FILE
+    assert locate_checkpoint("newest") == runs_folder() / "new" / WEIGHTS_FILE
+    assert locate_checkpoint(None) == locate_checkpoint("bundled") == BUNDLED_WEIGHTS
 
 
 def test_no_checkpoint_yet_says_how_to_train_one():
     with pytest.raises(BadCheckpoint) as caught:
-        locate_checkpoint(None)
+        locate_checkpoint("newest")
     assert "omnitwin train" in caught.value.line()

@@ -46,6 +46,8 @@ def compared(**fields):
         "calibrated": True,
         "threshold": 0.5,
         "checkpoint": Path("weights.safetensors"),
+        "bundled": False,
+        "engine": "numpy",
         "recipe": "small",
         "iteration": 3,
         "iterations": 3,

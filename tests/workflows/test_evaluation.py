@@ -18,7 +18,7 @@ from omnitwin.data.omniglot import decode
 from omnitwin.errors import BadInput
 from omnitwin.model import checkpoint
 from omnitwin.model.baselines import HausdorffBaseline
-from omnitwin.model.checkpoint import Description
+from omnitwin.model.description import Description
 from omnitwin.model.twin import DifferenceTwin
 from omnitwin.paths import WEIGHTS_FILE
 from omnitwin.reports import SILENT

@@ -17,7 +17,8 @@ from omnitwin.data import synthetic
 from omnitwin.errors import BadInput
 from omnitwin.files import digest
 from omnitwin.metrics.calibration import calibrated
-from omnitwin.model.checkpoint import load_checkpoint, locate_checkpoint, read_description
+from omnitwin.model.checkpoint import load_checkpoint
+from omnitwin.model.description import locate_checkpoint, read_description
 from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.workflows import heldout, training
 from omnitwin.workflows.acquire import load

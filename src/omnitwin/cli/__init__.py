@@ -23,6 +23,7 @@ from omnitwin.cli.eval import evaluate
 from omnitwin.cli.report import report
 from omnitwin.cli.show import show
 from omnitwin.cli.train import spell_out_resume, train
+from omnitwin.cli.use import use
 from omnitwin.errors import ExitCode, OmnitwinError
 from omnitwin.paths import HOME_VARIABLE, is_set
 
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "eval": evaluate,
     "compare": compare,
+    "use": use,
     "report": report,
     "demo": demo,
     "env": env,

@@ -1,18 +1,19 @@
 """`omnitwin compare`."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from omnitwin.cli.options import Checkpoint, Device, Figure, Json, Quiet
-from omnitwin.config import CompareConfig
+from omnitwin.config import CompareConfig, RankConfig
 from omnitwin.errors import ExitCode
 
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A.png", help="An image file.")],
-    second: Annotated[Path, typer.Argument(metavar="B.png", help="Another.")],
+    others: Annotated[list[Path], typer.Argument(metavar="B.png", help="Another; or several, or folders of them.")],
     checkpoint: Checkpoint = None,
     threshold: Annotated[
         float | None,
@@ -24,20 +25,54 @@ def compare(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell whether two images show the same thing. Exits 0 for same, 1 for different."""
+    """Tell whether two images show the same thing. Exits 0 for same, 1 for different.
+
+    More than two, or a folder: ranks the others by how probably they show what the first shows, and exits 0.
+    """
+    if figure is not None:
+        from omnitwin.view.figures import check_figure
+
+        check_figure(figure)
+    words: dict[str, Any] = {"checkpoint": checkpoint, "threshold": threshold, "device": device}
+    if len(others) > 1 or os.path.isdir(others[0]):
+        _rank(RankConfig(query=first, others=tuple(others), **words), figure, json, quiet)
+    elif not _same(CompareConfig(first=first, second=others[0], **words), figure, json, quiet) and not exit_zero:
+        raise typer.Exit(ExitCode.DIFFERENT)
+
+
+def _same(config: CompareConfig, figure: Path | None, json: bool, quiet: bool) -> bool:
     from omnitwin.view.console import print_json, result_console
-    from omnitwin.view.figures import check_figure, comparison_figure
-    from omnitwin.view.tables import show_comparison
     from omnitwin.workflows import comparison
 
-    check_figure(figure)
-    config = CompareConfig(first=first, second=second, checkpoint=checkpoint, threshold=threshold, device=device)
     report = comparison.compare(config)
     if json:
         print_json(report)
     elif not quiet:
+        from omnitwin.view.tables import show_comparison
+
         show_comparison(report, result_console())
     if figure is not None:
+        from omnitwin.view.figures import comparison_figure
+
         comparison_figure(report, figure)
-    if not report.same and not exit_zero:
-        raise typer.Exit(ExitCode.DIFFERENT)
+    return report.same
+
+
+def _rank(config: RankConfig, figure: Path | None, json: bool, quiet: bool) -> None:
+    from omnitwin.view.console import message_console, print_json, result_console, say
+    from omnitwin.view.figures import ranking_figure
+    from omnitwin.view.progress import reporter
+    from omnitwin.view.tables import show_ranking
+    from omnitwin.workflows import comparison
+
+    report = comparison.rank(config, reporter(quiet))
+    for one in report.unread:
+        say(message_console(), f"omnitwin: {one.problem}", "bold red")
+    if json:
+        print_json(report)
+    elif report.ranked and not quiet:
+        show_ranking(report, result_console())
+    if not report.ranked:
+        raise typer.Exit(ExitCode.BAD_INPUT)
+    if figure is not None:
+        ranking_figure(report, figure)

@@ -39,5 +39,5 @@ def demo(
     show_evaluation(measured, console, DEMO_PAIRS)
     say(console, "Now the real thing:", "bold")
     say(console, "  omnitwin train --recipe small      Omniglot, fetched by itself; a minute or two without a GPU")
-    say(console, "  omnitwin eval                      on characters it never saw")
+    say(console, "  omnitwin eval --checkpoint newest  on characters it never saw")
     say(console, "  omnitwin compare A.png B.png       on your own images")

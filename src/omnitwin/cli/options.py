@@ -10,7 +10,7 @@ import typer
 
 from omnitwin.config import DATASETS, EXAMS, SourceConfig
 from omnitwin.errors import BadInput
-from omnitwin.paths import is_set, trained_runs
+from omnitwin.paths import BUNDLED, NEWEST, is_set, trained_runs
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
 
@@ -22,6 +22,10 @@ def one_of(*words: str) -> Callable[[str], list[str]]:
 
 def complete_run(incomplete: str) -> list[str]:
     return [run.name for run in trained_runs() if run.name.startswith(incomplete)]
+
+
+def complete_checkpoint(incomplete: str) -> list[str]:
+    return [*one_of(BUNDLED, NEWEST)(incomplete), *complete_run(incomplete)]
 
 
 DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "cuda:0", "mps"), ("auto", "fp32", "bf16")
@@ -52,9 +56,9 @@ Checkpoint = Annotated[
     typer.Option(
         "--checkpoint",
         metavar="PATH or NAME",
-        help="A weights file, a run's folder or a run's name.",
-        show_default="the newest run",
-        autocompletion=complete_run,
+        help="A weights file, a run's folder or name, newest or bundled.",
+        show_default="bundled, or the choice of omnitwin use",
+        autocompletion=complete_checkpoint,
     ),
 ]
 Figure = Annotated[

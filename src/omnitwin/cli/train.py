@@ -20,9 +20,9 @@ from omnitwin.cli.options import (
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import RECIPES, Recipe, TrainConfig
 from omnitwin.errors import BadInput
+from omnitwin.paths import BUNDLED, NEWEST
 
 DEFAULT = TrainConfig()
-NEWEST = "newest"  # what `--resume` alone means
 
 
 def recipe_default(field: str) -> str:
@@ -158,7 +158,7 @@ def train(
 
 
 def spell_out_resume(words: list[str]) -> list[str]:
-    """The words of a command line with a bare `--resume` given its value, which Typer cannot leave out."""
+    """The words of a command line with a bare `--resume` given its value, newest, which Typer cannot leave out."""
     return [
         f"{word}={NEWEST}" if word == "--resume" and (not rest or rest[0].startswith("-")) else word
         for word, rest in ((word, words[index + 1 : index + 2]) for index, word in enumerate(words))
@@ -172,7 +172,7 @@ def _recipe(name: str, given: dict[str, Any]) -> Recipe:
 
 
 def _run_name(name: str | None) -> str | None:
-    if name is not None and (not name.strip(".") or name == NEWEST or any(mark in name for mark in "/\\:")):
+    if name is not None and (not name.strip(".") or name in (NEWEST, BUNDLED) or any(mark in name for mark in "/\\:")):
         raise BadInput(f"{name!r} cannot name a run", "For a folder elsewhere use --output.")
     return name
 

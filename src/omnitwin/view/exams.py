@@ -8,7 +8,7 @@ from rich.text import Text
 from omnitwin.exam_reports import EvalReport, ExamReport, Group, Measure
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
-from omnitwin.view.words import percent, trained
+from omnitwin.view.words import BUNDLED_WEIGHTS, percent, trained
 
 LABELS = {
     "accuracy": "accuracy",
@@ -64,7 +64,8 @@ def subject(report: EvalReport) -> str:
     if report.network is None:
         return f"Baseline: {report.baseline}, no network; threshold fitted on training pairs"
     network = report.network
-    return f"Network: {network.checkpoint} ({trained(network)}, threshold {network.threshold:.4g})"
+    name = BUNDLED_WEIGHTS if network.bundled else network.checkpoint
+    return f"Network: {name} ({trained(network)}, threshold {network.threshold:.4g})"
 
 
 def seen(report: EvalReport) -> str:

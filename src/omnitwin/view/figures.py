@@ -10,7 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 from omnitwin.errors import BadInput
 from omnitwin.exam_reports import ExamReport
 from omnitwin.files import replacing
+from omnitwin.ranking_reports import RankingReport
 from omnitwin.reports import ComparisonReport, Picture, ScoredPair, ShowReport
+from omnitwin.view.console import clean
 from omnitwin.view.exams import interval, value
 from omnitwin.view.words import label_lines
 
@@ -20,6 +22,7 @@ TEXT = 18  # pixels of a title's letters
 BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294"  # told apart colour-blind too
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".pdf")
 PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
+BEST = 10  # of a ranking: as many as are looked at
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,27 @@ def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
 
 def comparison_figure(report: ComparisonReport, path: Path) -> None:
     """Both images as the network saw them, with the verdict."""
-    verdict = ("same", GREEN) if report.same else ("different", RED)
-    lines = (verdict, (f"probability {report.probability:.4f}, threshold {report.threshold:g}", BLACK))
+    lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
-    _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path)
+    _write(_stack(f"{clean(report.first.name)}  |  {clean(report.second.name)}", [_sheet([cell], 1)]), path)
+
+
+def ranking_figure(report: RankingReport, path: Path) -> None:
+    """The query beside each of the images that are most similar to it, as the network saw them."""
+    cells = []
+    for one in report.ranked[:BEST]:
+        lines = (
+            _verdict(one.same),
+            (f"{one.rank}. {clean(one.file.name)}", BLACK),
+            (f"probability {one.probability:.4f}", BLACK),
+        )
+        cells.append(_Cell((report.query_picture, one.picture), lines))
+    title = f"{clean(report.query.name)}: the {len(cells)} most similar of {len(report.ranked):,}"
+    _write(_stack(f"{title} (threshold {report.threshold:.4g})", [_sheet(cells, PAIRS_A_ROW)]), path)
+
+
+def _verdict(same: bool) -> tuple[str, str]:
+    return ("same", GREEN) if same else ("different", RED)
 
 
 def _similarity(pair: ScoredPair) -> tuple[str, str]:

@@ -6,7 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from omnitwin.ranking_reports import RankingReport
 from omnitwin.reports import (
+    Answer,
+    ChoiceReport,
     ComparisonReport,
     DownloadReport,
     EnvironmentReport,
@@ -16,7 +19,7 @@ from omnitwin.reports import (
 )
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import GAP, cut, draw_images, draw_pairs, draw_picture, pair_columns
-from omnitwin.view.words import bytes_in_words, percent, time_in_words, trained
+from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, percent, time_in_words, trained
 
 
 def show_download(report: DownloadReport, console: Console) -> None:
@@ -88,18 +91,58 @@ def show_comparison(report: ComparisonReport, console: Console) -> None:
     pictures = (report.first_picture, report.second_picture)
     table.add_row(*(draw_picture(picture, columns, console) for picture in pictures))
     console.print(table)
-    kind = "calibrated probability" if report.calibrated else "probability"
-    verdict, style = ("same", "bold green") if report.same else ("different", "bold red")
     console.print(
         Text.assemble(
-            (verdict, style),
-            f": {kind} {report.probability:.4f} that both show the same (threshold {report.threshold:.4g})",
+            _verdict(report.same),
+            f": {_kind(report)} {report.probability:.4f} that both show the same (threshold {report.threshold:.4g})",
         ),
         soft_wrap=True,
     )
-    say(console, f"Answered by {trained(report)}: {report.checkpoint}", "dim")
+    say(console, _answered(report), "dim")
     for note in report.notes:
         say(console, f"Note: {note}", "dim")
+
+
+def show_ranking(report: RankingReport, console: Console) -> None:
+    say(console, f"{len(report.ranked):,} images by how probably they show the same as {report.query.name}", "bold")
+    width = max(4, len(str(len(report.ranked))))
+    say(console, f"{'rank':>{width}}  probability  verdict    file", "bold")
+    for one in report.ranked:
+        verdict, style = _verdict(one.same)
+        beginning = f"{one.rank:>{width}}  {one.probability:>11.4f}  "
+        file = clean(str(one.file))  # never cut or wrapped, so that it can be copied
+        console.print(Text.assemble(beginning, (f"{verdict:<9}", style), f"  {file}"), soft_wrap=True)
+    speed = f"{report.images:,} images read and embedded in {report.seconds:.3g} s"
+    say(console, f"{speed}: {report.images_per_second:,.0f} images/s ({report.engine})")
+    say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
+    say(console, _answered(report), "dim")
+    files_by_note: dict[str, list[str]] = {}
+    for path, notes in ((report.query, report.notes), *((one.file, one.notes) for one in report.ranked)):
+        for note in notes:
+            files_by_note.setdefault(note, []).append(path.name)
+    for note, names in files_by_note.items():
+        say(console, f"Note: {names[0] if len(names) == 1 else f'{len(names):,} images'}: {note}", "dim")
+
+
+def show_choice(report: ChoiceReport, console: Console) -> None:
+    if report.bundled:
+        say(console, f"Where no --checkpoint is given {BUNDLED_WEIGHTS} answer ({trained(report)}).")
+    else:
+        say(console, f"Where no --checkpoint is given {report.name} answers ({trained(report)}): {report.checkpoint}")
+
+
+def _verdict(same: bool) -> tuple[str, str]:
+    return ("same", "bold green") if same else ("different", "bold red")
+
+
+def _kind(report: Answer) -> str:
+    return "calibrated probability" if report.calibrated else "probability"
+
+
+def _answered(report: Answer) -> str:
+    if report.bundled:
+        return f"Answered by {BUNDLED_WEIGHTS} ({trained(report)})"
+    return f"Answered by {trained(report)}: {report.checkpoint}"
 
 
 def show_browse(report: ShowReport, console: Console) -> None:

@@ -3,10 +3,14 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from omnitwin.exam_reports import NetworkReport
-from omnitwin.reports import ComparisonReport
+from omnitwin.reports import Answer, ChoiceReport
 
+if TYPE_CHECKING:  # records of exams take their time to be made, and an answer needs none
+    from omnitwin.exam_reports import NetworkReport
+
+BUNDLED_WEIGHTS = "the bundled weights"
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -29,7 +33,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def trained(report: ComparisonReport | NetworkReport) -> str:
+def trained(report: "Answer | ChoiceReport | NetworkReport") -> str:
     """Which recipe, and how much of it: a run that was stopped early should be seen to be one."""
     of = "" if report.iteration == report.iterations else f" of {report.iterations:,}"
     return f"{report.recipe}, {report.iteration:,}{of} iterations"

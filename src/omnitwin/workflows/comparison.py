@@ -1,48 +1,172 @@
-"""`omnitwin compare`: do two image files show the same thing?"""
+"""`omnitwin compare`: do image files show the same thing? Two get a verdict, more are ranked by how similar they are.
+
+A network that runs in NumPy answers without torch, whose import alone takes longer than the rest.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-import torch
+from PIL import Image
 
-from omnitwin.config import CompareConfig
-from omnitwin.data.intake import WHITE, Intake, read_image
-from omnitwin.device import select_device
-from omnitwin.metrics.calibration import calibrated
-from omnitwin.model.checkpoint import load_checkpoint, locate_checkpoint
-from omnitwin.reports import ComparisonReport
+from omnitwin.config import AnswerConfig, CompareConfig, RankConfig, Recipe
+from omnitwin.data.framing import framed
+from omnitwin.data.intake import OUTSIDE_PROGRAMS, WHITE, Intake, read_image
+from omnitwin.errors import BadImage
+from omnitwin.metrics.calibration import calibrated, sigmoid
+from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
+from omnitwin.model.numpy_twin import load_numpy, runs_in_numpy
+from omnitwin.ranking_reports import RankedImage, RankingReport, UnreadImage
+from omnitwin.reports import SILENT, ComparisonReport, Reporter
 from omnitwin.workflows.pictures import picture_of_image
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FOLLOWED_FROM = 200  # images: fewer are read before anybody wonders
+DRAWN = 105  # pixels a side of the square in which ink is looked for: Omniglot's
+
+
+class Network(Protocol):
+    """See NumpyTwin."""
+
+    def embed(self, images_BSS: Array, /) -> Array: ...
+    def score(self, left_BD: Array, right_BD: Array, /) -> Array: ...
 
 
 def compare(config: CompareConfig) -> ComparisonReport:
     """Probability that both files show the same thing, by the network's own pair score; the order does not matter."""
     path = locate_checkpoint(config.checkpoint)
-    network, description = load_checkpoint(path)
-    size = description.recipe.image_size
-    first, second = read_image(config.first, size), read_image(config.second, size)
-    device = select_device(config.device)
-    network = network.to(device)
-    with torch.inference_mode():
-        logit = calibrated(network(_input(first).to(device), _input(second).to(device)), description.calibration)
-        probability = float(logit.sigmoid())
-    threshold = description.threshold if config.threshold is None else config.threshold
+    network, description, engine = load_network(path, config.device)
+    first, second = (_read(file, description.recipe) for file in (config.first, config.second))
+    left_1D, right_1D = np.split(network.embed(_stack([first, second])), 2)
+    probability = float(_probability(network.score(left_1D, right_1D), description)[0])
     notes = [f"{config.first.name}: {note}" for note in first.notes]
     notes += [f"{config.second.name}: {note}" for note in second.notes]
+    answer = _answer(config, path, description, engine)
     return ComparisonReport(
+        **answer,
         first=config.first,
         second=config.second,
-        same=probability >= threshold,
+        same=probability >= answer["threshold"],
         probability=probability,
-        calibrated=description.calibration is not None,
-        threshold=threshold,
-        checkpoint=path,
-        recipe=description.recipe.name,
-        iteration=description.iteration,
-        iterations=description.recipe.iterations,
         notes=tuple(notes),
         first_picture=picture_of_image(first.image),
         second_picture=picture_of_image(second.image),
     )
 
 
-def _input(intake: Intake) -> torch.Tensor:
-    """(1, 1, S, S) float32, ink 0 and paper 1."""
-    return torch.from_numpy(np.array(intake.image))[None, None].float() / WHITE
+def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
+    """All other images by the probability that they show what the query shows; each is embedded once.
+
+    A folder stands for the images in it. What cannot be read is named in the report; BadImage where it is the query.
+    """
+    path = locate_checkpoint(config.checkpoint)
+    network, description, engine = load_network(path, config.device)
+    start = time.perf_counter()
+    intakes = {config.query: _read(config.query, description.recipe)}
+    files, unread = _images_of(config.others)
+    shown_by = reporter if len(files) >= FOLLOWED_FROM else SILENT
+    with shown_by.task("Reading images", len(files), "images") as advance:
+        for file in files:
+            try:
+                if file not in intakes:
+                    intakes[file] = _read(file, description.recipe)
+            except BadImage as error:
+                unread.append(UnreadImage(file=file, problem=error.line()))
+            advance(1)
+    rows = {file: row for row, file in enumerate(intakes)}
+    embeddings_ND = network.embed(_stack(intakes.values()))
+    found = [file for file in files if file in rows]
+    logits_B = network.score(embeddings_ND[:1], embeddings_ND[[rows[file] for file in found]])
+    probabilities_B = _probability(logits_B, description)
+    seconds = time.perf_counter() - start
+    answer = _answer(config, path, description, engine)
+    return RankingReport(
+        **answer,
+        query=config.query,
+        notes=intakes[config.query].notes,
+        query_picture=picture_of_image(intakes[config.query].image),
+        ranked=tuple(
+            RankedImage(
+                rank=number,
+                file=found[place],
+                probability=float(probabilities_B[place]),
+                same=bool(probabilities_B[place] >= answer["threshold"]),
+                notes=intakes[found[place]].notes,
+                picture=picture_of_image(intakes[found[place]].image),
+            )
+            for number, place in enumerate(np.argsort(-logits_B, kind="stable").tolist(), start=1)
+        ),
+        unread=tuple(unread),
+        images=len(intakes),
+        seconds=seconds,
+        images_per_second=len(intakes) / seconds,
+    )
+
+
+def load_network(path: Path, device: str) -> tuple[Network, Description, str]:
+    """The network of a weights file with its description, and what runs it: `numpy` on a CPU where it can be."""
+    if device == "cpu" and runs_in_numpy(read_description(path).recipe):
+        return *load_numpy(path), "numpy"
+    from omnitwin.workflows.torch_network import load_torch
+
+    return *load_torch(path, device), "torch"
+
+
+def _read(path: Path, recipe: Recipe) -> Intake:
+    """A file as the network of that recipe sees it."""
+    if recipe.frame == "whole":
+        return read_image(path, recipe.image_size)
+    intake = read_image(path, DRAWN)
+    grey_1SS = framed(np.asarray(intake.image)[None], recipe.image_size, recipe.frame)
+    return Intake(image=Image.fromarray(grey_1SS[0]), notes=intake.notes)
+
+
+def _images_of(places: Iterable[Path]) -> tuple[list[Path], list[UnreadImage]]:
+    """Files as they are and folders as the images in them, by name; none twice. And the folders that hold none."""
+    files: dict[Path, None] = {}
+    empty = []
+    for place in places:
+        if not os.path.isdir(place):
+            files[place] = None
+            continue
+        try:
+            inside = sorted(path for path in place.iterdir() if _looks_like_an_image(path))
+            problem = f"{place} holds no images."
+        except OSError as error:
+            inside, problem = [], f"{place} may not be read: {error.strerror}."
+        files.update(dict.fromkeys(inside))
+        if not inside:
+            empty.append(UnreadImage(file=place, problem=problem))
+    return list(files), empty
+
+
+def _looks_like_an_image(path: Path) -> bool:
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    return kind in Image.OPEN and kind not in OUTSIDE_PROGRAMS and not path.name.startswith(".") and path.is_file()
+
+
+def _stack(intakes: Iterable[Intake]) -> Array:
+    """(B, S, S) float32, ink 0 and paper 1."""
+    return np.stack([np.asarray(intake.image) for intake in intakes]).astype(np.float32) / WHITE
+
+
+def _probability(logits_B: Array, description: Description) -> Array:
+    return sigmoid(calibrated(logits_B, description.calibration))
+
+
+def _answer(config: AnswerConfig, path: Path, description: Description, engine: str) -> dict[str, Any]:
+    """The fields of reports.Answer."""
+    return {
+        "checkpoint": path,
+        "bundled": path == BUNDLED_WEIGHTS,
+        "recipe": description.recipe.name,
+        "iteration": description.iteration,
+        "iterations": description.recipe.iterations,
+        "engine": engine,
+        "calibrated": description.calibration is not None,
+        "threshold": description.threshold if config.threshold is None else config.threshold,
+    }

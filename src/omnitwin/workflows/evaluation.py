@@ -26,7 +26,8 @@ from omnitwin.files import digest
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
 from omnitwin.model.baselines import BASELINES
-from omnitwin.model.checkpoint import Description, load_checkpoint, locate_checkpoint
+from omnitwin.model.checkpoint import load_checkpoint
+from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint
 from omnitwin.reports import SILENT, Reporter
 from omnitwin.workflows.acquire import load, load_official
 from omnitwin.workflows.exam_curves import all_pairs, same_alphabet
@@ -176,4 +177,5 @@ def _network_report(path: Path, description: Description) -> NetworkReport:
         threshold=description.threshold,
         temperature=calibration.get("temperature"),
         bias=calibration.get("bias"),
+        bundled=path == BUNDLED_WEIGHTS,
     )

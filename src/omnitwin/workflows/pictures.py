@@ -1,12 +1,16 @@
 """Tensors and images as the plain pictures that reports carry."""
 
+from typing import TYPE_CHECKING
+
 from PIL import Image
 
-from omnitwin.data.packed import PackedSet
 from omnitwin.reports import Picture, ScoredPair
 
+if TYPE_CHECKING:  # it needs torch, which pictures of files do not
+    from omnitwin.data.packed import PackedSet
 
-def picture_of_row(packed: PackedSet, row: int) -> Picture:
+
+def picture_of_row(packed: "PackedSet", row: int) -> Picture:
     """One image of a set, 255 for paper."""
     image_HW = packed.images_NHW[row].cpu() * (255 // packed.white)
     height, width = image_HW.shape
@@ -19,7 +23,7 @@ def picture_of_image(image: Image.Image) -> Picture:
 
 
 def scored_pair(
-    packed: PackedSet,
+    packed: "PackedSet",
     left: int,
     right: int,
     similar: bool,

@@ -1,12 +1,14 @@
 """`omnitwin report`: all that there is to say of a run, from its training to its exams."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from omnitwin.config import EvalConfig
+from omnitwin.errors import BadInput
 from omnitwin.exam_reports import RunReport
 from omnitwin.files import check_writable
-from omnitwin.model.checkpoint import locate_checkpoint, read_description
+from omnitwin.model.description import BUNDLED_WEIGHTS, locate_checkpoint, read_description
+from omnitwin.paths import NEWEST
 from omnitwin.reports import SILENT, Reporter
 from omnitwin.workflows.environment import versions
 from omnitwin.workflows.evaluation import evaluate
@@ -16,8 +18,14 @@ PAGE = "report.html"
 
 
 def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter = SILENT) -> RunReport:
-    """Take the exams of config and gather what the run's folder knows; page: where the page is to go, or beside it."""
+    """Take the exams of config and gather what the run's folder knows; page: where the page is to go, or beside it.
+
+    Where config names no checkpoint the run is the newest: a report is about a training.
+    """
+    config = replace(config, checkpoint=config.checkpoint or NEWEST)
     weights = locate_checkpoint(config.checkpoint)
+    if weights == BUNDLED_WEIGHTS and page is None:
+        raise BadInput("the bundled weights have no folder for a page", "Say where: --output FILE.html")
     description, steps = read_description(weights), read_steps(weights.parent)
     page = page or weights.parent / PAGE
     check_writable(page)

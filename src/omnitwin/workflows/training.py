@@ -13,14 +13,8 @@ from omnitwin.config import FAST, TrainConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.files import digest, make_folder
-from omnitwin.model.checkpoint import (
-    Description,
-    check_tensors,
-    load_state,
-    read_description,
-    save_checkpoint,
-    save_state,
-)
+from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
+from omnitwin.model.description import Description, read_description
 from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE, find_run
 from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
 from omnitwin.workflows.batch_trainer import new_trainer

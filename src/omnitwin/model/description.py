@@ -1,0 +1,182 @@
+"""What a checkpoint says of itself, and where it is found: all that can be known of one without torch.
+
+A checkpoint is one safetensors file with the network's tensors and, under the single metadata key `omnitwin`, one
+sorted JSON record; equal weights therefore give equal bytes. Nothing is ever pickled.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from omnitwin.config import Recipe
+from omnitwin.default import read_default
+from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.model.anatomy import check
+from omnitwin.paths import BEST_FILE, BUNDLED, NEWEST, WEIGHTS_FILE, find_run, runs_folder, trained_runs
+from omnitwin.tensorfile import read_record
+
+FORMAT = "omnitwin-checkpoint"
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)  # 1 knew neither calibration nor held-out alphabets
+STATE_FORMAT = "omnitwin-training-state"
+BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "bundled.safetensors"
+
+Layout = dict[str, tuple[tuple[int, ...], str]]  # the shape and number format of each tensor, by its name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a checkpoint says of itself.
+
+    threshold: probability from which a pair counts as similar; ink: grey of the strokes the network saw, paper is
+    1 - ink; dataset: name of the set it was trained on, with the fingerprint of its pixels; held_out: the alphabets of
+    that set which it never saw. calibration: temperature and bias of the logit, or None for the logit as it is.
+    """
+
+    recipe: Recipe
+    iteration: int
+    precision: str
+    dataset: str
+    fingerprint: str
+    held_out: tuple[str, ...] = ()
+    threshold: float = 0.5
+    calibration: dict[str, float] | None = None
+    channels: int = 1
+    ink: int = 0
+    metrics: dict[str, float]
+
+    def __post_init__(self) -> None:
+        words = (self.precision, self.dataset, self.fingerprint, *self.held_out)
+        numbers = (self.threshold, *self.metrics.values(), *(self.calibration or {}).values())
+        if not all(isinstance(word, str) for word in words) or not isinstance(self.iteration, int):
+            raise TypeError("a name that is no text, or an iteration that is no whole number")
+        if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
+            raise ValueError(f"a threshold, calibration or metric out of range: {numbers}")
+        if self.calibration is not None and (
+            self.calibration.keys() != {"temperature", "bias"}
+            or not all(math.isfinite(number) for number in self.calibration.values())
+            or not self.calibration["temperature"] > 0
+        ):
+            raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
+        if (self.channels, self.ink) != (1, 0):
+            raise ValueError("a preprocessing that this omnitwin does not know")
+
+    @property
+    def dataset_family(self) -> str:
+        """`omniglot` of `omniglot/training`."""
+        return self.dataset.split("/")[0]
+
+
+def locate_checkpoint(name: str | None) -> Path:
+    """The weights file that a name stands for; BadCheckpoint where there is none.
+
+    A name is a path, a run's, `newest` or `bundled`; None is the default, so the bundled weights unless `omnitwin use`
+    chose others. Of a run it is the best by its held-out alphabets where it has some, else the last.
+    """
+    if name is None:
+        return _default()
+    if name == BUNDLED:
+        return BUNDLED_WEIGHTS
+    found = find_run(None if name == NEWEST else name)
+    if found is None:
+        if name == NEWEST:
+            raise BadCheckpoint("no trained network yet")
+        runs = [run.name for run in trained_runs()]
+        hint = f"Runs here: {', '.join(runs)}." if runs else None
+        raise BadCheckpoint(f"no run or file is called {name}", hint)
+    return _weights_of(found)
+
+
+def read_description(path: Path) -> Description:
+    """What a weights or state file says of itself, without its tensors."""
+    with opened(path, "numpy") as file:
+        return describe(path, record_of(path, file))
+
+
+@contextmanager
+def opened(path: Path, framework: str) -> Iterator[Any]:
+    """An open safetensors file whose tensors come as those of `numpy` or `pt`; BadCheckpoint where it is none."""
+    try:
+        with safe_open(path, framework=framework) as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise BadCheckpoint(f"{path} cannot be read as a checkpoint: {error}") from error
+
+
+def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any]:
+    """The record of an open file, of the wanted format or of any of ours; BadCheckpoint where it has none."""
+    try:
+        record = read_record(file)
+        kind, version = record["format"], record["format_version"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{path} is a safetensors file, but none of omnitwin's") from error
+    if kind not in (FORMAT, STATE_FORMAT):
+        raise BadCheckpoint(f"{path} is no checkpoint but {kind!r}")
+    if version not in READABLE_VERSIONS:
+        raise BadCheckpoint(
+            f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT_VERSION} and older",
+            "Install the omnitwin that wrote it, or train anew.",
+        )
+    if wanted not in (None, kind):
+        raise BadCheckpoint(f"{path} is {kind!r}, not {wanted!r}")
+    return record
+
+
+def describe(path: Path, record: dict[str, Any]) -> Description:
+    """A record as the description of a network that is known here; BadCheckpoint where it is none."""
+    try:
+        if record["format_version"] == 1:
+            record = {**record, "held_out": ()}
+        described = {name: record[name] for name in Description.__dataclass_fields__ if name != "recipe"}
+        described["held_out"] = tuple(described["held_out"])
+        description = Description(recipe=Recipe.from_json(record["recipe"]), **described)
+        check(description.recipe.encoder, description.recipe.image_size, description.recipe.head)
+        return description
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadCheckpoint(f"{path} describes no network: {error!r}") from error
+    except BadInput as error:
+        raise BadCheckpoint(f"{path} describes a network not known here: {error}") from error
+
+
+def check_layout(path: Path, wanted: Layout, found: Layout) -> None:
+    """BadCheckpoint where tensors are missing, too many, or of another shape or number format."""
+    if missing := sorted(wanted.keys() ^ found.keys()):
+        raise BadCheckpoint(
+            f"{path} does not hold the tensors of its network: {', '.join(missing[:3])} missing or extra"
+        )
+    for name, (shape, kind) in wanted.items():
+        if found[name] != (shape, kind):
+            other, of_kind = found[name]
+            raise BadCheckpoint(f"{path}: {name} is {other} {of_kind}, its network needs {shape} {kind}")
+
+
+def _default() -> Path:
+    """What answers where nothing is said; where the one that was chosen is gone, nothing else does in its place."""
+    name = read_default()
+    if name == BUNDLED:
+        return BUNDLED_WEIGHTS
+    chosen = runs_folder() / name  # a name there, or an absolute path
+    try:
+        if chosen.exists():
+            return _weights_of(chosen)
+        reason = "it is gone"
+    except (OSError, BadCheckpoint) as error:
+        reason = str(error)
+    raise BadCheckpoint(
+        f"the default network, {name}, cannot be used: {reason}",
+        "Choose another: omnitwin use NAME, or: omnitwin use bundled",
+    )
+
+
+def _weights_of(found: Path) -> Path:
+    if not found.is_dir():
+        return found
+    weights = next((found / name for name in (BEST_FILE, WEIGHTS_FILE) if (found / name).is_file()), None)
+    if weights is None:
+        raise BadCheckpoint(f"{found} holds no {WEIGHTS_FILE}")
+    return weights

@@ -1,0 +1,202 @@
+"""The twin network in NumPy: answers at once where importing torch would take longer than all the rest.
+
+For encoders of blocks with the head `distance`. Embeddings and scores are torch's but for rounding. Arrays have their
+channels last, so that what one place of a convolution sees are three runs of numbers: copied, and multiplied at once.
+
+B images, H x W places (S at the input), C channels before and O after, D features
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from omnitwin.config import Recipe
+from omnitwin.errors import BadCheckpoint
+from omnitwin.model.anatomy import BLOCKS
+from omnitwin.model.description import (
+    FORMAT,
+    Description,
+    Layout,
+    check_layout,
+    describe,
+    opened,
+    record_of,
+)
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Tensors = dict[str, Array]
+
+EMBED_AT_ONCE = 16  # images, whose maps stay in the processor's cache
+KINDS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "I64": "int64"}  # of safetensors
+VARIANCE_EPSILON = 1e-5  # of torch's BatchNorm2d
+LEAST_LENGTH = 1e-12  # of an embedding that is scaled to length 1, as in torch's normalize
+
+
+def runs_in_numpy(recipe: Recipe) -> bool:
+    return recipe.encoder in BLOCKS and recipe.head == "distance"
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """3 x 3 places to one, with paper around: weights (9 C, O) as one matrix, and a bias (O,) where there is one."""
+
+    weight_KO: Array
+    bias_O: Array | None = None
+
+    def __call__(self, x_BHWC: Array) -> Array:
+        batch, height, width, channels = x_BHWC.shape
+        padded = np.zeros((batch, height + 2, width + 2, channels), np.float32)
+        padded[:, 1:-1, 1:-1] = x_BHWC
+        rows = padded.reshape(batch, height + 2, -1)
+        seen_BHW3R = sliding_window_view(rows, (3, 3 * channels), axis=(1, 2))[:, :, ::channels]
+        # a product for each image: what it comes to depends on no other image of its batch
+        y: Array = seen_BHW3R.reshape(batch, height * width, -1) @ self.weight_KO
+        if self.bias_O is not None:
+            y += self.bias_O
+        return y.reshape(batch, height, width, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Convolution, max-pool, scale and shift (batch norm), ReLU; then residual pairs of convolutions.
+
+    The scale stays behind the pool: one below 0 would make its maximum a minimum.
+    """
+
+    convolution: Convolution
+    scale_O: Array
+    shift_O: Array
+    residual: tuple[tuple[Convolution, Convolution], ...]
+
+    def __call__(self, x_BHWC: Array) -> Array:
+        x = max_pool(self.convolution(x_BHWC)) * self.scale_O
+        x += self.shift_O
+        relu(x)
+        for first, second in self.residual:
+            x = x + second(relu(first(x)))
+            relu(x)
+        return x
+
+
+@dataclass(frozen=True, eq=False)
+class NumpyTwin:
+    """One encoder for both images, and a score that falls with the squared distance of their embeddings."""
+
+    blocks: tuple[Block, ...]
+    out_KD: Array
+    scale: np.float32
+    bias: np.float32
+
+    def embed(self, images_BSS: Array) -> Array:
+        """Embeddings (B, D) float32 of length 1 of images (B, S, S) from 0 for ink to 1 for paper."""
+        starts = range(0, len(images_BSS), EMBED_AT_ONCE)
+        return np.concatenate([self._embed(images_BSS[start : start + EMBED_AT_ONCE]) for start in starts])
+
+    def score(self, left_BD: Array, right_BD: Array) -> Array:
+        """Logits (B,) of the probability that each pair of embeddings shows the same thing."""
+        logits_B: Array = self.bias - self.scale * np.square(left_BD - right_BD).sum(-1)
+        return logits_B
+
+    def _embed(self, images_BSS: Array) -> Array:
+        x = 1 - images_BSS.astype(np.float32)[..., None]  # inside ink is 1: what convolutions pad with is paper
+        for block in self.blocks:
+            x = block(x)
+        features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
+        length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
+        embeddings_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
+        return embeddings_BD
+
+
+def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
+    """The network of a checkpoint that runs_in_numpy, with its description; BadCheckpoint says what is wrong."""
+    with opened(path, "numpy") as file:
+        description = describe(path, record_of(path, file, FORMAT))
+        tensors = _read(path, file, layout(description.recipe))
+    return build(tensors, description.recipe), description
+
+
+def build(tensors: Tensors, recipe: Recipe) -> NumpyTwin:
+    """The network of float32 tensors as torch names them."""
+    anatomy = BLOCKS[recipe.encoder]
+    side, width = recipe.image_size >> len(anatomy.widths), anatomy.widths[-1]
+    out_DOHW = tensors["encoder.out.weight"].reshape(-1, width, side, side)
+    return NumpyTwin(
+        blocks=tuple(_block(tensors, f"encoder.blocks.{i}", pairs) for i, pairs in enumerate(anatomy.residual)),
+        out_KD=np.ascontiguousarray(out_DOHW.transpose(2, 3, 1, 0).reshape(-1, anatomy.features)),
+        scale=np.float32(np.exp(tensors["head.log_scale"])),
+        bias=np.float32(tensors["head.bias"]),
+    )
+
+
+def layout(recipe: Recipe) -> Layout:
+    """The tensors of a network of blocks, as torch names them."""
+    anatomy = BLOCKS[recipe.encoder]
+    side = recipe.image_size >> len(anatomy.widths)
+    shapes: dict[str, tuple[int, ...]] = {"head.log_scale": (), "head.bias": ()}
+    shapes["encoder.out.weight"] = (anatomy.features, anatomy.widths[-1] * side * side)
+    before = (1, *anatomy.widths[:-1])
+    for i, (channels, width, pairs) in enumerate(zip(before, anatomy.widths, anatomy.residual, strict=True)):
+        parts = [("conv", "norm", channels)]
+        parts += [(f"residual.{j}.{k}", f"residual.{j}.{k + 1}", width) for j in range(pairs) for k in (0, 3)]
+        for convolution, norm, inputs in parts:
+            shapes[f"encoder.blocks.{i}.{convolution}.weight"] = (width, inputs, 3, 3)
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                shapes[f"encoder.blocks.{i}.{norm}.{name}"] = (width,)
+            shapes[f"encoder.blocks.{i}.{norm}.num_batches_tracked"] = ()
+    return {name: (shape, "int64" if name.endswith("tracked") else "float32") for name, shape in shapes.items()}
+
+
+def max_pool(x_BHWC: Array) -> Array:
+    """The largest of each 2 x 2 places; a last odd row or column is left out, as by torch."""
+    height, width = (side // 2 * 2 for side in x_BHWC.shape[1:3])
+    rows = np.maximum(x_BHWC[:, 0:height:2], x_BHWC[:, 1:height:2])
+    return np.maximum(rows[:, :, 0:width:2], rows[:, :, 1:width:2])
+
+
+def relu(x: Array) -> Array:
+    """In place."""
+    return np.maximum(x, 0, out=x)
+
+
+def _read(path: Path, file: Any, wanted: Layout) -> Tensors:
+    """Tensors of the wanted layout, those in half precision widened."""
+    found: Layout = {}
+    for name in file.keys():  # noqa: SIM118 (not a dict)
+        part = file.get_slice(name)
+        kind = KINDS.get(part.get_dtype(), part.get_dtype())
+        halved = kind == "float16" and wanted.get(name, ((), ""))[1] == "float32"
+        found[name] = (tuple(part.get_shape()), "float32" if halved else kind)
+    check_layout(path, wanted, found)
+    tensors = {name: file.get_tensor(name).astype(kind) for name, (_, kind) in wanted.items()}
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise BadCheckpoint(f"{path}: {name} holds numbers that are not finite")
+    return tensors
+
+
+def _block(tensors: Tensors, name: str, pairs: int) -> Block:
+    scale_O, shift_O = _scale_and_shift(tensors, f"{name}.norm")
+    residual = tuple(
+        (_folded(tensors, f"{name}.residual.{j}", 0), _folded(tensors, f"{name}.residual.{j}", 3)) for j in range(pairs)
+    )
+    return Block(Convolution(_matrix(tensors[f"{name}.conv.weight"])), scale_O, shift_O, residual)
+
+
+def _folded(tensors: Tensors, name: str, place: int) -> Convolution:
+    """A convolution with the batch norm behind it in its weights and bias."""
+    scale_O, shift_O = _scale_and_shift(tensors, f"{name}.{place + 1}")
+    return Convolution(_matrix(tensors[f"{name}.{place}.weight"]) * scale_O, shift_O)
+
+
+def _scale_and_shift(tensors: Tensors, name: str) -> tuple[Array, Array]:
+    """Batch norm with its running statistics as y = scale x + shift."""
+    mean_O, variance_O = tensors[f"{name}.running_mean"], tensors[f"{name}.running_var"]
+    scale_O = tensors[f"{name}.weight"] / np.sqrt(variance_O + VARIANCE_EPSILON)
+    return scale_O, tensors[f"{name}.bias"] - mean_O * scale_O
+
+
+def _matrix(weight_OCHW: Array) -> Array:
+    return np.ascontiguousarray(weight_OCHW.transpose(2, 3, 1, 0).reshape(-1, len(weight_OCHW)))

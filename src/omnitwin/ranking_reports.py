@@ -1,0 +1,41 @@
+"""What `compare` says of more than two images, as frozen records of plain numbers and words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omnitwin.reports import Answer, Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedImage:
+    rank: int
+    file: Path
+    probability: float
+    same: bool
+    notes: tuple[str, ...]
+    picture: Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadImage:
+    """A file or folder that nothing could be read from; problem is a line that names it."""
+
+    file: Path
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingReport(Answer):
+    """Images by the probability that they show what the query shows, the most similar first.
+
+    seconds: to read, embed and compare all images, the query too; images_per_second: how many of them in one.
+    """
+
+    query: Path
+    notes: tuple[str, ...]
+    query_picture: Picture
+    ranked: tuple[RankedImage, ...]
+    unread: tuple[UnreadImage, ...]
+    images: int
+    seconds: float
+    images_per_second: float

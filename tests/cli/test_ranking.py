@@ -1,0 +1,190 @@
+"""`omnitwin compare` of more than two images: a ranking that agrees with the answers for its pairs."""
+
+import json
+from math import inf
+
+import pytest
+from PIL import Image, ImageDraw
+
+
+@pytest.fixture
+def drawings(tmp_path):
+    """Ten images in a folder: bars of several widths, upright and lying."""
+    folder = tmp_path / "drawings"
+    folder.mkdir()
+    for number in range(10):
+        image = Image.new("L", (60, 60), 255)
+        wide, high = (8 + 2 * number, 50) if number % 2 else (50, 8 + 2 * number)
+        ImageDraw.Draw(image).rectangle((5, 5, 5 + wide, 5 + high), fill=0)
+        image.save(folder / f"{number:02d}.png")
+    return folder
+
+
+def ranking(run, *words):
+    outcome = run("compare", *words, "--json")
+    return json.loads(outcome.out), outcome
+
+
+def files(report):
+    return [one["file"] for one in report["ranked"]]
+
+
+def test_images_are_ranked_by_the_probabilities_of_their_pairs_with_the_query(run, images, drawings):
+    others = sorted(drawings.iterdir())
+    report, outcome = ranking(run, images[0], *others)
+    assert (outcome.code, outcome.err) == (0, "")
+    pairs = [json.loads(run("compare", images[0], other, "--json").out) for other in others]
+    by_pair = sorted(pairs, key=lambda pair: -pair["probability"])
+    assert [(one["probability"], one["same"]) for one in report["ranked"]] == [
+        (pair["probability"], pair["same"]) for pair in by_pair
+    ]
+    assert [one["rank"] for one in report["ranked"]] == list(range(1, 11))
+    assert sorted(files(report)) == [str(other) for other in others]
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_network_that_torch_runs_ranks_too(run, images, drawings):
+    report, _ = ranking(run, images[0], drawings)
+    assert report["engine"] == "torch"
+    best = json.loads(run("compare", images[0], report["ranked"][0]["file"], "--json").out)
+    assert best["probability"] == pytest.approx(report["ranked"][0]["probability"], abs=1e-6)
+
+
+def test_a_folder_stands_for_the_images_in_it_and_other_files_do_not_count(run, images, drawings):
+    (drawings / "notes.txt").write_text("no image")
+    (drawings / ".hidden.png").write_text("no image")
+    (drawings / "deeper.png").mkdir()
+    by_folder, outcome = ranking(run, images[0], drawings)
+    one_by_one, _ = ranking(run, images[0], *sorted(drawings.glob("[0-9]*.png")))
+    assert by_folder["ranked"] == one_by_one["ranked"]
+    assert (by_folder["unread"], outcome.err) == ([], "")
+
+
+def test_the_same_image_twice_is_ranked_once_and_the_query_against_itself_is_surest(run, drawings):
+    query = drawings / "03.png"
+    report, _ = ranking(run, query, query, drawings, query)
+    assert len(files(report)) == 10
+    assert files(report)[0] == str(query)
+    assert report["images"] == 10
+
+
+def test_equally_similar_images_keep_the_order_in_which_they_were_given(run, images, drawings, tmp_path):
+    twins = [tmp_path / name for name in ("b.png", "a.png", "c.png")]
+    for twin in twins:
+        twin.write_bytes((drawings / "00.png").read_bytes())
+    report, _ = ranking(run, images[0], *twins)
+    assert files(report) == [str(twin) for twin in twins]
+
+
+def test_what_cannot_be_read_is_named_in_a_line_each_and_does_not_stop_the_rest(run, images, drawings, tmp_path):
+    (drawings / "04.png").write_text("just words\n")
+    (tmp_path / "empty").mkdir()
+    report, outcome = ranking(run, images[0], drawings, tmp_path / "nowhere.png", tmp_path / "empty")
+    assert outcome.code == 0
+    lines = outcome.err.splitlines()
+    bad = {str(drawings / "04.png"), str(tmp_path / "nowhere.png"), str(tmp_path / "empty")}
+    assert {one["file"] for one in report["unread"]} == bad
+    assert len(lines) == 3
+    assert all(any(name in line for line in lines) for name in bad)
+    assert len(report["ranked"]) == 9
+
+
+@pytest.mark.parametrize("words", [(), ("--quiet",)])
+def test_none_that_can_be_read_exits_2_with_a_line_each(run, images, tmp_path, words):
+    outcome = run("compare", images[0], tmp_path / "a.png", tmp_path / "b.png", *words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert len(outcome.err.splitlines()) == 2
+
+
+def test_a_query_that_cannot_be_read_exits_2(run, drawings, tmp_path):
+    outcome = run("compare", tmp_path / "nowhere.png", drawings)
+    assert outcome.code == 2
+    assert "nowhere.png" in outcome.complaint()
+
+
+def test_quiet_says_nothing_of_what_was_ranked(run, images, drawings):
+    outcome = run("compare", images[0], drawings, "--quiet")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("threshold", ["0.000001", "0.999999"])
+def test_ranking_exits_0_whatever_the_verdicts(run, images, drawings, threshold):
+    report, outcome = ranking(run, images[0], drawings, "--threshold", threshold)
+    assert outcome.code == 0
+    assert [one["same"] for one in report["ranked"]] == [
+        one["probability"] >= float(threshold) for one in report["ranked"]
+    ]
+
+
+def test_json_tells_speed_and_who_answered_and_holds_no_pixels(run, images, drawings):
+    report, outcome = ranking(run, images[0], drawings)
+    assert report["images"] == 11
+    assert 0 < report["images_per_second"] < inf
+    assert report["images_per_second"] == pytest.approx(report["images"] / report["seconds"])
+    assert (report["bundled"], report["engine"], report["recipe"]) == (True, "numpy", "fast")
+    assert "picture" not in outcome.out
+
+
+def test_text_and_json_agree(run, images, drawings):
+    report, _ = ranking(run, images[0], drawings)
+    lines = run("compare", images[0], drawings).out.splitlines()
+    start = next(
+        index for index, line in enumerate(lines) if line.split() == ["rank", "probability", "verdict", "file"]
+    )
+    for one, line in zip(report["ranked"], lines[start + 1 :], strict=False):
+        verdict = "same" if one["same"] else "different"
+        assert line.split()[:3] == [str(one["rank"]), f"{one['probability']:.4f}", verdict]
+    text = "\n".join(lines)
+    assert "images/s" in text
+    assert "Answered by the bundled weights (fast, " in text
+
+
+def test_what_was_done_to_many_images_is_said_once(run, images, drawings):
+    Image.new("L", (60, 60), 255).save(drawings / "00.png")
+    notes = [line for line in run("compare", images[0], drawings).out.splitlines() if line.startswith("Note: ")]
+    assert "Note: 00.png: the image is blank" in notes
+    assert "Note: 10 images: 60 x 60 was scaled to fit" in "\n".join(notes)
+    assert len(notes) == len(set(notes)) <= 3
+
+
+@pytest.mark.parametrize("name", ["[red]x.png", "[bold].png", ":smile:.png", "ünï.png"])
+def test_names_that_look_like_markup_are_printed_as_they_are(run, images, drawings, name):
+    (drawings / "00.png").rename(drawings / name)
+    assert name in run("compare", images[0], drawings).out
+    (drawings / name).write_text("no image")
+    assert name in run("compare", images[0], drawings).err
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal(run, images, drawings):
+    odd = (drawings / "00.png").rename(drawings / "a\x1b[2J\nb.png")
+    outcome = run("compare", images[0], drawings)
+    odd.write_text("no image")
+    complaint = run("compare", images[0], drawings)
+    assert "\x1b" not in outcome.out + outcome.err + complaint.out + complaint.err
+    assert "a\\x1b[2J\\nb.png" in outcome.out
+
+
+def test_control_characters_in_names_do_not_spoil_a_figure(run, images, drawings, tmp_path):
+    odd = (drawings / "00.png").rename(drawings / "a\x1b[2J\nb.png")
+    for others in ([drawings], [images[1]]):
+        outcome = run("compare", odd, *others, "--figure", tmp_path / "figure.png", "--exit-zero")
+        assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_names_that_no_file_system_takes_are_named(run, images, drawings):
+    assert "n" * 300 in run("compare", images[0], "n" * 300).complaint()
+    outcome = run("compare", images[0], drawings, "n" * 300, "--quiet")
+    assert outcome.code == 0
+    assert "n" * 300 in outcome.err
+
+
+def test_a_figure_shows_the_query_beside_the_most_similar(run, images, drawings, tmp_path):
+    assert run("compare", images[0], drawings, "--figure", tmp_path / "best.png").code == 0
+    with Image.open(tmp_path / "best.png") as figure:
+        figure.load()
+        assert figure.format == "PNG"
+
+
+def test_a_figure_with_an_ending_that_nobody_writes_exits_2_before_the_work(run, images, drawings):
+    outcome = run("compare", images[0], drawings, "--figure", "best.psd")
+    assert (outcome.code, outcome.out) == (2, "")
