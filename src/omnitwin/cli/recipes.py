@@ -90,7 +90,7 @@ def _two_numbers(text: str) -> tuple[float, float]:
 PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     int: (int, "a whole number"),
     float: (_number, "a number"),
-    bool: ({"true": True, "false": False}.__getitem__, "true or false"),
+    bool: (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
     str: (str, "a word"),
     tuple[float, float]: (_two_numbers, "two numbers, such as 0.9,0.99"),
     Batches | None: ({"none": None}.__getitem__, "none"),
