@@ -125,6 +125,7 @@ FAST = Recipe(
 # `omnitwin demo`: the fast recipe, for about half a minute on two cores.
 DEMO = replace(FAST, iterations=500)
 DEMO_EXAMS = ("pairs", "all-pairs")
+DEMO_EXAM_SEED = 1  # with which the first pairs, those that are shown, are of both kinds
 DEMO_PAIRS, DEMO_IMAGES = 6, 6  # test pairs and drawings that the demo shows
 FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of

@@ -117,3 +117,12 @@ def test_too_few_drawings_of_a_class_are_refused_by_its_name_with_what_to_do():
         check_batches(UNEVEN, replace(TWO, drawings=3))
     assert "2 images of Alphabet 1/character01" in refused.value.line()
     assert "--override drawings=2" in refused.value.line()
+
+
+def test_keys_as_large_as_they_come_leave_every_class_in_its_alphabet(monkeypatch):
+    """Alphabet and key share a float: one that rounds up would count in the next alphabet."""
+    many = uneven_set([[2] * 4] * 64, size=2)
+    real = torch.rand
+    monkeypatch.setattr(torch, "rand", lambda *size, **named: torch.full_like(real(*size, **named), 1 - 2**-24))
+    batch = draw(batches=replace(TWO, alphabets=64, per_alphabet=2), classes=128, packed=many)
+    assert set(Counter(many.alphabet_C[classes_of(batch, many)[:, 0]].tolist()).values()) == {2}

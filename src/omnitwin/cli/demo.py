@@ -11,6 +11,7 @@ from omnitwin.cli.options import Device, Quiet
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import (
     DEMO,
+    DEMO_EXAM_SEED,
     DEMO_EXAMS,
     DEMO_IMAGES,
     DEMO_PAIRS,
@@ -58,7 +59,9 @@ def demo(
         if trained.stopped_by in SIGNAL_EXIT:
             raise typer.Exit(SIGNAL_EXIT[trained.stopped_by])
         _head(console, "3. Examined on these, which it never saw")
-        exams = EvalConfig(exams=DEMO_EXAMS, checkpoint=str(output), show=DEMO_PAIRS, device=device)
+        exams = EvalConfig(
+            exams=DEMO_EXAMS, seed=DEMO_EXAM_SEED, checkpoint=str(output), show=DEMO_PAIRS, device=device
+        )
         show_evaluation(evaluation.evaluate(exams, report_to), console, DEMO_PAIRS)
         _head(console, "4. Asked about image files")
         _compare_files(console, str(output), Path(folder))
