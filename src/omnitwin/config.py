@@ -1,5 +1,6 @@
 """Every default, once. Frozen records that the command line shows, the workflows use and a checkpoint remembers."""
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,12 @@ class Batches:
         if self.drawings < 2:
             raise BadInput(f"a batch needs 2 or more drawings of each class, not {self.drawings}", "")
         for name, value in vars(self).items():
-            if value < 0 or (name in SHARES and value > 1):
+            if not 0 <= value <= (1 if name in SHARES else MOST):
                 raise BadInput(f"{name.replace('_', ' ')} is out of range: {value}", "")
 
 
 FRAMES = ("whole", "ink")
+MOST = 1e6  # of any number that says how batches are made
 SHARES = ("thickness", "coarse", "erase", "warm_up", "averaging")
 
 
@@ -80,8 +82,10 @@ class Recipe:
         if self.holdout < 0:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "")
         for name in ("image_size", "iterations", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise BadInput(f"{name.replace('_', ' ')} must be above 0, not {getattr(self, name)}", "")
+        if not all(0 <= beta < 1 for beta in self.adam_betas) or not 0 <= self.adam_epsilon < math.inf:
+            raise BadInput(f"Adam's betas or epsilon out of range: {self.adam_betas}, {self.adam_epsilon}", "")
         if self.frame not in FRAMES:
             raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
         if self.batches and self.head != "distance":
@@ -129,11 +133,14 @@ STRONG = replace(
 )
 # `omnitwin demo`: the fast recipe, for about half a minute on two cores.
 DEMO = replace(FAST, iterations=500)
-DEMO_PAIRS = 6  # test pairs that the demo shows
+DEMO_EXAMS = ("pairs", "all-pairs")
+DEMO_EXAM_SEED = 1  # with which the first pairs, those that are shown, are of both kinds
+DEMO_PAIRS, DEMO_IMAGES = 6, 6  # test pairs and drawings that the demo shows
 FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
 RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG)}
+ENCODERS = ("classic", "small", "resnet18", "fast", "strong")  # as model.anatomy knows them
 DATASETS = ("omniglot", "synthetic")
 EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official")
 SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on

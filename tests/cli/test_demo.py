@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from omnitwin.workflows.trainer import Trainer
+from omnitwin.workflows.batch_trainer import BatchTrainer
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +22,18 @@ def test_demo_trains_and_measures_without_the_network(run, monkeypatch):
     assert outcome.code == 0
     assert "750 random pairs of different images" in outcome.out
     assert "of 750 pairs of synthetic/test" in outcome.out
+    assert "every pair of the 240 images" in outcome.out
     assert outcome.out.count("Target: ") == 6
     assert "2 iterations" in outcome.err
+
+
+def test_demo_trains_the_fast_recipe_and_asks_it_about_files(run):
+    outcome = run("demo", "--iterations", 1)
+    assert "Training fast" in outcome.err
+    answers = [line for line in outcome.out.splitlines() if "that both show the same" in line]
+    assert len(answers) == 2
+    assert all(line.startswith(("same: ", "different: ")) for line in answers)
+    assert outcome.out.count("character01-hand1.png") >= 2
 
 
 def test_demo_leaves_nothing_behind(run, home, temporary):
@@ -34,7 +44,9 @@ def test_demo_leaves_nothing_behind(run, home, temporary):
 
 def test_demo_names_the_commands_that_come_next(run):
     text = run("demo", "--iterations", 1).out
-    assert all(f"omnitwin {name} " in text for name in ("train", "eval", "compare"))
+    lines = [line.split() for line in text.splitlines() if line.startswith("  omnitwin ")]
+    assert [words[1] for words in lines] == ["train", "eval", "report", "compare"]
+    assert lines[0] == ["omnitwin", "train", "--recipe", "fast"]
 
 
 def test_quiet_says_nothing(run):
@@ -43,13 +55,13 @@ def test_quiet_says_nothing(run):
 
 
 def test_control_c_ends_the_demo_with_130_and_leaves_nothing_behind(run, monkeypatch, temporary):
-    step = Trainer.step
+    step = BatchTrainer.step
 
     def interrupted(self, iteration):
         signal.raise_signal(signal.SIGINT)
         return step(self, iteration)
 
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(BatchTrainer, "step", interrupted)
     outcome = run("demo", "--iterations", 5)
     assert outcome.code == 130
     assert "Accuracy" not in outcome.out

@@ -40,16 +40,18 @@ def test_help_version_and_completion_import_nothing_heavy():
     run = {"COMP_WORDS": "omnitwin compare --checkpoint ", "COMP_CWORD": "3"}
     exam = {"COMP_WORDS": "omnitwin eval --exam o", "COMP_CWORD": "3"}
     again = {"COMP_WORDS": "omnitwin eval --exam pairs --exam a", "COMP_CWORD": "5"}
-    tabs = [[[], tab | words] for words in ({}, option, run, exam, again)]
+    field = {"COMP_WORDS": "omnitwin train --override ro", "COMP_CWORD": "3"}
+    tabs = [[[], tab | words] for words in ({}, option, run, exam, again, field)]
     answers = calls(*([words, {}] for words in helps), *tabs)
     assert [heavy for _, _, heavy in answers] == [[]] * len(answers)
     assert [code for code, _, _ in answers] == [0] * len(answers)
-    assert [text.split() for _, text, _ in answers[-5:]] == [
+    assert [text.split() for _, text, _ in answers[-6:]] == [
         ["train"],
         ["small"],
         ["bundled", "newest"],
         ["one-shot", "official"],
         ["all-pairs", "all"],
+        ["rotation="],
     ]
 
 

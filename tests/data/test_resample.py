@@ -35,3 +35,28 @@ def test_a_drawing_read_from_a_file_is_to_the_bit_the_row_that_training_saw(tiny
         Image.fromarray(tiny_105.images_NHW[row].numpy() * np.uint8(255)).save(tmp_path / "row.png")
         seen = np.asarray(read_image(tmp_path / "row.png", size).image)
         assert np.array_equal(seen, rows.images_NHW[row].numpy() * (255 // rows.white))
+
+
+def coverage_by_loop(start, length, source, target):
+    """Overlap of each cell with each pixel, as a share of the cell."""
+    cell = length / target
+    return [
+        [
+            max(0.0, min(start + (place + 1) * cell, pixel + 1) - max(start + place * cell, pixel)) / cell
+            for pixel in range(source)
+        ]
+        for place in range(target)
+    ]
+
+
+@pytest.mark.parametrize(("source", "target"), [(7, 5), (5, 7), (6, 6), (1, 4), (9, 1)])
+def test_shares_of_windows_anywhere_are_those_of_a_loop(source, target):
+    random = np.random.default_rng(source)
+    start, length = random.uniform(-4, source, 12), random.uniform(0.3, 2 * source, 12)
+    wanted = [coverage_by_loop(one, two, source, target) for one, two in zip(start, length, strict=True)]
+    np.testing.assert_allclose(window_coverage(start, length, source, target), wanted, atol=1e-6)
+
+
+def test_what_lies_outside_the_source_has_no_share():
+    shares = window_coverage(np.array([-10.0, 20.0]), np.array([10.0, 5.0]), 8, 4)
+    assert not shares.any()

@@ -3,13 +3,30 @@
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from omnitwin.cli.options import Device, Quiet
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
-from omnitwin.config import DEMO, DEMO_PAIRS, EvalConfig, TrainConfig
+from omnitwin.config import (
+    DEMO,
+    DEMO_EXAM_SEED,
+    DEMO_EXAMS,
+    DEMO_IMAGES,
+    DEMO_PAIRS,
+    CompareConfig,
+    EvalConfig,
+    ShowConfig,
+    TrainConfig,
+)
+
+NEXT = (
+    ("omnitwin compare A.png B.png", "your own images, by the bundled weights: same or different?"),
+    (f"omnitwin train --recipe {DEMO.name}", "Omniglot, fetched by itself; about a minute on two CPU cores"),
+    ("omnitwin eval --checkpoint newest --exam all", "every exam, on characters it never saw"),
+    ("omnitwin report", "one HTML page about it"),
+)
 
 
 def demo(
@@ -21,23 +38,48 @@ def demo(
 
     The network is thrown away afterwards.
     """
+    from omnitwin.device import select_device
     from omnitwin.view.console import result_console, say
     from omnitwin.view.exams import show_evaluation
     from omnitwin.view.progress import reporter
-    from omnitwin.workflows import evaluation, training
+    from omnitwin.view.tables import show_browse
+    from omnitwin.workflows import browsing, evaluation, training
 
+    select_device(device)  # refused before anything is shown
     console, report_to = result_console(), reporter(quiet)
     console.quiet = quiet
     with TemporaryDirectory(prefix="omnitwin-demo-") as folder:
         output = Path(folder) / "demo"
+        _head(console, "1. Alphabets that nobody ever wrote")
+        show_browse(browsing.show(ShowConfig(images=DEMO_IMAGES, pairs=0, subset="test", dataset="synthetic")), console)
+        _head(console, "2. A twin network, trained on others of the kind")
         recipe = replace(DEMO, iterations=iterations)
         config = TrainConfig(recipe=recipe, dataset="synthetic", device=device, output=output)
         trained = training.train(config, report_to, StopButton(report_to.note))
         if trained.stopped_by in SIGNAL_EXIT:
             raise typer.Exit(SIGNAL_EXIT[trained.stopped_by])
-        measured = evaluation.evaluate(EvalConfig(checkpoint=str(output), show=DEMO_PAIRS, device=device), report_to)
-    show_evaluation(measured, console, DEMO_PAIRS)
-    say(console, "Now the real thing:", "bold")
-    say(console, "  omnitwin train --recipe small      Omniglot, fetched by itself; a minute or two without a GPU")
-    say(console, "  omnitwin eval --checkpoint newest  on characters it never saw")
-    say(console, "  omnitwin compare A.png B.png       on your own images")
+        _head(console, "3. Examined on these, which it never saw")
+        exams = EvalConfig(
+            exams=DEMO_EXAMS, seed=DEMO_EXAM_SEED, checkpoint=str(output), show=DEMO_PAIRS, device=device
+        )
+        show_evaluation(evaluation.evaluate(exams, report_to), console, DEMO_PAIRS)
+        _head(console, "4. Image files, asked of the bundled weights")
+        _compare_files(console, "bundled", Path(folder))
+    _head(console, "Now the real thing")
+    for command, effect in NEXT:
+        say(console, f"  {command}", "bold cyan")
+        say(console, f"      {effect}")
+
+
+def _compare_files(console: Any, checkpoint: str, folder: Path) -> None:
+    """What `omnitwin compare` answers about files of test characters."""
+    from omnitwin.view.tables import show_comparison
+    from omnitwin.workflows import comparison, samples
+
+    for first, second in samples.write_samples(folder):
+        show_comparison(comparison.compare(CompareConfig(first=first, second=second, checkpoint=checkpoint)), console)
+        console.print()
+
+
+def _head(console: Any, text: str) -> None:
+    console.rule(f"[bold]{text}", align="left", style="cyan")

@@ -20,6 +20,11 @@ def one_of(*words: str) -> Callable[[str], list[str]]:
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
+def any_of(*words: str) -> str:
+    """`a, b or c`."""
+    return " or ".join([", ".join(words[:-1]), *words[-1:]]) if len(words) > 1 else words[0]
+
+
 def complete_run(incomplete: str) -> list[str]:
     return [run.name for run in trained_runs() if run.name.startswith(incomplete)]
 
@@ -66,7 +71,7 @@ Figure = Annotated[
 ]
 Dataset = Annotated[
     str,
-    typer.Option("--dataset", metavar="NAME", help="omniglot or synthetic.", autocompletion=one_of(*DATASETS)),
+    typer.Option("--dataset", metavar="NAME", help=f"{any_of(*DATASETS)}.", autocompletion=one_of(*DATASETS)),
 ]
 
 DatasetOrNone = Annotated[
@@ -74,7 +79,7 @@ DatasetOrNone = Annotated[
     typer.Option(
         "--dataset",
         metavar="NAME",
-        help="omniglot or synthetic.",
+        help=f"{any_of(*DATASETS)}.",
         show_default="omniglot, or the one trained on",
         autocompletion=one_of(*DATASETS),
     ),

@@ -1,8 +1,8 @@
 """`omnitwin train`."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,23 +12,19 @@ from omnitwin.cli.options import (
     Json,
     Precision,
     Quiet,
+    any_of,
     complete_run,
     one_of,
     parse_duration,
     source,
 )
+from omnitwin.cli.recipes import complete_override, default_of, published, refuse_changes, resumed
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
-from omnitwin.config import RECIPES, Recipe, TrainConfig
+from omnitwin.config import ENCODERS, RECIPES, TrainConfig
 from omnitwin.errors import BadInput
 from omnitwin.paths import BUNDLED, NEWEST
 
 DEFAULT = TrainConfig()
-
-
-def recipe_default(field: str) -> str:
-    """A field's default in each recipe, for the help."""
-    values = {name: getattr(recipe, field) for name, recipe in RECIPES.items()}
-    return ", ".join(f"{name}: {value}" for name, value in values.items())
 
 
 def train(
@@ -37,39 +33,61 @@ def train(
         typer.Option(
             "--recipe",
             metavar="NAME",
-            help="classic or small.",
+            help=f"{any_of(*RECIPES)}.",
             show_default=DEFAULT.recipe.name,
             autocompletion=one_of(*RECIPES),
         ),
     ] = None,
     iterations: Annotated[
-        int | None, typer.Option("--iterations", help="Batches.", show_default=recipe_default("iterations"))
+        int | None, typer.Option("--iterations", help="Batches.", show_default=default_of("iterations"))
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Pairs in a batch.", show_default=recipe_default("batch_size"))
+        int | None,
+        typer.Option(
+            "--batch-size",
+            help="Pairs in a batch; images, where a recipe trains on all their pairs.",
+            show_default=default_of("batch_size"),
+        ),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning-rate", help="Of Adam.", show_default=recipe_default("learning_rate")),
+        typer.Option(
+            "--learning-rate", help="Of Adam; the highest, where it changes.", show_default=default_of("learning_rate")
+        ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="Of weights and pairs.", show_default=recipe_default("seed")),
+        typer.Option("--seed", help="Of weights, pairs and held-out alphabets.", show_default=default_of("seed")),
     ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option("--encoder", help="classic, small or resnet18.", show_default=recipe_default("encoder")),
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help=f"{any_of(*ENCODERS)}.",
+            show_default=default_of("encoder"),
+            autocompletion=one_of(*ENCODERS),
+        ),
     ] = None,
     image_size: Annotated[
         int | None,
-        typer.Option("--image-size", help="Pixels a side.", show_default=recipe_default("image_size")),
+        typer.Option("--image-size", help="Pixels a side.", show_default=default_of("image_size")),
     ] = None,
     holdout: Annotated[
         int | None,
         typer.Option(
             "--holdout",
             help="Alphabets to keep out of training, for threshold, calibration and the best checkpoint.",
-            show_default=recipe_default("holdout"),
+            show_default=default_of("holdout"),
+        ),
+    ] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--override",
+            metavar="NAME=VALUE",
+            help="Any field of the recipe, such as rotation=15; may be given several times.",
+            autocompletion=complete_override,
         ),
     ] = None,
     dataset: DatasetOrNone = None,
@@ -102,6 +120,7 @@ def train(
 
     Ctrl-C finishes the step, saves and says how to go on.
     """
+    overrides = override or []
     given = {
         "iterations": iterations,
         "batch_size": batch_size,
@@ -113,7 +132,7 @@ def train(
     }
     config = replace(
         DEFAULT,
-        recipe=_recipe(recipe or DEFAULT.recipe.name, given),
+        recipe=published(recipe or DEFAULT.recipe.name, given, overrides) if resume is None else DEFAULT.recipe,
         dataset=dataset or DEFAULT.dataset,
         source=source(),
         device=device,
@@ -132,11 +151,12 @@ def train(
     if resume is not None:
         folder, description = training.recorded(None if resume == NEWEST else resume)
         same = {"recipe": description.recipe.name, "dataset": description.dataset_family, "name": None, "output": None}
-        _refuse_changes(same, {"recipe": recipe, "dataset": dataset, "name": name, "output": output})
+        asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
+        refuse_changes(f"--{word}" for word, value in asked.items() if value not in (None, same[word]))
         done = description.iteration
         config = replace(
             config,
-            recipe=_resumed(description.recipe, given),
+            recipe=resumed(description.recipe, given, overrides),
             dataset=description.dataset_family,
             precision=description.precision if precision == DEFAULT.precision else precision,
         )
@@ -165,26 +185,7 @@ def spell_out_resume(words: list[str]) -> list[str]:
     ]
 
 
-def _recipe(name: str, given: dict[str, Any]) -> Recipe:
-    if name not in RECIPES:
-        raise BadInput(f"no recipe is called {name!r}", f"Use {' or '.join(RECIPES)}.")
-    return replace(RECIPES[name], **{field: value for field, value in given.items() if value is not None})
-
-
 def _run_name(name: str | None) -> str | None:
     if name is not None and (not name.strip(".") or name in (NEWEST, BUNDLED) or any(mark in name for mark in "/\\:")):
         raise BadInput(f"{name!r} cannot name a run", "For a folder elsewhere use --output.")
     return name
-
-
-def _resumed(recorded: Recipe, given: dict[str, Any]) -> Recipe:
-    """The recorded recipe, with more iterations where asked for; nothing else of it can change half way."""
-    _refuse_changes(asdict(recorded), {field: value for field, value in given.items() if field != "iterations"})
-    return recorded if given["iterations"] is None else replace(recorded, iterations=given["iterations"])
-
-
-def _refuse_changes(recorded: dict[str, Any], given: dict[str, Any]) -> None:
-    changed = [field for field, value in given.items() if value not in (None, recorded[field])]
-    if changed:
-        options = ", ".join("--" + field.replace("_", "-") for field in changed)
-        raise BadInput(f"{options} cannot change in a run that is resumed", "Leave it out, or start a new run.")

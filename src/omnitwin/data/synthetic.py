@@ -1,14 +1,18 @@
 """Alphabets that nobody ever wrote: procedural characters made of strokes, each drawn by several hands.
 
-They need no download, so tests and a first look run anywhere. A character is a few curved strokes; a hand draws all
-of them with its own slant, size, thickness and unsteadiness. Same seed, same drawings.
+They need no download, so tests and a first look run anywhere. A character is one to four strokes (lines, arcs, hooks,
+waves, corners, zigzags, loops, curls, dots) that join or cross; an alphabet prefers some kinds and directions. A hand
+draws all of an alphabet with its own slant, proportions, size, pen and unsteadiness. Same seed, same drawings.
+
+P control points of a stroke, T places on its path, H hands, S pixels a side
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
 
 from omnitwin.data.packed import PackedSet, fingerprint
 
@@ -16,11 +20,45 @@ SIZE = 105  # pixels a side, as Omniglot
 DRAWERS = 20  # hands an alphabet, as Omniglot
 ALPHABETS = {"training": 25, "test": 10}
 CHARACTERS = 20  # in each alphabet
-CURVE_POINTS = 12  # straight pieces that a stroke is drawn with
-UNSTEADY = 0.035  # standard deviation of a control point's place, as a share of the image
 STREAMS = {"training": 1, "test": 2}  # keeps the characters of the two sets apart
+KINDS = {  # of strokes: control points from the origin, in strokes' lengths; `straight` ones have corners
+    "line": ((0, 0), (0.5, 0.06), (1, 0)),
+    "arc": ((0, 0), (0.5, 0.4), (1, 0)),
+    "hook": ((0, 0), (0.6, 0), (0.95, 0.12), (0.9, 0.38), (0.65, 0.4)),
+    "wave": ((0, 0), (0.3, 0.28), (0.7, -0.28), (1, 0)),
+    "corner": ((0, 0), (0.7, 0), (0.8, 0.7)),
+    "zigzag": ((0, 0), (0.3, 0.5), (0.6, 0), (0.9, 0.5)),
+    "loop": ((0, 0), (0.42, -0.14), (0.7, 0.2), (0.5, 0.58), (0.1, 0.55), (-0.14, 0.2), (0.1, -0.06)),
+    "curl": ((0, 0), (0.5, -0.05), (0.85, 0.2), (0.62, 0.48), (0.38, 0.22), (0.65, -0.15), (1, -0.3)),
+    "dot": ((0, 0), (0.05, 0.01)),
+}
+STRAIGHT = ("corner", "zigzag")
+STROKES = (0.08, 0.37, 0.35, 0.2)  # shares of characters of one, two, three and four strokes
+DIRECTIONS = (0.0, 90.0, 90.0, 45.0, 135.0, 180.0)  # degrees clockwise from the right
+UNSTEADY = 2.5  # how far a control point strays for its stroke's extent, against how far the whole stroke does
+FIRST = 1.3  # how much longer a character's first stroke is than others
+DENSITY = 1.3  # places on a stroke's path for each pixel of its length, so that no hand leaves a gap
+TRIES = 3  # places for a further stroke, of which the one is taken that crowds and sprawls least
 
-Points = np.ndarray[Any, np.dtype[np.float64]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """Control points (P, 2), x to the right and y down, in shares of the sheet; curved or with corners."""
+
+    points_P2: Floats
+    curved: bool
+
+
+@dataclass(frozen=True)
+class Hands:
+    """How H hands differ: slant, size and proportions as a matrix; pen as a share of the sheet; unsteadiness."""
+
+    matrix_H22: Floats
+    pen_H: Floats
+    wobble_H: Floats
 
 
 def draw_set(
@@ -35,15 +73,15 @@ def draw_set(
     """A synthetic `training` or `test` set; no character is in both."""
     alphabets = ALPHABETS[subset] if alphabets is None else alphabets
     characters = CHARACTERS if characters is None else characters
-    images: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
+    images: list[Pixels] = []
     for alphabet in range(alphabets):
         random = np.random.default_rng([seed, STREAMS[subset], alphabet])
-        hands = [_draw_hand(random) for _ in range(drawers)]
+        hands = _hands(drawers, random)
+        liking = 0.05 + random.dirichlet(np.full(len(KINDS), 0.8))
         for _ in range(characters):
-            strokes = [random.uniform(0.15, 0.85, (3, 2)) for _ in range(random.integers(2, 5))]
-            images += [_draw(strokes, *hand, size, random) for hand in hands]
+            images.append(_draw(_character(liking / liking.sum(), random), hands, size, random))
     classes = alphabets * characters
-    pixels_NHW = np.stack(images)
+    pixels_NHW = np.concatenate(images)
     names = [f"Synthetic {index + 1:02d}" for index in range(alphabets)]
     return PackedSet(
         name=f"synthetic/{subset}",
@@ -58,27 +96,110 @@ def draw_set(
     )
 
 
-def _draw_hand(random: np.random.Generator) -> tuple[Points, float]:
-    """A hand's slant and size as a 2 x 2 matrix, and its pen's thickness as a share of the image."""
-    angle, shear, scale = random.normal(0, 0.12), random.normal(0, 0.15), np.exp(random.normal(-0.1, 0.1))
+def _hands(count: int, random: np.random.Generator) -> Hands:
+    angle_H, shear_H = random.normal(0, 0.09, count), random.normal(0, 0.16, count)
+    size_H, proportion_H = random.normal(-0.05, 0.15, count), random.normal(0, 0.1, count)
+    turn_H22 = np.array([[np.cos(angle_H), -np.sin(angle_H)], [np.sin(angle_H), np.cos(angle_H)]]).transpose(2, 0, 1)
+    slant_H22 = np.zeros((count, 2, 2))
+    slant_H22[:, 0, 0], slant_H22[:, 1, 1] = np.exp(size_H + proportion_H), np.exp(size_H - proportion_H)
+    slant_H22[:, 0, 1] = shear_H * np.exp(size_H)
+    return Hands(turn_H22 @ slant_H22, random.uniform(0.022, 0.04, count), random.uniform(0.006, 0.02, count))
+
+
+def _character(liking_K: Floats, random: np.random.Generator) -> list[Stroke]:
+    """Strokes in the middle of the sheet, each joined to an earlier one, across it, or near it."""
+    strokes: list[Stroke] = []
+    for _ in range(random.choice(len(STROKES), p=STROKES) + 1):
+        kind = random.choice(list(KINDS), p=liking_K)
+        if not strokes:
+            first = "corner" if kind == "dot" else kind
+            strokes.append(Stroke(_shape(first, random) * FIRST, first not in STRAIGHT))
+            continue
+        stroke = Stroke(_shape(kind, random), kind not in STRAIGHT)
+        placed = [other.points_P2 for other in strokes]
+        centres_2 = np.stack([points_P2.mean(0) for points_P2 in placed])
+        places = [stroke.points_P2 + _place(stroke, kind, strokes, random) for _ in range(TRIES)]
+        room = [np.abs(one.mean(0) - centres_2).sum(1).min() / _extent(*placed, one) for one in places]
+        strokes.append(Stroke(places[int(np.argmax(room))], stroke.curved))
+    corners = np.concatenate([stroke.points_P2 for stroke in strokes])
+    low, high = corners.min(0), corners.max(0)
+    scale = random.uniform(0.52, 0.72) / _extent(corners)
+    return [Stroke((stroke.points_P2 - (low + high) / 2) * scale, stroke.curved) for stroke in strokes]
+
+
+def _extent(*points_P2: Floats) -> float:
+    """The longer side of the box around some points."""
+    return float(np.ptp(np.concatenate(points_P2), axis=0).max())
+
+
+def _shape(kind: str, random: np.random.Generator) -> Floats:
+    """A stroke of that kind from the origin: mirrored or not, in some direction, bent and stretched by chance."""
+    points_P2 = np.array(KINDS[kind], dtype=float)
+    points_P2[1:] += random.normal(0, 0.06 if len(points_P2) > 2 else 0.01, points_P2[1:].shape)
+    points_P2[:, 1] *= random.choice([-1, 1]) * random.uniform(0.6, 1.2)
+    angle = np.radians(random.choice(DIRECTIONS) + random.normal(0, 12))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return scale * turn @ np.array([[1.0, shear], [0.0, 1.0]]), float(random.uniform(0.018, 0.035))
+    return np.asarray(points_P2 @ turn.T) * random.uniform(0.4, 1.0)
 
 
-def _draw(
-    strokes: list[Points], matrix: Points, thickness: float, size: int, random: np.random.Generator
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    image = Image.new("1", (size, size), 1)
-    pen = ImageDraw.Draw(image)
-    shift = random.normal(0, 0.02, 2)
-    time = np.linspace(0, 1, CURVE_POINTS)[:, None]
+def _place(stroke: Stroke, kind: str, earlier: list[Stroke], random: np.random.Generator) -> Floats:
+    """By how much to move a stroke so that it begins, ends or crosses on an earlier one; a dot lies beside it."""
+    other = earlier[random.integers(len(earlier))]
+    share = random.choice([0.0, 0.5, 1.0, random.uniform(0.15, 0.85)])
+    target_2 = _path(len(other.points_P2), other.curved, 101)[round(share * 100)] @ other.points_P2
+    way = random.uniform()
+    if kind == "dot" or way < 0.15:
+        angle, distance = random.uniform(0, 2 * np.pi), random.uniform(0.2, 0.35)
+        return np.asarray(target_2 + distance * np.array([np.cos(angle), np.sin(angle)]))
+    own = 0.0 if way < 0.55 else 1.0 if way < 0.65 else random.uniform(0.35, 0.65)
+    path_T2 = _path(len(stroke.points_P2), stroke.curved, 101) @ stroke.points_P2
+    return np.asarray(target_2 - path_T2[round(own * 100)])
+
+
+@lru_cache
+def _path(points: int, curved: bool, places: int) -> Floats:
+    """(T, P): how much of each control point is in each place on the path, straight or by Catmull and Rom's spline."""
+    known = np.eye(points)
+    if not curved or points == 2:
+        time = np.linspace(0, points - 1, places)
+        return np.stack([np.interp(time, np.arange(points), row) for row in known], axis=1)
+    known = np.concatenate([[2 * known[0] - known[1]], known, [2 * known[-1] - known[-2]]])
+    time = np.linspace(0, points - 1, places)
+    index = time.astype(int).clip(max=points - 2)
+    t = (time - index)[:, None]
+    a, b, c, d = (known[index + step] for step in range(4))
+    return np.asarray(b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))))
+
+
+def _draw(strokes: list[Stroke], hands: Hands, size: int, random: np.random.Generator) -> Pixels:
+    """A character once by each hand, (H, S, S): paper 1, ink 0; no drawing of a hand is quite as it was meant."""
+    count = len(hands.pen_H)
+    shift_H12 = random.normal(0, 0.025, (count, 1, 2)) + 0.5
+    paths = []
     for stroke in strokes:
-        begin, bend, end = (stroke + random.normal(0, UNSTEADY, stroke.shape) - 0.5) @ matrix.T + 0.5 + shift
-        curve = (1 - time) ** 2 * begin + 2 * time * (1 - time) * bend + time**2 * end
-        pen.line(
-            [(float(x), float(y)) for x, y in curve * size],
-            fill=0,
-            width=max(1, round(thickness * size)),
-            joint="curve",
-        )
-    return np.asarray(image).astype(np.uint8)
+        wobble_H11 = hands.wobble_H[:, None, None]
+        astray_HP2 = random.normal(0, 1, (count, *stroke.points_P2.shape)) * _extent(stroke.points_P2) * UNSTEADY
+        drift_H12 = random.normal(0, 1, (count, 1, 2))
+        meant_HP2 = (stroke.points_P2 + wobble_H11 * (astray_HP2 + drift_H12)) @ hands.matrix_H22.transpose(0, 2, 1)
+        length = float(np.abs(np.diff(stroke.points_P2, axis=0)).sum())
+        paths.append(_path(len(stroke.points_P2), stroke.curved, 2 + round(DENSITY * size * length)) @ meant_HP2)
+    return _ink(np.concatenate(paths, axis=1) + shift_H12, hands.pen_H, size)
+
+
+def _ink(path_HT2: Floats, pen_H: Floats, size: int) -> Pixels:
+    """A round pen along each path: points of a grid in its disc, set at every place; what leaves the sheet is lost."""
+    radius_H = pen_H * size / 2
+    steps = max(1, round(float(radius_H.max())))  # one point a pixel, or more
+    grid = np.linspace(-1, 1, 2 * steps + 1)
+    disc_G2 = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+    disc_G2 = disc_G2[(disc_G2**2).sum(1) <= 1].astype(np.float32)
+    border = steps + 1  # for what leaves the sheet
+    side = size + 4 * border
+    sheet_HSS = np.ones((len(pen_H), side, side), dtype=np.uint8)
+    place_HT2 = ((path_HT2 * size).clip(-border, size + border) + 2 * border).astype(np.float32)
+    start_H1 = np.arange(len(pen_H))[:, None] * side**2
+    reach_H11 = radius_H.astype(np.float32)[:, None, None]
+    for offset_2 in disc_G2:
+        x_HT, y_HT = (place_HT2 + reach_H11 * offset_2).astype(np.int32).transpose(2, 0, 1)
+        sheet_HSS.reshape(-1)[start_H1 + y_HT * side + x_HT] = 0
+    return sheet_HSS[:, 2 * border : -2 * border, 2 * border : -2 * border]

@@ -118,8 +118,11 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
     calibration = (
         "none" if network.temperature is None else f"temperature {network.temperature:.4g}, bias {network.bias:.4g}"
     )
+    fields = {**report.recipe, **(report.recipe.get("batches") or {})}  # those of the batches on lines of their own
     recipe = [
-        ("recipe" if name == "name" else name.replace("_", " "), str(part)) for name, part in report.recipe.items()
+        ("recipe" if name == "name" else name.replace("_", " "), str(part))
+        for name, part in fields.items()
+        if not isinstance(part, dict)
     ]
     return [
         *recipe,

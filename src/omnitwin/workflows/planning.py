@@ -43,7 +43,9 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
         seconds_per_iteration=seconds,
         seconds_in_all=min(seconds * max(0, config.recipe.iterations - done), config.max_seconds or math.inf),
         weights_bytes=weights,
-        training_bytes=weights + 3 * sum(parameter.nbytes for parameter in trainer.network.parameters()),
+        training_bytes=sum(
+            tensor.nbytes for part in (trainer.wanted_state().values(), trainer.network.parameters()) for tensor in part
+        ),
         data_bytes=trainer.packed.images_NHW.nbytes,
         peak_bytes=peak_memory(trainer.device),
     )

@@ -1,0 +1,215 @@
+"""`omnitwin train --override NAME=VALUE`: every field by its type, contradictions and strangers refused."""
+
+import json
+import shlex
+from dataclasses import asdict, fields, replace
+
+import pytest
+from checkpoints import record_of
+
+from omnitwin.cli.recipes import KINDS, complete_override, published, resumed
+from omnitwin.config import CLASSIC, FAST, SMALL, Batches, Recipe
+from omnitwin.errors import BadInput
+
+FEW = ("train", "--recipe", "fast", "--dataset", "synthetic", "--precision", "fp32", "--iterations", 2)
+TINY = (
+    *FEW,
+    "--batch-size",
+    16,
+    "--override",
+    "image_size=12",
+    "--override",
+    "alphabets=1",
+    "--override",
+    "turns=false",
+)
+
+
+def refusal(*words, name="fast", **options):
+    with pytest.raises(BadInput) as refused:
+        published(name, options, words)
+    line = refused.value.line()
+    assert "\n" not in line
+    return line
+
+
+def test_without_words_a_published_recipe_is_as_published():
+    assert published("fast", {"iterations": None, "seed": None}, []) == FAST
+    assert published("classic", {}, []) == CLASSIC
+
+
+def test_every_field_but_the_name_can_be_overridden():
+    assert KINDS.keys() == {field.name for of in (Recipe, Batches) for field in fields(of)} - {"name"}
+
+
+@pytest.mark.parametrize("field", sorted(KINDS.keys() - {"batches"}))
+def test_each_field_takes_its_own_value_back_and_nothing_else_changes(field):
+    value = {**vars(FAST), **vars(FAST.batches)}[field]
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    assert published("fast", {}, [f"{field}={text}"]) == FAST
+
+
+@pytest.mark.parametrize(
+    ("word", "changes"),
+    [
+        ("iterations=7", {"iterations": 7}),
+        ("learning_rate=1e-4", {"learning_rate": 1e-4}),
+        ("adam_betas=0.8,0.95", {"adam_betas": (0.8, 0.95)}),
+        ("encoder=strong", {"encoder": "strong"}),
+        ("frame=whole", {"frame": "whole"}),
+        ("batches=none", {"batches": None}),
+        ("turns=false", {"batches": replace(FAST.batches, turns=False)}),
+        ("turns=True", {}),
+        ("drawings=3", {"batches": replace(FAST.batches, drawings=3)}),
+        ("rotation=15", {"batches": replace(FAST.batches, rotation=15.0)}),
+    ],
+)
+def test_values_are_read_by_the_type_of_their_field(word, changes):
+    assert published("fast", {}, [word]) == replace(FAST, **changes)
+
+
+def test_overrides_go_together_with_each_other_and_with_options():
+    found = published("fast", {"iterations": 9, "seed": None}, ["erase=0.25", "seed=4", "shear=0"])
+    assert found == replace(FAST, iterations=9, seed=4, batches=replace(FAST.batches, erase=0.25, shear=0.0))
+
+
+@pytest.mark.parametrize("word", ["warp=1", "name=mine", "=3", "", "Rotation=3", "rotation =3"])
+def test_what_is_no_field_is_refused_with_those_that_are(word):
+    line = refusal(word)
+    assert repr(word.partition("=")[0]) in line
+    assert all(name in line for name in KINDS)
+
+
+def test_a_name_alone_is_refused_with_how_to_write_it():
+    assert "--override rotation=VALUE" in refusal("rotation")
+
+
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [
+        ("iterations=many", "a whole number"),
+        ("drawings=2.5", "a whole number"),
+        ("drawings=", "a whole number"),
+        ("shear=wide", "a number"),
+        ("shear=nan", "a number"),
+        ("learning_rate=inf", "a number"),
+        ("turns=1", "true or false"),
+        ("adam_betas=0.9", "two numbers"),
+        ("adam_betas=0.9,0.99,0.999", "two numbers"),
+        ("batches=all", "none"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_what_is_wanted(word, wanted):
+    name, _, text = word.partition("=")
+    assert f"{name} takes {wanted}" in refusal(word)
+    assert repr(text) in refusal(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        ("drawings=1", "2 or more drawings"),
+        ("erase=1.5", "erase is out of range"),
+        ("shift=-1", "shift is out of range"),
+        ("head=difference", "needs the head `distance`"),
+        ("batch_size=7", "7 images cannot hold"),
+        ("adam_betas=0.9,1", "betas"),
+        ("frame=round", "'round'"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_its_field(word, named):
+    assert named in refusal(word)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"iterations": 5}, ["iterations=6"]), ({}, ["shear=0.1", "shear=0.2"]), ({}, ["batches=none", "shear=0.2"])],
+)
+def test_contradictions_are_refused(options, words):
+    assert words[-1].partition("=")[0] in refusal(*words, **options)
+
+
+def test_the_same_said_twice_is_no_contradiction():
+    assert published("fast", {"iterations": 5}, ["iterations=5", "shear=0.5", "shear=0.50"]).iterations == 5
+
+
+@pytest.mark.parametrize("name", ["classic", "small"])
+def test_fields_of_batches_are_refused_where_a_recipe_has_none(name):
+    assert f"where {name} does not train on all pairs" in refusal("shear=0.1", name=name)
+
+
+def test_an_unknown_recipe_is_refused_with_those_that_are():
+    assert "classic, small, fast" in refusal(name="huge")
+
+
+def test_a_resumed_recipe_takes_more_iterations_either_way_and_nothing_else():
+    assert resumed(FAST, {"iterations": 5000}, []) == replace(FAST, iterations=5000)
+    assert resumed(FAST, {"iterations": None}, ["iterations=5000", "shear=0.18"]) == replace(FAST, iterations=5000)
+    for words, named in (("shear=0.3", "--override shear"), ("batches=none", "--override batches")):
+        with pytest.raises(BadInput, match=f"{named} cannot change"):
+            resumed(FAST, {}, [words])
+    with pytest.raises(BadInput, match="--override shear cannot change"):
+        resumed(SMALL, {}, ["shear=0"])
+    with pytest.raises(BadInput, match="--batch-size cannot change"):
+        resumed(SMALL, {"batch_size": 7}, [])
+
+
+def test_completion_offers_the_fields():
+    assert complete_override("ro") == ["rotation="]
+    assert len(complete_override("")) == len(KINDS)
+    assert complete_override("zz") == []
+
+
+def test_what_is_overridden_is_in_config_and_checkpoint(run, tmp_path):
+    assert run(*TINY, "--override", "rotation=15", "--output", tmp_path / "run").code == 0
+    wanted = replace(
+        FAST, iterations=2, batch_size=16, image_size=12, batches=Batches(alphabets=1, turns=False, rotation=15.0)
+    )
+    written = json.loads((tmp_path / "run" / "config.json").read_text())["recipe"]
+    assert Recipe.from_json(written) == wanted
+    assert record_of(tmp_path / "run" / "weights.safetensors")["recipe"] == json.loads(json.dumps(asdict(wanted)))
+
+
+def test_an_interrupted_run_with_overrides_goes_on_without_naming_them(run, tmp_path):
+    run(*TINY, "--output", tmp_path / "straight")
+    stopped = run(*TINY, "--max-time", "0.001s", "--output", tmp_path / "parts")
+    [line] = [line for line in stopped.out.splitlines() if "Go on with: omnitwin " in line]
+    assert run(*shlex.split(line.partition("Go on with: omnitwin ")[2])).code == 0
+    straight, parts = (tmp_path / name / "weights.safetensors" for name in ("straight", "parts"))
+    assert parts.read_bytes() == straight.read_bytes()
+
+
+def test_an_override_that_would_change_a_resumed_run_is_refused(run, tmp_path):
+    run(*TINY, "--output", tmp_path / "run")
+    outcome = run("train", "--resume", tmp_path / "run", "--iterations", 3, "--override", "rotation=3")
+    assert outcome.code == 2
+    assert "--override rotation cannot change" in outcome.complaint()
+
+
+def test_an_unknown_field_exits_2_and_leaves_no_folder(run, tmp_path):
+    outcome = run(*TINY, "--override", "warp=3", "--output", tmp_path / "run")
+    assert outcome.code == 2
+    assert "'warp'" in outcome.complaint()
+    assert not (tmp_path / "run").exists()
+
+
+def test_dry_run_of_fast_tells_images_and_writes_nothing(run, home):
+    plan = json.loads(run(*TINY, "--dry-run", "--json").out)
+    assert (plan["recipe"], plan["unit"], plan["pairs_per_iteration"]) == ("fast", "images", 16 * 15 // 2)
+    assert "2 of 16 images" in run(*TINY, "--dry-run").out
+    assert not home.exists()
+
+
+def test_help_names_every_recipe_and_encoder(run):
+    text = " ".join(run("train", "--help").out.split())
+    assert "classic, small or fast." in text.replace("│ │ ", "")
+    assert "strong" in text
+
+
+def test_the_page_of_a_run_tells_each_field_of_the_batches_on_a_line(run, tmp_path):
+    run(*TINY, "--override", "rotation=15", "--output", tmp_path / "run")
+    assert run("report", tmp_path / "run", "--exam", "pairs").code == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "<tr><td>rotation</td><td>15.0</td></tr>" in page
+    assert "<tr><td>per alphabet</td><td>8</td></tr>" in page
+    assert "<td>batches</td>" not in page

@@ -1,0 +1,108 @@
+"""What training makes small, against loops in plain numbers."""
+
+import math
+
+import pytest
+import torch
+
+from omnitwin.model.losses import all_pairs_loss, centroid_loss, pair_loss
+
+CLASS_B = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2])
+
+
+@pytest.fixture
+def logits_BB():
+    table = 3 * torch.randn(9, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return table + table.T
+
+
+def all_pairs_by_loops(logits, classes, focus):
+    """Similar pairs: mean of -log p. Dissimilar: of -log(1 - p), once each and focus times more by share of p."""
+    similar, dissimilar, weights = [], [], []
+    for i, one in enumerate(classes):
+        for j, other in enumerate(classes):
+            p = 1 / (1 + math.exp(-logits[i][j]))
+            if one == other and i != j:
+                similar.append(-math.log(p))
+            elif one != other:
+                dissimilar.append(-math.log(1 - p))
+                weights.append(p)
+    hard = sum(loss * weight for loss, weight in zip(dissimilar, weights, strict=True)) / sum(weights)
+    return (sum(similar) / len(similar) + sum(dissimilar) / len(dissimilar) + focus * hard) / 2
+
+
+@pytest.mark.parametrize("focus", [0.0, 1.0, 2.5])
+def test_the_loss_of_all_pairs_is_that_of_two_loops(logits_BB, focus):
+    wanted = all_pairs_by_loops(logits_BB.tolist(), CLASS_B.tolist(), focus)
+    assert float(all_pairs_loss(logits_BB, CLASS_B, focus)) == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("focus", [0.0, 1.0])
+def test_an_image_with_itself_is_no_pair(logits_BB, focus):
+    changed = logits_BB.clone().fill_diagonal_(50.0)
+    assert float(all_pairs_loss(changed, CLASS_B, focus)) == float(all_pairs_loss(logits_BB, CLASS_B, focus))
+
+
+def test_without_focus_it_is_the_pair_loss_of_both_kinds_weighing_one_half(logits_BB):
+    same = CLASS_B[:, None] == CLASS_B
+    pairs = ~torch.eye(9, dtype=torch.bool)
+    kinds = [pair_loss(logits_BB[pairs & (same == kind)], same[pairs & (same == kind)]) for kind in (True, False)]
+    assert float(all_pairs_loss(logits_BB, CLASS_B, 0)) == pytest.approx(float(sum(kinds) / 2), rel=1e-6)
+
+
+def test_a_constant_network_has_a_loss_of_ln_2_and_of_one_and_a_half_with_focus():
+    zeros = torch.zeros(9, 9)
+    assert float(all_pairs_loss(zeros, CLASS_B, 0)) == pytest.approx(math.log(2))
+    assert float(all_pairs_loss(zeros, CLASS_B, 1)) == pytest.approx(1.5 * math.log(2))
+
+
+def test_the_weights_of_hard_pairs_are_no_path_for_the_gradient(logits_BB):
+    """d loss / d logit of a dissimilar pair is half its weight times p; weights are numbers there."""
+    logits = logits_BB.clone().requires_grad_()
+    all_pairs_loss(logits, CLASS_B, 1).backward()
+    p = logits_BB.sigmoid()
+    dissimilar = (CLASS_B[:, None] != CLASS_B).double()
+    weight = dissimilar / dissimilar.sum() + dissimilar * p / (dissimilar * p).sum()
+    torch.testing.assert_close((logits.grad * dissimilar), weight * p / 2)
+
+
+@pytest.mark.parametrize("value", [-1000.0, 1000.0])
+def test_sure_and_wrong_answers_have_a_finite_loss_and_gradient(value):
+    logits = torch.full((9, 9), value, requires_grad=True)
+    loss = all_pairs_loss(logits, CLASS_B, 1)
+    loss.backward()
+    assert math.isfinite(float(loss.detach()))
+    assert logits.grad.isfinite().all()
+
+
+def centroid_by_loop(embeddings, scale):
+    """Of each drawing: cosines with the other classes' centroids, and with that of its own without itself."""
+    losses = []
+    classes, drawings, _ = embeddings.shape
+    for c in range(classes):
+        for k in range(drawings):
+            query = embeddings[c, k]
+            cosines = []
+            for other in range(classes):
+                kept = [embeddings[other, j] for j in range(drawings) if (other, j) != (c, k)]
+                centroid = torch.stack(kept).mean(0)
+                cosines.append(scale * float(query @ centroid / centroid.norm()))
+            losses.append(math.log(sum(map(math.exp, cosines))) - cosines[c])
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize(("classes", "drawings", "scale"), [(5, 4, 20.0), (3, 2, 1.0), (2, 7, 5.0)])
+def test_the_centroid_loss_is_that_of_a_loop_that_leaves_the_query_out(classes, drawings, scale):
+    random = torch.randn(classes, drawings, 6, generator=torch.Generator().manual_seed(classes), dtype=torch.float64)
+    embeddings = torch.nn.functional.normalize(random, dim=2)
+    wanted = centroid_by_loop(embeddings, scale)
+    assert float(centroid_loss(embeddings, scale)) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_the_centroid_loss_of_a_network_that_tells_nothing_is_ln_of_the_classes():
+    assert float(centroid_loss(torch.ones(7, 3, 4) / 2, 20)) == pytest.approx(math.log(7))
+
+
+def test_the_centroid_loss_of_classes_far_apart_is_none():
+    apart = torch.eye(4, dtype=torch.float64)[:, None].expand(4, 3, 4)
+    assert float(centroid_loss(apart, 20)) == pytest.approx(3 * math.exp(-20), rel=1e-2)

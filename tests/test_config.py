@@ -1,0 +1,81 @@
+"""Fields out of range are refused with one line that names them, wherever a recipe comes from."""
+
+import json
+from dataclasses import asdict, fields, replace
+
+import pytest
+
+from omnitwin.config import CLASSIC, DEMO, FAST, RECIPES, SHARES, Batches, Recipe
+from omnitwin.errors import BadInput
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Batches) if field.name not in ("drawings", "turns")])
+@pytest.mark.parametrize("value", [-1, -1e-9, NAN, INFINITE])
+def test_a_number_of_batches_that_is_out_of_range_is_refused_by_name(name, value):
+    with pytest.raises(BadInput) as refused:
+        Batches(**{name: value})
+    assert name.replace("_", " ") in refused.value.line()
+    assert "\n" not in refused.value.line()
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_shares_are_one_at_most(name):
+    assert getattr(Batches(**{name: 1.0}), name) == 1
+    with pytest.raises(BadInput, match=f"{name.replace('_', ' ')} is out of range: 1.5"):
+        Batches(**{name: 1.5})
+
+
+@pytest.mark.parametrize("drawings", [1, 0, -3])
+def test_a_class_without_a_pair_of_drawings_is_refused(drawings):
+    with pytest.raises(BadInput, match="2 or more drawings"):
+        Batches(drawings=drawings)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("image_size", 0, "image size"),
+        ("iterations", -1, "iterations"),
+        ("batch_size", 0, "batch size"),
+        ("learning_rate", NAN, "learning rate"),
+        ("learning_rate", INFINITE, "learning rate"),
+        ("adam_betas", (0.9, 1.0), "betas"),
+        ("adam_betas", (-0.1, 0.9), "betas"),
+        ("adam_betas", (NAN, 0.9), "betas"),
+        ("adam_epsilon", -1e-8, "epsilon"),
+        ("frame", "crop", "'crop'"),
+        ("holdout", -1, "holdout"),
+    ],
+)
+def test_a_field_of_a_recipe_that_is_out_of_range_is_refused_by_name(field, value, named):
+    for recipe in (CLASSIC, FAST):
+        with pytest.raises(BadInput) as refused:
+            replace(recipe, **{field: value})
+        assert named in refused.value.line()
+
+
+def test_all_pairs_of_a_batch_are_trained_by_distance_alone():
+    with pytest.raises(BadInput, match="needs the head `distance`, not difference"):
+        replace(FAST, head="difference")
+
+
+def test_a_batch_too_small_for_two_classes_is_refused():
+    assert replace(FAST, batch_size=8).batch_size == 8
+    with pytest.raises(BadInput, match="7 images cannot hold 4 drawings of 2 classes"):
+        replace(FAST, batch_size=7)
+
+
+@pytest.mark.parametrize("recipe", [*RECIPES.values(), DEMO], ids=[*RECIPES, "demo"])
+def test_a_recipe_comes_back_from_its_json(recipe):
+    assert Recipe.from_json(json.loads(json.dumps(asdict(recipe)))) == recipe
+
+
+def test_a_recipe_written_before_there_were_batches_is_read_with_what_was_meant():
+    record = {name: value for name, value in asdict(CLASSIC).items() if name not in ("frame", "head", "batches")}
+    assert Recipe.from_json(record) == CLASSIC
+
+
+def test_no_field_of_batches_is_called_as_one_of_recipes():
+    assert not {field.name for field in fields(Batches)} & {field.name for field in fields(Recipe)}
