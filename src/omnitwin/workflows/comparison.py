@@ -16,8 +16,8 @@ def compare(config: CompareConfig) -> ComparisonReport:
     """Probability that both files show the same thing, by the network's own pair score; the order does not matter."""
     path = locate_checkpoint(config.checkpoint)
     network, description = load_checkpoint(path)
-    size = description.recipe.image_size
-    first, second = read_image(config.first, size), read_image(config.second, size)
+    recipe = description.recipe
+    first, second = (read_image(path, recipe.image_size, recipe.frame) for path in (config.first, config.second))
     device = select_device(config.device)
     network = network.to(device)
     with torch.inference_mode():
