@@ -130,6 +130,7 @@ class ComparisonReport:
     """The answer for two files: probability that they show the same thing, and the verdict at the threshold.
 
     calibrated: whether the probability was fitted to pairs of held-out alphabets, as many similar as dissimilar.
+    first_picture, second_picture: the files' images; first_input, second_input: what the network saw of them.
     """
 
     first: Path
@@ -145,6 +146,8 @@ class ComparisonReport:
     notes: tuple[str, ...]
     first_picture: Picture
     second_picture: Picture
+    first_input: Picture
+    second_input: Picture
 
 
 @dataclass(frozen=True, kw_only=True)

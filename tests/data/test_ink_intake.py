@@ -210,3 +210,11 @@ def test_marks_are_counted_as_by_flood_fill():
         assert len({marks[member] for member in members}) == 1
     assert marks.max() == count
     assert ((marks > 0) == inked).all()
+
+
+def test_what_a_person_is_shown_is_the_whole_picture_and_not_the_ink_alone():
+    sheet = Image.new("L", (260, 130), 255)
+    sheet.paste(drawing(), (150, 10))
+    shown = np.asarray(seen(sheet).shown)
+    assert shown[:, :56].min() == 255
+    assert shown[:, 56:].min() < 100

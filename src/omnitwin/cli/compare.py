@@ -18,6 +18,7 @@ def compare(
         float | None,
         typer.Option("--threshold", help="Probability from which on: same.", show_default="the checkpoint's"),
     ] = None,
+    show_input: Annotated[bool, typer.Option("--show-input", help="Show what the network saw, too.")] = False,
     figure: Figure = None,
     device: Device = CompareConfig.device,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 for different, too.")] = False,
@@ -36,7 +37,7 @@ def compare(
     if json:
         print_json(report)
     elif not quiet:
-        show_comparison(report, result_console())
+        show_comparison(report, result_console(), show_input)
     if figure is not None:
         comparison_figure(report, figure)
     if not report.same and not exit_zero:

@@ -19,14 +19,19 @@ from omnitwin.errors import BadImage
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere
 WHITE = 255
 LARGEST = 480  # pixels of the longer side of what is cleaned: a drawing that fills a tenth still has 48
+SHOWN = 112  # pixels a side of the picture that a person sees
 ENLARGED = 2  # times the square's size is, at least, what an image smaller than the square is enlarged to
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Intake:
-    """An image as a network sees it, in size x size grey levels from 0 for ink to 255 for paper, and what was done."""
+    """An image as a network sees it, in size x size grey levels from 0 for ink to 255 for paper, and what was done.
+
+    shown: what a person sees; for the frame `whole` the same, for `ink` the whole picture, fitted to a small square.
+    """
 
     image: Image.Image
+    shown: Image.Image
     notes: tuple[str, ...]
 
 
@@ -43,9 +48,11 @@ def take_in(grey: Image.Image, size: int, frame: str) -> Intake:
     """A grey image (mode L) as a network sees it, with the same care as a file."""
     if frame == "whole":
         return _take_whole(grey, size)
-    ink_HW, notes = clean_ink(_of_handy_size(grey, size))
+    handy = _of_handy_size(grey, size)
+    ink_HW, notes = clean_ink(handy)
     paper_1HW = np.rint((1 - ink_HW) * WHITE).astype(np.uint8)[None]
-    return Intake(image=Image.fromarray(framed(paper_1HW, size, frame)[0]), notes=notes)
+    square = Image.fromarray(framed(paper_1HW, size, frame)[0])
+    return Intake(image=square, shown=_fit(handy, SHOWN), notes=notes)
 
 
 def _take_whole(grey: Image.Image, size: int) -> Intake:
@@ -62,7 +69,7 @@ def _take_whole(grey: Image.Image, size: int) -> Intake:
     if grey.size != (size, size):
         notes.append(f"{grey.width} x {grey.height} was scaled to fit {size} x {size}")
         grey = _fit(grey, size)
-    return Intake(image=grey, notes=tuple(notes))
+    return Intake(image=grey, shown=grey, notes=tuple(notes))
 
 
 def _of_handy_size(grey: Image.Image, size: int) -> Image.Image:

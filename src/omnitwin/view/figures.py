@@ -58,7 +58,7 @@ def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
 
 
 def comparison_figure(report: ComparisonReport, path: Path) -> None:
-    """Both images as the network saw them, with the verdict."""
+    """Both images, with the verdict."""
     verdict = ("same", GREEN) if report.same else ("different", RED)
     lines = (verdict, (f"probability {report.probability:.4f}, threshold {report.threshold:g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)

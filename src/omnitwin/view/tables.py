@@ -79,7 +79,8 @@ def show_training(report: TrainReport, console: Console) -> None:
         say(console, f"Measure it: omnitwin eval --checkpoint {shlex.quote(str(report.output))}")
 
 
-def show_comparison(report: ComparisonReport, console: Console) -> None:
+def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
+    """The files' images side by side, below them with show_input what the network saw, and the answer."""
     columns = pair_columns(console)
     table = Table.grid(padding=(0, GAP, 0, 0))
     table.add_row(
@@ -87,6 +88,9 @@ def show_comparison(report: ComparisonReport, console: Console) -> None:
     )
     pictures = (report.first_picture, report.second_picture)
     table.add_row(*(draw_picture(picture, columns, console) for picture in pictures))
+    if show_input:
+        table.add_row(*[Text("what the network saw:", no_wrap=True, overflow=cut(console))] * 2)
+        table.add_row(*(draw_picture(one, columns, console) for one in (report.first_input, report.second_input)))
     console.print(table)
     kind = "calibrated probability" if report.calibrated else "probability"
     verdict, style = ("same", "bold green") if report.same else ("different", "bold red")

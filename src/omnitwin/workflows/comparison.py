@@ -38,8 +38,10 @@ def compare(config: CompareConfig) -> ComparisonReport:
         iteration=description.iteration,
         iterations=description.recipe.iterations,
         notes=tuple(notes),
-        first_picture=picture_of_image(first.image),
-        second_picture=picture_of_image(second.image),
+        first_picture=picture_of_image(first.shown),
+        second_picture=picture_of_image(second.shown),
+        first_input=picture_of_image(first.image),
+        second_input=picture_of_image(second.image),
     )
 
 
