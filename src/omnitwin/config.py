@@ -124,9 +124,11 @@ DEMO_PAIRS = 6  # test pairs that the demo shows
 FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
+BEYOND_PAIRS = 1000  # of each variation in the exam beyond the set's own drawings
+
 RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST)}
 DATASETS = ("omniglot", "synthetic")
-EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official")
+EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "beyond")
 SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
 BASELINES = ("pixels", "hausdorff")
 SCOPES = ("alphabet", "any")  # from which the characters of an episode come

@@ -29,7 +29,7 @@ AWAY, EDGES = 0.03, 1.5  # of the longer side, and widths of a stroke's edge: fr
 SAMPLED = 160  # pixels of the longer side that tell the levels of paper and ink
 VISIBLE = 0.1  # of full ink: less is none
 STEEPEST = 0.8  # share of the greys between paper and ink that become one or the other, at most
-SPECK = 0.5  # of the pen's width: smaller marks are not made by the pen
+SPECK = 0.7  # of the pen's width, squared: smaller marks are not made by the pen (in Omniglot none is below 0.85)
 SCRAP = 0.08  # of the largest mark: smaller ones on the border are of something else
 BORDER = 0.5  # of the border's pixels: what covers more is a frame
 
