@@ -142,7 +142,7 @@ def test_a_grey_edge_keeps_its_place():
     bar = np.full((100, 100), 255, np.uint8)
     bar[30:70, 20:41] = 0
     bar[30:70, 20], bar[30:70, 40] = 64, 191
-    ink, _ = cleaning.clean_ink(Image.fromarray(bar))
+    ink = cleaning.clean_ink(Image.fromarray(bar)).ink_HW
     assert ink[30:70].sum(1) == pytest.approx(20, abs=0.2)
     assert ink[50, 20] == pytest.approx(0.75, abs=0.05)
 

@@ -3,6 +3,7 @@
 H x W pixels; levels are from 0 for black to 1 for white, ink from 0 for paper to 1
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ LEAST_CONTRAST = 0.06  # of full light, between paper and ink
 TEXTURE = 1.0  # percent of the paper away from strokes that may stay as ink
 AWAY, EDGES = 0.03, 1.5  # of the longer side, and widths of a stroke's edge: from there on paper is away from strokes
 SAMPLED = 160  # pixels of the longer side that tell the levels of paper and ink
+CELLS, LEAST_AWAY = (
+    16,
+    0.05,
+)  # a side, over which noise averages out; share of them that unrest is counted over at least
 VISIBLE = 0.1  # of full ink: less is none
 STEEPEST = 0.8  # share of the greys between paper and ink that become one or the other, at most
 SPECK = 0.7  # of the pen's width, squared: smaller marks are not made by the pen (in Omniglot none is below 0.85)
@@ -34,8 +39,21 @@ SCRAP = 0.08  # of the largest mark: smaller ones on the border are of something
 BORDER = 0.5  # of the border's pixels: what covers more is a frame
 
 
-def clean_ink(grey: Image.Image) -> tuple[Array, tuple[str, ...]]:
-    """Ink of a grey image (mode L), (H, W) float32, and notes of what was done.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cleaned:
+    """Ink (H, W) float32, notes of what was done, and unrest: how much the paper away from strokes varies in level.
+
+    unrest is the mean over cells (a CELLS-th of the picture) of their mean distance from the paper's level, as a share
+    of the contrast of paper and ink; that of a photo of anything but a drawing is large.
+    """
+
+    ink_HW: Array
+    notes: tuple[str, ...] = ()
+    unrest: float = 0.0
+
+
+def clean_ink(grey: Image.Image) -> Cleaned:
+    """Find the ink of a grey image (mode L).
 
     A black and white drawing keeps its pixels; the grey edges of strokes keep their places.
     """
@@ -46,18 +64,19 @@ def clean_ink(grey: Image.Image) -> tuple[Array, tuple[str, ...]]:
     low, high = (float(bound) / WHITE for bound in grey.getextrema())  # type: ignore[arg-type]
     level_HW = np.asarray(grey, dtype=np.float32) / WHITE
     if high - low < LEAST_CONTRAST:
-        return np.zeros_like(level_HW), (*notes, BLANK)
+        return Cleaned(ink_HW=np.zeros_like(level_HW), notes=(*notes, BLANK))
+    unrest = 0.0
     if sum(count > 0 for count in grey.histogram()) == 2:
         ink_HW = (level_HW < (low + high) / 2).astype(np.float32)
     else:
         light_HW = _light(grey)
         if float(light_HW.min()) < UNEVEN * float(light_HW.max()):
             notes.append(EVENED)
-        ink_HW = _ink_on_even_paper(level_HW / light_HW)
+        ink_HW, unrest = _ink_on_even_paper(level_HW / light_HW)
     if not (ink_HW > VISIBLE).any():
-        return np.zeros_like(level_HW), (*notes, BLANK)
+        return Cleaned(ink_HW=np.zeros_like(level_HW), notes=(*notes, BLANK), unrest=unrest)
     ink_HW, more = _drawing_alone(ink_HW)
-    return ink_HW, (*notes, *more)
+    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest)
 
 
 def _is_light_on_dark(grey: Image.Image) -> bool:
@@ -96,8 +115,8 @@ def _extreme(image_HW: Array, reach: int, extreme: Any, axis: int) -> Array:
     return result
 
 
-def _ink_on_even_paper(level_HW: Array) -> Array:
-    """Ink by a soft threshold midway between the levels of paper and ink; the noisier the paper, the steeper."""
+def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float]:
+    """Ink by a soft threshold midway between the levels of paper and ink, steeper on noisy paper; and the unrest."""
     every = max(1, max(level_HW.shape) // SAMPLED)
     level = level_HW[::every, ::every]
     surely = level[level > PAPER]
@@ -105,14 +124,25 @@ def _ink_on_even_paper(level_HW: Array) -> Array:
     noise = 1.4826 * float(np.median(np.abs(surely - paper))) if len(surely) else 0.0  # of a normal distribution
     marks = level[level < paper - max(NOISE * noise, LEAST_CONTRAST)]
     if not len(marks):
-        return np.zeros_like(level_HW)
+        return np.zeros_like(level_HW), 0.0
     ink = float(np.median(marks[marks <= _otsu(marks)]))
     middle, contrast = (paper + ink) / 2, paper - ink
-    away = level_HW[_away(level_HW, middle, contrast)]
+    away_HW = _away(level_HW, middle, contrast)
+    away = level_HW[away_HW]
     texture = paper - float(np.percentile(away[:: every * every], TEXTURE)) if len(away) else 0.0
     margin = min(max(texture, 0.0), STEEPEST * contrast / 2)
     ink_HW: Array = 0.5 + (middle - level_HW) / (contrast - 2 * margin)
-    return ink_HW.clip(0, 1)
+    ink_HW = ink_HW.clip(0, 1)
+    apart_HW = (level_HW - paper + ink_HW * contrast) / contrast
+    return ink_HW, _unrest(apart_HW, away_HW)
+
+
+def _unrest(apart_HW: Array, away_HW: Array) -> float:
+    """Mean over cells of the mean distance that is left unexplained away from strokes."""
+    side = -(-max(apart_HW.shape) // CELLS)
+    unexplained, paper = (Image.fromarray((part * away_HW).astype(np.float32)).reduce(side) for part in (apart_HW, 1.0))
+    counted = np.asarray(paper)
+    return float(np.abs(np.asarray(unexplained)).sum() / max(float(counted.sum()), LEAST_AWAY * counted.size))
 
 
 def _away(level_HW: Array, middle: float, contrast: float) -> Array:

@@ -33,6 +33,7 @@ class Intake:
     image: Image.Image
     shown: Image.Image
     notes: tuple[str, ...]
+    unrest: float = 0.0  # of the paper, see data.cleaning; 0 for the frame `whole`
 
 
 def read_image(path: Path, size: int, frame: str) -> Intake:
@@ -49,10 +50,10 @@ def take_in(grey: Image.Image, size: int, frame: str) -> Intake:
     if frame == "whole":
         return _take_whole(grey, size)
     handy = _of_handy_size(grey, size)
-    ink_HW, notes = clean_ink(handy)
-    paper_1HW = np.rint((1 - ink_HW) * WHITE).astype(np.uint8)[None]
+    cleaned = clean_ink(handy)
+    paper_1HW = np.rint((1 - cleaned.ink_HW) * WHITE).astype(np.uint8)[None]
     square = Image.fromarray(framed(paper_1HW, size, frame)[0])
-    return Intake(image=square, shown=_fit(handy, SHOWN), notes=notes)
+    return Intake(image=square, shown=_fit(handy, SHOWN), notes=cleaned.notes, unrest=cleaned.unrest)
 
 
 def _take_whole(grey: Image.Image, size: int) -> Intake:
