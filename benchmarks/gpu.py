@@ -21,10 +21,11 @@ import torch
 from common import add_zip_argument, check_zip, hardware, markdown_table, say
 from torch import nn
 
-from omnitwin.config import CLASSIC, EvalConfig, SourceConfig, TrainConfig
+from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
 from omnitwin.device import peak_memory
 from omnitwin.model.encoders import ClassicEncoder
 from omnitwin.paths import CONFIG_FILE, METRICS_FILE
+from omnitwin.recipes import CLASSIC
 from omnitwin.reports import TrainReport
 from omnitwin.workflows.evaluation import evaluate
 from omnitwin.workflows.training import train

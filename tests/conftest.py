@@ -12,6 +12,7 @@ from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, FakeOmniglot, write_fake_omn
 
 from omnitwin.data import official, omniglot, synthetic
 from omnitwin.data.packed import PackedSet
+from omnitwin.workflows import exam_variations
 
 TEST_DATA = "OMNITWIN_TEST_DATA"
 TEST_NETWORK = "OMNITWIN_TEST_NETWORK"
@@ -52,6 +53,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OMNITWIN_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def few_varied_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing a thousand pairs in every variation takes minutes."""
+    monkeypatch.setattr(exam_variations, "BEYOND_PAIRS", 10)
 
 
 @pytest.fixture(scope="session")

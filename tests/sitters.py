@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import torch
 
-from omnitwin.config import SMALL
 from omnitwin.data.packed import PackedSet
 from omnitwin.model.twin import TwinNetwork
+from omnitwin.recipes import SMALL
 from omnitwin.workflows.scorer import Scorer
 from omnitwin.workflows.trainer import build_network
 

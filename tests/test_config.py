@@ -5,8 +5,8 @@ from dataclasses import asdict, fields, replace
 
 import pytest
 
-from omnitwin.config import CLASSIC, DEMO, FAST, RECIPES, SHARES, Batches, Recipe
 from omnitwin.errors import BadInput
+from omnitwin.recipes import CLASSIC, DEMO, FAST, RECIPES, SHARES, Batches, Recipe
 
 NAN, INFINITE = float("nan"), float("inf")
 

@@ -10,8 +10,8 @@ import pytest
 
 import omnitwin
 from omnitwin.cli import COMMANDS
-from omnitwin.config import RECIPES
 from omnitwin.errors import ExitCode
+from omnitwin.recipes import RECIPES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import omnitwin
 SOURCE = Path(omnitwin.__file__).parent
 LAYERS = {  # a module may import from lower layers only, and from its own part
     "errors": 0, "paths": 0, "files": 0, "default": 0, "fetch": 0, "device": 0, "tensorfile": 0,
-    "config": 1, "reports": 1, "exam_reports": 1, "ranking_reports": 1,
+    "config": 1, "recipes": 1, "reports": 1, "exam_reports": 1, "ranking_reports": 1,
     "data": 2, "model": 2, "metrics": 2,
     "view": 3, "workflows": 3,
     "cli": 4, "__main__": 5,
@@ -23,6 +23,7 @@ FORBIDDEN = {
     "data": {"typer", "rich", "torchvision"},
     "model": {"typer", "rich"},
     "config": {"torch", "numpy", "PIL", "rich", "typer"},
+    "recipes": {"torch", "numpy", "PIL", "rich", "typer"},
     "reports": {"torch", "numpy", "PIL", "rich", "typer"},
 }
 LATE = {"torchvision", "matplotlib"}  # never at the top of a module
@@ -77,7 +78,7 @@ def test_no_module_imports_a_late_library_at_its_top(path):
 def test_the_command_line_reaches_for_workflows_and_view_only_inside_commands():
     for path in (SOURCE / "cli").glob("*.py"):
         early = {name.split(".")[1] for name in imports(path, top_only=True) if name.startswith("omnitwin.")}
-        assert early <= {"cli", "config", "reports", "errors", "paths", "__version__"}, path
+        assert early <= {"cli", "config", "recipes", "reports", "errors", "paths", "__version__"}, path
 
 
 def test_no_module_is_longer_than_250_lines():

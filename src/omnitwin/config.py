@@ -1,148 +1,21 @@
 """Every default, once. Frozen records that the command line shows, the workflows use and a checkpoint remembers."""
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from omnitwin.errors import BadInput
+from omnitwin.recipes import CLASSIC, Recipe
 
-
-@dataclass(frozen=True, kw_only=True)
-class Batches:
-    """How a network is trained on all pairs of a batch of images, instead of on random pairs as in the example.
-
-    drawings: of each class; alphabets, per_alphabet: so many alphabets give so many classes each to a batch; turns: the
-    quarter turns of a character count as characters. rotation (degrees), shear, scale (log) and shift (share of the
-    image): largest of each image's own warp; elastic: of its bends, as a share. thickness, coarse, erase: how probably
-    an image has other strokes, few pixels, a hole. focus: how much more hard dissimilar pairs count; centroid_weight,
-    centroid_scale: of the loss that finds an image's class by centroids, beside that of the pairs. warm_up: share of
-    the iterations in which the learning rate rises, before it falls as a cosine. averaging: share of the iterations
-    that the moving average of the weights remembers, which is the network that a run ends with. head_rate: learning
-    rate of the head, as a multiple.
-    """
-
-    drawings: int = 4
-    alphabets: int = 4
-    per_alphabet: int = 8
-    turns: bool = True
-    rotation: float = 8.4
-    shear: float = 0.18
-    scale: float = 0.14
-    shift: float = 0.07
-    elastic: float = 0.0
-    thickness: float = 0.0
-    coarse: float = 0.0
-    erase: float = 0.0
-    focus: float = 1.0
-    centroid_weight: float = 1.0
-    centroid_scale: float = 20.0
-    weight_decay: float = 0.05
-    warm_up: float = 0.1
-    averaging: float = 0.03
-    head_rate: float = 3.0
-
-    def __post_init__(self) -> None:
-        if self.drawings < 2:
-            raise BadInput(f"a batch needs 2 or more drawings of each class, not {self.drawings}", "")
-        for name, value in vars(self).items():
-            if not 0 <= value <= (1 if name in SHARES else MOST):
-                raise BadInput(f"{name.replace('_', ' ')} is out of range: {value}", "")
-
-
-FRAMES = ("whole", "ink")
-MOST = 1e6  # of any number that says how batches are made
-SHARES = ("thickness", "coarse", "erase", "warm_up", "averaging")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """All that decides which weights a run ends with, given its data, device and precision.
-
-    iterations: batches; batch_size: pairs in a batch, or images where `batches` says how it is made of classes;
-    image_size: pixels a side of the square the network sees; frame: how drawings lie in it (data.framing); head: how
-    the embeddings of two images become a score.
-    """
-
-    name: str
-    encoder: str
-    image_size: int
-    iterations: int
-    batch_size: int
-    learning_rate: float
-    adam_betas: tuple[float, float] = (0.9, 0.99)
-    adam_epsilon: float = 1e-8
-    seed: int = 0
-    frame: str = "whole"
-    head: str = "difference"
-    batches: Batches | None = None
-    holdout: int = 0  # training alphabets that are not trained on: threshold, calibration and `best` come from them
-
-    def __post_init__(self) -> None:
-        if self.holdout < 0:
-            raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "")
-        for name in ("image_size", "iterations", "batch_size", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise BadInput(f"{name.replace('_', ' ')} must be above 0, not {getattr(self, name)}", "")
-        if not all(0 <= beta < 1 for beta in self.adam_betas) or not 0 <= self.adam_epsilon < math.inf:
-            raise BadInput(f"Adam's betas or epsilon out of range: {self.adam_betas}, {self.adam_epsilon}", "")
-        if self.frame not in FRAMES:
-            raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
-        if self.batches and self.head != "distance":
-            raise BadInput(f"training on all pairs of a batch needs the head `distance`, not {self.head}", "")
-        if self.batches and self.batch_size < 2 * self.batches.drawings:
-            raise BadInput(f"{self.batch_size} images cannot hold {self.batches.drawings} drawings of 2 classes", "")
-
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> "Recipe":
-        batches = record.get("batches")
-        parts = {"adam_betas": tuple(record["adam_betas"]), "batches": Batches(**batches) if batches else None}
-        return cls(**{**record, **parts})
-
-
-# MathWorks, "Train a Twin Neural Network to Compare Images": its network, pairs and optimiser, to the letter.
-CLASSIC = Recipe(
-    name="classic", encoder="classic", image_size=105, iterations=10_000, batch_size=180, learning_rate=6e-5
-)
-# The same twin, loss and pairs on small images: a trained network in about a minute without a GPU. Not the example.
-SMALL = Recipe(
-    name="small", encoder="small", image_size=28, iterations=1_500, batch_size=128, learning_rate=1e-3, holdout=5
-)
-# All pairs of a batch, drawings framed by their ink: better than the example after seconds, on two cores.
-FAST = Recipe(
-    name="fast",
-    encoder="fast",
-    image_size=20,
-    iterations=1_200,
-    batch_size=256,
-    learning_rate=3e-3,
-    adam_betas=(0.9, 0.99),
-    frame="ink",
-    head="distance",
-    batches=Batches(),
-    holdout=5,
-)
-# The bundled weights (`make weights`): a larger network and variations that make it fit for other pens and pixels.
-STRONG = replace(
-    FAST,
-    name="strong",
-    encoder="strong",
-    image_size=28,
-    iterations=10_000,
-    batches=Batches(thickness=0.3, coarse=0.3),
-)
-# `omnitwin demo`: the fast recipe, for about half a minute on two cores.
-DEMO = replace(FAST, iterations=500)
 DEMO_EXAMS = ("pairs", "all-pairs")
 DEMO_EXAM_SEED = 1  # with which the first pairs, those that are shown, are of both kinds
 DEMO_PAIRS, DEMO_IMAGES = 6, 6  # test pairs and drawings that the demo shows
 FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
-RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG)}
-ENCODERS = ("classic", "small", "resnet18", "fast", "strong")  # as model.anatomy knows them
+BEYOND_PAIRS = 1000  # of each variation in the exam beyond the set's own drawings
+
 DATASETS = ("omniglot", "synthetic")
-EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official")
+EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "beyond")
 SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
 BASELINES = ("pixels", "hausdorff")
 SCOPES = ("alphabet", "any")  # from which the characters of an episode come

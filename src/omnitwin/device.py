@@ -90,6 +90,7 @@ class Stream(IntEnum):
     EPISODES = 7
     PILOT = 8
     CALIBRATION = 9
+    BEYOND = 10
 
 
 def random_generator(device: torch.device, *key: int) -> torch.Generator:

@@ -8,11 +8,14 @@ from omnitwin.reports import Answer, Picture
 
 @dataclass(frozen=True, kw_only=True)
 class RankedImage:
+    """novelty: how unlike any drawing known in training the image is, above 1 it is far; None where nobody can tell."""
+
     rank: int
     file: Path
     probability: float
     same: bool
     notes: tuple[str, ...]
+    novelty: float | None
     picture: Picture
 
 
@@ -33,6 +36,7 @@ class RankingReport(Answer):
 
     query: Path
     notes: tuple[str, ...]
+    novelty: float | None
     query_picture: Picture
     ranked: tuple[RankedImage, ...]
     unread: tuple[UnreadImage, ...]

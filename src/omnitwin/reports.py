@@ -144,7 +144,11 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonReport(Answer):
-    """The answer for two files: probability that they show the same thing, and the verdict at the threshold."""
+    """The answer for two files: probability that they show the same thing, and the verdict at the threshold.
+
+    Pictures are of the files, inputs of what the network saw of them. first_novelty, second_novelty: how unlike any
+    known drawing they are, far from all above 1; None where the checkpoint cannot tell.
+    """
 
     first: Path
     second: Path
@@ -153,6 +157,10 @@ class ComparisonReport(Answer):
     notes: tuple[str, ...]
     first_picture: Picture
     second_picture: Picture
+    first_input: Picture
+    second_input: Picture
+    first_novelty: float | None
+    second_novelty: float | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from omnitwin.cli import main
-from omnitwin.config import SMALL, TrainConfig
+from omnitwin.config import TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.default import write_default
 from omnitwin.metrics import resampling
+from omnitwin.recipes import SMALL
 from omnitwin.workflows import exam_curves, heldout
 
 COLUMNS = 100  # of the pretended terminal, whatever terminal the tests run in

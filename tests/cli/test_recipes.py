@@ -8,8 +8,8 @@ import pytest
 from checkpoints import record_of
 
 from omnitwin.cli.recipes import KINDS, complete_override, published, resumed
-from omnitwin.config import CLASSIC, FAST, SMALL, Batches, Recipe
 from omnitwin.errors import BadInput
+from omnitwin.recipes import CLASSIC, FAST, SMALL, Batches, Recipe
 
 FEW = ("train", "--recipe", "fast", "--dataset", "synthetic", "--precision", "fp32", "--iterations", 2)
 TINY = (

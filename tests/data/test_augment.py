@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from omnitwin.config import Batches
 from omnitwin.data.augment import COARSEST, ERASED, _coarsened, _erased, _thickened, _warped, vary
+from omnitwin.recipes import Batches
 
 STILL = Batches(rotation=0, shear=0, scale=0, shift=0)
 S = 20

@@ -7,10 +7,10 @@ import pytest
 import torch
 from sitters import uneven_set
 
-from omnitwin.config import Batches
 from omnitwin.data.batches import check_batches, draw_batch
 from omnitwin.device import random_generator
 from omnitwin.errors import BadInput
+from omnitwin.recipes import Batches
 
 CPU = torch.device("cpu")
 TWO = Batches(drawings=2, alphabets=2, per_alphabet=3)

@@ -40,7 +40,7 @@ def levels(*, paper, ink, dtype=np.uint8):
 
 def read(image, path, **options):
     image.save(path, **options)
-    return read_image(path, SIZE)
+    return read_image(path, SIZE, "whole")
 
 
 def pixels(intake):
@@ -50,7 +50,7 @@ def pixels(intake):
 def refusal(path):
     """What is said, in one line that names the file, of a file that is no image."""
     with pytest.raises(BadImage) as refused:
-        read_image(path, SIZE)
+        read_image(path, SIZE, "whole")
     line = refused.value.line()
     assert len(line.splitlines()) == 1
     assert str(path) in line
@@ -202,7 +202,7 @@ def test_an_image_of_one_column_is_handled_within_little_memory(path):
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + 200 * 2**20, before[1]))  # its square would take 400 MB
     try:
-        seen = pixels(read_image(path, SIZE))
+        seen = pixels(read_image(path, SIZE, "whole"))
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
     expected = np.full((SIZE, SIZE), PAPER)
@@ -275,7 +275,7 @@ def test_postscript_is_refused_and_no_program_is_started_for_it(tmp_path, monkey
 
 def test_a_line_break_in_a_name_does_not_break_the_line(tmp_path):
     with pytest.raises(BadImage) as refused:
-        read_image(tmp_path / "two\nlines.png", SIZE)
+        read_image(tmp_path / "two\nlines.png", SIZE, "whole")
     assert len(refused.value.line().splitlines()) == 1
 
 

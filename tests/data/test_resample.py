@@ -28,12 +28,13 @@ def test_the_shares_of_a_cell_add_up_to_one_and_each_pixel_counts_alike(source, 
     np.testing.assert_allclose(shares.sum(0), target / source, rtol=1e-3)
 
 
-@pytest.mark.parametrize("size", [28, 64, 105])
-def test_a_drawing_read_from_a_file_is_to_the_bit_the_row_that_training_saw(tiny_105, tmp_path, size):
-    rows = tiny_105.framed(size)
+@pytest.mark.parametrize("frame", ["whole", "ink"])
+@pytest.mark.parametrize("size", [20, 28, 64, 105])
+def test_a_drawing_read_from_a_file_is_to_the_bit_the_row_that_training_saw(tiny_105, tmp_path, size, frame):
+    rows = tiny_105.framed(size, frame)
     for row in (0, 7):
         Image.fromarray(tiny_105.images_NHW[row].numpy() * np.uint8(255)).save(tmp_path / "row.png")
-        seen = np.asarray(read_image(tmp_path / "row.png", size).image)
+        seen = np.asarray(read_image(tmp_path / "row.png", size, frame).image)
         assert np.array_equal(seen, rows.images_NHW[row].numpy() * (255 // rows.white))
 
 

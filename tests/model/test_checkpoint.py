@@ -9,11 +9,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from omnitwin.config import SMALL
 from omnitwin.errors import BadCheckpoint
 from omnitwin.model.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
 from omnitwin.paths import BEST_FILE, WEIGHTS_FILE, runs_folder
+from omnitwin.recipes import SMALL
 from omnitwin.workflows.trainer import build_network
 
 DESCRIPTION = Description(

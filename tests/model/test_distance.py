@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from omnitwin.config import ENCODERS, FAST
 from omnitwin.errors import BadInput
 from omnitwin.model.anatomy import BLOCKS, HEADS, IMAGE_SIZES, check
 from omnitwin.model.checkpoint import Description, load_checkpoint, save_checkpoint
 from omnitwin.model.encoders import BlocksEncoder, count_parameters, has_batch_statistics
 from omnitwin.model.twin import FIRST_BIAS, FIRST_SCALE, DifferenceTwin, DistanceTwin, build_twin
+from omnitwin.recipes import ENCODERS, FAST
 from omnitwin.workflows.trainer import build_network
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from omnitwin.config import FAST, SMALL, SourceConfig
+from omnitwin.config import SourceConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import BadCheckpoint
 from omnitwin.metrics.calibration import calibrated, sigmoid
@@ -20,6 +20,7 @@ from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, opened
 from omnitwin.model.numpy_twin import Convolution, layout, load_numpy, max_pool, runs_in_numpy
 from omnitwin.model.twin import build_twin
+from omnitwin.recipes import FAST, SMALL
 from omnitwin.tensorfile import read_record, save_tensors
 from omnitwin.workflows.acquire import load
 

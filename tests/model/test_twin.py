@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from omnitwin.config import CLASSIC, SMALL
 from omnitwin.errors import BadInput, CannotRun
 from omnitwin.model import twin
 from omnitwin.model.anatomy import IMAGE_SIZES
 from omnitwin.model.encoders import ClassicEncoder, count_parameters
 from omnitwin.model.losses import pair_loss
 from omnitwin.model.twin import TwinNetwork, build_twin
+from omnitwin.recipes import CLASSIC, SMALL
 from omnitwin.workflows.trainer import build_network
 
 

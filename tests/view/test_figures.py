@@ -53,6 +53,8 @@ def compared(**fields):
         "iterations": 3,
         "notes": (),
         "first_picture": FLAT,
+        "first_input": FLAT,
+        "second_input": FLAT,
         "second_picture": FLAT,
     }
     return ComparisonReport(**{**known, **fields})

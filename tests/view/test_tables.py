@@ -46,6 +46,8 @@ COMPARED = ComparisonReport(
     notes=("first.png: the image is blank",),
     first_picture=picture(),
     second_picture=picture(),
+    first_input=picture(),
+    second_input=picture(),
 )
 FETCHED = SetReport(
     name="training",
@@ -160,3 +162,10 @@ def show_exams(report, console):
 def test_a_network_that_was_stopped_early_is_seen_to_be_one(show, whole, early):
     assert any("small, 40 of 2,000 iterations" in line for line in printed(show, early))
     assert any("small, 40 iterations" in line for line in printed(show, whole))
+
+
+def test_what_the_network_saw_is_shown_only_where_asked_for():
+    lines = printed(lambda report, console: show_comparison(report, console, True), COMPARED)
+    assert sum("what the network saw" in line for line in lines) == 1
+    assert len(lines) > len(printed(show_comparison, COMPARED))
+    assert not any("what the network saw" in line for line in printed(show_comparison, COMPARED))

@@ -9,12 +9,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from omnitwin.config import CLASSIC, FAST, SMALL, Batches, EvalConfig, TrainConfig
+from omnitwin.config import EvalConfig, TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import BadInput
 from omnitwin.files import digest
 from omnitwin.model.checkpoint import load_checkpoint, load_state
 from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.recipes import CLASSIC, FAST, SMALL, Batches
 from omnitwin.workflows import batch_trainer, evaluation, heldout
 from omnitwin.workflows.batch_trainer import BatchTrainer, learning_rate, new_trainer
 from omnitwin.workflows.planning import plan

@@ -24,10 +24,11 @@ from sitters import (
 )
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from omnitwin.config import SMALL, EvalConfig
+from omnitwin.config import EvalConfig
 from omnitwin.data import synthetic
 from omnitwin.data.official import OfficialRuns
 from omnitwin.metrics.intervals import wilson_interval
+from omnitwin.recipes import SMALL
 from omnitwin.workflows import tally
 from omnitwin.workflows.exam_curves import all_pairs, same_alphabet
 from omnitwin.workflows.exam_trials import official, one_shot, random_pairs

@@ -12,7 +12,7 @@ import torch
 from sitters import CPU, single_thread, uneven_set
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from omnitwin.config import SMALL, EvalConfig, SourceConfig, TrainConfig
+from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import BadInput
 from omnitwin.files import digest
@@ -20,6 +20,7 @@ from omnitwin.metrics.calibration import calibrated
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import locate_checkpoint, read_description
 from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.recipes import SMALL
 from omnitwin.workflows import heldout, training
 from omnitwin.workflows.acquire import load
 from omnitwin.workflows.evaluation import evaluate

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sitters import CPU, dyadic_network, single_thread, uneven_set
 
-from omnitwin.config import SMALL
+from omnitwin.recipes import SMALL
 from omnitwin.workflows import scorer as scoring
 from omnitwin.workflows import tally
 from omnitwin.workflows.scorer import Scorer

@@ -11,13 +11,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from sitters import uneven_set
 
-from omnitwin.config import CLASSIC, SMALL, EvalConfig, TrainConfig
+from omnitwin.config import EvalConfig, TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import BadCheckpoint, BadInput, CannotRun, TrainingDiverged
 from omnitwin.files import digest
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import read_description
 from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.recipes import CLASSIC, SMALL
 from omnitwin.workflows import acquire, evaluation, heldout, trainer, training
 from omnitwin.workflows.heldout import HeldOutExam, HeldOutResult, training_images
 from omnitwin.workflows.planning import plan

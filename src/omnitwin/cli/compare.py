@@ -19,6 +19,7 @@ def compare(
         float | None,
         typer.Option("--threshold", help="Probability from which on: same.", show_default="the checkpoint's"),
     ] = None,
+    show_input: Annotated[bool, typer.Option("--show-input", help="Show what the network saw, too.")] = False,
     figure: Figure = None,
     device: Device = CompareConfig.device,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 for different, too.")] = False,
@@ -36,11 +37,14 @@ def compare(
     words: dict[str, Any] = {"checkpoint": checkpoint, "threshold": threshold, "device": device}
     if len(others) > 1 or os.path.isdir(others[0]):
         _rank(RankConfig(query=first, others=tuple(others), **words), figure, json, quiet)
-    elif not _same(CompareConfig(first=first, second=others[0], **words), figure, json, quiet) and not exit_zero:
+    elif (
+        not _same(CompareConfig(first=first, second=others[0], **words), figure, show_input, json, quiet)
+        and not exit_zero
+    ):
         raise typer.Exit(ExitCode.DIFFERENT)
 
 
-def _same(config: CompareConfig, figure: Path | None, json: bool, quiet: bool) -> bool:
+def _same(config: CompareConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> bool:
     from omnitwin.view.console import print_json, result_console
     from omnitwin.workflows import comparison
 
@@ -50,7 +54,7 @@ def _same(config: CompareConfig, figure: Path | None, json: bool, quiet: bool) -
     elif not quiet:
         from omnitwin.view.tables import show_comparison
 
-        show_comparison(report, result_console())
+        show_comparison(report, result_console(), show_input)
     if figure is not None:
         from omnitwin.view.figures import comparison_figure
 

@@ -10,7 +10,6 @@ import typer
 from omnitwin.cli.options import Device, Quiet
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import (
-    DEMO,
     DEMO_EXAM_SEED,
     DEMO_EXAMS,
     DEMO_IMAGES,
@@ -20,6 +19,7 @@ from omnitwin.config import (
     ShowConfig,
     TrainConfig,
 )
+from omnitwin.recipes import DEMO
 
 NEXT = (
     ("omnitwin compare A.png B.png", "your own images, by the bundled weights: same or different?"),

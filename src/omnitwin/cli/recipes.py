@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from typing import Any, get_type_hints
 
-from omnitwin.config import RECIPES, Batches, Recipe
 from omnitwin.errors import BadInput
+from omnitwin.recipes import RECIPES, Batches, Recipe
 
 OF_BATCHES = {field.name for field in fields(Batches)}
 KINDS = {name: kind for of in (Recipe, Batches) for name, kind in get_type_hints(of).items() if name != "name"}

@@ -20,9 +20,10 @@ from omnitwin.cli.options import (
 )
 from omnitwin.cli.recipes import complete_override, default_of, published, refuse_changes, resumed
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
-from omnitwin.config import ENCODERS, RECIPES, TrainConfig
+from omnitwin.config import TrainConfig
 from omnitwin.errors import BadInput
 from omnitwin.paths import BUNDLED, NEWEST
+from omnitwin.recipes import ENCODERS, RECIPES
 
 DEFAULT = TrainConfig()
 

@@ -8,7 +8,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from omnitwin.config import Batches
+from omnitwin.recipes import Batches
 
 COARSEST = 1 / 3  # of the size: to what an image is shrunk at most before it is enlarged again
 ERASED = (0.15, 0.4)  # sides of a hole, as shares of the image

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from omnitwin.config import Batches
 from omnitwin.data.packed import PackedSet
 from omnitwin.errors import BadInput
+from omnitwin.recipes import Batches
 
 
 @dataclass(frozen=True, eq=False)

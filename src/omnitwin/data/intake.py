@@ -1,6 +1,7 @@
 """Any image file becomes what a network was trained on: a grey square, ink dark on paper light.
 
-Order: orientation (EXIF), alpha on white, grey, polarity, contrast, size, padding with paper.
+Order for the frame `whole`: orientation (EXIF), alpha on white, grey, polarity, contrast, size, padding with paper; for
+`ink`: orientation, alpha, grey, size, data.cleaning, data.framing.
 """
 
 import warnings
@@ -10,41 +11,77 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from omnitwin.data.cleaning import BLANK, TURNED, clean_ink
+from omnitwin.data.framing import framed
 from omnitwin.data.resample import area_resize
 from omnitwin.errors import BadImage
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere
 WHITE = 255
+LARGEST = 480  # pixels of the longer side of what is cleaned: a drawing that fills a tenth still has 48
+SHOWN = 112  # pixels a side of the picture that a person sees
+ENLARGED = 2  # times the square's size is, at least, what an image smaller than the square is enlarged to
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Intake:
-    """An image as a network sees it, in size x size grey levels from 0 for ink to 255 for paper, and what was done."""
+    """An image as a network sees it, in size x size grey levels from 0 for ink to 255 for paper, and what was done.
+
+    shown: what a person sees; for the frame `whole` the same, for `ink` the whole picture, fitted to a small square.
+    """
 
     image: Image.Image
+    shown: Image.Image
     notes: tuple[str, ...]
+    unrest: float = 0.0  # of the paper, see data.cleaning; 0 for the frame `whole`
 
 
-def read_image(path: Path, size: int) -> Intake:
+def read_image(path: Path, size: int, frame: str) -> Intake:
     """Read any format that Pillow reads; BadImage says what is wrong with a file that is no image.
 
-    An image that is size x size, black and white, ink on paper, comes out with its pixels unchanged.
+    An image that is size x size, black and white, ink on paper, comes out of frame `whole` with its pixels unchanged; a
+    drawing of a data set, black and white, comes out of either frame as PackedSet.framed makes its row.
     """
-    grey = _open(path)
+    return take_in(_open(path), size, frame)
+
+
+def take_in(grey: Image.Image, size: int, frame: str) -> Intake:
+    """A grey image (mode L) as a network sees it, with the same care as a file."""
+    if frame == "whole":
+        return _take_whole(grey, size)
+    handy = _of_handy_size(grey, size)
+    cleaned = clean_ink(handy)
+    paper_1HW = np.rint((1 - cleaned.ink_HW) * WHITE).astype(np.uint8)[None]
+    square = Image.fromarray(framed(paper_1HW, size, frame)[0])
+    return Intake(image=square, shown=_fit(handy, SHOWN), notes=cleaned.notes, unrest=cleaned.unrest)
+
+
+def _take_whole(grey: Image.Image, size: int) -> Intake:
     notes = []
     if _is_light_on_dark(grey):
         grey = ImageOps.invert(grey)
-        notes.append("light ink on dark was turned round")
+        notes.append(TURNED)
     low, high = grey.getextrema()
     if low == high:
-        notes.append("the image is blank")
+        notes.append(BLANK)
         grey = Image.new("L", grey.size, WHITE)
     else:
         grey = ImageOps.autocontrast(grey)
     if grey.size != (size, size):
         notes.append(f"{grey.width} x {grey.height} was scaled to fit {size} x {size}")
         grey = _fit(grey, size)
-    return Intake(image=grey, notes=tuple(notes))
+    return Intake(image=grey, shown=grey, notes=tuple(notes))
+
+
+def _of_handy_size(grey: Image.Image, size: int) -> Image.Image:
+    """Large images averaged down, which costs and shows little; tiny ones enlarged smoothly."""
+    longer = max(grey.size)
+    if longer > LARGEST:
+        return grey.reduce(-(-longer // LARGEST))
+    if longer < size:
+        times = -(-size * ENLARGED // longer)
+        return grey.resize((grey.width * times, grey.height * times), Image.Resampling.BICUBIC)
+    return grey
 
 
 def _open(path: Path) -> Image.Image:

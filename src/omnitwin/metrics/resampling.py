@@ -37,3 +37,30 @@ def group_replicates(count_GK: Array, seed: int, count: int = REPLICATES) -> Arr
 def _draws(groups: int, count: int, seed: int) -> Array:
     random = np.random.default_rng([abs(seed), groups])
     return random.multinomial(groups, np.full(groups, 1 / groups), size=count).astype(np.float32)
+
+
+def pair_replicates(left_B: Array, right_B: Array, classes: int, seed: int, count: int = REPLICATES) -> Array:
+    """Weights (R, B) of B pairs of images of these classes when the classes are drawn anew; see class_replicates."""
+    drawn_RC = _draws(classes, count, seed)
+    weights: Array = drawn_RC[:, left_B] * np.where(left_B == right_B, 1, drawn_RC[:, right_B])
+    return weights
+
+
+def pair_figures(score_B: Array, similar_B: Array, weight_RB: Array, threshold: float) -> dict[str, Array]:
+    """Balanced accuracy (accepted from the threshold on) and AUC, (R,) each, of B pairs for each row of weights.
+
+    A tie counts one half in the AUC. NaN where a row leaves no pair of a kind.
+    """
+    order = np.argsort(score_B, kind="stable")
+    score_B, similar_B, weight_RB = score_B[order], similar_B[order], weight_RB[:, order].astype(np.float64)
+    starts = np.flatnonzero(np.diff(score_B, prepend=-np.inf))
+    similar_RV = np.add.reduceat(weight_RB * similar_B, starts, axis=1)
+    dissimilar_RV = np.add.reduceat(weight_RB * ~similar_B, starts, axis=1)
+    accepted_V = score_B[starts] >= threshold
+    below_RV = np.cumsum(dissimilar_RV, axis=1) - dissimilar_RV / 2
+    similar_R, dissimilar_R = similar_RV.sum(1), dissimilar_RV.sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        accepted_R = similar_RV[:, accepted_V].sum(1) / similar_R
+        rejected_R = dissimilar_RV[:, ~accepted_V].sum(1) / dissimilar_R
+        auc_R = (similar_RV * below_RV).sum(1) / (similar_R * dissimilar_R)
+    return {"balanced_accuracy": (accepted_R + rejected_R) / 2, "auc": auc_R}

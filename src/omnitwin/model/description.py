@@ -13,17 +13,18 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from omnitwin.config import Recipe
 from omnitwin.default import read_default
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.anatomy import check
 from omnitwin.paths import BEST_FILE, BUNDLED, NEWEST, WEIGHTS_FILE, find_run, runs_folder, trained_runs
+from omnitwin.recipes import Recipe
 from omnitwin.tensorfile import read_record
 
 FORMAT = "omnitwin-checkpoint"
-FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, 2)  # 1 knew neither calibration nor held-out alphabets
+FORMAT_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)  # 1 knew neither calibration nor held-out alphabets, 2 no novelty
 STATE_FORMAT = "omnitwin-training-state"
+NOVELTY_STATISTICS = 8  # of the ink, see metrics.novelty
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "bundled.safetensors"
 
 Layout = dict[str, tuple[tuple[int, ...], str]]  # the shape and number format of each tensor, by its name
@@ -36,6 +37,7 @@ class Description:
     threshold: probability from which a pair counts as similar; ink: grey of the strokes the network saw, paper is
     1 - ink; dataset: name of the set it was trained on, with the fingerprint of its pixels; held_out: the alphabets of
     that set which it never saw. calibration: temperature and bias of the logit, or None for the logit as it is.
+    novelty: what metrics.novelty knows known drawings by, or None where nothing was fitted.
     """
 
     recipe: Recipe
@@ -46,6 +48,7 @@ class Description:
     held_out: tuple[str, ...] = ()
     threshold: float = 0.5
     calibration: dict[str, float] | None = None
+    novelty: dict[str, Any] | None = None
     channels: int = 1
     ink: int = 0
     metrics: dict[str, float]
@@ -63,6 +66,8 @@ class Description:
             or not self.calibration["temperature"] > 0
         ):
             raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
+        if self.novelty is not None and not _is_novelty(self.novelty):
+            raise ValueError("a record of novelty that this omnitwin does not know")
         if (self.channels, self.ink) != (1, 0):
             raise ValueError("a preprocessing that this omnitwin does not know")
 
@@ -70,6 +75,19 @@ class Description:
     def dataset_family(self) -> str:
         """`omniglot` of `omniglot/training`."""
         return self.dataset.split("/")[0]
+
+
+def _is_novelty(record: Any) -> bool:
+    """Whether a record is one that metrics.novelty.fit_novelty could have made."""
+    if not isinstance(record, dict) or record.keys() != {"mean", "precision", "distance_limit", "unrest_limit"}:
+        return False
+    mean, precision = record["mean"], record["precision"]
+    if not all(isinstance(part, list) for part in (mean, precision, *precision)) or len(mean) != NOVELTY_STATISTICS:
+        return False
+    limits = (record["distance_limit"], record["unrest_limit"])
+    numbers = (*mean, *(number for row in precision for number in row), *limits)
+    square = [len(row) for row in precision] == [len(mean)] * len(mean)
+    return square and all(isinstance(one, float) and math.isfinite(one) for one in numbers) and min(limits) > 0
 
 
 def locate_checkpoint(name: str | None) -> Path:
@@ -130,8 +148,8 @@ def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any
 def describe(path: Path, record: dict[str, Any]) -> Description:
     """A record as the description of a network that is known here; BadCheckpoint where it is none."""
     try:
-        if record["format_version"] == 1:
-            record = {**record, "held_out": ()}
+        if record["format_version"] < FORMAT_VERSION:
+            record = {"held_out": (), "novelty": None, **record}
         described = {name: record[name] for name in Description.__dataclass_fields__ if name != "recipe"}
         described["held_out"] = tuple(described["held_out"])
         description = Description(recipe=Recipe.from_json(record["recipe"]), **described)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from omnitwin.config import Recipe
 from omnitwin.errors import BadCheckpoint
 from omnitwin.model.anatomy import BLOCKS
 from omnitwin.model.description import (
@@ -25,6 +24,7 @@ from omnitwin.model.description import (
     opened,
     record_of,
 )
+from omnitwin.recipes import Recipe
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Tensors = dict[str, Array]

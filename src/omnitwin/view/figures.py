@@ -61,7 +61,7 @@ def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
 
 
 def comparison_figure(report: ComparisonReport, path: Path) -> None:
-    """Both images as the network saw them, with the verdict."""
+    """Both images, with the verdict."""
     lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
     _write(_stack(f"{clean(report.first.name)}  |  {clean(report.second.name)}", [_sheet([cell], 1)]), path)

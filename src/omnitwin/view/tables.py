@@ -82,7 +82,8 @@ def show_training(report: TrainReport, console: Console) -> None:
         say(console, f"Measure it: omnitwin eval --checkpoint {shlex.quote(str(report.output))}")
 
 
-def show_comparison(report: ComparisonReport, console: Console) -> None:
+def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
+    """The files' images side by side, below them with show_input what the network saw, and the answer."""
     columns = pair_columns(console)
     table = Table.grid(padding=(0, GAP, 0, 0))
     table.add_row(
@@ -90,6 +91,9 @@ def show_comparison(report: ComparisonReport, console: Console) -> None:
     )
     pictures = (report.first_picture, report.second_picture)
     table.add_row(*(draw_picture(picture, columns, console) for picture in pictures))
+    if show_input:
+        table.add_row(*[Text("what the network saw:", no_wrap=True, overflow=cut(console))] * 2)
+        table.add_row(*(draw_picture(one, columns, console) for one in (report.first_input, report.second_input)))
     console.print(table)
     console.print(
         Text.assemble(
@@ -99,6 +103,8 @@ def show_comparison(report: ComparisonReport, console: Console) -> None:
         soft_wrap=True,
     )
     say(console, _answered(report), "dim")
+    for path, novelty in ((report.first, report.first_novelty), (report.second, report.second_novelty)):
+        _warn_of_novelty(path.name, novelty, console)
     for note in report.notes:
         say(console, f"Note: {note}", "dim")
 
@@ -116,12 +122,21 @@ def show_ranking(report: RankingReport, console: Console) -> None:
     say(console, f"{speed}: {report.images_per_second:,.0f} images/s ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
     say(console, _answered(report), "dim")
+    _warn_of_novelty(report.query.name, report.novelty, console)
+    for one in report.ranked:
+        _warn_of_novelty(one.file.name, one.novelty, console)
     files_by_note: dict[str, list[str]] = {}
     for path, notes in ((report.query, report.notes), *((one.file, one.notes) for one in report.ranked)):
         for note in notes:
             files_by_note.setdefault(note, []).append(path.name)
     for note, names in files_by_note.items():
         say(console, f"Note: {names[0] if len(names) == 1 else f'{len(names):,} images'}: {note}", "dim")
+
+
+def _warn_of_novelty(name: str, novelty: float | None, console: Console) -> None:
+    if novelty is not None and novelty > 1:
+        text = "is unlike any drawing that the network was trained on; the answer means little"
+        say(console, f"Warning: {name} {text} (novelty {novelty:.3g}, limit 1)", "bold yellow")
 
 
 def show_choice(report: ChoiceReport, console: Console) -> None:

@@ -5,13 +5,14 @@ import math
 
 import torch
 
-from omnitwin.config import Recipe, TrainConfig
+from omnitwin.config import TrainConfig
 from omnitwin.data.augment import vary
 from omnitwin.data.batches import check_batches, draw_batch
 from omnitwin.data.packed import PackedSet
 from omnitwin.device import Stream, autocast, random_generator
 from omnitwin.model.losses import all_pairs_loss, centroid_loss
 from omnitwin.model.twin import TwinNetwork
+from omnitwin.recipes import Recipe
 from omnitwin.workflows.trainer import RANK, Trainer, failures_in_words
 
 EARLY = 9  # iterations that the moving average counts as begun before the first: early ones do not linger

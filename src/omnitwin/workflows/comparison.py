@@ -12,21 +12,21 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from omnitwin.config import AnswerConfig, CompareConfig, RankConfig, Recipe
-from omnitwin.data.framing import framed
+from omnitwin.config import AnswerConfig, CompareConfig, RankConfig
 from omnitwin.data.intake import OUTSIDE_PROGRAMS, WHITE, Intake, read_image
 from omnitwin.errors import BadImage
 from omnitwin.metrics.calibration import calibrated, sigmoid
+from omnitwin.metrics.novelty import novelty, statistics
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
 from omnitwin.model.numpy_twin import load_numpy, runs_in_numpy
 from omnitwin.ranking_reports import RankedImage, RankingReport, UnreadImage
+from omnitwin.recipes import Recipe
 from omnitwin.reports import SILENT, ComparisonReport, Reporter
 from omnitwin.workflows.pictures import picture_of_image
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 FOLLOWED_FROM = 200  # images: fewer are read before anybody wonders
-DRAWN = 105  # pixels a side of the square in which ink is looked for: Omniglot's
 
 
 class Network(Protocol):
@@ -43,6 +43,7 @@ def compare(config: CompareConfig) -> ComparisonReport:
     first, second = (_read(file, description.recipe) for file in (config.first, config.second))
     left_1D, right_1D = np.split(network.embed(_stack([first, second])), 2)
     probability = float(_probability(network.score(left_1D, right_1D), description)[0])
+    novelties = _novelty([first, second], description)
     notes = [f"{config.first.name}: {note}" for note in first.notes]
     notes += [f"{config.second.name}: {note}" for note in second.notes]
     answer = _answer(config, path, description, engine)
@@ -53,8 +54,12 @@ def compare(config: CompareConfig) -> ComparisonReport:
         same=probability >= answer["threshold"],
         probability=probability,
         notes=tuple(notes),
-        first_picture=picture_of_image(first.image),
-        second_picture=picture_of_image(second.image),
+        first_picture=picture_of_image(first.shown),
+        second_picture=picture_of_image(second.shown),
+        first_input=picture_of_image(first.image),
+        second_input=picture_of_image(second.image),
+        first_novelty=novelties[0],
+        second_novelty=novelties[1],
     )
 
 
@@ -78,6 +83,7 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
                 unread.append(UnreadImage(file=file, problem=error.line()))
             advance(1)
     rows = {file: row for row, file in enumerate(intakes)}
+    novelties = _novelty(intakes.values(), description)
     embeddings_ND = network.embed(_stack(intakes.values()))
     found = [file for file in files if file in rows]
     logits_B = network.score(embeddings_ND[:1], embeddings_ND[[rows[file] for file in found]])
@@ -88,6 +94,7 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
         **answer,
         query=config.query,
         notes=intakes[config.query].notes,
+        novelty=novelties[0],
         query_picture=picture_of_image(intakes[config.query].image),
         ranked=tuple(
             RankedImage(
@@ -96,6 +103,7 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
                 probability=float(probabilities_B[place]),
                 same=bool(probabilities_B[place] >= answer["threshold"]),
                 notes=intakes[found[place]].notes,
+                novelty=novelties[rows[found[place]]],
                 picture=picture_of_image(intakes[found[place]].image),
             )
             for number, place in enumerate(np.argsort(-logits_B, kind="stable").tolist(), start=1)
@@ -118,11 +126,17 @@ def load_network(path: Path, device: str) -> tuple[Network, Description, str]:
 
 def _read(path: Path, recipe: Recipe) -> Intake:
     """A file as the network of that recipe sees it."""
-    if recipe.frame == "whole":
-        return read_image(path, recipe.image_size)
-    intake = read_image(path, DRAWN)
-    grey_1SS = framed(np.asarray(intake.image)[None], recipe.image_size, recipe.frame)
-    return Intake(image=Image.fromarray(grey_1SS[0]), notes=intake.notes)
+    return read_image(path, recipe.image_size, recipe.frame)
+
+
+def _novelty(intakes: Iterable[Intake], description: Description) -> list[float | None]:
+    """How unlike any known drawing each image is, above 1 more than any should be; None where nobody can tell."""
+    intakes = list(intakes)
+    if description.novelty is None:
+        return [None] * len(intakes)
+    squares_NSS = np.stack([np.asarray(intake.image) for intake in intakes])
+    known = statistics(squares_NSS, np.array([intake.unrest for intake in intakes]))
+    return [float(one) for one in novelty(known, description.novelty)]
 
 
 def _images_of(places: Iterable[Path]) -> tuple[list[Path], list[UnreadImage]]:

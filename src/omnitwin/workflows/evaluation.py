@@ -32,6 +32,7 @@ from omnitwin.reports import SILENT, Reporter
 from omnitwin.workflows.acquire import load, load_official
 from omnitwin.workflows.exam_curves import all_pairs, same_alphabet
 from omnitwin.workflows.exam_trials import official, one_shot, random_pairs
+from omnitwin.workflows.exam_variations import beyond
 from omnitwin.workflows.scorer import Scorer
 
 BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities
@@ -64,19 +65,19 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
             probabilistic=True,
             reporter=reporter,
         )
-        threshold = description.threshold
+        threshold, frame = description.threshold, description.recipe.frame
     else:
         assert config.baseline is not None
         scorer = Scorer(
             model=BASELINES[config.baseline](), packed=original.to(device), device=device, reporter=reporter
         )
         scorer.calibration = _fit_baseline(scorer, load(dataset, "training", config.source, reporter), config.seed)
-        threshold = EVEN
+        threshold, frame = EVEN, "whole"
     reports = []
     for exam in exams:
         begun, embedding = time.perf_counter(), scorer.embed_seconds
         reporter.note(f"Exam: {exam}")
-        report = _take(exam, scorer, original, runs, config, threshold)
+        report = _take(exam, scorer, original, runs, config, threshold, frame)
         seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
         reports.append(replace(report, weights_sha256=subject.weights_sha256 if subject else None, seconds=seconds))
     return EvalReport(
@@ -99,7 +100,13 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
 
 
 def _take(
-    exam: str, scorer: Scorer, original: PackedSet, runs: OfficialRuns | None, config: EvalConfig, threshold: float
+    exam: str,
+    scorer: Scorer,
+    original: PackedSet,
+    runs: OfficialRuns | None,
+    config: EvalConfig,
+    threshold: float,
+    frame: str,
 ) -> ExamReport:
     if exam == "pairs":
         return random_pairs(scorer, original, config)
@@ -109,6 +116,8 @@ def _take(
         return same_alphabet(scorer, original, config, threshold)
     if exam == "one-shot":
         return one_shot(scorer, original, config)
+    if exam == "beyond":
+        return beyond(scorer, original, config, threshold, frame)
     assert runs is not None
     return official(scorer, original, runs)
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import torch
 
-from omnitwin.config import Recipe, TrainConfig
+from omnitwin.config import TrainConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.split import hold_out
 from omnitwin.device import Stream, random_generator
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
 from omnitwin.metrics.roc import auc, count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
+from omnitwin.recipes import Recipe
 from omnitwin.reports import SILENT, Reporter
 from omnitwin.workflows.acquire import load
 

@@ -71,6 +71,16 @@ class Scorer:
                 advance(len(left_b))
         return torch.cat(scores)
 
+    def score_images(self, left_B1SS: torch.Tensor, right_B1SS: torch.Tensor) -> torch.Tensor:
+        """Logits (B,) on the CPU of pairs of images that are not in the set."""
+        scores = []
+        with torch.inference_mode():
+            for sides in zip(*(torch.split(side, EMBED_AT_ONCE) for side in (left_B1SS, right_B1SS)), strict=True):
+                with autocast(self.device, self.precision):
+                    left_b, right_b = (self.model.embed(side_b1SS.to(self.device)) for side_b1SS in sides)
+                scores.append(calibrated(self.model.score(left_b, right_b), self.calibration).cpu())
+        return torch.cat(scores)
+
     def _embed(self, rows_B: torch.Tensor) -> torch.Tensor:
         """The table of embeddings (N, ...), in which at least these rows are filled; none is ever computed twice."""
         missing = rows_B[~self._known_N[rows_B]]

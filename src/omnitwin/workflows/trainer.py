@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from omnitwin.config import Recipe, TrainConfig
+from omnitwin.config import TrainConfig
 from omnitwin.data.packed import PackedSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.device import (
@@ -20,6 +20,7 @@ from omnitwin.errors import CannotRun
 from omnitwin.model.encoders import count_parameters, has_batch_statistics
 from omnitwin.model.losses import pair_loss
 from omnitwin.model.twin import TwinNetwork, build_twin
+from omnitwin.recipes import Recipe
 
 CPU_PAIRS = 60  # that go through the network at once: a third less memory than 180, as fast (benchmarks/RESULTS.md)
 RANK = 0  # of this process among those that train together; part of every key

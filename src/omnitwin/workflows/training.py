@@ -9,13 +9,14 @@ from pathlib import Path
 
 import torch
 
-from omnitwin.config import FAST, TrainConfig
+from omnitwin.config import TrainConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.files import digest, make_folder
 from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
 from omnitwin.model.description import Description, read_description
 from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE, find_run
+from omnitwin.recipes import FAST
 from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
 from omnitwin.workflows.batch_trainer import new_trainer
 from omnitwin.workflows.heldout import EVERY, HeldOutExam, HeldOutResult, training_images

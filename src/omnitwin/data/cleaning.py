@@ -1,0 +1,229 @@
+"""From a grey picture of a drawing, whatever its light and paper, to its ink alone.
+
+H x W pixels; levels are from 0 for black to 1 for white, ink from 0 for paper to 1
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+TURNED = "light ink on dark was turned round"
+BLANK = "the image is blank"
+EVENED = "uneven light was evened"
+UNFRAMED = "a frame around the drawing was ignored"
+
+WHITE = 255
+SMALL = 48  # pixels of the longer side of the copy in which light is looked for
+LEAST_SKEW = 0.3  # of a picture with light ink: mere noise under a lamp has 0.2, ink on a third of the paper 0.7
+REACH = 7  # of those pixels: strokes up to twice as wide are no shadow
+DEEPEST = 0.35  # of full light: what is darker is no shadow but ink
+UNEVEN = 0.85  # of full light: where the light is less, that is said
+PAPER = 0.75  # of full light: from there on pixels are surely paper, and tell how noisy it is
+NOISE = 4.0  # standard deviations of the paper's noise: nearer to the paper nothing is ink
+LEAST_CONTRAST = 0.06  # of full light, between paper and ink
+TEXTURE = 1.0  # percent of the paper away from strokes that may stay as ink
+AWAY, EDGES = 0.03, 1.5  # of the longer side, and widths of a stroke's edge: from there on paper is away from strokes
+SAMPLED = 160  # pixels of the longer side that tell the levels of paper and ink
+CELLS, LEAST_AWAY = (
+    16,
+    0.05,
+)  # a side, over which noise averages out; share of them that unrest is counted over at least
+VISIBLE = 0.1  # of full ink: less is none
+STEEPEST = 0.8  # share of the greys between paper and ink that become one or the other, at most
+SPECK = 0.7  # of the pen's width, squared: smaller marks are not made by the pen (in Omniglot none is below 0.85)
+SCRAP = 0.08  # of the largest mark: smaller ones on the border are of something else
+BORDER = 0.5  # of the border's pixels: what covers more is a frame
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Cleaned:
+    """Ink (H, W) float32, notes of what was done, and unrest: how much the paper away from strokes varies in level.
+
+    unrest is the mean over cells (a CELLS-th of the picture) of their mean distance from the paper's level, as a share
+    of the contrast of paper and ink; that of a photo of anything but a drawing is large.
+    """
+
+    ink_HW: Array
+    notes: tuple[str, ...] = ()
+    unrest: float = 0.0
+
+
+def clean_ink(grey: Image.Image) -> Cleaned:
+    """Find the ink of a grey image (mode L).
+
+    A black and white drawing keeps its pixels; the grey edges of strokes keep their places.
+    """
+    notes = []
+    if _is_light_on_dark(grey):
+        grey = ImageOps.invert(grey)
+        notes.append(TURNED)
+    low, high = (float(bound) / WHITE for bound in grey.getextrema())  # type: ignore[arg-type]
+    level_HW = np.asarray(grey, dtype=np.float32) / WHITE
+    if high - low < LEAST_CONTRAST:
+        return Cleaned(ink_HW=np.zeros_like(level_HW), notes=(*notes, BLANK))
+    unrest = 0.0
+    if sum(count > 0 for count in grey.histogram()) == 2:
+        ink_HW = (level_HW < (low + high) / 2).astype(np.float32)
+    else:
+        light_HW = _light(grey)
+        if float(light_HW.min()) < UNEVEN * float(light_HW.max()):
+            notes.append(EVENED)
+        ink_HW, unrest = _ink_on_even_paper(level_HW / light_HW)
+    if not (ink_HW > VISIBLE).any():
+        return Cleaned(ink_HW=np.zeros_like(level_HW), notes=(*notes, BLANK), unrest=unrest)
+    ink_HW, more = _drawing_alone(ink_HW)
+    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest)
+
+
+def _is_light_on_dark(grey: Image.Image) -> bool:
+    """Whether the border is dark, and what stands out from its surroundings is lighter than they are."""
+    level_HW = np.asarray(grey)
+    border = np.concatenate([level_HW[0], level_HW[-1], level_HW[:, 0], level_HW[:, -1]])
+    low, high = grey.getextrema()
+    if float(np.median(border)) >= (float(low) + float(high)) / 2:  # type: ignore[arg-type]
+        return False
+    around_HW = np.asarray(grey.filter(ImageFilter.BoxBlur(max(grey.size) / 6)), dtype=np.float32)
+    outstanding_HW = level_HW - around_HW
+    spread = float(outstanding_HW.std())
+    return float((outstanding_HW * outstanding_HW * outstanding_HW).mean()) > LEAST_SKEW * spread**3
+
+
+def _light(grey: Image.Image) -> Array:
+    """The light that falls on the paper, (H, W) float32: the picture with all that is narrow and dark closed."""
+    small = grey.reduce(factor) if (factor := max(grey.size) // SMALL) > 1 else grey
+    reach = REACH if factor > 1 else max(1, max(grey.size) * REACH // SMALL)
+    closed = np.pad(np.asarray(small.filter(ImageFilter.BoxBlur(1))), 2 * reach, mode="edge")
+    for extreme in (np.maximum, np.minimum):
+        for axis in (0, 1):
+            closed = _extreme(closed, reach, extreme, axis)
+    light = Image.fromarray(closed).filter(ImageFilter.BoxBlur(reach / 2)).resize(grey.size, Image.Resampling.BILINEAR)
+    light_HW = np.asarray(light, dtype=np.float32) / WHITE
+    return np.maximum(light_HW, DEEPEST * float(light_HW.max()))
+
+
+def _extreme(image_HW: Array, reach: int, extreme: Any, axis: int) -> Array:
+    """The largest or smallest (extreme: np.maximum, np.minimum) value up to `reach` pixels away along an axis.
+
+    Where there are as many on either side: the result is 2 * reach shorter.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(image_HW, 2 * reach + 1, axis)
+    result: Array = extreme.reduce(windows, axis=-1)
+    return result
+
+
+def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float]:
+    """Ink by a soft threshold midway between the levels of paper and ink, steeper on noisy paper; and the unrest."""
+    every = max(1, max(level_HW.shape) // SAMPLED)
+    level = level_HW[::every, ::every]
+    surely = level[level > PAPER]
+    paper = float(np.median(surely)) if len(surely) else 1.0
+    noise = 1.4826 * float(np.median(np.abs(surely - paper))) if len(surely) else 0.0  # of a normal distribution
+    marks = level[level < paper - max(NOISE * noise, LEAST_CONTRAST)]
+    if not len(marks):
+        return np.zeros_like(level_HW), 0.0
+    ink = float(np.median(marks[marks <= _otsu(marks)]))
+    middle, contrast = (paper + ink) / 2, paper - ink
+    away_HW = _away(level_HW, middle, contrast)
+    away = level_HW[away_HW]
+    texture = paper - float(np.percentile(away[:: every * every], TEXTURE)) if len(away) else 0.0
+    margin = min(max(texture, 0.0), STEEPEST * contrast / 2)
+    ink_HW: Array = 0.5 + (middle - level_HW) / (contrast - 2 * margin)
+    ink_HW = ink_HW.clip(0, 1)
+    apart_HW = (level_HW - paper + ink_HW * contrast) / contrast
+    return ink_HW, _unrest(apart_HW, away_HW)
+
+
+def _unrest(apart_HW: Array, away_HW: Array) -> float:
+    """Mean over cells of the mean distance that is left unexplained away from strokes."""
+    side = -(-max(apart_HW.shape) // CELLS)
+    unexplained, paper = (Image.fromarray((part * away_HW).astype(np.float32)).reduce(side) for part in (apart_HW, 1.0))
+    counted = np.asarray(paper)
+    return float(np.abs(np.asarray(unexplained)).sum() / max(float(counted.sum()), LEAST_AWAY * counted.size))
+
+
+def _away(level_HW: Array, middle: float, contrast: float) -> Array:
+    """Where no stroke is near, (H, W) bool: the softer the edges of strokes, the further."""
+    dark_HW = level_HW < middle
+    steps = [np.abs(np.diff(level_HW, axis=axis))[np.diff(dark_HW, axis=axis)] for axis in (0, 1)]
+    step = np.concatenate(steps)
+    edge = contrast / max(float(np.median(step)), contrast / 100) if len(step) else 0.0
+    reach = round(max(1.0, AWAY * max(level_HW.shape), EDGES * edge))
+    near = Image.fromarray(dark_HW.astype(np.uint8) * np.uint8(WHITE))
+    for _ in range(2):  # one stroke's edge may weigh less than a grey level in a wide blur
+        near = near.filter(ImageFilter.BoxBlur(reach / 2)).point([0] + [WHITE] * WHITE)
+    away_HW: Array = np.asarray(near) == 0
+    return away_HW
+
+
+def _otsu(values: Array) -> float:
+    """The threshold with the least variance on either side (Otsu 1979)."""
+    counts, edges = np.histogram(values, 64)
+    middles = (edges[:-1] + edges[1:]) / 2
+    below, mass = np.cumsum(counts), np.cumsum(counts * middles)
+    above = below[-1] - below
+    gap = np.divide(mass, below, out=np.zeros(64), where=below > 0) - np.divide(
+        mass[-1] - mass, above, out=np.zeros(64), where=above > 0
+    )
+    variance = below * above * gap**2
+    return float(edges[1:][np.argmax(variance)]) if variance.any() else float(values.max())
+
+
+def _drawing_alone(ink_HW: Array) -> tuple[Array, list[str]]:
+    """The ink without a frame along the border, and without specks that no pen of this width makes."""
+    mark_HW = _marks(ink_HW > VISIBLE)
+    notes = []
+    mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel())
+    mass_M[0] = 0
+    border = np.concatenate([mark_HW[0], mark_HW[-1], mark_HW[:, 0], mark_HW[:, -1]])
+    along_M = np.bincount(border, minlength=len(mass_M)) / len(border)
+    frame_M = (along_M > BORDER) & (mass_M > 0)
+    if frame_M.any() and mass_M[~frame_M].any():
+        notes.append(UNFRAMED)
+        mass_M[frame_M] = 0
+    width = _pen_width(mark_HW == int(mass_M.argmax()))
+    least_M = np.where(along_M > 0, np.maximum(SCRAP * mass_M.max(), (SPECK * width) ** 2), (SPECK * width) ** 2)
+    speck_M = (mass_M > 0) & (mass_M < least_M)
+    if count := int(speck_M.sum()):
+        notes.append(f"{count} specks were ignored" if count > 1 else "a speck was ignored")
+        mass_M[speck_M] = 0
+    kept_HW: Array = ink_HW * (mass_M > 0)[mark_HW]
+    return kept_HW, notes
+
+
+def _pen_width(inked_HW: Array) -> float:
+    """Pixels: the width of a long stroke with the area and the outline of a mark."""
+    inked_HW = np.pad(inked_HW, 1)
+    outline = int((inked_HW[1:] != inked_HW[:-1]).sum() + (inked_HW[:, 1:] != inked_HW[:, :-1]).sum())
+    return 2 * float(inked_HW.sum()) / max(1.0, outline * np.pi / 4)  # a slanting line's stairs are so much too long
+
+
+def _marks(inked_HW: Array) -> Array:
+    """The number of the mark that each inked pixel belongs to (8 neighbours), from 1 on, and 0 elsewhere."""
+    height, width = inked_HW.shape
+    there_P = np.flatnonzero(inked_HW)
+    place = np.full((height + 2) * (width + 2), -1)
+    padded = (there_P // width + 1) * (width + 2) + there_P % width + 1
+    place[padded] = np.arange(len(there_P))
+    pairs = []
+    for step in (1, width + 1, width + 2, width + 3):
+        other_P = place[padded + step]
+        pairs.append(np.stack([np.flatnonzero(other_P >= 0), other_P[other_P >= 0]]))
+    one_E, other_E = np.concatenate(pairs, axis=1)
+    root_P = np.arange(len(there_P))
+    while True:
+        low_E = np.minimum(root_P[one_E], root_P[other_E])
+        high_E = np.maximum(root_P[one_E], root_P[other_E])
+        apart = low_E < high_E
+        if not apart.any():
+            break
+        one_E, other_E = one_E[apart], other_E[apart]
+        np.minimum.at(root_P, high_E[apart], low_E[apart])
+        while not np.array_equal(shorter_P := root_P[root_P], root_P):
+            root_P = shorter_P
+    mark_HW = np.zeros(inked_HW.shape, dtype=np.int64)
+    mark_HW.ravel()[there_P] = np.unique(root_P, return_inverse=True)[1] + 1
+    return mark_HW

@@ -1,0 +1,71 @@
+"""How far an image is from any drawing, by a few plain statistics of its ink and its paper.
+
+N images, S pixels a side of the square that the network sees, D statistics
+"""
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+WHITE = 255
+FALSE_ALARMS = 0.015  # of held-out drawings in all variations; of drawings as they were drawn that leaves far fewer
+LEAST = 1e-3  # of full ink, added before a logarithm: what is less is none
+TINY = 1e-9  # limits are above it, so that one can divide by them
+RIDGE = 1e-4  # of each statistic's variance, so that their covariance has an inverse
+
+
+def statistics(squares_NSS: Array, unrest_N: Array) -> Array:
+    """(N, D) float64 of squares (uint8, paper 255) and of how restless their paper was (see data.cleaning).
+
+    Logarithms of the mean ink, of its steps (sums of differences of neighbours, and of their squares) and of its
+    curvature; the ink along the border, the share of grey, the extents of the ink, and the paper's unrest.
+    """
+    ink = (WHITE - squares_NSS.astype(np.float64)) / WHITE
+    steps = [np.abs(np.diff(ink, axis=axis)).reshape(len(ink), -1) for axis in (1, 2)]
+    around = ink[:, :-2, 1:-1] + ink[:, 2:, 1:-1] + ink[:, 1:-1, :-2] + ink[:, 1:-1, 2:]
+    curvature = np.abs(4 * ink[:, 1:-1, 1:-1] - around)
+    border = ink[:, 0].mean(1) + ink[:, -1].mean(1) + ink[:, :, 0].mean(1) + ink[:, :, -1].mean(1)
+    share = ink.mean((1, 2))
+    extents = np.sort([(ink > 0.5).any(axis).mean(1) for axis in (1, 2)], axis=0)
+    columns = [
+        np.log(share + LEAST),
+        np.log(sum(one.mean(1) for one in steps) + LEAST),
+        np.log(sum((one**2).mean(1) for one in steps) + LEAST),
+        np.log(curvature.mean((1, 2)) + LEAST),
+        border,
+        (ink * (1 - ink)).mean((1, 2)) / (share + LEAST),
+        *extents,
+        np.asarray(unrest_N, dtype=np.float64),
+    ]
+    return np.stack(columns, axis=1)
+
+
+def fit_novelty(training_ND: Array, held_out_ND: Array) -> dict[str, Any]:
+    """What a checkpoint keeps: mean and inverse covariance of known drawings' statistics, and the two limits.
+
+    Both limits together leave FALSE_ALARMS of the held-out drawings, or fewer, beyond them.
+    """
+    covariance = np.cov(training_ND[:, :-1].T)
+    covariance += np.diag(RIDGE * np.diag(covariance) + 1e-12)
+    record = {"mean": training_ND[:, :-1].mean(0).tolist(), "precision": np.linalg.inv(covariance).tolist()}
+    limits = [float(np.quantile(one, 1 - FALSE_ALARMS / 2)) for one in _distances(held_out_ND, record)]
+    return record | {"distance_limit": max(limits[0], TINY), "unrest_limit": max(limits[1], TINY)}
+
+
+def novelty(statistics_ND: Array, record: dict[str, Any]) -> Array:
+    """How far each image (N,) is from known drawings: above 1 it is unlike any.
+
+    The larger of the distance of its ink (Mahalanobis 1936) and of the unrest of its paper, each by its limit.
+    """
+    distance_N, unrest_N = _distances(statistics_ND, record)
+    ratios: Array = np.maximum(distance_N / record["distance_limit"], unrest_N / record["unrest_limit"])
+    return ratios
+
+
+def _distances(statistics_ND: Array, record: dict[str, Any]) -> tuple[Array, Array]:
+    """sqrt of (x - m) P (x - m), and the unrest, the last of the statistics."""
+    apart = statistics_ND[:, :-1] - np.array(record["mean"])
+    squares_N = np.einsum("nd,de,ne->n", apart, np.array(record["precision"]), apart)
+    return np.sqrt(np.maximum(squares_N, 0)), statistics_ND[:, -1]

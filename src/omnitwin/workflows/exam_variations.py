@@ -1,0 +1,127 @@
+"""The exam beyond the set's own drawings: random pairs as photos, scans and other pens would show them.
+
+B pairs, S pixels a side, V variations, C classes, R replicates
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+
+from omnitwin.config import BEYOND_PAIRS, EvalConfig
+from omnitwin.data.intake import WHITE, take_in
+from omnitwin.data.packed import PackedSet
+from omnitwin.data.pairs import PairBatch, draw_pairs
+from omnitwin.data.variations import AS_DRAWN, VARIATIONS
+from omnitwin.device import Stream, random_generator
+from omnitwin.exam_reports import ExamReport, Group, Measure
+from omnitwin.metrics.intervals import bootstrap_interval
+from omnitwin.metrics.resampling import REPLICATES, pair_figures, pair_replicates
+from omnitwin.metrics.roc import Array
+from omnitwin.workflows.scorer import Scorer
+
+CPU = torch.device("cpu")
+BLOCK = 100  # replicates at a time, which bounds memory
+
+
+def beyond(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float, frame: str) -> ExamReport:
+    """The same random pairs in each variation, both images varied by numbers of their own, taken in as files are.
+
+    The figures over all leave out the pairs as they were drawn.
+    """
+    seeds = tuple(range(config.seed, config.seed + config.seeds))
+    drawn = [draw_pairs(original, BEYOND_PAIRS, random_generator(CPU, seed, Stream.BEYOND)) for seed in seeds]
+    pairs = PairBatch(*(torch.cat(parts) for parts in zip(*(vars(one).values() for one in drawn), strict=True)))
+    logits: dict[str, Array] = {}
+    images = 2 * len(pairs.left_B) * len(VARIATIONS)
+    with scorer.reporter.task("Drawing and comparing variations", images, "images") as advance:
+        for number, name in enumerate(VARIATIONS):
+            squares = _squares(name, [config.seed, number], original, pairs, _side(scorer), frame, advance)
+            left_B1SS, right_B1SS = squares
+            logits[name] = scorer.score_images(left_B1SS, right_B1SS).double().numpy()
+    figures = _Figures(original, pairs, threshold, config.seed)
+    groups = tuple(Group(name=name, measures=figures.of(logits[name])) for name in VARIATIONS)
+    varied = [logit_B for name, logit_B in logits.items() if name != AS_DRAWN]
+    measures = figures.of(np.concatenate(varied))
+    return ExamReport(
+        exam="beyond",
+        description=(
+            f"{len(pairs.left_B):,} random pairs of different images, similar with probability 1/2, in "
+            f"{len(varied)} variations, both images of a pair varied apart"
+        ),
+        seeds=seeds,
+        n=measures[0].n,
+        unit="pairs",
+        threshold=threshold,
+        measures=measures,
+        grouped_by="variation",
+        groups=groups,
+    )
+
+
+def _side(scorer: Scorer) -> int:
+    return int(scorer.packed.images_NHW.shape[-1])
+
+
+def _squares(
+    name: str,
+    key: list[int],
+    original: PackedSet,
+    pairs: PairBatch,
+    size: int,
+    frame: str,
+    advance: Callable[[int], None],
+) -> Iterator[torch.Tensor]:
+    """Left and right images (B, 1, S, S) of all pairs in a variation, as the intake makes them."""
+    for side, rows_B in enumerate((pairs.left_B, pairs.right_B)):
+        squares_BSS = np.empty((len(rows_B), size, size), dtype=np.uint8)
+        for place, row in enumerate(rows_B.tolist()):
+            random = np.random.default_rng([abs(part) for part in (*key, side, place)])
+            drawing_HW = original.images_NHW[row].numpy()
+            squares_BSS[place] = _taken_in(VARIATIONS[name](drawing_HW, random), size, frame)
+            advance(1)
+        yield torch.from_numpy(squares_BSS)[:, None].float() / WHITE
+
+
+def _taken_in(image: Image.Image, size: int, frame: str) -> Array:
+    return np.asarray(take_in(image, size, frame).image)
+
+
+class _Figures:
+    """Balanced accuracy at the threshold and AUC of the pairs' scores; intervals by resampling characters."""
+
+    def __init__(self, original: PackedSet, pairs: PairBatch, threshold: float, seed: int) -> None:
+        self.left_B, self.right_B = (original.class_N[rows].numpy() for rows in (pairs.left_B, pairs.right_B))
+        self.similar_B = pairs.similar_B.numpy()
+        self.classes, self.seed = len(original.class_names), seed
+        self.cut = float(np.float32(math.log(threshold / (1 - threshold))))
+
+    def of(self, logit_B: Array) -> tuple[Measure, ...]:
+        """Of one variation's pairs, or those of several after each other."""
+        times = len(logit_B) // len(self.similar_B)
+        similar_B = np.tile(self.similar_B, times)
+        values = pair_figures(logit_B, similar_B, np.ones((1, len(logit_B))), self.cut)
+        replicates: dict[str, list[Array]] = {name: [] for name in values}
+        weight_RB = pair_replicates(self.left_B, self.right_B, self.classes, self.seed)
+        for start in range(0, len(weight_RB), BLOCK):
+            figures = pair_figures(logit_B, similar_B, np.tile(weight_RB[start : start + BLOCK], times), self.cut)
+            for name, figure_R in figures.items():
+                replicates[name].append(figure_R)
+        measures = []
+        for name, (value,) in values.items():
+            drawn_R = np.concatenate(replicates[name])
+            drawn_R = drawn_R[np.isfinite(drawn_R)]
+            interval = bootstrap_interval(drawn_R, value, value, self.classes) if len(drawn_R) else None
+            method = f"percentile bootstrap, {self.classes} characters resampled, {REPLICATES:,} replicates"
+            measures.append(
+                Measure(
+                    name=name,
+                    value=float(value),
+                    interval=interval,
+                    n=len(logit_B),
+                    method=f"{method}, seed {self.seed}",
+                )
+            )
+        return tuple(measures)
