@@ -1,7 +1,7 @@
 # Development targets; PYTHON is an environment with omnitwin and its `dev` group installed (README.md, Install).
 PYTHON ?= .venv-test/bin/python
 
-.PHONY: check test slow lint format completions benchmarks build
+.PHONY: check test slow lint format completions benchmarks weights build
 
 check: lint test
 
@@ -27,7 +27,12 @@ completions:
 benchmarks:
 	$(PYTHON) benchmarks/step.py
 	$(PYTHON) benchmarks/load.py
+	$(PYTHON) benchmarks/fast.py
 	$(PYTHON) benchmarks/answer.py
+
+SEED ?= 0
+weights:
+	$(PYTHON) tools/weights.py --seed $(SEED)
 
 build:
 	$(PYTHON) -m build

@@ -65,8 +65,8 @@ def card(report: dict[str, Any], seed: int) -> str:
   framed by their ink; {BUNDLED_WEIGHTS.stat().st_size:,} bytes in half precision.
 - Recipe `{RECIPE.name}`, seed {seed}, the best by its held-out alphabets: {network["iteration"]:,} of
   {network["iterations"]:,} iterations. Commit {commit}; `make weights` makes them again.
-- Data: Omniglot's background set (30 alphabets; Lake, Salakhutdinov, Tenenbaum 2015, MIT licence). Kept out of training,
-  for threshold, calibration and choice: {", ".join(network["held_out"])}.
+- Data: Omniglot's background set (30 alphabets; Lake, Salakhutdinov, Tenenbaum 2015, MIT licence). Kept out of
+  training, for threshold, calibration and choice: {", ".join(network["held_out"])}.
 - Threshold {network["threshold"]:.4f} of the calibrated probability (temperature {network["temperature"]:.3f}, bias
   {network["bias"]:.3f}; similar and dissimilar pairs weigh the same).
 - SHA-256 {network["weights_sha256"]}

@@ -56,6 +56,8 @@ def compared(**fields):
         "first_input": FLAT,
         "second_input": FLAT,
         "second_picture": FLAT,
+        "first_novelty": None,
+        "second_novelty": None,
     }
     return ComparisonReport(**{**known, **fields})
 

@@ -48,6 +48,8 @@ COMPARED = ComparisonReport(
     second_picture=picture(),
     first_input=picture(),
     second_input=picture(),
+    first_novelty=None,
+    second_novelty=None,
 )
 FETCHED = SetReport(
     name="training",
