@@ -12,7 +12,7 @@ DEMO_PAIRS, DEMO_IMAGES = 6, 6  # test pairs and drawings that the demo shows
 FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
-BEYOND_PAIRS = 1000  # of each variation in the exam beyond the set's own drawings
+BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
 
 DATASETS = ("omniglot", "synthetic")
 EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "beyond")

@@ -54,7 +54,7 @@ def another_format(path, source):
 
 
 def another_version(path, source):
-    written_anew(source, path, record={"format_version": 3})
+    written_anew(source, path, record={"format_version": 4})
 
 
 def unknown_encoder(path, source):
@@ -362,3 +362,51 @@ def test_a_bad_image_exits_2_with_one_line_that_names_it(run, images, tmp_path, 
 @pytest.mark.usefixtures("trained")
 def test_an_image_name_that_no_file_system_takes_exits_2(run, images):
     assert run("compare", "n" * 300, images[0]).code == 2
+
+
+def knowing(trained, path, limit):
+    """The network with a record of novelty whose limits are both `limit`."""
+    unit = [[float(row == column) for column in range(8)] for row in range(8)]
+    novelty = {"mean": [0.0] * 8, "precision": unit, "distance_limit": limit, "unrest_limit": limit}
+    written_anew(trained / "best.safetensors", path, record={"novelty": novelty})
+    return path
+
+
+def test_an_image_beyond_the_limits_of_novelty_gets_its_answer_with_a_warning(run, trained, images, tmp_path):
+    strict = knowing(trained, tmp_path / "strict.safetensors", 1e-6)
+    report = comparison(run, *images, "--checkpoint", strict)
+    assert min(report["first_novelty"], report["second_novelty"]) > 1
+    text = run("compare", *images, "--checkpoint", strict, "--exit-zero").out
+    assert f"probability {report['probability']:.4f}" in text
+    assert "Warning: upright.png is unlike any drawing" in text
+    assert "Warning: lying.png is unlike any drawing" in text
+
+
+def test_an_image_within_the_limits_gets_no_warning(run, trained, images, tmp_path):
+    lenient = knowing(trained, tmp_path / "lenient.safetensors", 1e6)
+    assert 0 < comparison(run, *images, "--checkpoint", lenient)["first_novelty"] < 1
+    assert "Warning" not in run("compare", *images, "--checkpoint", lenient, "--exit-zero").out
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_network_that_knows_no_novelty_says_nothing_of_it(run, images):
+    assert comparison(run, *images)["first_novelty"] is None
+
+
+@pytest.mark.parametrize(
+    "damage", [{"mean": [0.0] * 7}, {"precision": [[1.0]] * 8}, {"distance_limit": 0.0}, {"unrest_limit": "1"}]
+)
+def test_a_record_of_novelty_that_is_none_exits_3(run, trained, images, tmp_path, damage):
+    path = knowing(trained, tmp_path / "damaged.safetensors", 1.0)
+    written_anew(path, tmp_path / "anew.safetensors", record={"novelty": record_of(path)["novelty"] | damage})
+    outcome = run("compare", *images, "--checkpoint", tmp_path / "anew.safetensors")
+    assert outcome.code == 3
+    assert "novelty" in outcome.complaint()
+
+
+@pytest.mark.usefixtures("trained")
+def test_show_input_shows_what_the_network_saw_beside_the_files(run, images):
+    plain, shown = (run("compare", *images, "--exit-zero", *words).out for words in ((), ("--show-input",)))
+    assert "what the network saw" not in plain
+    assert "what the network saw" in shown
+    assert len(shown.splitlines()) > len(plain.splitlines())

@@ -4,7 +4,7 @@ import json
 from math import inf
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 
 @pytest.fixture
@@ -136,15 +136,18 @@ def test_text_and_json_agree(run, images, drawings):
         assert line.split()[:3] == [str(one["rank"]), f"{one['probability']:.4f}", verdict]
     text = "\n".join(lines)
     assert "images/s" in text
-    assert "Answered by the bundled weights (fast, " in text
+    assert "Answered by the bundled weights (" in text
 
 
 def test_what_was_done_to_many_images_is_said_once(run, images, drawings):
+    for path in drawings.iterdir():
+        ImageOps.invert(Image.open(path)).save(path)
     Image.new("L", (60, 60), 255).save(drawings / "00.png")
+    turned = len(list(drawings.iterdir())) - 1
     notes = [line for line in run("compare", images[0], drawings).out.splitlines() if line.startswith("Note: ")]
     assert "Note: 00.png: the image is blank" in notes
-    assert "Note: 10 images: 60 x 60 was scaled to fit" in "\n".join(notes)
-    assert len(notes) == len(set(notes)) <= 3
+    assert f"Note: {turned} images: light ink on dark was turned round" in notes
+    assert len(notes) == len(set(notes)) == 2
 
 
 @pytest.mark.parametrize("name", ["[red]x.png", "[bold].png", ":smile:.png", "ünï.png"])

@@ -202,7 +202,7 @@ def test_dry_run_of_fast_tells_images_and_writes_nothing(run, home):
 
 def test_help_names_every_recipe_and_encoder(run):
     text = " ".join(run("train", "--help").out.split())
-    assert "classic, small or fast." in text.replace("│ │ ", "")
+    assert "classic, small, fast or strong." in text.replace("│ │ ", "")
     assert "strong" in text
 
 

@@ -47,7 +47,7 @@ def test_help_version_and_completion_import_nothing_heavy():
     assert [code for code, _, _ in answers] == [0] * len(answers)
     assert [text.split() for _, text, _ in answers[-6:]] == [
         ["train"],
-        ["small"],
+        ["small", "strong"],
         ["bundled", "newest"],
         ["one-shot", "official"],
         ["all-pairs", "all"],

@@ -29,7 +29,7 @@ BY_BUNDLED = (str(BUNDLED_WEIGHTS), True)
 
 def test_bundled_weights_answer_with_nothing_trained_and_nothing_downloaded_and_say_so(run, images):
     assert who(run, images) == BY_BUNDLED
-    assert "Answered by the bundled weights (fast, " in run("compare", *images, "--exit-zero").out
+    assert "Answered by the bundled weights (" in run("compare", *images, "--exit-zero").out
 
 
 def test_a_training_does_not_change_who_answers(run, unchosen, images):
@@ -153,7 +153,7 @@ def test_a_report_on_the_bundled_weights_asks_where_to_write(run, tmp_path):
 
 def test_eval_takes_the_bundled_weights_and_says_so(run):
     words = ("eval", "--dataset", "synthetic", "--batches", "1", "--batch-size", "10")
-    assert "Network: the bundled weights (fast, " in run(*words).out
+    assert "Network: the bundled weights (" in run(*words).out
     assert json.loads(run(*words, "--json").out)["network"]["bundled"] is True
 
 

@@ -10,6 +10,7 @@ from omnitwin.data.variations import AS_DRAWN, VARIATIONS
 from omnitwin.metrics.resampling import pair_figures, pair_replicates
 from omnitwin.model.baselines import PixelBaseline
 from omnitwin.workflows.exam_variations import beyond
+from omnitwin.workflows.novelty import fit_on_variations
 from omnitwin.workflows.scorer import Scorer
 
 
@@ -18,9 +19,10 @@ class Constant(PixelBaseline):
         return torch.zeros(len(left_B))
 
 
-def take(packed, model, **options):
-    scorer = Scorer(model=model, packed=packed.framed(20, "ink"), device=CPU)
-    return beyond(scorer, packed, EvalConfig(**options), 0.5, "ink")
+def take(packed, model, known=None, **options):
+    known = known or {}
+    scorer = Scorer(model=model, packed=packed.framed(20, "ink"), device=CPU, frame="ink", **known)
+    return beyond(scorer, packed, EvalConfig(**options), 0.5)
 
 
 def test_a_constant_network_scores_chance_in_every_variation(tiny_105):
@@ -37,13 +39,23 @@ def test_there_is_a_group_for_each_variation_and_the_whole_leaves_out_the_plain_
     assert report.n == 20 * (len(VARIATIONS) - 1)
 
 
+def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_without_any(tiny_105):
+    record = fit_on_variations(tiny_105, tiny_105, 20)
+    nothing, everything = ({"distance_limit": limit, "unrest_limit": limit} for limit in (1e9, 1e-9))
+    for limits, share in ((nothing, 0.0), (everything, 1.0)):
+        report = take(tiny_105, PixelBaseline(), {"novelty": record | limits})
+        assert [group.measures[-1].value for group in report.groups] == [share] * len(VARIATIONS)
+        assert report.measure("false_alarms").n == 2 * report.n
+    assert [measure.name for measure in take(tiny_105, PixelBaseline()).measures] == ["balanced_accuracy", "auc"]
+
+
 def test_the_pairs_as_drawn_are_those_of_the_set(tiny_105):
     """The intake of a drawing of the set is its row, so that its embedding is that of the row."""
-    scorer = Scorer(model=PixelBaseline(), packed=tiny_105.framed(20, "ink"), device=CPU)
+    scorer = Scorer(model=PixelBaseline(), packed=tiny_105.framed(20, "ink"), device=CPU, frame="ink")
     rows = {tuple(row.flatten().tolist()) for row in scorer.packed.images_NHW}
     asked = []
     scorer.score_images = lambda left, right: (asked.append((left, right)), torch.zeros(len(left)))[1]
-    beyond(scorer, tiny_105, EvalConfig(), 0.5, "ink")
+    beyond(scorer, tiny_105, EvalConfig(), 0.5)
     plain = torch.cat(asked[list(VARIATIONS).index(AS_DRAWN)])
     assert {tuple((image * 255).round().int().flatten().tolist()) for image in plain} <= rows
 

@@ -21,8 +21,10 @@ LABELS = {
     "tar_at_far_1e-3": "TAR at FAR 1e-3",
     "tar_at_far_1e-4": "TAR at FAR 1e-4",
     "average_precision": "average precision",
+    "false_alarms": "false alarms (drawings warned of)",
 }
 SHORT = {
+    "false_alarms": "alarms",
     "accuracy": "accuracy",
     "error": "error",
     "balanced_accuracy": "balanced",

@@ -63,21 +63,23 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
             precision=precision,
             calibration=description.calibration,
             probabilistic=True,
+            frame=description.recipe.frame,
+            novelty=description.novelty,
             reporter=reporter,
         )
-        threshold, frame = description.threshold, description.recipe.frame
+        threshold = description.threshold
     else:
         assert config.baseline is not None
         scorer = Scorer(
             model=BASELINES[config.baseline](), packed=original.to(device), device=device, reporter=reporter
         )
         scorer.calibration = _fit_baseline(scorer, load(dataset, "training", config.source, reporter), config.seed)
-        threshold, frame = EVEN, "whole"
+        threshold = EVEN
     reports = []
     for exam in exams:
         begun, embedding = time.perf_counter(), scorer.embed_seconds
         reporter.note(f"Exam: {exam}")
-        report = _take(exam, scorer, original, runs, config, threshold, frame)
+        report = _take(exam, scorer, original, runs, config, threshold)
         seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
         reports.append(replace(report, weights_sha256=subject.weights_sha256 if subject else None, seconds=seconds))
     return EvalReport(
@@ -100,13 +102,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
 
 
 def _take(
-    exam: str,
-    scorer: Scorer,
-    original: PackedSet,
-    runs: OfficialRuns | None,
-    config: EvalConfig,
-    threshold: float,
-    frame: str,
+    exam: str, scorer: Scorer, original: PackedSet, runs: OfficialRuns | None, config: EvalConfig, threshold: float
 ) -> ExamReport:
     if exam == "pairs":
         return random_pairs(scorer, original, config)
@@ -117,7 +113,7 @@ def _take(
     if exam == "one-shot":
         return one_shot(scorer, original, config)
     if exam == "beyond":
-        return beyond(scorer, original, config, threshold, frame)
+        return beyond(scorer, original, config, threshold)
     assert runs is not None
     return official(scorer, original, runs)
 

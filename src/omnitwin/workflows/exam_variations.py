@@ -4,11 +4,10 @@ B pairs, S pixels a side, V variations, C classes, R replicates
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from PIL import Image
 
 from omnitwin.config import BEYOND_PAIRS, EvalConfig
 from omnitwin.data.intake import WHITE, take_in
@@ -17,7 +16,8 @@ from omnitwin.data.pairs import PairBatch, draw_pairs
 from omnitwin.data.variations import AS_DRAWN, VARIATIONS
 from omnitwin.device import Stream, random_generator
 from omnitwin.exam_reports import ExamReport, Group, Measure
-from omnitwin.metrics.intervals import bootstrap_interval
+from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
+from omnitwin.metrics.novelty import novelty, statistics
 from omnitwin.metrics.resampling import REPLICATES, pair_figures, pair_replicates
 from omnitwin.metrics.roc import Array
 from omnitwin.workflows.scorer import Scorer
@@ -26,25 +26,35 @@ CPU = torch.device("cpu")
 BLOCK = 100  # replicates at a time, which bounds memory
 
 
-def beyond(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float, frame: str) -> ExamReport:
+def beyond(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float) -> ExamReport:
     """The same random pairs in each variation, both images varied by numbers of their own, taken in as files are.
 
-    The figures over all leave out the pairs as they were drawn.
+    The figures over all leave out the pairs as they were drawn. Where the network knows novelty (metrics.novelty), the
+    share of images that it warns of, all of them drawings, is told too.
     """
     seeds = tuple(range(config.seed, config.seed + config.seeds))
     drawn = [draw_pairs(original, BEYOND_PAIRS, random_generator(CPU, seed, Stream.BEYOND)) for seed in seeds]
     pairs = PairBatch(*(torch.cat(parts) for parts in zip(*(vars(one).values() for one in drawn), strict=True)))
     logits: dict[str, Array] = {}
+    alarms: dict[str, Array] = {}
     images = 2 * len(pairs.left_B) * len(VARIATIONS)
     with scorer.reporter.task("Drawing and comparing variations", images, "images") as advance:
         for number, name in enumerate(VARIATIONS):
-            squares = _squares(name, [config.seed, number], original, pairs, _side(scorer), frame, advance)
-            left_B1SS, right_B1SS = squares
-            logits[name] = scorer.score_images(left_B1SS, right_B1SS).double().numpy()
+            sides = _taken_in(name, [config.seed, number], original, pairs, _side(scorer), scorer.frame, advance)
+            squares = [torch.from_numpy(squares_BSS)[:, None].float() / WHITE for squares_BSS, _ in sides]
+            logits[name] = scorer.score_images(*squares).double().numpy()
+            if scorer.novelty is not None:
+                known = np.concatenate([statistics(*side) for side in sides])
+                alarms[name] = novelty(known, scorer.novelty) > 1
     figures = _Figures(original, pairs, threshold, config.seed)
-    groups = tuple(Group(name=name, measures=figures.of(logits[name])) for name in VARIATIONS)
+    class_B = original.class_N[torch.cat([pairs.left_B, pairs.right_B])]
+    groups = tuple(
+        Group(name=name, measures=(*figures.of(logits[name]), *_false_alarms(alarms.get(name), class_B)))
+        for name in VARIATIONS
+    )
     varied = [logit_B for name, logit_B in logits.items() if name != AS_DRAWN]
-    measures = figures.of(np.concatenate(varied))
+    alarm_B = np.concatenate([alarms[name] for name in VARIATIONS if name != AS_DRAWN]) if alarms else None
+    measures = (*figures.of(np.concatenate(varied)), *_false_alarms(alarm_B, class_B.repeat(len(varied))))
     return ExamReport(
         exam="beyond",
         description=(
@@ -65,7 +75,7 @@ def _side(scorer: Scorer) -> int:
     return int(scorer.packed.images_NHW.shape[-1])
 
 
-def _squares(
+def _taken_in(
     name: str,
     key: list[int],
     original: PackedSet,
@@ -73,20 +83,31 @@ def _squares(
     size: int,
     frame: str,
     advance: Callable[[int], None],
-) -> Iterator[torch.Tensor]:
-    """Left and right images (B, 1, S, S) of all pairs in a variation, as the intake makes them."""
+) -> list[tuple[Array, Array]]:
+    """Left and right images (B, S, S) of all pairs in a variation as the intake makes them, and the unrest of paper."""
+    sides = []
     for side, rows_B in enumerate((pairs.left_B, pairs.right_B)):
-        squares_BSS = np.empty((len(rows_B), size, size), dtype=np.uint8)
+        squares_BSS, unrest_B = np.empty((len(rows_B), size, size), dtype=np.uint8), np.empty(len(rows_B))
         for place, row in enumerate(rows_B.tolist()):
             random = np.random.default_rng([abs(part) for part in (*key, side, place)])
-            drawing_HW = original.images_NHW[row].numpy()
-            squares_BSS[place] = _taken_in(VARIATIONS[name](drawing_HW, random), size, frame)
+            intake = take_in(VARIATIONS[name](original.images_NHW[row].numpy(), random), size, frame)
+            squares_BSS[place], unrest_B[place] = np.asarray(intake.image), intake.unrest
             advance(1)
-        yield torch.from_numpy(squares_BSS)[:, None].float() / WHITE
+        sides.append((squares_BSS, unrest_B))
+    return sides
 
 
-def _taken_in(image: Image.Image, size: int, frame: str) -> Array:
-    return np.asarray(take_in(image, size, frame).image)
+def _false_alarms(alarm_B: Array | None, class_B: torch.Tensor) -> tuple[Measure, ...]:
+    """The share of images, each of a class, that a network warns of."""
+    if alarm_B is None:
+        return ()
+    n_C = class_B.bincount().double().numpy()
+    alarms_C = class_B.bincount(weights=torch.from_numpy(alarm_B).double()).numpy()
+    interval = clustered_wilson_interval(alarms_C, n_C)
+    method = "Wilson, variance between characters; n counts images"
+    return (
+        Measure(name="false_alarms", value=float(alarm_B.mean()), interval=interval, n=len(alarm_B), method=method),
+    )
 
 
 class _Figures:

@@ -5,7 +5,7 @@ N images of the set, B pairs, D features
 
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -40,6 +40,8 @@ class Scorer:
     device: torch.device
     precision: str = "fp32"
     calibration: dict[str, float] | None = None
+    frame: str = "whole"  # how images lie in the squares of packed (data.framing)
+    novelty: dict[str, Any] | None = None  # what it knows drawings by, see metrics.novelty
     probabilistic: bool = False  # whether scores are logits by themselves, before any calibration
     reporter: Reporter = SILENT
     embedded: int = 0
