@@ -121,7 +121,7 @@ def test_json_tells_speed_and_who_answered_and_holds_no_pixels(run, images, draw
     assert report["images"] == 11
     assert 0 < report["images_per_second"] < inf
     assert report["images_per_second"] == pytest.approx(report["images"] / report["seconds"])
-    assert (report["bundled"], report["engine"], report["recipe"]) == (True, "numpy", "fast")
+    assert (report["bundled"], report["engine"], report["recipe"]) == (True, "numpy", "strong")
     assert "picture" not in outcome.out
 
 
