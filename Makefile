@@ -30,9 +30,9 @@ benchmarks:
 	$(PYTHON) benchmarks/fast.py
 	$(PYTHON) benchmarks/answer.py
 
-SEED ?= 0
+SEEDS ?= 0 1 2
 weights:
-	$(PYTHON) tools/weights.py --seed $(SEED)
+	$(PYTHON) tools/weights.py --seeds $(SEEDS)
 
 build:
 	$(PYTHON) -m build

@@ -20,7 +20,7 @@ def fast():
 
 @pytest.fixture
 def images():
-    return torch.rand(12, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+    return torch.rand(12, 1, FAST.image_size, FAST.image_size, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def embeddings():
 
 def test_the_fast_network_has_the_parameters_that_its_anatomy_gives(fast):
     """By hand: 3 x 3 convolutions without bias, scale and shift of each norm, the linear map, two of the head."""
-    convolutions = 9 * (1 * 32 + 32 * 64 + 64 * 128)
-    norms = 2 * (32 + 64 + 128)
-    assert count_parameters(fast) == convolutions + norms + 128 * 2 * 2 * 256 + 2 == 223_970
+    convolutions = 9 * (1 * 32 + 32 * 64 + 2 * 64 * 64 + 64 * 128 + 2 * 128 * 128)
+    norms = 2 * (32 + 3 * 64 + 3 * 128)
+    assert count_parameters(fast) == convolutions + norms + 128 * 3 * 3 * 256 + 2 == 757_218
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -52,7 +52,7 @@ def test_an_image_too_small_for_the_blocks_is_refused(name):
 
 def test_an_unknown_head_is_refused_with_the_known_ones():
     with pytest.raises(BadInput) as refused:
-        build_twin("fast", 20, "cosine")
+        build_twin("strong", 20, "cosine")
     assert all(head in refused.value.line() for head in HEADS)
 
 
@@ -61,12 +61,12 @@ def test_config_names_the_encoders_that_there_are():
 
 
 def test_the_head_chooses_the_score():
-    assert isinstance(build_twin("fast", 20, "distance"), DistanceTwin)
-    assert isinstance(build_twin("fast", 20, "difference"), DifferenceTwin)
+    assert isinstance(build_twin("strong", 20, "distance"), DistanceTwin)
+    assert isinstance(build_twin("strong", 20, "difference"), DifferenceTwin)
 
 
 def test_a_block_is_convolution_pooling_norm_and_relu_written_out(images):
-    encoder = BlocksEncoder("fast", 20).eval()
+    encoder = BlocksEncoder("strong", 24).eval()
     x = 1 - images
     for block in encoder.blocks:
         x = F.conv2d(x, block.conv.weight, padding=1)
@@ -79,7 +79,7 @@ def test_a_block_is_convolution_pooling_norm_and_relu_written_out(images):
 
 
 def test_residual_pairs_begin_as_if_they_were_not_there(images):
-    encoder = BlocksEncoder("strong", 20).eval()
+    encoder = BlocksEncoder("strong", 24).eval()
     with torch.inference_mode():
         before = encoder(images)
         pairs = [block.residual for block in encoder.blocks]
@@ -91,9 +91,9 @@ def test_residual_pairs_begin_as_if_they_were_not_there(images):
 
 def test_paper_around_a_drawing_is_what_convolutions_pad_with(fast):
     """Inside, ink is 1 and paper 0: an empty sheet gives no feature at all before norms learn."""
-    encoder = BlocksEncoder("fast", 20).eval()
+    encoder = BlocksEncoder("strong", 24).eval()
     with torch.inference_mode():
-        assert not encoder(torch.ones(1, 1, 20, 20)).any()
+        assert not encoder(torch.ones(1, 1, 24, 24)).any()
 
 
 def test_encoders_of_blocks_look_at_the_batch_as_a_whole_in_training(fast):

@@ -135,7 +135,7 @@ def test_an_image_alone_is_what_it_is_among_many_bit_for_bit(saved, encoder):
 
 
 def test_embeddings_have_length_1_and_a_picture_of_nothing_has_none_that_is_no_number(saved):
-    network, _ = load_numpy(saved("fast", 20))
+    network, _ = load_numpy(saved("strong", 20))
     embeddings = network.embed(np.ones((3, 20, 20), np.float32))
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
     assert np.isfinite(network.score(embeddings, embeddings)).all()
@@ -213,7 +213,7 @@ def poison(tensors):
 
 @pytest.mark.parametrize("change", [drop, add, reshape, double, bfloat, halve_a_count, poison])
 def test_what_torch_refuses_is_refused_in_the_same_words(saved, change):
-    path = saved("fast", 20)
+    path = saved("strong", 20)
     changed(path, change)
     with pytest.raises(BadCheckpoint) as theirs:
         load_checkpoint(path)

@@ -19,7 +19,6 @@ class Blocks:
 
 
 BLOCKS = {
-    "fast": Blocks(widths=(32, 64, 128), residual=(0, 0, 0), features=256),
     "strong": Blocks(widths=(32, 64, 128), residual=(0, 1, 1), features=256),
 }
 IMAGE_SIZES = {"classic": 105, "small": 28, "resnet18": None, **dict.fromkeys(BLOCKS)}  # None: any that leaves a pixel
