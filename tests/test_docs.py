@@ -11,7 +11,9 @@ import pytest
 import omnitwin
 from omnitwin.cli import COMMANDS
 from omnitwin.errors import ExitCode
+from omnitwin.model.encoders import count_parameters
 from omnitwin.recipes import RECIPES
+from omnitwin.workflows.trainer import build_network
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,6 +38,16 @@ def test_the_test_command_of_the_readme_is_run_by_ci_word_for_word():
 def test_every_command_and_recipe_is_in_the_readme():
     assert [name for name in COMMANDS if f"omnitwin {name}" not in README] == []
     assert [name for name in RECIPES if f"`{name}`" not in README] == []
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_the_table_of_recipes_has_their_numbers(recipe):
+    (row,) = re.findall(rf"^\| `{recipe.name}`.*", README, flags=re.M)
+    _, _, size, parameters, length, held_out = (cell.strip() for cell in row.strip("|").split("|"))
+    assert size == f"{recipe.image_size} x {recipe.image_size}"
+    assert parameters == f"{count_parameters(build_network(recipe)):,}"
+    assert length.removesuffix(" images") == f"{recipe.iterations:,} x {recipe.batch_size}"
+    assert held_out == (f"{recipe.holdout} alphabets" if recipe.holdout else "nothing")
 
 
 def test_no_example_of_the_readme_is_left_to_be_filled_in():

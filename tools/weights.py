@@ -10,7 +10,6 @@ are only reported.
 
 import argparse
 import json
-import math
 import shutil
 import subprocess
 import sys
@@ -142,8 +141,8 @@ def rows(exam: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         parts += [(f"{exam['exam']}: {group['name']}", group["measures"]) for group in exam["groups"]]
     for name, measures in parts:
         for one in measures:
-            low, high = one["interval"] or (math.nan, math.nan)
-            yield name, one["name"], f"{one['value']:.4f}", f"{low:.4f} to {high:.4f}", f"{one['n']:,}"
+            interval = "{:.4f} to {:.4f}".format(*one["interval"]) if one["interval"] else "none"
+            yield name, one["name"], f"{one['value']:.4f}", interval, f"{one['n']:,}"
 
 
 def main() -> None:
