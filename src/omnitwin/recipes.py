@@ -11,20 +11,21 @@ from omnitwin.errors import BadInput
 class Batches:
     """How a network is trained on all pairs of a batch of images, instead of on random pairs as in the example.
 
-    drawings: of each class; alphabets, per_alphabet: so many alphabets give so many classes each to a batch; turns: the
-    quarter turns of a character count as characters. rotation (degrees), shear, scale (log) and shift (share of the
-    image): largest of each image's own warp; elastic: of its bends, as a share. thickness, coarse, erase: how probably
-    an image has other strokes, few pixels, a hole. focus: how much more hard dissimilar pairs count; centroid_weight,
-    centroid_scale: of the loss that finds an image's class by centroids, beside that of the pairs. warm_up: share of
-    the iterations in which the learning rate rises, before it falls as a cosine. averaging: share of the iterations
-    that the moving average of the weights remembers, which is the network that a run ends with. head_rate: learning
-    rate of the head, as a multiple.
+    drawings: of each class; alphabets, per_alphabet: so many alphabets give so many classes each to a batch; turns,
+    mirrors: the quarter turns of a character, and those of its mirror image, count as characters. rotation
+    (degrees), shear, scale (log) and shift (share of the image): largest of each image's own warp; elastic: of its
+    bends, as a share. thickness, coarse, erase: how probably an image has other strokes, few pixels, a hole. focus:
+    how much more hard dissimilar pairs count; centroid_weight, centroid_scale: of the loss that finds an image's
+    class by centroids, beside that of the pairs. warm_up: share of the iterations in which the learning rate rises,
+    before it falls as a cosine. averaging: share of the iterations that the moving average of the weights
+    remembers, which is the network that a run ends with. head_rate: learning rate of the head, as a multiple.
     """
 
     drawings: int = 4
     alphabets: int = 4
     per_alphabet: int = 8
     turns: bool = True
+    mirrors: bool = False
     rotation: float = 8.4
     shear: float = 0.18
     scale: float = 0.14
@@ -126,8 +127,8 @@ STRONG = replace(
     FAST,
     name="strong",
     image_size=28,
-    iterations=10_000,
-    batches=Batches(thickness=0.3, coarse=0.3),
+    iterations=8_000,
+    batches=Batches(mirrors=True, thickness=0.3, coarse=0.3),
 )
 # `omnitwin demo`: the fast recipe, for about half a minute on two cores.
 DEMO = replace(FAST, iterations=250)

@@ -41,7 +41,7 @@ def test_the_drawings_of_a_class_are_all_different_where_it_has_no_more_than_ask
 def test_every_class_is_there_where_there_are_fewer_than_asked_for():
     batch = draw(classes=1000)
     assert sorted(classes_of(batch)[:, 0].tolist()) == list(range(16))
-    assert batch.turn_C.shape == (16,)
+    assert batch.way_C.shape == (16,)
 
 
 @pytest.mark.parametrize("step", range(20))
@@ -50,9 +50,7 @@ def test_so_many_alphabets_give_so_many_classes_each_turned_alike(step):
     batch = draw(step, replace(TWO, per_alphabet=2), classes=4)
     alphabets = UNEVEN.alphabet_C[classes_of(batch)[:, 0]].tolist()
     assert sorted(Counter(alphabets).values()) == [2, 2]
-    turns = {
-        alphabet: {int(batch.turn_C[at]) for at in range(4) if alphabets[at] == alphabet} for alphabet in alphabets
-    }
+    turns = {alphabet: {int(batch.way_C[at]) for at in range(4) if alphabets[at] == alphabet} for alphabet in alphabets}
     assert all(len(each) == 1 for each in turns.values())
 
 
@@ -68,19 +66,27 @@ def test_more_alphabets_than_there_are_means_all_of_them():
 
 
 def test_turns_of_the_rest_are_each_classs_own():
-    turn_SC = torch.stack([draw(step, replace(TWO, alphabets=0), classes=16).turn_C for step in range(50)])
+    turn_SC = torch.stack([draw(step, replace(TWO, alphabets=0), classes=16).way_C for step in range(50)])
     assert set(turn_SC.flatten().tolist()) == {0, 1, 2, 3}
     assert (turn_SC != turn_SC[:, :1]).any()
 
 
+@pytest.mark.parametrize(
+    ("turns", "mirrors", "ways"), [(True, True, range(8)), (False, True, (0, 4)), (False, False, (0,))]
+)
+def test_turns_and_mirror_images_are_counted_apart(turns, mirrors, ways):
+    batches = replace(TWO, turns=turns, mirrors=mirrors)
+    assert set(torch.cat([draw(step, batches, classes=16).way_C for step in range(50)]).tolist()) == set(ways)
+
+
 def test_nothing_is_turned_where_turns_are_off():
-    assert not draw(batches=replace(TWO, turns=False), classes=16).turn_C.any()
+    assert not draw(batches=replace(TWO, turns=False), classes=16).way_C.any()
 
 
 def test_a_batch_is_a_function_of_its_key_alone():
     first, again, later, other = draw(3), draw(3), draw(4), draw(3, seed=1)
     assert torch.equal(first.row_CK, again.row_CK)
-    assert torch.equal(first.turn_C, again.turn_C)
+    assert torch.equal(first.way_C, again.way_C)
     assert not torch.equal(first.row_CK, later.row_CK)
     assert not torch.equal(first.row_CK, other.row_CK)
 

@@ -8,17 +8,18 @@ import math
 import torch
 from torch.nn import functional as F
 
+from omnitwin.data.batches import TURNS
 from omnitwin.recipes import Batches
 
-COARSEST = 1 / 3  # of the size: to what an image is shrunk at most before it is enlarged again
+COARSEST = 1 / 4  # of the size: to what an image is shrunk at most before it is enlarged again
 ERASED = (0.15, 0.4)  # sides of a hole, as shares of the image
 ELASTIC_NODES = 4  # a side, between which a warp is smooth
 SHARE_OF_THINNING = 0.7  # a stroke that lost more would be gone
 
 
-def vary(ink_BSS: torch.Tensor, turn_B: torch.Tensor, batches: Batches, generator: torch.Generator) -> torch.Tensor:
-    """Network input (B, 1, S, S): turned by quarter turns, warped, and spoilt as the recipe says."""
-    ink_B1SS = _warped(ink_BSS, turn_B, batches, generator)
+def vary(ink_BSS: torch.Tensor, way_B: torch.Tensor, batches: Batches, generator: torch.Generator) -> torch.Tensor:
+    """Network input (B, 1, S, S): each image its way round (data.batches), warped, and spoilt as the recipe says."""
+    ink_B1SS = _warped(ink_BSS, way_B, batches, generator)
     if batches.thickness:
         ink_B1SS = _thickened(ink_B1SS, batches.thickness, generator)
     if batches.coarse:
@@ -28,16 +29,18 @@ def vary(ink_BSS: torch.Tensor, turn_B: torch.Tensor, batches: Batches, generato
     return 1 - ink_B1SS
 
 
-def _warped(ink_BSS: torch.Tensor, turn_B: torch.Tensor, batches: Batches, generator: torch.Generator) -> torch.Tensor:
-    """One affine map each, quarter turns folded in, and one bilinear look-up; paper flows in from outside.
+def _warped(ink_BSS: torch.Tensor, way_B: torch.Tensor, batches: Batches, generator: torch.Generator) -> torch.Tensor:
+    """One affine map each, its way round folded in, and one bilinear look-up; paper flows in from outside.
 
-    With R a turn and the columns of the middle matrix unit x and y: R [[1, shear], [shear / 2, 1]] diag(scales).
+    With R a turn and the columns of the middle matrix unit x and y: R [[1, shear], [shear / 2, 1]] diag(scales), the
+    scale of x negative for a mirror image.
     """
     device, count, size = ink_BSS.device, len(ink_BSS), ink_BSS.shape[-1]
     number_7B = torch.rand((7, count), generator=generator, device=device) * 2 - 1
-    angle_B = number_7B[0] * math.radians(batches.rotation) + turn_B * (math.pi / 2)
+    angle_B = number_7B[0] * math.radians(batches.rotation) + way_B * (math.pi / 2)  # four quarter turns are none
     cos_B, sin_B = angle_B.cos(), angle_B.sin()
     width_B, height_B = (number_7B[1:3] * batches.scale).exp()
+    width_B = torch.where(way_B < TURNS, width_B, -width_B)
     shear_B, tilt_B = number_7B[3] * batches.shear, number_7B[4] * batches.shear / 2
     right_B, down_B = number_7B[5:] * 2 * batches.shift
     m00_B, m01_B, m10_B, m11_B = width_B, shear_B * height_B, tilt_B * width_B, height_B

@@ -11,13 +11,15 @@ from omnitwin.data.packed import PackedSet
 from omnitwin.errors import BadInput
 from omnitwin.recipes import Batches
 
+TURNS, WAYS = 4, 8  # ways round: 0 to 3 are quarter turns, 4 to 7 the mirror images of those
+
 
 @dataclass(frozen=True, eq=False)
 class ClassBatch:
-    """Rows (C, K) of the drawings of C different classes, and by how many quarter turns each class is turned, (C,)."""
+    """Rows (C, K) of the drawings of C different classes, and which way round each class is, (C,)."""
 
     row_CK: torch.Tensor
-    turn_C: torch.Tensor
+    way_C: torch.Tensor
 
 
 def check_batches(packed: PackedSet, batches: Batches) -> None:
@@ -34,8 +36,8 @@ def check_batches(packed: PackedSet, batches: Batches) -> None:
 def draw_batch(packed: PackedSet, batches: Batches, classes: int, generator: torch.Generator) -> ClassBatch:
     """Draw so many different classes (fewer where the set has fewer), and K different drawings of each.
 
-    P classes each come from A alphabets drawn without replacement, turned alike, so that a batch holds the pairs that
-    are hardest to tell apart; the rest come from anywhere, each turned by a number of its own.
+    P classes each come from A alphabets drawn without replacement, all the same way round, so that a batch holds the
+    pairs that are hardest to tell apart; the rest come from anywhere, each its own way round.
     """
     device, total = packed.images_NHW.device, len(packed.class_names)
     alphabet_C, alphabets = packed.alphabet_C, len(packed.alphabet_names)
@@ -50,12 +52,12 @@ def draw_batch(packed: PackedSet, batches: Batches, classes: int, generator: tor
     rank_C[(alphabet_C + key_C).argsort()] = torch.arange(total, device=device) - start_A[alphabet_C]
     together_C = chosen_A[alphabet_C] & (rank_C < batches.per_alphabet)
     class_C = (key_C - together_C.float()).argsort()[: min(classes, total)]
-    turns = 4 if batches.turns else 1
-    turn_A = torch.randint(turns, (alphabets,), generator=generator, device=device)
-    turn_C = torch.randint(turns, (total,), generator=generator, device=device)
-    turn_C = torch.where(together_C, turn_A[alphabet_C], turn_C)[class_C]
+    ways = torch.arange(WAYS, device=device)[: None if batches.mirrors else TURNS : 1 if batches.turns else TURNS]
+    way_A = ways[torch.randint(len(ways), (alphabets,), generator=generator, device=device)]
+    way_C = ways[torch.randint(len(ways), (total,), generator=generator, device=device)]
+    way_C = torch.where(together_C, way_A[alphabet_C], way_C)[class_C]
     most = int(packed.count_C.max())
     key_CN = torch.rand((len(class_C), most), generator=generator, device=device)
     key_CN.masked_fill_(torch.arange(most, device=device) >= packed.count_C[class_C, None], -1)
     drawing_CK = key_CN.topk(batches.drawings, dim=1).indices
-    return ClassBatch(packed.first_C[class_C, None] + drawing_CK, turn_C)
+    return ClassBatch(packed.first_C[class_C, None] + drawing_CK, way_C)

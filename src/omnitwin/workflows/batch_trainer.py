@@ -73,9 +73,9 @@ class BatchTrainer(Trainer):
         generator = random_generator(self.device, self.recipe.seed, Stream.PAIRS, RANK, iteration)
         batch = draw_batch(self.packed, self.batches, self.classes, generator)
         ink_BSS = 1 - self.packed.gather(batch.row_CK.flatten())[:, 0]
-        turn_B = batch.turn_C.repeat_interleave(self.batches.drawings)
-        images_B1SS = vary(ink_BSS, turn_B, self.batches, generator).contiguous(memory_format=torch.channels_last)
-        place_B = torch.arange(len(batch.turn_C), device=self.device).repeat_interleave(self.batches.drawings)
+        way_B = batch.way_C.repeat_interleave(self.batches.drawings)
+        images_B1SS = vary(ink_BSS, way_B, self.batches, generator).contiguous(memory_format=torch.channels_last)
+        place_B = torch.arange(len(batch.way_C), device=self.device).repeat_interleave(self.batches.drawings)
         return images_B1SS, place_B
 
     @torch.no_grad()
