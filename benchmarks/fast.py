@@ -22,7 +22,7 @@ from typing import Any
 
 from common import BENCHMARKS, WARM_UP_STEPS, add_zip_argument, check_zip, hardware, markdown_table, say, spread
 
-LENGTHS = {0.892: 100, 0.955: 400, 0.968: 1200}  # balanced accuracy to reach -> iterations
+LENGTHS = {0.892: 60, 0.955: 300, 0.968: 1200}  # balanced accuracy to reach -> iterations
 EXAMPLE_ITERATIONS = 10_000  # after which the example reports 89.2 %
 BASELINE_STEPS = 3
 TIMED_STEPS = 40  # of the recipe, for the share of its data path
