@@ -51,13 +51,16 @@ def roc(lines):
         (0.8321, "83.2 %"),
         (0.01, "1.0 %"),
         (0.99, "99.0 %"),
-        (0.00905, "0.905 %"),
+        (0.00905, "0.9 %"),
+        (0.00051, "0.05 %"),
         (0.0000379, "0.004 %"),
-        (0.99951, "99.951 %"),
-        (0.9999, "99.990 %"),
+        (0.99634, "99.6 %"),
+        (0.99951, "99.95 %"),
+        (0.9999, "99.99 %"),
+        (0.99999, "99.999 %"),
     ],
 )
-def test_a_rate_is_told_in_percent_with_more_digits_near_0_and_1(share, text):
+def test_a_rate_is_told_in_percent_to_one_decimal_and_more_only_where_it_would_be_0_or_100(share, text):
     assert value(measure("accuracy", share)) == text
 
 
@@ -79,7 +82,7 @@ def test_every_other_figure_is_told_in_percent(name):
 
 
 def test_both_ends_of_an_interval_keep_their_own_digits():
-    assert interval(measure("eer", 0.009, (0.0051, 0.0154))) == "0.510 to 1.5 %"
+    assert interval(measure("eer", 0.009, (0.0005, 0.0154))) == "0.05 to 1.5 %"
 
 
 def test_without_an_interval_there_is_a_dash():

@@ -1,5 +1,7 @@
 """Exams as text for a terminal: figures with their intervals, parts, published lines, a small ROC."""
 
+import math
+
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -94,7 +96,9 @@ def interval(measure: Measure) -> str:
 def _rounded(measure: Measure, share: float) -> str:
     if measure.name in NO_RATES:
         return f"{share:.4f}"
-    return f"{100 * share:.1f}" if 0.01 <= share <= 0.99 or share in (0.0, 1.0) else f"{100 * share:.3f}"
+    apart = 100 * min(share, 1 - share)  # percent from the nearer end, of which one digit is to be seen
+    digits = max(1, min(3, math.ceil(-math.log10(apart) - 1e-9))) if apart > 0 else 1
+    return f"{100 * share:.{digits}f}"
 
 
 def _unit(measure: Measure) -> str:
