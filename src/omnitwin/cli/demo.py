@@ -19,6 +19,7 @@ from omnitwin.config import (
     ShowConfig,
     TrainConfig,
 )
+from omnitwin.paths import BUNDLED
 from omnitwin.recipes import DEMO
 
 NEXT = (
@@ -64,20 +65,21 @@ def demo(
         )
         show_evaluation(evaluation.evaluate(exams, report_to), console, DEMO_PAIRS)
         _head(console, "4. Image files, asked of the bundled weights")
-        _compare_files(console, "bundled", Path(folder))
+        _compare_files(console, Path(folder))
     _head(console, "Now the real thing")
     for command, effect in NEXT:
         say(console, f"  {command}", "bold cyan")
         say(console, f"      {effect}")
 
 
-def _compare_files(console: Any, checkpoint: str, folder: Path) -> None:
-    """What `omnitwin compare` answers about files of test characters."""
+def _compare_files(console: Any, folder: Path) -> None:
+    """What `omnitwin compare` answers about files of test characters, by the bundled weights."""
     from omnitwin.view.tables import show_comparison
     from omnitwin.workflows import comparison, samples
 
     for first, second in samples.write_samples(folder):
-        show_comparison(comparison.compare(CompareConfig(first=first, second=second, checkpoint=checkpoint)), console)
+        report = comparison.compare(CompareConfig(first=first, second=second, checkpoint=BUNDLED))
+        show_comparison(report, console)
         console.print()
 
 

@@ -3,13 +3,9 @@
 N images of H x W pixels, S pixels a side of the square
 """
 
-from typing import Any
-
 import numpy as np
 
-from omnitwin.data.resample import area_resize, window_coverage
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from omnitwin.data.resample import Array, area_resize, window_coverage
 
 FILL = 0.9  # share of the square that the longer side of the ink takes
 INKED = 0.5  # of full ink: what counts as a stroke when its extent is looked for

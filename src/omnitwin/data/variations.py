@@ -6,19 +6,19 @@ its own size. Same generator state, same image.
 
 import io
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from omnitwin.data.framing import WHITE
+from omnitwin.data.resample import Array
+
 Generator = np.random.Generator
 Variation = Callable[[Array, Generator], Image.Image]
 
 FINE = 2  # pixels of a smooth drawing to one of the original
 GONE = 0.15  # share of the ink: a drawing that a thin pen leaves less of was thin before
 ENLARGED = 96  # pixels a side of a drawing of few pixels, enlarged
-WHITE = 255
 
 
 def vary_plain(drawing_HW: Array, random: Generator) -> Image.Image:
@@ -166,8 +166,8 @@ def _ink(drawing_HW: Array) -> Image.Image:
     return fine.filter(ImageFilter.GaussianBlur(FINE * 0.6)).point([0] * 128 + [WHITE] * 128)
 
 
-def _two_level(ink: Image.Image, least: int = 128) -> Image.Image:
-    return ink.point([WHITE] * least + [0] * (256 - least))
+def _two_level(ink: Image.Image) -> Image.Image:
+    return ink.point([WHITE] * 128 + [0] * 128)
 
 
 def _coarse(drawing_HW: Array, side: int) -> Image.Image:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from omnitwin.config import BEYOND_PAIRS, EvalConfig
-from omnitwin.data.intake import WHITE, take_in
+from omnitwin.data.framing import WHITE
+from omnitwin.data.intake import take_in
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
 from omnitwin.data.variations import AS_DRAWN, VARIATIONS

@@ -10,9 +10,9 @@ from omnitwin.workflows.acquire import load
 from omnitwin.workflows.pictures import picture_of_row
 
 
-def write_samples(folder: Path, dataset: str = "synthetic") -> list[tuple[Path, Path]]:
-    """Two pairs of PNG files of test characters: one character by two hands, and two of one alphabet by one hand."""
-    packed = load(dataset, "test", SourceConfig())
+def write_samples(folder: Path) -> list[tuple[Path, Path]]:
+    """Two pairs of PNG files of synthetic characters: one by two hands, and two of one alphabet by one hand."""
+    packed = load("synthetic", "test", SourceConfig())
     first, other = packed.first_C[:2].tolist()
     files = [_write(packed, row, folder) for row in (first, first + 1, other)]
     return [(files[0], files[1]), (files[0], files[2])]

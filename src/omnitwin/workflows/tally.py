@@ -7,16 +7,13 @@ Nothing of the size of all pairs is ever held: scores stream through in blocks.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
 from omnitwin.device import Stream, random_generator
-from omnitwin.metrics.calibration import calibrated
+from omnitwin.metrics.calibration import Array, calibrated
 from omnitwin.workflows.scorer import Scorer
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 FINE_BITS = 20  # of a score's 32 that tell its bin, sign and exponent first: bins are 1/2048 of the score wide, or less
 FINE_SHIFT = 32 - FINE_BITS

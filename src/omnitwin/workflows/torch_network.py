@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from omnitwin.device import select_device
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import Description
+from omnitwin.model.numpy_twin import Array
 from omnitwin.model.twin import TwinNetwork
 
-Array = np.ndarray[Any, np.dtype[Any]]
 EMBED_AT_ONCE = 64  # images
 
 
