@@ -1,4 +1,6 @@
-"""An EvalReport made by hand, with every kind of exam in it, for tests of what is drawn from one."""
+"""Reports made by hand, of every kind of exam and of a ranking, for tests of what is drawn from them."""
+
+from pathlib import Path
 
 from omnitwin.exam_reports import (
     CalibrationReport,
@@ -11,8 +13,10 @@ from omnitwin.exam_reports import (
     PublishedFigure,
     Reliability,
 )
+from omnitwin.ranking_reports import RankedImage, RankingReport
 from omnitwin.reports import Picture, ScoredPair
 
+PICTURE = Picture(width=28, height=28, pixels=bytes([255] * 28 * 14 + [0] * 28 * 14))
 SHA256 = "0123456789abcdef" * 4
 WEIGHTS = "/a/folder/that/is/deep/and/has/a/long/name/runs/small/best.safetensors"
 ORACLE = {"far": (0.0, 0.0, 1.0), "tar": (0.0, 1.0, 1.0)}  # all similar pairs first
@@ -51,9 +55,8 @@ def reliability(error: float) -> Reliability:
 
 
 def drawn_pair(similar: bool, predicted: bool, score: float) -> ScoredPair:
-    ink = Picture(width=28, height=28, pixels=bytes([255] * 28 * 14 + [0] * 28 * 14))
     labels = {"left_label": "Greek/character01, drawing 1", "right_label": "Greek/character02, drawing 2"}
-    return ScoredPair(left=ink, right=ink, similar=similar, predicted=predicted, score=score, **labels)
+    return ScoredPair(left=PICTURE, right=PICTURE, similar=similar, predicted=predicted, score=score, **labels)
 
 
 def pairs_exam(**fields: object) -> ExamReport:
@@ -204,3 +207,37 @@ def evaluation(*exams: ExamReport, **fields: object) -> EvalReport:
         "peak_bytes": 1_000_000,
     }
     return EvalReport(**{**known, **fields})
+
+
+def ranking(count, drawn=PICTURE, *, notes=(), novelties=()):
+    """query.png, and 01.png, 02.png ... ranked after it, every other of them the same."""
+    return RankingReport(
+        checkpoint=Path("weights.safetensors"),
+        bundled=False,
+        recipe="small",
+        iteration=3,
+        iterations=3,
+        engine="numpy",
+        calibrated=False,
+        threshold=0.5,
+        query=Path("query.png"),
+        notes=(),
+        novelty=None,
+        query_picture=drawn,
+        ranked=tuple(
+            RankedImage(
+                rank=number,
+                file=Path("drawings") / f"{number:02d}.png",
+                probability=1 / (1 + number),
+                same=number % 2 == 1,
+                notes=notes[number - 1] if notes else (),
+                novelty=novelties[number - 1] if novelties else None,
+                picture=drawn,
+            )
+            for number in range(1, count + 1)
+        ),
+        unread=(),
+        images=count + 1,
+        seconds=0.5,
+        images_per_second=2.0 * (count + 1),
+    )

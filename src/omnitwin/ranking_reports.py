@@ -5,6 +5,8 @@ from pathlib import Path
 
 from omnitwin.reports import Answer, Picture
 
+BEST = 10  # images of a ranking, the most similar, that are drawn
+
 
 @dataclass(frozen=True, kw_only=True)
 class RankedImage:

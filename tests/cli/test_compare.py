@@ -6,8 +6,10 @@ import math
 import pytest
 import torch
 from checkpoints import record_of, written_anew
-from PIL import Image
+from PIL import Image, ImageColor
 from safetensors.torch import load_file, save_file
+
+from omnitwin.view.figures import GREEN, RED
 
 ALWAYS, NEVER = "0.000001", "0.999999"  # thresholds that a hardly trained network, always near one half, tells apart
 
@@ -280,12 +282,14 @@ def test_json_and_text_agree(run, images):
 
 @pytest.mark.usefixtures("trained")
 def test_what_was_done_to_an_image_is_said(run, images, tmp_path):
-    Image.new("L", (40, 20), 7).save(tmp_path / "empty paper.png")
-    notes = comparison(run, images[0], tmp_path / "empty paper.png")["notes"]
+    chalk = Image.new("L", (40, 20), 7)
+    chalk.paste(200, (10, 5, 30, 8))
+    chalk.save(tmp_path / "chalk on a board.png")
+    notes = comparison(run, images[0], tmp_path / "chalk on a board.png")["notes"]
     assert notes == [
         "upright.png: 105 x 105 was scaled to fit 28 x 28",
-        "empty paper.png: the image is blank",
-        "empty paper.png: 40 x 20 was scaled to fit 28 x 28",
+        "chalk on a board.png: light ink on dark was turned round",
+        "chalk on a board.png: 40 x 20 was scaled to fit 28 x 28",
     ]
 
 
@@ -297,11 +301,16 @@ def test_without_a_threshold_the_networks_own_decides(run, trained, images, tmp_
 
 
 @pytest.mark.usefixtures("trained")
-def test_figure_is_written_for_different_too(run, images, tmp_path):
-    assert run("compare", *images, "--threshold", NEVER, "--figure", tmp_path / "both.png").code == 1
-    with Image.open(tmp_path / "both.png") as figure:
-        figure.load()
-        assert figure.format == "PNG"
+def test_figure_tells_the_verdict_and_is_written_for_different_too(run, images, tmp_path):
+    shown = {}
+    for threshold, code in ((NEVER, 1), (ALWAYS, 0)):
+        path = tmp_path / f"{code}.png"
+        assert run("compare", *images, "--threshold", threshold, "--figure", path).code == code
+        with Image.open(path) as figure:
+            assert figure.format == "PNG"
+            shown[code] = {colour for _, colour in figure.convert("RGB").getcolors(10_000)}
+    red, green = ImageColor.getrgb(RED), ImageColor.getrgb(GREEN)
+    assert (red in shown[1], green in shown[1], red in shown[0], green in shown[0]) == (True, False, False, True)
 
 
 @pytest.mark.usefixtures("trained")
@@ -346,9 +355,25 @@ def truncated_image(path):
     path.write_bytes(path.read_bytes()[:2000])
 
 
+def blank_image(path):
+    Image.new("L", (40, 20), 200).save(path)
+
+
+def all_black_image(path):
+    Image.new("1", (105, 105), 0).save(path)
+
+
+def transparent_image(path):
+    Image.new("RGBA", (30, 30), (0, 0, 0, 0)).save(path)
+
+
+BAD_IMAGES = [missing_image, folder_image, empty_image, text_image, truncated_image]
+BLANK_IMAGES = [blank_image, all_black_image, transparent_image]
+
+
 @pytest.mark.usefixtures("trained")
 @pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize("make", [missing_image, folder_image, empty_image, text_image, truncated_image])
+@pytest.mark.parametrize("make", [*BAD_IMAGES, *BLANK_IMAGES])
 def test_a_bad_image_exits_2_with_one_line_that_names_it(run, images, tmp_path, make, place):
     bad = tmp_path / "bad.png"
     make(bad)
@@ -357,6 +382,19 @@ def test_a_bad_image_exits_2_with_one_line_that_names_it(run, images, tmp_path, 
     outcome = run("compare", *pair)
     assert outcome.code == 2
     assert str(bad) in outcome.complaint()
+
+
+@pytest.mark.parametrize("frame", ["ink", "whole"])
+@pytest.mark.parametrize("make", BLANK_IMAGES)
+def test_two_blank_images_are_no_match_but_an_error_in_every_frame(run, trained, tmp_path, make, frame):
+    recipe = {**record_of(trained / "best.safetensors")["recipe"], "frame": frame}
+    written_anew(trained / "best.safetensors", tmp_path / "framed.safetensors", record={"recipe": recipe})
+    make(tmp_path / "a.png")
+    make(tmp_path / "b.png")
+    for checkpoint in (tmp_path / "framed.safetensors", "bundled"):
+        outcome = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--checkpoint", checkpoint)
+        assert outcome.code == 2
+        assert f"{tmp_path / 'a.png'} is blank" in outcome.complaint()
 
 
 @pytest.mark.usefixtures("trained")
@@ -376,16 +414,25 @@ def test_an_image_beyond_the_limits_of_novelty_gets_its_answer_with_a_warning(ru
     strict = knowing(trained, tmp_path / "strict.safetensors", 1e-6)
     report = comparison(run, *images, "--checkpoint", strict)
     assert min(report["first_novelty"], report["second_novelty"]) > 1
-    text = run("compare", *images, "--checkpoint", strict, "--exit-zero").out
-    assert f"probability {report['probability']:.4f}" in text
-    assert "Warning: upright.png is unlike any drawing" in text
-    assert "Warning: lying.png is unlike any drawing" in text
+    outcome = run("compare", *images, "--checkpoint", strict, "--exit-zero")
+    assert f"probability {report['probability']:.4f}" in outcome.out
+    assert "Warning" not in outcome.out
+    assert [line.split(" any")[0] for line in outcome.err.splitlines()] == [
+        "Warning: upright.png is unlike",
+        "Warning: lying.png is unlike",
+    ]
+
+
+@pytest.mark.parametrize("words", [("--json",), ("--quiet",)])
+def test_json_and_quiet_warn_of_nothing_on_stderr(run, trained, images, tmp_path, words):
+    strict = knowing(trained, tmp_path / "strict.safetensors", 1e-6)
+    assert run("compare", *images, "--checkpoint", strict, *words).err == ""
 
 
 def test_an_image_within_the_limits_gets_no_warning(run, trained, images, tmp_path):
     lenient = knowing(trained, tmp_path / "lenient.safetensors", 1e6)
     assert 0 < comparison(run, *images, "--checkpoint", lenient)["first_novelty"] < 1
-    assert "Warning" not in run("compare", *images, "--checkpoint", lenient, "--exit-zero").out
+    assert run("compare", *images, "--checkpoint", lenient, "--exit-zero").err == ""
 
 
 @pytest.mark.usefixtures("trained")
@@ -407,6 +454,6 @@ def test_a_record_of_novelty_that_is_none_exits_3(run, trained, images, tmp_path
 @pytest.mark.usefixtures("trained")
 def test_show_input_shows_what_the_network_saw_beside_the_files(run, images):
     plain, shown = (run("compare", *images, "--exit-zero", *words).out for words in ((), ("--show-input",)))
-    assert "what the network saw" not in plain
-    assert "what the network saw" in shown
+    assert "What the network saw" not in plain
+    assert "What the network saw" in shown
     assert len(shown.splitlines()) > len(plain.splitlines())

@@ -6,6 +6,10 @@ from math import inf
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+from omnitwin.config import RankConfig
+from omnitwin.view.figures import ranking_figure
+from omnitwin.workflows import comparison
+
 
 @pytest.fixture
 def drawings(tmp_path):
@@ -60,12 +64,46 @@ def test_a_folder_stands_for_the_images_in_it_and_other_files_do_not_count(run, 
     assert (by_folder["unread"], outcome.err) == ([], "")
 
 
-def test_the_same_image_twice_is_ranked_once_and_the_query_against_itself_is_surest(run, drawings):
-    query = drawings / "03.png"
-    report, _ = ranking(run, query, query, drawings, query)
+def test_the_query_among_the_others_is_left_out(run, drawings, monkeypatch):
+    monkeypatch.chdir(drawings)
+    by_pattern, _ = ranking(run, "03.png", *sorted(path.name for path in drawings.glob("*.png")))
+    assert sorted(files(by_pattern)) == [f"{number:02d}.png" for number in range(10) if number != 3]
+    by_folder, _ = ranking(run, "./03.png", ".", drawings / "03.png")
+    assert [one["probability"] for one in by_folder["ranked"]] == [one["probability"] for one in by_pattern["ranked"]]
+    assert by_folder["images"] == 10
+
+
+def test_a_file_in_several_spellings_and_links_is_ranked_once_by_the_first(run, images, drawings, monkeypatch):
+    monkeypatch.chdir(drawings)
+    (drawings / "00 link.png").symlink_to("03.png")
+    report, _ = ranking(run, images[0], "./03.png", "03.png", drawings, f"../{drawings.name}/03.png", "00 link.png")
     assert len(files(report)) == 10
-    assert files(report)[0] == str(query)
-    assert report["images"] == 10
+    assert [file for file in files(report) if file.endswith(("03.png", "link.png"))] == ["03.png"]  # Path drops ./
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--quiet",)])
+def test_the_query_alone_leaves_nothing_to_rank_and_exits_2(run, tmp_path, drawings, words):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    query = (drawings / "00.png").rename(alone / "00.png")
+    for others in ([alone], [query, query]):
+        outcome = run("compare", query, *others, *words)
+        assert outcome.code == 2
+        assert str(query) in outcome.complaint()
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_image_is_named_as_one_that_cannot_be_ranked(run, images, drawings, level):
+    Image.new("L", (60, 60), level).save(drawings / "00.png")
+    report, outcome = ranking(run, images[0], drawings)
+    (unread,) = report["unread"]
+    assert unread["file"] == str(drawings / "00.png")
+    assert "is blank" in unread["problem"]
+    assert unread["problem"] in outcome.err
+    assert len(files(report)) == 9
+    query = run("compare", drawings / "00.png", drawings)
+    assert query.code == 2
+    assert f"{drawings / '00.png'} is blank" in query.complaint()
 
 
 def test_equally_similar_images_keep_the_order_in_which_they_were_given(run, images, drawings, tmp_path):
@@ -142,12 +180,8 @@ def test_text_and_json_agree(run, images, drawings):
 def test_what_was_done_to_many_images_is_said_once(run, images, drawings):
     for path in drawings.iterdir():
         ImageOps.invert(Image.open(path)).save(path)
-    Image.new("L", (60, 60), 255).save(drawings / "00.png")
-    turned = len(list(drawings.iterdir())) - 1
     notes = [line for line in run("compare", images[0], drawings).out.splitlines() if line.startswith("Note: ")]
-    assert "Note: 00.png: the image is blank" in notes
-    assert f"Note: {turned} images: light ink on dark was turned round" in notes
-    assert len(notes) == len(set(notes)) == 2
+    assert notes == ["Note: 10 images: light ink on dark was turned round"]
 
 
 @pytest.mark.parametrize("name", ["[red]x.png", "[bold].png", ":smile:.png", "ünï.png"])
@@ -170,7 +204,7 @@ def test_control_characters_in_names_do_not_reach_the_terminal(run, images, draw
 def test_control_characters_in_names_do_not_spoil_a_figure(run, images, drawings, tmp_path):
     odd = (drawings / "00.png").rename(drawings / "a\x1b[2J\nb.png")
     for others in ([drawings], [images[1]]):
-        outcome = run("compare", odd, *others, "--figure", tmp_path / "figure.png", "--exit-zero")
+        outcome = run("compare", odd, *others, "--figure", tmp_path / "figure.png", "--exit-zero", "--quiet")
         assert (outcome.code, outcome.err) == (0, "")
 
 
@@ -181,13 +215,36 @@ def test_names_that_no_file_system_takes_are_named(run, images, drawings):
     assert "n" * 300 in outcome.err
 
 
-def test_a_figure_shows_the_query_beside_the_most_similar(run, images, drawings, tmp_path):
+def test_a_figure_is_that_of_the_ranking(run, images, drawings, tmp_path):
     assert run("compare", images[0], drawings, "--figure", tmp_path / "best.png").code == 0
-    with Image.open(tmp_path / "best.png") as figure:
-        figure.load()
-        assert figure.format == "PNG"
+    report = comparison.rank(RankConfig(query=images[0], others=(drawings,)))
+    ranking_figure(report, tmp_path / "of its report.png")
+    assert (tmp_path / "best.png").read_bytes() == (tmp_path / "of its report.png").read_bytes()
 
 
 def test_a_figure_with_an_ending_that_nobody_writes_exits_2_before_the_work(run, images, drawings):
     outcome = run("compare", images[0], drawings, "--figure", "best.psd")
     assert (outcome.code, outcome.out) == (2, "")
+
+
+def test_show_input_shows_what_the_network_saw_of_the_query_and_the_best_ten(run, images, drawings):
+    plain, shown = (run("compare", images[0], drawings, *words).out for words in ((), ("--show-input",)))
+    beginning = shown[: shown.index("10 images by how probably")]
+    assert "What the network saw of upright.png" in beginning
+    assert all(f"{number:02d}.png" in beginning for number in range(10))
+    assert "What the network saw" not in plain
+
+
+def test_images_unlike_any_drawing_are_warned_of_once_on_stderr_and_told_each_in_json(run, images, drawings):
+    for size, path in enumerate(drawings.iterdir()):
+        disc = Image.new("L", (60, 60), 255)
+        ImageDraw.Draw(disc).ellipse((5, 5, 45 + size, 45), fill=0)
+        disc.save(path)
+    outcome = run("compare", images[0], drawings)
+    far = sum(one["novelty"] > 1 for one in ranking(run, images[0], drawings)[0]["ranked"])
+    assert far > 3
+    assert "Warning" not in outcome.out
+    warnings = [line for line in outcome.err.splitlines() if "ranked images are unlike any drawing" in line]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"Warning: {far} ")
+    assert ranking(run, images[0], drawings)[1].err == ""

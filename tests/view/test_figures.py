@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hand_built import curved_exam, pairs_exam
+from hand_built import curved_exam, pairs_exam, ranking
 from PIL import Image
 from terminals import pair, picture
 
@@ -16,6 +16,7 @@ from omnitwin.view.figures import (
     comparison_figure,
     hardest_figure,
     pairs_figure,
+    ranking_figure,
 )
 
 LEVEL = 77  # a grey that nothing else of a figure has
@@ -99,6 +100,12 @@ def test_figure_of_the_hardest_pairs_takes_any_label(tmp_path, label):
 def test_figure_of_a_comparison_shows_both_pictures(tmp_path):
     comparison_figure(compared(), tmp_path / "figure.png")
     assert pictures_in(tmp_path / "figure.png") == 2
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, 1), (10, 10), (12, 10)])
+def test_figure_of_a_ranking_shows_the_query_beside_each_of_the_best_ten(tmp_path, count, shown):
+    ranking_figure(ranking(count, drawn=FLAT), tmp_path / "figure.png")
+    assert pictures_in(tmp_path / "figure.png") == 2 * shown
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "漢字", "two\nlines", "[red]"])

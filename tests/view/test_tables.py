@@ -4,12 +4,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hand_built import evaluation, network, pairs_exam
+from hand_built import evaluation, network, pairs_exam, ranking
 from terminals import picture, plan, terminal
 
+from omnitwin.ranking_reports import RankingReport
 from omnitwin.reports import ComparisonReport, DownloadReport, SetReport, TrainReport
 from omnitwin.view.exams import show_evaluation
-from omnitwin.view.tables import show_comparison, show_download, show_plan, show_training
+from omnitwin.view.tables import (
+    show_comparison,
+    show_download,
+    show_plan,
+    show_ranking,
+    show_training,
+    warn_of_comparison,
+    warn_of_ranking,
+)
 
 SHA256 = "0123456789abcdef" * 4
 WEIGHTS = Path("/a/folder/that/is/deep/and/has/a/long/name/runs/small/weights.safetensors")
@@ -43,7 +52,7 @@ COMPARED = ComparisonReport(
     recipe="small",
     iteration=40,
     iterations=40,
-    notes=("first.png: the image is blank",),
+    notes=("first.png: a speck was ignored",),
     first_picture=picture(),
     second_picture=picture(),
     first_input=picture(),
@@ -117,7 +126,7 @@ def test_the_best_network_is_told_with_its_iteration_and_error_where_there_is_on
 def test_comparison_tells_verdict_probability_threshold_and_notes():
     text = "\n".join(printed(show_comparison, COMPARED))
     assert "same: probability 0.9877 that both show the same (threshold 0.5)" in text
-    assert "Note: first.png: the image is blank" in text
+    assert "Note: first.png: a speck was ignored" in text
 
 
 def test_comparison_says_where_its_probability_is_calibrated():
@@ -166,8 +175,54 @@ def test_a_network_that_was_stopped_early_is_seen_to_be_one(show, whole, early):
     assert any("small, 40 iterations" in line for line in printed(show, whole))
 
 
-def test_what_the_network_saw_is_shown_only_where_asked_for():
-    lines = printed(lambda report, console: show_comparison(report, console, True), COMPARED)
-    assert sum("what the network saw" in line for line in lines) == 1
-    assert len(lines) > len(printed(show_comparison, COMPARED))
-    assert not any("what the network saw" in line for line in printed(show_comparison, COMPARED))
+def show_with_input(report, console):
+    (show_ranking if isinstance(report, RankingReport) else show_comparison)(report, console, True)
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, 40])
+@pytest.mark.parametrize("report", [COMPARED, ranking(3)], ids=["comparison", "ranking"])
+def test_what_the_network_saw_is_shown_within_the_terminal_and_only_where_asked_for(report, width):
+    show = show_ranking if isinstance(report, RankingReport) else show_comparison
+    plain, shown = printed(show, report, width), printed(show_with_input, report, width)
+    more = [line for line in shown if line not in plain or "@" in line]
+    assert sum("What the network saw" in line for line in shown) == 1
+    assert not any("What the network saw" in line for line in plain)
+    assert all(len(line) <= width for line in more if "@" in line)
+    assert sum("@" in line for line in shown) > sum("@" in line for line in plain)
+
+
+def test_of_a_ranking_the_query_and_the_best_ten_are_shown_by_name():
+    text = "\n".join(printed(show_with_input, ranking(12), 200))
+    for number in range(1, 11):
+        assert f"{number}. {number:02d}.png" in text
+    assert "11. " not in text
+    assert "12. " not in text
+
+
+def test_notes_that_differ_in_numbers_alone_share_a_line_in_a_ranking():
+    notes = [("12 specks were ignored", "light ink on dark was turned round"), ("7 specks were ignored",), ()]
+    lines = [line for line in printed(show_ranking, ranking(3, notes=notes)) if line.startswith("Note")]
+    assert lines == [
+        "Note: 2 images, such as 01.png: 12 specks were ignored",
+        "Note: 01.png: light ink on dark was turned round",
+    ]
+
+
+def test_images_unlike_any_drawing_are_warned_of_in_one_line_that_names_the_first_few():
+    lines = printed(warn_of_ranking, ranking(9, novelties=[2.0, 0.5, 3.0, 1.5, 1.01, 1.0, None, 0.1, 9.0]))
+    (line,) = lines
+    assert line.startswith("Warning: 5 ranked images are unlike any drawing")
+    assert line.endswith(": 01.png, 03.png, 04.png and 2 more")
+
+
+def test_a_query_unlike_any_drawing_is_warned_of_apart():
+    (line,) = printed(warn_of_ranking, replace(ranking(2), novelty=1.25))
+    assert line.startswith("Warning: query.png is unlike any drawing")
+    assert "novelty 1.25, limit 1" in line
+
+
+@pytest.mark.parametrize("novelty", [None, 0.5, 1.0])
+def test_nothing_is_warned_of_where_all_is_like_drawings_or_nobody_knows(novelty):
+    assert printed(warn_of_ranking, replace(ranking(2, novelties=[novelty] * 2), novelty=novelty)) == []
+    known = replace(COMPARED, first_novelty=novelty, second_novelty=novelty)
+    assert printed(warn_of_comparison, known) == []

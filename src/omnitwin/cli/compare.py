@@ -19,7 +19,10 @@ def compare(
         float | None,
         typer.Option("--threshold", help="Probability from which on: same.", show_default="the checkpoint's"),
     ] = None,
-    show_input: Annotated[bool, typer.Option("--show-input", help="Show what the network saw, too.")] = False,
+    show_input: Annotated[
+        bool,
+        typer.Option("--show-input", help="Show what the network saw, too (of a ranking, of the ten most similar)."),
+    ] = False,
     figure: Figure = None,
     device: Device = CompareConfig.device,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 for different, too.")] = False,
@@ -36,7 +39,7 @@ def compare(
         check_figure(figure)
     words: dict[str, Any] = {"checkpoint": checkpoint, "threshold": threshold, "device": device}
     if len(others) > 1 or os.path.isdir(others[0]):
-        _rank(RankConfig(query=first, others=tuple(others), **words), figure, json, quiet)
+        _rank(RankConfig(query=first, others=tuple(others), **words), figure, show_input, json, quiet)
     elif (
         not _same(CompareConfig(first=first, second=others[0], **words), figure, show_input, json, quiet)
         and not exit_zero
@@ -45,16 +48,17 @@ def compare(
 
 
 def _same(config: CompareConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> bool:
-    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.console import message_console, print_json, result_console
     from omnitwin.workflows import comparison
 
     report = comparison.compare(config)
     if json:
         print_json(report)
     elif not quiet:
-        from omnitwin.view.tables import show_comparison
+        from omnitwin.view.tables import show_comparison, warn_of_comparison
 
         show_comparison(report, result_console(), show_input)
+        warn_of_comparison(report, message_console())
     if figure is not None:
         from omnitwin.view.figures import comparison_figure
 
@@ -62,11 +66,11 @@ def _same(config: CompareConfig, figure: Path | None, show_input: bool, json: bo
     return report.same
 
 
-def _rank(config: RankConfig, figure: Path | None, json: bool, quiet: bool) -> None:
+def _rank(config: RankConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> None:
     from omnitwin.view.console import message_console, print_json, result_console, say
     from omnitwin.view.figures import ranking_figure
     from omnitwin.view.progress import reporter
-    from omnitwin.view.tables import show_ranking
+    from omnitwin.view.tables import show_ranking, warn_of_ranking
     from omnitwin.workflows import comparison
 
     report = comparison.rank(config, reporter(quiet))
@@ -75,7 +79,8 @@ def _rank(config: RankConfig, figure: Path | None, json: bool, quiet: bool) -> N
     if json:
         print_json(report)
     elif report.ranked and not quiet:
-        show_ranking(report, result_console())
+        show_ranking(report, result_console(), show_input)
+        warn_of_ranking(report, message_console())
     if not report.ranked:
         raise typer.Exit(ExitCode.BAD_INPUT)
     if figure is not None:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from omnitwin.data.framing import WHITE
+from omnitwin.data.resample import Array
 
 TURNED = "light ink on dark was turned round"
-BLANK = "the image is blank"
 EVENED = "uneven light was evened"
 UNFRAMED = "a frame around the drawing was ignored"
+UNRULED = "ruled lines were ignored"
 
-WHITE = 255
 SMALL = 48  # pixels of the longer side of the copy in which light is looked for
 LEAST_SKEW = 0.3  # of a picture with light ink: mere noise under a lamp has 0.2, ink on a third of the paper 0.7
 REACH = 7  # of those pixels: strokes up to twice as wide are no shadow
@@ -28,13 +28,14 @@ LEAST_CONTRAST = 0.06  # of full light, between paper and ink
 TEXTURE = 1.0  # percent of the paper away from strokes that may stay as ink
 AWAY, EDGES = 0.03, 1.5  # of the longer side, and widths of a stroke's edge: from there on paper is away from strokes
 SAMPLED = 160  # pixels of the longer side that tell the levels of paper and ink
-CELLS, LEAST_AWAY = (
-    16,
-    0.05,
-)  # a side, over which noise averages out; share of them that unrest is counted over at least
+CELLS = 16  # a side, over which noise averages out
+LEAST_AWAY = 0.05  # of the cells: unrest is counted over so many at least
+RULED = 0.5  # of a row or column of paper: what darkens more of it crosses the sheet
+RULED_WIDTH = 0.02  # of the longer side: what is wider is no line
 VISIBLE = 0.1  # of full ink: less is none
 STEEPEST = 0.8  # share of the greys between paper and ink that become one or the other, at most
 SPECK = 0.7  # of the pen's width, squared: smaller marks are not made by the pen (in Omniglot none is below 0.85)
+MANY_SPECKS = 100  # a drawing has as many under salt and pepper, else (data.variations) hardly ever
 SCRAP = 0.08  # of the largest mark: smaller ones on the border are of something else
 BORDER = 0.5  # of the border's pixels: what covers more is a frame
 
@@ -53,7 +54,7 @@ class Cleaned:
 
 
 def clean_ink(grey: Image.Image) -> Cleaned:
-    """Find the ink of a grey image (mode L).
+    """Find the ink of a grey image (mode L); there is none where paper is all that can be told.
 
     A black and white drawing keeps its pixels; the grey edges of strokes keep their places.
     """
@@ -64,7 +65,7 @@ def clean_ink(grey: Image.Image) -> Cleaned:
     low, high = (float(bound) / WHITE for bound in grey.getextrema())  # type: ignore[arg-type]
     level_HW = np.asarray(grey, dtype=np.float32) / WHITE
     if high - low < LEAST_CONTRAST:
-        return Cleaned(ink_HW=np.zeros_like(level_HW), notes=(*notes, BLANK))
+        return Cleaned(ink_HW=np.zeros_like(level_HW), notes=tuple(notes))
     unrest = 0.0
     if sum(count > 0 for count in grey.histogram()) == 2:
         ink_HW = (level_HW < (low + high) / 2).astype(np.float32)
@@ -72,24 +73,29 @@ def clean_ink(grey: Image.Image) -> Cleaned:
         light_HW = _light(grey)
         if float(light_HW.min()) < UNEVEN * float(light_HW.max()):
             notes.append(EVENED)
-        ink_HW, unrest = _ink_on_even_paper(level_HW / light_HW)
-    if not (ink_HW > VISIBLE).any():
-        return Cleaned(ink_HW=np.zeros_like(level_HW), notes=(*notes, BLANK), unrest=unrest)
+        ink_HW, unrest, ruled = _ink_on_even_paper(level_HW / light_HW)
+        notes += [UNRULED] if ruled else []
     ink_HW, more = _drawing_alone(ink_HW)
     return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest)
 
 
 def _is_light_on_dark(grey: Image.Image) -> bool:
     """Whether the border is dark, and what stands out from its surroundings is lighter than they are."""
-    level_HW = np.asarray(grey)
-    border = np.concatenate([level_HW[0], level_HW[-1], level_HW[:, 0], level_HW[:, -1]])
-    low, high = grey.getextrema()
-    if float(np.median(border)) >= (float(low) + float(high)) / 2:  # type: ignore[arg-type]
+    if not border_is_dark(grey):
         return False
+    level_HW = np.asarray(grey)
     around_HW = np.asarray(grey.filter(ImageFilter.BoxBlur(max(grey.size) / 6)), dtype=np.float32)
     outstanding_HW = level_HW - around_HW
     spread = float(outstanding_HW.std())
     return float((outstanding_HW * outstanding_HW * outstanding_HW).mean()) > LEAST_SKEW * spread**3
+
+
+def border_is_dark(grey: Image.Image) -> bool:
+    """Whether the border, where paper shows, is mostly darker than the middle of the grey levels in use."""
+    level_HW = np.asarray(grey)
+    border = np.concatenate([level_HW[0], level_HW[-1], level_HW[:, 0], level_HW[:, -1]])
+    low, high = grey.getextrema()
+    return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
 
 
 def _light(grey: Image.Image) -> Array:
@@ -115,8 +121,8 @@ def _extreme(image_HW: Array, reach: int, extreme: Any, axis: int) -> Array:
     return result
 
 
-def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float]:
-    """Ink by a soft threshold midway between the levels of paper and ink, steeper on noisy paper; and the unrest."""
+def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
+    """Ink by a soft threshold midway between the levels of paper and ink, steeper on noisy paper; unrest; if ruled."""
     every = max(1, max(level_HW.shape) // SAMPLED)
     level = level_HW[::every, ::every]
     surely = level[level > PAPER]
@@ -124,7 +130,7 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float]:
     noise = 1.4826 * float(np.median(np.abs(surely - paper))) if len(surely) else 0.0  # of a normal distribution
     marks = level[level < paper - max(NOISE * noise, LEAST_CONTRAST)]
     if not len(marks):
-        return np.zeros_like(level_HW), 0.0
+        return np.zeros_like(level_HW), 0.0, False
     ink = float(np.median(marks[marks <= _otsu(marks)]))
     middle, contrast = (paper + ink) / 2, paper - ink
     away_HW = _away(level_HW, middle, contrast)
@@ -134,7 +140,20 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float]:
     ink_HW: Array = 0.5 + (middle - level_HW) / (contrast - 2 * margin)
     ink_HW = ink_HW.clip(0, 1)
     apart_HW = (level_HW - paper + ink_HW * contrast) / contrast
-    return ink_HW, _unrest(apart_HW, away_HW)
+    faint_HW = (level_HW < paper - max(NOISE * noise / 2, LEAST_CONTRAST / 2)) & (ink_HW <= VISIBLE)
+    return ink_HW, _unrest(apart_HW, away_HW), _is_ruled(faint_HW, away_HW)
+
+
+def _is_ruled(faint_HW: Array, away_HW: Array) -> bool:
+    """Whether two narrow lines or more, fainter than ink, cross the paper away from strokes, all along or across."""
+    widest = max(3, round(RULED_WIDTH * max(faint_HW.shape)))
+    for axis in (0, 1):
+        paper_L = away_HW.sum(axis)
+        ruled_L = ((faint_HW & away_HW).sum(axis) > RULED * paper_L) & (paper_L > RULED * away_HW.shape[axis])
+        bounds = np.flatnonzero(np.diff(np.pad(ruled_L.astype(np.int8), 1)))
+        if int((bounds[1::2] - bounds[::2] <= widest).sum()) > 1:
+            return True
+    return False
 
 
 def _unrest(apart_HW: Array, away_HW: Array) -> float:
@@ -188,7 +207,8 @@ def _drawing_alone(ink_HW: Array) -> tuple[Array, list[str]]:
     least_M = np.where(along_M > 0, np.maximum(SCRAP * mass_M.max(), (SPECK * width) ** 2), (SPECK * width) ** 2)
     speck_M = (mass_M > 0) & (mass_M < least_M)
     if count := int(speck_M.sum()):
-        notes.append(f"{count} specks were ignored" if count > 1 else "a speck was ignored")
+        many = ", many for a drawing" if count >= MANY_SPECKS else ""
+        notes.append(f"{count} specks were ignored{many}" if count > 1 else "a speck was ignored")
         mass_M[speck_M] = 0
     kept_HW: Array = ink_HW * (mass_M > 0)[mark_HW]
     return kept_HW, notes

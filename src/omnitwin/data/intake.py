@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from omnitwin.data.cleaning import BLANK, TURNED, clean_ink
-from omnitwin.data.framing import framed
+from omnitwin.data.cleaning import TURNED, border_is_dark, clean_ink
+from omnitwin.data.framing import WHITE, framed
 from omnitwin.data.resample import area_resize
 from omnitwin.errors import BadImage
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere
-WHITE = 255
 LARGEST = 480  # pixels of the longer side of what is cleaned: a drawing that fills a tenth still has 48
 SHOWN = 112  # pixels a side of the picture that a person sees
 ENLARGED = 2  # times the square's size is, at least, what an image smaller than the square is enlarged to
@@ -34,6 +33,11 @@ class Intake:
     shown: Image.Image
     notes: tuple[str, ...]
     unrest: float = 0.0  # of the paper, see data.cleaning; 0 for the frame `whole`
+
+    @property
+    def blank(self) -> bool:
+        """Whether the network sees nothing but paper."""
+        return self.image.getextrema() == (WHITE, WHITE)
 
 
 def read_image(path: Path, size: int, frame: str) -> Intake:
@@ -58,15 +62,11 @@ def take_in(grey: Image.Image, size: int, frame: str) -> Intake:
 
 def _take_whole(grey: Image.Image, size: int) -> Intake:
     notes = []
-    if _is_light_on_dark(grey):
+    if border_is_dark(grey):
         grey = ImageOps.invert(grey)
         notes.append(TURNED)
     low, high = grey.getextrema()
-    if low == high:
-        notes.append(BLANK)
-        grey = Image.new("L", grey.size, WHITE)
-    else:
-        grey = ImageOps.autocontrast(grey)
+    grey = Image.new("L", grey.size, WHITE) if low == high else ImageOps.autocontrast(grey)
     if grey.size != (size, size):
         notes.append(f"{grey.width} x {grey.height} was scaled to fit {size} x {size}")
         grey = _fit(grey, size)
@@ -121,14 +121,6 @@ def _grey(image: Image.Image) -> Image.Image:
         layers = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
     return image.convert("RGB").convert("L") if image.mode not in ("1", "L") else image.convert("L")
-
-
-def _is_light_on_dark(grey: Image.Image) -> bool:
-    """Whether the border, where paper shows, is mostly darker than the middle of the grey levels in use."""
-    pixels = np.asarray(grey)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    low, high = grey.getextrema()
-    return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
 
 
 def _fit(grey: Image.Image, size: int) -> Image.Image:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from omnitwin.errors import BadInput
 from omnitwin.exam_reports import ExamReport
 from omnitwin.files import replacing
-from omnitwin.ranking_reports import RankingReport
+from omnitwin.ranking_reports import BEST, RankingReport
 from omnitwin.reports import ComparisonReport, Picture, ScoredPair, ShowReport
 from omnitwin.view.console import clean
 from omnitwin.view.exams import interval, value
@@ -22,7 +22,6 @@ TEXT = 18  # pixels of a title's letters
 BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294"  # told apart colour-blind too
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".pdf")
 PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
-BEST = 10  # of a ranking: as many as are looked at
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
 
 def comparison_figure(report: ComparisonReport, path: Path) -> None:
     """Both images, with the verdict."""
-    lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:g}", BLACK))
+    lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:.4g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
     _write(_stack(f"{clean(report.first.name)}  |  {clean(report.second.name)}", [_sheet([cell], 1)]), path)
 

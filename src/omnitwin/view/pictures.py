@@ -1,6 +1,6 @@
 """Grey pictures in a terminal: half blocks where there is colour, a ramp of characters where there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from PIL import Image
@@ -50,9 +50,11 @@ def cut(console: Console) -> Literal["ellipsis", "crop"]:
     return "ellipsis" if console.encoding.startswith("utf") else "crop"
 
 
-def draw_pair(pair: ScoredPair, columns: int, console: Console) -> RenderableType:
-    """Both pictures side by side; the titles above them say what is known."""
-    return _beside([draw_picture(pair.left, columns, console), draw_picture(pair.right, columns, console)])
+def draw_beside(pictures: Iterable[Picture], columns: int, console: Console) -> Table:
+    """Pictures side by side, each so many columns wide."""
+    table = Table.grid(padding=(0, GAP, 0, 0))
+    table.add_row(*(draw_picture(picture, columns, console) for picture in pictures))
+    return table
 
 
 def pair_columns(console: Console, per_line: int = 1) -> int:
@@ -64,7 +66,7 @@ def draw_pairs(pairs: Sequence[ScoredPair], console: Console) -> RenderableType:
     """Pairs with their titles in as many columns as the terminal has room for."""
     per_line = _per_line(console, 2 * NARROWEST + GAP)
     columns = pair_columns(console, per_line)
-    cells = [Group(pair_title(pair), draw_pair(pair, columns, console), Text()) for pair in pairs]
+    cells = [Group(pair_title(pair), draw_beside((pair.left, pair.right), columns, console), Text()) for pair in pairs]
     return _grid(cells, per_line, 2 * columns + GAP)
 
 
@@ -103,12 +105,6 @@ def pair_title(pair: ScoredPair) -> Text:
         ("right" if right else "WRONG", "bold green" if right else "bold red"),
         f"\nTarget: {target}\nPredicted: {predicted}\nScore: {pair.score:.4f}",
     )
-
-
-def _beside(pictures: Sequence[RenderableType]) -> Table:
-    table = Table.grid(padding=(0, GAP, 0, 0))
-    table.add_row(*pictures)
-    return table
 
 
 def _grid(cells: Sequence[RenderableType], per_line: int, columns: int) -> Table:

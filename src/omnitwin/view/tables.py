@@ -1,25 +1,31 @@
 """Each report as text for a terminal, on stdout."""
 
+import re
 import shlex
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.ranking_reports import RankingReport
+from omnitwin.ranking_reports import BEST, RankingReport
 from omnitwin.reports import (
     Answer,
     ChoiceReport,
     ComparisonReport,
     DownloadReport,
     EnvironmentReport,
+    LabelledPicture,
     PlanReport,
     ShowReport,
     TrainReport,
 )
 from omnitwin.view.console import clean, say
-from omnitwin.view.pictures import GAP, cut, draw_images, draw_pairs, draw_picture, pair_columns
-from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, percent, time_in_words, trained
+from omnitwin.view.pictures import GAP, cut, draw_beside, draw_images, draw_pairs, draw_picture, pair_columns
+from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, listed, percent, time_in_words, trained
+
+SAW = "What the network saw"
+UNLIKE = "unlike any drawing that the network was trained on; the answer means little"
 
 
 def show_download(report: DownloadReport, console: Console) -> None:
@@ -84,17 +90,15 @@ def show_training(report: TrainReport, console: Console) -> None:
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
     """The files' images side by side, below them with show_input what the network saw, and the answer."""
+    names = (report.first.name, report.second.name)
     columns = pair_columns(console)
     table = Table.grid(padding=(0, GAP, 0, 0))
-    table.add_row(
-        *(Text(clean(path.name), no_wrap=True, overflow=cut(console)) for path in (report.first, report.second))
-    )
-    pictures = (report.first_picture, report.second_picture)
-    table.add_row(*(draw_picture(picture, columns, console) for picture in pictures))
-    if show_input:
-        table.add_row(*[Text("what the network saw:", no_wrap=True, overflow=cut(console))] * 2)
-        table.add_row(*(draw_picture(one, columns, console) for one in (report.first_input, report.second_input)))
+    table.add_row(*(Text(clean(name), no_wrap=True, overflow=cut(console)) for name in names))
+    table.add_row(*(draw_picture(one, columns, console) for one in (report.first_picture, report.second_picture)))
     console.print(table)
+    if show_input:
+        say(console, f"{SAW}:")
+        console.print(draw_beside((report.first_input, report.second_input), columns, console))
     console.print(
         Text.assemble(
             _verdict(report.same),
@@ -103,13 +107,23 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
         soft_wrap=True,
     )
     say(console, _answered(report), "dim")
-    for path, novelty in ((report.first, report.first_novelty), (report.second, report.second_novelty)):
-        _warn_of_novelty(path.name, novelty, console)
     for note in report.notes:
         say(console, f"Note: {note}", "dim")
 
 
-def show_ranking(report: RankingReport, console: Console) -> None:
+def warn_of_comparison(report: ComparisonReport, console: Console) -> None:
+    """A line for each file that is far from any known drawing."""
+    _warn_of_novelty(report.first.name, report.first_novelty, console)
+    _warn_of_novelty(report.second.name, report.second_novelty, console)
+
+
+def show_ranking(report: RankingReport, console: Console, show_input: bool = False) -> None:
+    """The images in their order; above them with show_input what the network saw of the query and the best."""
+    if show_input:
+        say(console, f"{SAW} of {report.query.name}, then of the most similar:")
+        best = ((one.picture, f"{one.rank}. {one.file.name}") for one in report.ranked[:BEST])
+        seen = ((report.query_picture, report.query.name), *best)
+        console.print(draw_images([LabelledPicture(picture=picture, label=name) for picture, name in seen], console))
     say(console, f"{len(report.ranked):,} images by how probably they show the same as {report.query.name}", "bold")
     width = max(4, len(str(len(report.ranked))))
     say(console, f"{'rank':>{width}}  probability  verdict    file", "bold")
@@ -118,25 +132,37 @@ def show_ranking(report: RankingReport, console: Console) -> None:
         beginning = f"{one.rank:>{width}}  {one.probability:>11.4f}  "
         file = clean(str(one.file))  # never cut or wrapped, so that it can be copied
         console.print(Text.assemble(beginning, (f"{verdict:<9}", style), f"  {file}"), soft_wrap=True)
-    speed = f"{report.images:,} images read and embedded in {report.seconds:.3g} s"
+    speed = f"{report.images:,} images read and embedded in {report.seconds:.2f} s"
     say(console, f"{speed}: {report.images_per_second:,.0f} images/s ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
     say(console, _answered(report), "dim")
-    _warn_of_novelty(report.query.name, report.novelty, console)
-    for one in report.ranked:
-        _warn_of_novelty(one.file.name, one.novelty, console)
-    files_by_note: dict[str, list[str]] = {}
-    for path, notes in ((report.query, report.notes), *((one.file, one.notes) for one in report.ranked)):
+    _show_notes(((report.query.name, report.notes), *((one.file.name, one.notes) for one in report.ranked)), console)
+
+
+def _show_notes(notes_of_files: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
+    """A line for each kind of note, in which numbers make no difference."""
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for name, notes in notes_of_files:
         for note in notes:
-            files_by_note.setdefault(note, []).append(path.name)
-    for note, names in files_by_note.items():
-        say(console, f"Note: {names[0] if len(names) == 1 else f'{len(names):,} images'}: {note}", "dim")
+            by_kind.setdefault(re.sub(r"\d+", "", note), []).append((name, note))
+    for found in by_kind.values():
+        name, note = found[0]
+        such_as = f", such as {name}" if len({note for _, note in found}) > 1 else ""
+        say(console, f"Note: {name if len(found) == 1 else f'{len(found):,} images{such_as}'}: {note}", "dim")
+
+
+def warn_of_ranking(report: RankingReport, console: Console) -> None:
+    """A line where the query is far from any known drawing, and one for all the ranked images that are."""
+    _warn_of_novelty(report.query.name, report.novelty, console)
+    far = [one.file.name for one in report.ranked if one.novelty is not None and one.novelty > 1]
+    if far:
+        are = "image is" if len(far) == 1 else "images are"
+        say(console, f"Warning: {len(far):,} ranked {are} {UNLIKE}: {listed(far)}", "bold yellow")
 
 
 def _warn_of_novelty(name: str, novelty: float | None, console: Console) -> None:
     if novelty is not None and novelty > 1:
-        text = "is unlike any drawing that the network was trained on; the answer means little"
-        say(console, f"Warning: {name} {text} (novelty {novelty:.3g}, limit 1)", "bold yellow")
+        say(console, f"Warning: {name} is {UNLIKE} (novelty {novelty:.2f}, limit 1)", "bold yellow")
 
 
 def show_choice(report: ChoiceReport, console: Console) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # records of exams take their time to be made, and an answer 
     from omnitwin.exam_reports import NetworkReport
 
 BUNDLED_WEIGHTS = "the bundled weights"
+NAMED = 3  # of many files
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -42,6 +43,12 @@ def trained(report: "Answer | ChoiceReport | NetworkReport") -> str:
 def label_lines(label: str) -> list[str]:
     """An image's label, `Alphabet/character07, drawing 3`, a part a line, so that a narrow column cuts none away."""
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def curve(values: Sequence[float], columns: int, unicode: bool = True) -> str:

@@ -13,18 +13,17 @@ import numpy as np
 from PIL import Image
 
 from omnitwin.config import AnswerConfig, CompareConfig, RankConfig
-from omnitwin.data.intake import OUTSIDE_PROGRAMS, WHITE, Intake, read_image
-from omnitwin.errors import BadImage
+from omnitwin.data.framing import WHITE
+from omnitwin.data.intake import OUTSIDE_PROGRAMS, Intake, read_image
+from omnitwin.errors import BadImage, BadInput
 from omnitwin.metrics.calibration import calibrated, sigmoid
-from omnitwin.metrics.novelty import novelty, statistics
+from omnitwin.metrics.novelty import Array, novelty, statistics
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
 from omnitwin.model.numpy_twin import load_numpy, runs_in_numpy
 from omnitwin.ranking_reports import RankedImage, RankingReport, UnreadImage
 from omnitwin.recipes import Recipe
 from omnitwin.reports import SILENT, ComparisonReport, Reporter
 from omnitwin.workflows.pictures import picture_of_image
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 FOLLOWED_FROM = 200  # images: fewer are read before anybody wonders
 
@@ -66,27 +65,26 @@ def compare(config: CompareConfig) -> ComparisonReport:
 def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
     """All other images by the probability that they show what the query shows; each is embedded once.
 
-    A folder stands for the images in it. What cannot be read is named in the report; BadImage where it is the query.
+    A folder stands for the images in it, and the query among them is left out. What cannot be read, or is blank, is
+    named in the report; BadImage where it is the query.
     """
     path = locate_checkpoint(config.checkpoint)
     network, description, engine = load_network(path, config.device)
     start = time.perf_counter()
     intakes = {config.query: _read(config.query, description.recipe)}
-    files, unread = _images_of(config.others)
+    files, unread = _images_of(config.others, config.query)
     shown_by = reporter if len(files) >= FOLLOWED_FROM else SILENT
     with shown_by.task("Reading images", len(files), "images") as advance:
         for file in files:
             try:
-                if file not in intakes:
-                    intakes[file] = _read(file, description.recipe)
+                intakes[file] = _read(file, description.recipe)
             except BadImage as error:
                 unread.append(UnreadImage(file=file, problem=error.line()))
             advance(1)
-    rows = {file: row for row, file in enumerate(intakes)}
     novelties = _novelty(intakes.values(), description)
     embeddings_ND = network.embed(_stack(intakes.values()))
-    found = [file for file in files if file in rows]
-    logits_B = network.score(embeddings_ND[:1], embeddings_ND[[rows[file] for file in found]])
+    found = list(intakes)[1:]
+    logits_B = network.score(embeddings_ND[:1], embeddings_ND[1:])
     probabilities_B = _probability(logits_B, description)
     seconds = time.perf_counter() - start
     answer = _answer(config, path, description, engine)
@@ -103,7 +101,7 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
                 probability=float(probabilities_B[place]),
                 same=bool(probabilities_B[place] >= answer["threshold"]),
                 notes=intakes[found[place]].notes,
-                novelty=novelties[rows[found[place]]],
+                novelty=novelties[1 + place],
                 picture=picture_of_image(intakes[found[place]].image),
             )
             for number, place in enumerate(np.argsort(-logits_B, kind="stable").tolist(), start=1)
@@ -125,8 +123,11 @@ def load_network(path: Path, device: str) -> tuple[Network, Description, str]:
 
 
 def _read(path: Path, recipe: Recipe) -> Intake:
-    """A file as the network of that recipe sees it."""
-    return read_image(path, recipe.image_size, recipe.frame)
+    """A file as the network of that recipe sees it; BadImage where that is nothing but paper."""
+    intake = read_image(path, recipe.image_size, recipe.frame)
+    if intake.blank:
+        raise BadImage(f"{path} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
+    return intake
 
 
 def _novelty(intakes: Iterable[Intake], description: Description) -> list[float | None]:
@@ -139,23 +140,30 @@ def _novelty(intakes: Iterable[Intake], description: Description) -> list[float 
     return [float(one) for one in novelty(known, description.novelty)]
 
 
-def _images_of(places: Iterable[Path]) -> tuple[list[Path], list[UnreadImage]]:
-    """Files as they are and folders as the images in them, by name; none twice. And the folders that hold none."""
-    files: dict[Path, None] = {}
+def _images_of(places: Iterable[Path], query: Path) -> tuple[list[Path], list[UnreadImage]]:
+    """Files as they are and folders as the images in them, by name; none twice, the query never. And empty folders.
+
+    Spellings and links of one file are one: the first given counts. BadInput where there is only the query.
+    """
+    files: dict[str, Path] = {}
     empty = []
     for place in places:
         if not os.path.isdir(place):
-            files[place] = None
+            files.setdefault(os.path.realpath(place), place)
             continue
         try:
             inside = sorted(path for path in place.iterdir() if _looks_like_an_image(path))
             problem = f"{place} holds no images."
         except OSError as error:
             inside, problem = [], f"{place} may not be read: {error.strerror}."
-        files.update(dict.fromkeys(inside))
+        for path in inside:
+            files.setdefault(os.path.realpath(path), path)
         if not inside:
             empty.append(UnreadImage(file=place, problem=problem))
-    return list(files), empty
+    files.pop(os.path.realpath(query), None)
+    if not files and not empty:
+        raise BadInput(f"Nothing is left to rank: {query} itself was the only image given", "Name others, too.")
+    return list(files.values()), empty
 
 
 def _looks_like_an_image(path: Path) -> bool:
