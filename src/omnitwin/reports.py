@@ -186,12 +186,16 @@ class ShowReport:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentReport:
+    """default_network: who answers where nobody is named, or None with the problem where it cannot."""
+
     versions: dict[str, str]
     devices: tuple[str, ...]
     chosen_device: str
     precision: str
     folders: dict[str, str]
     variables: dict[str, str]
+    default_network: ChoiceReport | None
+    default_problem: str | None
 
 
 Advance = Callable[[int], None]

@@ -177,10 +177,18 @@ def show_environment(report: EnvironmentReport, console: Console) -> None:
             *((f"device {index}", text) for index, text in enumerate(report.devices)),
             ("--device auto takes", chosen),
             *((f"{name} folder", path) for name, path in report.folders.items()),
+            ("default network", _default_network(report)),
             *report.variables.items(),
         ],
         console,
     )
+
+
+def _default_network(report: EnvironmentReport) -> str:
+    network = report.default_network
+    if network is None:
+        return report.default_problem or ""
+    return f"{network.name} ({trained(network)})" + ("" if network.bundled else f": {network.checkpoint}")
 
 
 def _show_rows(rows: list[tuple[str, str]], console: Console) -> None:
