@@ -108,12 +108,12 @@ def test_a_value_of_another_type_is_refused_with_what_is_wanted(word, wanted):
 @pytest.mark.parametrize(
     ("word", "named"),
     [
-        ("drawings=1", "2 or more drawings"),
-        ("erase=1.5", "erase is out of range"),
-        ("shift=-1", "shift is out of range"),
+        ("drawings=1", "drawings must be between 2 and 1,000,000, not 1. For example: --override drawings=4"),
+        ("erase=1.5", "erase must be between 0 and 1, not 1.5. For example: --override erase=0.0"),
+        ("shift=-1", "shift must be between 0 and 1,000,000, not -1"),
         ("head=difference", "needs the head `distance`"),
         ("batch_size=7", "7 images cannot hold"),
-        ("adam_betas=0.9,1", "betas"),
+        ("adam_betas=0.9,1", "For example: --override adam_betas=0.9,0.99"),
         ("frame=round", "'round'"),
     ],
 )
