@@ -92,6 +92,9 @@ class PlanReport:
 class StepReport:
     """One iteration (1 is the first): loss is the batch's mean binary cross-entropy in nats.
 
+    Where a recipe trains on all pairs of a batch it is their weighted mean, and as much of the centroids' cross-entropy
+    as the recipe says (model.losses): more than one term, so that chance is not ln 2.
+
     elapsed_seconds counts from the start of this process's steps, so it begins anew where a run is resumed.
     """
 
