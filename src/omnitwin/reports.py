@@ -60,7 +60,8 @@ class DownloadReport:
 class PlanReport:
     """What a training run is about to do; seconds and bytes are measured on a few steps, or None before that.
 
-    unit: what batch_size counts, `pairs` or `images`, of which all pairs are trained on.
+    unit: what batch_size counts, `pairs` or `images`, of which all pairs are trained on. batch_size is what a batch
+    really holds, where a small set limits it; batch_classes: of its images, or None for pairs.
     """
 
     recipe: str
@@ -70,6 +71,7 @@ class PlanReport:
     first_iteration: int
     batch_size: int
     unit: str
+    batch_classes: int | None
     pairs_per_iteration: int
     learning_rate: float
     seed: int
@@ -92,8 +94,8 @@ class PlanReport:
 class StepReport:
     """One iteration (1 is the first): loss is the batch's mean binary cross-entropy in nats.
 
-    Where a recipe trains on all pairs of a batch it is their weighted mean, and as much of the centroids' cross-entropy
-    as the recipe says (model.losses): more than one term, so that chance is not ln 2.
+    Where a recipe trains on all pairs of a batch it is their weighted sum and the centroids' cross-entropy as the recipe
+    weighs them (model.losses), so that chance is not ln 2.
 
     elapsed_seconds counts from the start of this process's steps, so it begins anew where a run is resumed.
     """

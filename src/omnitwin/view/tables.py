@@ -19,7 +19,7 @@ from omnitwin.reports import (
 )
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import GAP, cut, draw_images, draw_pairs, draw_picture, pair_columns
-from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, percent, time_in_words, trained
+from omnitwin.view.words import BUNDLED_WEIGHTS, batch_in_words, bytes_in_words, percent, time_in_words, trained
 
 
 def show_download(report: DownloadReport, console: Console) -> None:
@@ -41,10 +41,7 @@ def show_plan(report: PlanReport, console: Console) -> None:
         ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
         ("parameters", f"{report.parameters:,}"),
-        (
-            "iterations",
-            f"{report.iterations:,} of {report.batch_size} {report.unit}, learning rate {report.learning_rate:g}",
-        ),
+        ("iterations", f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}"),
     ]
     if report.seconds_per_iteration is not None and report.seconds_in_all is not None:
         rows += [
