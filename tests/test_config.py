@@ -16,37 +16,38 @@ NAN, INFINITE = float("nan"), float("inf")
 def test_a_number_of_batches_that_is_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(BadInput) as refused:
         Batches(**{name: value})
-    assert name.replace("_", " ") in refused.value.line()
+    assert f"{name} must be between 0 and " in refused.value.line()
+    assert f"--override {name}={getattr(Batches(), name)}" in refused.value.line()
     assert "\n" not in refused.value.line()
 
 
 @pytest.mark.parametrize("name", SHARES)
 def test_shares_are_one_at_most(name):
     assert getattr(Batches(**{name: 1.0}), name) == 1
-    with pytest.raises(BadInput, match=f"{name.replace('_', ' ')} is out of range: 1.5"):
+    with pytest.raises(BadInput, match=f"{name} must be between 0 and 1, not 1.5"):
         Batches(**{name: 1.5})
 
 
 @pytest.mark.parametrize("drawings", [1, 0, -3])
 def test_a_class_without_a_pair_of_drawings_is_refused(drawings):
-    with pytest.raises(BadInput, match="2 or more drawings"):
+    with pytest.raises(BadInput, match=f"drawings must be between 2 and 1,000,000, not {drawings}"):
         Batches(drawings=drawings)
 
 
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
-        ("image_size", 0, "image size"),
-        ("iterations", -1, "iterations"),
-        ("batch_size", 0, "batch size"),
-        ("learning_rate", NAN, "learning rate"),
-        ("learning_rate", INFINITE, "learning rate"),
-        ("adam_betas", (0.9, 1.0), "betas"),
-        ("adam_betas", (-0.1, 0.9), "betas"),
+        ("image_size", 0, "image_size must be above 0 and finite, not 0"),
+        ("iterations", -1, "--iterations"),
+        ("batch_size", 0, "--batch-size"),
+        ("learning_rate", NAN, "not nan"),
+        ("learning_rate", INFINITE, "must be above 0 and finite, not inf"),
+        ("adam_betas", (0.9, 1.0), "adam_betas must be two numbers from 0 to below 1, not 0.9, 1.0"),
+        ("adam_betas", (-0.1, 0.9), "--override adam_betas=0.9,0.99"),
         ("adam_betas", (NAN, 0.9), "betas"),
-        ("adam_epsilon", -1e-8, "epsilon"),
+        ("adam_epsilon", -1e-8, "--override adam_epsilon=1e-08"),
         ("frame", "crop", "'crop'"),
-        ("holdout", -1, "holdout"),
+        ("holdout", -1, "--holdout 0"),
     ],
 )
 def test_a_field_of_a_recipe_that_is_out_of_range_is_refused_by_name(field, value, named):

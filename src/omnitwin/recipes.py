@@ -43,15 +43,16 @@ class Batches:
     head_rate: float = 3.0
 
     def __post_init__(self) -> None:
-        if self.drawings < 2:
-            raise BadInput(f"a batch needs 2 or more drawings of each class, not {self.drawings}", "")
         for name, value in vars(self).items():
-            if not 0 <= value <= (1 if name in SHARES else MOST):
-                raise BadInput(f"{name.replace('_', ' ')} is out of range: {value}", "")
+            least, most = LEAST.get(name, 0), 1 if name in SHARES else MOST
+            if not least <= value <= most:
+                example = f"For example: --override {name}={getattr(Batches, name)}"
+                raise BadInput(f"{name} must be between {least} and {most:,}, not {value:g}", example)
 
 
 FRAMES = ("whole", "ink")
-MOST = 1e6  # of any number that says how batches are made
+LEAST = {"drawings": 2}  # a similar pair
+MOST = 1_000_000  # of any number that says how batches are made
 SHARES = ("thickness", "coarse", "erase", "warm_up", "averaging")
 
 
@@ -80,12 +81,18 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.holdout < 0:
-            raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "")
+            raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
         for name in ("image_size", "iterations", "batch_size", "learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
-                raise BadInput(f"{name.replace('_', ' ')} must be above 0, not {getattr(self, name)}", "")
-        if not all(0 <= beta < 1 for beta in self.adam_betas) or not 0 <= self.adam_epsilon < math.inf:
-            raise BadInput(f"Adam's betas or epsilon out of range: {self.adam_betas}, {self.adam_epsilon}", "")
+                option = f"Leave out --{name.replace('_', '-')} to take the recipe's own."
+                raise BadInput(f"{name} must be above 0 and finite, not {getattr(self, name)}", option)
+        if not all(0 <= beta < 1 for beta in self.adam_betas):
+            betas = ", ".join(map(str, self.adam_betas))
+            example = "For example: --override adam_betas=0.9,0.99"
+            raise BadInput(f"adam_betas must be two numbers from 0 to below 1, not {betas}", example)
+        if not 0 <= self.adam_epsilon < math.inf:
+            example = f"For example: --override adam_epsilon={Recipe.adam_epsilon}"
+            raise BadInput(f"adam_epsilon must be 0 or above and finite, not {self.adam_epsilon}", example)
         if self.frame not in FRAMES:
             raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
         if self.batches and self.head != "distance":
@@ -116,7 +123,6 @@ FAST = Recipe(
     iterations=1_200,
     batch_size=256,
     learning_rate=3e-3,
-    adam_betas=(0.9, 0.99),
     frame="ink",
     head="distance",
     batches=Batches(),

@@ -60,7 +60,8 @@ class DownloadReport:
 class PlanReport:
     """What a training run is about to do; seconds and bytes are measured on a few steps, or None before that.
 
-    unit: what batch_size counts, `pairs` or `images`, of which all pairs are trained on.
+    unit: what batch_size counts, `pairs` or `images`, of which all pairs are trained on. batch_size is what a batch
+    really holds, where a small set limits it; batch_classes: of its images, or None for pairs.
     """
 
     recipe: str
@@ -70,6 +71,7 @@ class PlanReport:
     first_iteration: int
     batch_size: int
     unit: str
+    batch_classes: int | None
     pairs_per_iteration: int
     learning_rate: float
     seed: int
@@ -91,6 +93,9 @@ class PlanReport:
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
     """One iteration (1 is the first): loss is the batch's mean binary cross-entropy in nats.
+
+    Where a recipe trains on all pairs of a batch it is their weighted sum and the centroids' cross-entropy as the
+    recipe weighs them (model.losses), so that chance is not ln 2.
 
     elapsed_seconds counts from the start of this process's steps, so it begins anew where a run is resumed.
     """
@@ -186,12 +191,16 @@ class ShowReport:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentReport:
+    """default_network: who answers where nobody is named, or None with the problem where it cannot."""
+
     versions: dict[str, str]
     devices: tuple[str, ...]
     chosen_device: str
     precision: str
     folders: dict[str, str]
     variables: dict[str, str]
+    default_network: ChoiceReport | None
+    default_problem: str | None
 
 
 Advance = Callable[[int], None]

@@ -13,10 +13,9 @@ from PIL import Image, ImageDraw
 from omnitwin.cli import main
 from omnitwin.config import TrainConfig
 from omnitwin.data import synthetic
-from omnitwin.default import write_default
 from omnitwin.metrics import resampling
 from omnitwin.recipes import SMALL
-from omnitwin.workflows import exam_curves, heldout
+from omnitwin.workflows import choosing, exam_curves, heldout
 
 COLUMNS = 100  # of the pretended terminal, whatever terminal the tests run in
 FEW_ALPHABETS = {"training": 7, "test": 2}  # the full synthetic sets take a second to draw; 5 are held out
@@ -96,8 +95,9 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trained(trained_folder: Path, home: Path) -> Path:
     """The folder of a run named `trained`, the test's own copy, its only run and the one in use."""
-    write_default("trained")
-    return Path(shutil.copytree(trained_folder, home / "data" / "runs" / "trained"))
+    folder = Path(shutil.copytree(trained_folder, home / "data" / "runs" / "trained"))
+    choosing.choose("trained")
+    return folder
 
 
 @pytest.fixture

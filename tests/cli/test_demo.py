@@ -42,6 +42,12 @@ def test_demo_leaves_nothing_behind(run, home, temporary):
     assert list(temporary.iterdir()) == []
 
 
+def test_demo_names_no_folder_that_is_gone_when_it_ends(run, temporary):
+    outcome = run("demo", "--iterations", 1)
+    assert "Network: the one just trained (fast, 1 iterations" in outcome.out
+    assert str(temporary) not in outcome.out + outcome.err
+
+
 def test_demo_names_the_commands_that_come_next(run):
     text = run("demo", "--iterations", 1).out
     lines = [line.split() for line in text.splitlines() if line.startswith("  omnitwin ")]

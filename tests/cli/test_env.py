@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -58,6 +59,41 @@ def test_variables_that_are_set_are_told(run, monkeypatch):
     variables = environment(run)["variables"]
     assert variables["OMNITWIN_OFFLINE"] == "1"
     assert "OMNITWIN_MIRROR" not in variables
+
+
+def told(run):
+    [line] = [line for line in run("env").out.splitlines() if line.startswith("default network")]
+    return " ".join(line.split())
+
+
+def test_bundled_is_the_default_network_at_first(run):
+    report = environment(run)
+    assert (report["default_network"]["name"], report["default_problem"]) == ("bundled", None)
+    assert told(run).startswith("default network bundled (strong, ")
+
+
+def test_the_default_network_is_told_by_its_name_and_file(run, trained):
+    report = environment(run)
+    assert (report["default_network"]["name"], report["default_problem"]) == ("trained", None)
+    assert report["default_network"]["checkpoint"] == str(trained / "best.safetensors")
+    assert told(run) == f"default network trained (small, 3 iterations): {trained / 'best.safetensors'}"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda run: shutil.rmtree(run), "the default network, trained, cannot be used: it is gone."),
+        (lambda run: (run / "best.safetensors").write_text("words"), "the default network, trained, has changed"),
+        (lambda run: (run.parents[1] / "default.json").write_text("words"), "default.json cannot be read"),
+    ],
+)
+def test_a_default_network_that_cannot_answer_is_told_with_its_problem_and_env_goes_on(run, trained, spoil, problem):
+    spoil(trained)
+    report = environment(run)
+    assert report["default_network"] is None
+    assert problem in report["default_problem"]
+    assert "omnitwin use bundled" in report["default_problem"]
+    assert problem in told(run)
 
 
 def test_telling_writes_nothing(run, home):

@@ -1,6 +1,7 @@
 """`omnitwin train --override NAME=VALUE`: every field by its type, contradictions and strangers refused."""
 
 import json
+import math
 import shlex
 from dataclasses import asdict, fields, replace
 
@@ -108,12 +109,12 @@ def test_a_value_of_another_type_is_refused_with_what_is_wanted(word, wanted):
 @pytest.mark.parametrize(
     ("word", "named"),
     [
-        ("drawings=1", "2 or more drawings"),
-        ("erase=1.5", "erase is out of range"),
-        ("shift=-1", "shift is out of range"),
+        ("drawings=1", "drawings must be between 2 and 1,000,000, not 1. For example: --override drawings=4"),
+        ("erase=1.5", "erase must be between 0 and 1, not 1.5. For example: --override erase=0.0"),
+        ("shift=-1", "shift must be between 0 and 1,000,000, not -1"),
         ("head=difference", "needs the head `distance`"),
         ("batch_size=7", "7 images cannot hold"),
-        ("adam_betas=0.9,1", "betas"),
+        ("adam_betas=0.9,1", "For example: --override adam_betas=0.9,0.99"),
         ("frame=round", "'round'"),
     ],
 )
@@ -196,8 +197,41 @@ def test_an_unknown_field_exits_2_and_leaves_no_folder(run, tmp_path):
 def test_dry_run_of_fast_tells_images_and_writes_nothing(run, home):
     plan = json.loads(run(*TINY, "--dry-run", "--json").out)
     assert (plan["recipe"], plan["unit"], plan["pairs_per_iteration"]) == ("fast", "images", 16 * 15 // 2)
-    assert "2 of 16 images" in run(*TINY, "--dry-run").out
+    assert (plan["batch_size"], plan["batch_classes"]) == (16, 4)
+    assert "2 of 16 images (4 classes, 120 pairs), learning rate" in run(*TINY, "--dry-run").out
     assert not home.exists()
+
+
+def test_a_plan_tells_the_batch_that_a_small_set_leaves_of_the_one_asked_for(run):
+    """2 alphabets of 6 characters are trained on, and 4 drawings of each are in a batch."""
+    words = (*FEW, "--batch-size", 5000, "--override", "image_size=12", "--dry-run")
+    plan = json.loads(run(*words, "--json").out)
+    assert (plan["batch_size"], plan["batch_classes"], plan["pairs_per_iteration"]) == (48, 12, 48 * 47 // 2)
+    outcome = run(*words)
+    assert "2 of 48 images (12 classes, 1,128 pairs)" in outcome.out
+
+
+def test_a_training_says_at_its_start_what_a_batch_is(run, tmp_path):
+    outcome = run(*TINY, "--output", tmp_path / "run")
+    assert "2 iterations of 16 images (4 classes, 120 pairs) from 12 classes of synthetic/training" in outcome.err
+
+
+def test_more_iterations_of_a_finished_run_tell_that_its_learning_rate_rises_again(run, tmp_path):
+    """Warm-up is a tenth of the iterations, so the third of 4 has 1/2 (1 + cos(pi (0.75 - 0.1) / 0.9)) of the peak."""
+    run(*TINY, "--output", tmp_path / "run")
+    resumed = run("train", "--resume", tmp_path / "run", "--iterations", 4)
+    rate = 3e-3 * (1 + math.cos(math.pi * 0.65 / 0.9)) / 2
+    told = f"With 4 iterations instead of 2 the learning rate goes on at {rate:.2g}, where it was 0, and falls to 0"
+    assert told in resumed.err
+
+
+def test_a_run_that_goes_on_as_planned_tells_nothing_of_its_learning_rate(run, tmp_path):
+    run(*TINY, "--max-time", "0.001s", "--output", tmp_path / "run")
+    assert "learning rate" not in run("train", "--resume", tmp_path / "run").err
+
+
+def test_a_pair_recipe_with_more_iterations_tells_nothing_of_a_learning_rate_that_is_constant(run, trained):
+    assert "learning rate" not in run("train", "--resume", trained, "--iterations", 4).err
 
 
 def test_help_names_every_recipe_and_encoder(run):

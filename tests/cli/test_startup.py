@@ -1,8 +1,11 @@
 """Nothing heavy is imported before it is needed, so that help and every TAB come at once."""
 
 import json
+import os
 import subprocess
 import sys
+
+import pytest
 
 from omnitwin.cli import COMMANDS
 
@@ -53,6 +56,23 @@ def test_help_version_and_completion_import_nothing_heavy():
         ["all-pairs", "all"],
         ["rotation="],
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libgomp is what torch has on Linux")
+@pytest.mark.parametrize(
+    ("variables", "spins"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+)
+def test_threads_that_wait_for_others_soon_give_up_their_core_unless_the_user_says_otherwise(variables, spins):
+    known = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    told = subprocess.run(
+        [sys.executable, "-m", "omnitwin", "env"],
+        env=known | variables | {"OMP_DISPLAY_ENV": "VERBOSE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert f"GOMP_SPINCOUNT = '{spins}'" in told
 
 
 def test_wrong_words_import_nothing_heavy():

@@ -1,13 +1,18 @@
 """Who answers where nobody is named: the bundled weights, until `omnitwin use` says otherwise, and never silently."""
 
+import hashlib
 import json
+import shlex
 import shutil
+from dataclasses import replace
 
 import pytest
 from checkpoints import written_anew
 
+from omnitwin.config import TrainConfig
 from omnitwin.model.description import BUNDLED_WEIGHTS
 from omnitwin.paths import BUNDLED, NEWEST
+from omnitwin.workflows import training
 
 
 @pytest.fixture
@@ -57,10 +62,15 @@ def test_use_alone_tells_which_it_is_and_changes_nothing(run, unchosen, home):
     )
 
 
-def test_the_choice_is_a_small_file_with_a_format_version(run, unchosen, home):
+def test_the_choice_is_a_small_file_with_a_format_version_and_the_digest_of_the_weights(run, unchosen, home):
+    known = {"format": "omnitwin-default", "format_version": 2}
     run("use", "trained", "--quiet")
+    sha256 = hashlib.sha256((unchosen / "best.safetensors").read_bytes()).hexdigest()
     record = json.loads((home / "data" / "default.json").read_text())
-    assert record == {"format": "omnitwin-default", "format_version": 1, "checkpoint": "trained"}
+    assert record == {**known, "checkpoint": "trained", "sha256": sha256}
+    run("use", "bundled", "--quiet")
+    record = json.loads((home / "data" / "default.json").read_text())
+    assert record == {**known, "checkpoint": "bundled", "sha256": None}
 
 
 def test_newest_is_the_run_that_is_the_newest_now(run, unchosen, images):
@@ -94,6 +104,65 @@ def test_a_default_that_has_vanished_exits_3_and_nothing_answers_in_its_place(ru
     assert "omnitwin use bundled" in complaint
 
 
+def trained_on(unchosen):
+    resumed, description = training.recorded(str(unchosen))
+    recipe = replace(description.recipe, iterations=4)
+    training.train(TrainConfig(recipe=recipe, dataset="synthetic", precision="fp32"), resume=resumed)
+
+
+def replaced(unchosen):
+    written_anew(BUNDLED_WEIGHTS, unchosen / "best.safetensors")
+
+
+def cut_short(unchosen):
+    with (unchosen / "best.safetensors").open("rb+") as file:
+        file.truncate(1000)
+
+
+@pytest.mark.parametrize("change", [replaced, cut_short])
+@pytest.mark.parametrize("command", [("compare", "{}", "{}"), ("eval", "--quiet"), ("use",)])
+def test_a_default_that_has_changed_since_it_was_chosen_exits_3_and_does_not_answer(
+    run, unchosen, images, command, change
+):
+    run("use", "trained", "--quiet")
+    change(unchosen)
+    outcome = run(*(word.format(images[0]) for word in command))
+    assert outcome.code == 3
+    complaint = outcome.complaint()
+    assert "the default network, trained, has changed since it was chosen" in complaint
+    assert "omnitwin use trained" in complaint
+    assert "omnitwin use bundled" in complaint
+
+
+def test_a_default_that_is_trained_on_answers_again_once_it_is_chosen_anew(run, unchosen, images):
+    weights = unchosen / "weights.safetensors"
+    run("use", weights, "--quiet")
+    assert who(run, images) == (str(weights), False)
+    trained_on(unchosen)
+    complaint = run("compare", *images).complaint()
+    assert "has changed" in complaint
+    assert run("compare", *images, "--checkpoint", weights, "--exit-zero").code == 0
+    words = complaint.partition("now: omnitwin ")[2].partition(", or")[0]
+    assert run(*shlex.split(words)).code == 0
+    assert who(run, images) == (str(weights), False)
+
+
+def test_better_weights_that_appear_in_a_run_do_not_answer_unasked(run, unchosen, images):
+    (unchosen / "best.safetensors").unlink()
+    run("use", "trained", "--quiet")
+    assert who(run, images) == (str(unchosen / "weights.safetensors"), False)
+    written_anew(BUNDLED_WEIGHTS, unchosen / "best.safetensors")
+    assert "has changed" in run("compare", *images).complaint()
+
+
+def test_a_copy_of_the_same_bytes_and_a_later_date_are_no_change(run, unchosen, images):
+    run("use", "trained", "--quiet")
+    moved = unchosen.rename(unchosen.with_name("moved"))
+    shutil.copytree(moved, unchosen, copy_function=shutil.copy)
+    (unchosen / "best.safetensors").touch()
+    assert who(run, images) == (str(unchosen / "best.safetensors"), False)
+
+
 def test_a_vanished_default_is_mended_by_another_choice(run, unchosen, images):
     run("use", "trained", "--quiet")
     shutil.rmtree(unchosen)
@@ -108,10 +177,20 @@ def test_a_vanished_default_is_mended_by_another_choice(run, unchosen, images):
         "words",
         "[]",
         "{}",
-        '{"format": "omnitwin-default", "format_version": 1}',
-        '{"format": "omnitwin-default", "format_version": 2, "checkpoint": "trained"}',
-        '{"format": "omnitwin-default", "format_version": 1, "checkpoint": ""}',
-        '{"format": "omnitwin-default", "format_version": 1, "checkpoint": 7}',
+        '{"format": "omnitwin-default", "format_version": 1, "checkpoint": "trained"}',
+        '{"format": "omnitwin-default", "format_version": 3, "checkpoint": "bundled", "sha256": null}',
+        *(
+            f'{{"format": "omnitwin-default", "format_version": 2, {rest}}}'
+            for rest in (
+                '"checkpoint": "trained"',
+                '"checkpoint": "trained", "sha256": null',
+                '"checkpoint": "trained", "sha256": "0"',
+                '"checkpoint": "trained", "sha256": 7',
+                f'"checkpoint": "bundled", "sha256": "{"0" * 64}"',
+                f'"checkpoint": "", "sha256": "{"0" * 64}"',
+                f'"checkpoint": 7, "sha256": "{"0" * 64}"',
+            )
+        ),
     ],
 )
 @pytest.mark.usefixtures("trained")
@@ -121,6 +200,7 @@ def test_a_damaged_choice_exits_3_and_names_its_file(run, images, home, content)
     outcome = run("compare", *images)
     assert outcome.code == 3
     assert str(path) in outcome.complaint()
+    assert "omnitwin use bundled" in outcome.complaint()
 
 
 @pytest.mark.usefixtures("trained")

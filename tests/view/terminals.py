@@ -58,6 +58,7 @@ def plan(**fields):
         "first_iteration": 1,
         "batch_size": 8,
         "unit": "pairs",
+        "batch_classes": None,
         "pairs_per_iteration": 8,
         "learning_rate": 1e-3,
         "seed": 0,

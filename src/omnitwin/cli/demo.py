@@ -63,7 +63,10 @@ def demo(
         exams = EvalConfig(
             exams=DEMO_EXAMS, seed=DEMO_EXAM_SEED, checkpoint=str(output), show=DEMO_PAIRS, device=device
         )
-        show_evaluation(evaluation.evaluate(exams, report_to), console, DEMO_PAIRS)
+        examined = evaluation.evaluate(exams, report_to)
+        assert examined.network is not None
+        network = replace(examined.network, checkpoint="the one just trained")  # its folder is about to go
+        show_evaluation(replace(examined, network=network), console, DEMO_PAIRS)
         _head(console, "4. Image files, asked of the bundled weights")
         _compare_files(console, Path(folder))
     _head(console, "Now the real thing")

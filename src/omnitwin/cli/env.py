@@ -4,7 +4,7 @@ from omnitwin.cli.options import Json
 
 
 def env(json: Json = False) -> None:
-    """Print versions, devices and folders: what a bug report needs."""
+    """Print versions, devices, folders and the default network: what a bug report needs."""
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.tables import show_environment
     from omnitwin.workflows.environment import describe_environment

@@ -22,7 +22,8 @@ def use(
 ) -> None:
     """Choose the network that compare and eval take where no --checkpoint is given.
 
-    At first it is the bundled one, and a training never changes it. newest stands for the run that is the newest now.
+    At first it is the bundled one, and a training never changes it: where the one chosen is trained on, choose it anew.
+    newest stands for the run that is the newest now.
     """
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.tables import show_choice

@@ -24,6 +24,8 @@ class ClassBatch:
 
 def check_batches(packed: PackedSet, batches: Batches) -> None:
     """BadInput where a set has too few drawings of a class, or too few classes."""
+    if len(packed.class_names) < 2:
+        raise BadInput(f"{packed.name} has one class alone; a batch takes 2 or more", "Add images of another class.")
     fewest = int(packed.count_C.min())
     if fewest < batches.drawings:
         poor = packed.class_names[int(packed.count_C.argmin())]
@@ -45,10 +47,8 @@ def draw_batch(packed: PackedSet, batches: Batches, classes: int, generator: tor
     chosen_A = torch.zeros(alphabets, dtype=torch.bool, device=device)
     chosen_A[torch.randperm(alphabets, generator=generator, device=device)[: batches.alphabets]] = True
     # classes of an alphabet lie side by side, so sorting within alphabets leaves alphabet_C as it is
-    rank_C, start_A = (
-        torch.empty_like(alphabet_C),
-        torch.searchsorted(alphabet_C, torch.arange(alphabets, device=device)),
-    )
+    rank_C = torch.empty_like(alphabet_C)
+    start_A = torch.searchsorted(alphabet_C, torch.arange(alphabets, device=device))
     rank_C[(alphabet_C + key_C).argsort()] = torch.arange(total, device=device) - start_A[alphabet_C]
     together_C = chosen_A[alphabet_C] & (rank_C < batches.per_alphabet)
     class_C = (key_C - together_C.float()).argsort()[: min(classes, total)]

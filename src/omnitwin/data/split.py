@@ -14,7 +14,7 @@ def hold_out(packed: PackedSet, count: int, generator: torch.Generator) -> tuple
     if count >= alphabets:
         raise BadInput(
             f"{packed.name} has {alphabets} alphabets; holding out {count} leaves none to train on",
-            f"Give --holdout {alphabets - 1} or less.",
+            f"Start a new run with --holdout {alphabets - 1} or less.",
         )
     held_A = torch.zeros(alphabets, dtype=torch.bool)
     held_A[torch.randperm(alphabets, generator=generator)[:count]] = True

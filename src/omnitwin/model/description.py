@@ -5,6 +5,7 @@ sorted JSON record; equal weights therefore give equal bytes. Nothing is ever pi
 """
 
 import math
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from omnitwin.default import read_default
 from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.files import digest
 from omnitwin.model.anatomy import check
 from omnitwin.paths import BEST_FILE, BUNDLED, NEWEST, WEIGHTS_FILE, find_run, runs_folder, trained_runs
 from omnitwin.recipes import Recipe
@@ -174,20 +176,25 @@ def check_layout(path: Path, wanted: Layout, found: Layout) -> None:
 
 
 def _default() -> Path:
-    """What answers where nothing is said; where the one that was chosen is gone, nothing else does in its place."""
-    name = read_default()
-    if name == BUNDLED:
+    """What answers where nothing is said; where what was chosen is gone or has changed, nothing does in its place."""
+    choice = read_default()
+    if choice.name == BUNDLED:
         return BUNDLED_WEIGHTS
-    chosen = runs_folder() / name  # a name there, or an absolute path
+    chosen = runs_folder() / choice.name  # a name there, or an absolute path
     try:
-        if chosen.exists():
-            return _weights_of(chosen)
-        reason = "it is gone"
+        if not chosen.exists():
+            raise BadCheckpoint("it is gone")
+        weights = _weights_of(chosen)
+        if digest(weights, "sha256") == choice.sha256:
+            return weights
     except (OSError, BadCheckpoint) as error:
-        reason = str(error)
+        raise BadCheckpoint(
+            f"the default network, {choice.name}, cannot be used: {error}",
+            "Choose another: omnitwin use NAME, or: omnitwin use bundled",
+        ) from error
     raise BadCheckpoint(
-        f"the default network, {name}, cannot be used: {reason}",
-        "Choose another: omnitwin use NAME, or: omnitwin use bundled",
+        f"the default network, {choice.name}, has changed since it was chosen",
+        f"To take it as it is now: omnitwin use {shlex.quote(choice.name)}, or else: omnitwin use bundled",
     )
 
 

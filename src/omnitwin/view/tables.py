@@ -22,7 +22,15 @@ from omnitwin.reports import (
 )
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import GAP, cut, draw_beside, draw_images, draw_pairs, draw_picture, pair_columns
-from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, listed, percent, time_in_words, trained
+from omnitwin.view.words import (
+    BUNDLED_WEIGHTS,
+    batch_in_words,
+    bytes_in_words,
+    listed,
+    percent,
+    time_in_words,
+    trained,
+)
 
 SAW = "What the network saw"
 UNLIKE = "unlike any drawing that the network was trained on; the answer means little"
@@ -47,10 +55,7 @@ def show_plan(report: PlanReport, console: Console) -> None:
         ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
         ("parameters", f"{report.parameters:,}"),
-        (
-            "iterations",
-            f"{report.iterations:,} of {report.batch_size} {report.unit}, learning rate {report.learning_rate:g}",
-        ),
+        ("iterations", f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}"),
     ]
     if report.seconds_per_iteration is not None and report.seconds_in_all is not None:
         rows += [
@@ -203,10 +208,18 @@ def show_environment(report: EnvironmentReport, console: Console) -> None:
             *((f"device {index}", text) for index, text in enumerate(report.devices)),
             ("--device auto takes", chosen),
             *((f"{name} folder", path) for name, path in report.folders.items()),
+            ("default network", _default_network(report)),
             *report.variables.items(),
         ],
         console,
     )
+
+
+def _default_network(report: EnvironmentReport) -> str:
+    network = report.default_network
+    if network is None:
+        return report.default_problem or ""
+    return f"{network.name} ({trained(network)})" + ("" if network.bundled else f": {network.checkpoint}")
 
 
 def _show_rows(rows: list[tuple[str, str]], console: Console) -> None:

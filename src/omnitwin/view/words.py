@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from omnitwin.reports import Answer, ChoiceReport
+from omnitwin.reports import Answer, ChoiceReport, PlanReport
 
 if TYPE_CHECKING:  # records of exams take their time to be made, and an answer needs none
     from omnitwin.exam_reports import NetworkReport
@@ -38,6 +38,14 @@ def trained(report: "Answer | ChoiceReport | NetworkReport") -> str:
     """Which recipe, and how much of it: a run that was stopped early should be seen to be one."""
     of = "" if report.iteration == report.iterations else f" of {report.iterations:,}"
     return f"{report.recipe}, {report.iteration:,}{of} iterations"
+
+
+def batch_in_words(plan: PlanReport) -> str:
+    """`180 pairs`, `256 images (64 classes, 32,640 pairs)`."""
+    count = f"{plan.batch_size:,} {plan.unit}"
+    if plan.batch_classes is None:
+        return count
+    return f"{count} ({plan.batch_classes:,} classes, {plan.pairs_per_iteration:,} pairs)"
 
 
 def label_lines(label: str) -> list[str]:

@@ -8,16 +8,19 @@ import torch
 
 from omnitwin import __version__
 from omnitwin.device import available_devices, describe_device, select_device, select_precision
+from omnitwin.errors import BadCheckpoint
 from omnitwin.paths import HOME_VARIABLE, cache_folder, data_folder
-from omnitwin.reports import EnvironmentReport
+from omnitwin.reports import ChoiceReport, EnvironmentReport
+from omnitwin.workflows.choosing import chosen
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
 VARIABLES = (HOME_VARIABLE, "OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "OMNITWIN_DEBUG", "NO_COLOR")
 
 
 def describe_environment() -> EnvironmentReport:
-    """Versions, devices, folders and the variables that change what omnitwin does."""
+    """Versions, devices, folders, the variables that change what omnitwin does, and the default network."""
     device = select_device("auto")
+    network, problem = _default_network()
     return EnvironmentReport(
         versions=versions(),
         devices=tuple(describe_device(torch.device(name)) for name in available_devices()),
@@ -25,6 +28,8 @@ def describe_environment() -> EnvironmentReport:
         precision=select_precision("auto", device),
         folders={"cache": str(cache_folder()), "data": str(data_folder())},
         variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+        default_network=network,
+        default_problem=problem,
     )
 
 
@@ -37,6 +42,13 @@ def versions() -> dict[str, str]:
         **{package: _version(package) for package in PACKAGES},
         "cuda (of torch)": torch.version.cuda or "none",
     }
+
+
+def _default_network() -> tuple[ChoiceReport | None, str | None]:
+    try:
+        return chosen(), None
+    except BadCheckpoint as error:
+        return None, error.line()
 
 
 def _version(package: str) -> str:

@@ -118,6 +118,7 @@ class _Figures:
         self.left_B, self.right_B = (original.class_N[rows].numpy() for rows in (pairs.left_B, pairs.right_B))
         self.similar_B = pairs.similar_B.numpy()
         self.classes, self.seed = len(original.class_names), seed
+        self.weight_RB = pair_replicates(self.left_B, self.right_B, self.classes, seed)
         self.cut = float(np.float32(math.log(threshold / (1 - threshold))))
 
     def of(self, logit_B: Array) -> tuple[Measure, ...]:
@@ -126,9 +127,9 @@ class _Figures:
         similar_B = np.tile(self.similar_B, times)
         values = pair_figures(logit_B, similar_B, np.ones((1, len(logit_B))), self.cut)
         replicates: dict[str, list[Array]] = {name: [] for name in values}
-        weight_RB = pair_replicates(self.left_B, self.right_B, self.classes, self.seed)
-        for start in range(0, len(weight_RB), BLOCK):
-            figures = pair_figures(logit_B, similar_B, np.tile(weight_RB[start : start + BLOCK], times), self.cut)
+        for start in range(0, len(self.weight_RB), BLOCK):
+            weight_RB = np.tile(self.weight_RB[start : start + BLOCK], times)
+            figures = pair_figures(logit_B, similar_B, weight_RB, self.cut)
             for name, figure_R in figures.items():
                 replicates[name].append(figure_R)
         measures = []

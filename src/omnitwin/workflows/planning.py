@@ -10,8 +10,9 @@ from omnitwin.config import TrainConfig
 from omnitwin.device import describe_device, peak_memory, synchronize
 from omnitwin.errors import BadInput
 from omnitwin.paths import STATE_FILE, runs_folder
+from omnitwin.recipes import Recipe
 from omnitwin.reports import SILENT, PlanReport, Reporter
-from omnitwin.workflows.batch_trainer import new_trainer
+from omnitwin.workflows.batch_trainer import BatchTrainer, learning_rate, new_trainer
 from omnitwin.workflows.heldout import training_images
 from omnitwin.workflows.trainer import Trainer
 
@@ -75,14 +76,16 @@ def describe_run(
 ) -> PlanReport:
     """The plan of a run that has done some iterations already."""
     recipe = config.recipe
+    classes = trainer.classes if isinstance(trainer, BatchTrainer) else None
     return PlanReport(
         recipe=recipe.name,
         encoder=recipe.encoder,
         parameters=trainer.parameter_count,
         iterations=recipe.iterations,
         first_iteration=done + 1,
-        batch_size=recipe.batch_size,
-        unit="images" if recipe.batches else "pairs",
+        batch_size=classes * recipe.batches.drawings if classes and recipe.batches else recipe.batch_size,
+        unit="images" if classes else "pairs",
+        batch_classes=classes,
         pairs_per_iteration=trainer.pairs_per_step,
         learning_rate=recipe.learning_rate,
         seed=recipe.seed,
@@ -93,4 +96,15 @@ def describe_run(
         dataset=trainer.packed.name,
         held_out=held_out,
         output=output,
+    )
+
+
+def new_schedule(before: Recipe, now: Recipe, done: int) -> str | None:
+    """What another number of iterations does to the learning rate of a run that is resumed, or None for nothing."""
+    if now.batches is None or now.iterations == before.iterations:
+        return None
+    was, goes_on = learning_rate(before, done), learning_rate(now, done + 1)
+    return (
+        f"With {now.iterations:,} iterations instead of {before.iterations:,} the learning rate goes on at "
+        f"{goes_on:.2g}, where it was {was:.2g}, and falls to 0 at the end."
     )

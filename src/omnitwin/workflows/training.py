@@ -20,7 +20,7 @@ from omnitwin.recipes import FAST
 from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
 from omnitwin.workflows.batch_trainer import new_trainer
 from omnitwin.workflows.heldout import EVERY, HeldOutExam, HeldOutResult, training_images
-from omnitwin.workflows.planning import check_unused, describe_run, output_folder
+from omnitwin.workflows.planning import check_unused, describe_run, new_schedule, output_folder
 from omnitwin.workflows.runlog import RunLog, write_config
 from omnitwin.workflows.trainer import Trainer
 
@@ -239,6 +239,8 @@ class _Run:
             )
         check_tensors(path, self.trainer.wanted_state(), state)
         self.trainer.restore(state)
+        if note := new_schedule(description.recipe, self.recipe, description.iteration):
+            self.reporter.note(note)
         self.done, self.loss = description.iteration, description.metrics.get("loss", math.nan)
         if self.exam is not None:
             with suppress(BadCheckpoint):  # none yet, or one that another exam will replace
