@@ -137,7 +137,7 @@ STRONG = replace(
     batches=Batches(mirrors=True, thickness=0.3, coarse=0.3),
 )
 # `omnitwin demo`: the fast recipe, for about half a minute on two cores.
-DEMO = replace(FAST, iterations=250)
+DEMO = replace(FAST, iterations=400)
 
 RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG)}
 ENCODERS = ("classic", "small", "resnet18", "strong")  # as model.anatomy knows them
