@@ -50,7 +50,7 @@ class Batches:
                 raise BadInput(f"{name} must be between {least} and {most:,}, not {value:g}", example)
 
 
-FRAMES = ("whole", "ink")
+FRAMES = ("whole", "ink")  # what a name does (data.framing, data.intake) is fixed: checkpoints rely on it
 LEAST = {"drawings": 2}  # a similar pair
 MOST = 1_000_000  # of any number that says how batches are made
 SHARES = ("thickness", "coarse", "erase", "warm_up", "averaging")
