@@ -32,10 +32,11 @@ HALF, EXAMS, ORIGIN = "half.safetensors", "exams.json", "origin.txt"  # in a run
 
 
 def omnitwin(*words: str) -> str:
-    """Standard output of a command; its progress goes to this terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "omnitwin", *words], stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
+    """Standard output of a command, whose progress goes to this terminal; where it ends ill, so does all of this."""
+    done = subprocess.run([sys.executable, "-m", "omnitwin", *words], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout
 
 
 def train(seed: int, device: str) -> Path:
@@ -44,8 +45,11 @@ def train(seed: int, device: str) -> Path:
     state = run / STATE_FILE
     if not state.exists():
         commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout
-        omnitwin("train", "--recipe", RECIPE.name, "--seed", str(seed), "--name", run.name, "--device", device)
-        (run / ORIGIN).write_text(commit.strip() or "unknown", encoding="utf-8")
+        try:
+            omnitwin("train", "--recipe", RECIPE.name, "--seed", str(seed), "--name", run.name, "--device", device)
+        finally:
+            if state.exists():  # a run takes no folder that holds anything
+                (run / ORIGIN).write_text(commit.strip() or "unknown", encoding="utf-8")
     elif read_description(state).iteration < RECIPE.iterations:
         omnitwin("train", "--resume", str(run), "--device", device)
     return run
