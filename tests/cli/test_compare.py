@@ -10,6 +10,7 @@ from PIL import Image, ImageColor
 from safetensors.torch import load_file, save_file
 
 from omnitwin.view.figures import GREEN, RED
+from omnitwin.workflows import choosing
 
 ALWAYS, NEVER = "0.000001", "0.999999"  # thresholds that a hardly trained network, always near one half, tells apart
 
@@ -20,6 +21,7 @@ def trained(trained):
     for name in ("best.safetensors", "weights.safetensors"):
         written_anew(trained / name, trained / "anew", record={"calibration": None, "threshold": 0.5})
         (trained / "anew").replace(trained / name)
+    choosing.choose("trained")  # its weights are others now
     return trained
 
 
@@ -233,7 +235,8 @@ def test_the_best_network_of_a_run_answers_where_it_has_one(run, trained, images
     """`best` is what the held-out alphabets chose; without one it is the last."""
     assert comparison(run, *images)["checkpoint"] == str(trained / "best.safetensors")
     (trained / "best.safetensors").unlink()
-    assert comparison(run, *images)["checkpoint"] == str(trained / "weights.safetensors")
+    found = comparison(run, *images, "--checkpoint", "trained")
+    assert found["checkpoint"] == str(trained / "weights.safetensors")
 
 
 def test_a_calibrated_probability_is_that_of_the_logit_through_temperature_and_bias(run, trained, images, tmp_path):

@@ -103,7 +103,7 @@ def test_no_command_shows_the_help_and_exits_2(run):
         (["compare", "only.png"], "B.png"),
         (["train", "--recipe", "large"], "large"),
         (["train", "--iterations", "0"], "iterations"),
-        (["train", "--learning-rate", "nan"], "learning rate"),
+        (["train", "--learning-rate", "nan"], "learning_rate"),
         (["train", "--name", "../elsewhere"], "../elsewhere"),
         (["train", "--name", ".."], ".."),
         (["compare", "a.png", "b.png", "--threshold", "1.5"], "1.5"),

@@ -34,9 +34,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# How long a thread of torch's (libgomp, which reads it as it is loaded) waits for others with a core to itself. With
-# the usual 300,000, 100 iterations of fast on two cores where others compute took 15 to 136 s (median 39, n = 10);
-# with this 14 to 28 (n = 3), the weights the same. 1,000, or OMP_WAIT_POLICY=PASSIVE, would slow a free machine.
+# How long a thread of torch's waits for the others with a core to itself (libgomp reads this as it is loaded). On two
+# cores that others use as well, 40 iterations of fast took 51, 53 and 81 s with the usual 300,000, and 22, 26 and 58 s
+# with this, the weights the same; 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
 COMMANDS: dict[str, Callable[..., None]] = {
     "download": download,
