@@ -36,7 +36,7 @@ def test_the_old_content_is_there_until_the_new_one_is_complete(tmp_path):
     target = tmp_path / "file.txt"
     target.write_text("old")
     with replacing(target) as temporary:
-        assert temporary.parent == target.parent  # a rename is atomic within one file system only
+        assert temporary.parent.parent == target.parent  # a rename is atomic within one file system only
         temporary.write_text("new")
         assert target.read_text() == "old"
     assert target.read_text() == "new"

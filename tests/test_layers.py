@@ -10,7 +10,7 @@ import omnitwin
 
 SOURCE = Path(omnitwin.__file__).parent
 LAYERS = {  # a module may import from lower layers only, and from its own part
-    "errors": 0, "paths": 0, "files": 0, "default": 0, "fetch": 0, "device": 0, "tensorfile": 0,
+    "errors": 0, "paths": 0, "files": 0, "locks": 0, "default": 0, "fetch": 0, "device": 0, "tensorfile": 0,
     "config": 1, "recipes": 1, "reports": 1, "exam_reports": 1, "ranking_reports": 1,
     "data": 2, "model": 2, "metrics": 2,
     "view": 3, "workflows": 3,

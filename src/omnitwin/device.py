@@ -108,6 +108,19 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes that this process may have in all on a GPU; RuntimeError on a device that does not tell."""
+    if device.type != "cuda":
+        raise RuntimeError(f"{device} does not tell its free memory")
+    torch.cuda.empty_cache()
+    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory(device: torch.device) -> int | None:
     """Bytes: the most that this process has held on a GPU, or in all on a CPU; None where the system does not tell."""
     if device.type == "cuda":

@@ -10,6 +10,7 @@ OmnitwinError
 │   ├── DeviceMissing       no such accelerator here
 │   ├── BadCheckpoint       not a checkpoint, another version, damaged
 │   ├── CannotWrite         a full disk, a missing permission
+│   ├── FolderInUse         another process writes there
 │   └── TrainingDiverged    the loss is no longer a number
 (an interruption is no error: the report of a training run says by which signal it was stopped)
 """
@@ -23,6 +24,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     CANNOT_RUN = 3
     UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a bug of ours, never to be mistaken for "different"
+    HUNG_UP = 129  # 128 + SIGHUP
     INTERRUPTED = 130  # 128 + SIGINT
     TERMINATED = 143  # 128 + SIGTERM
 
@@ -81,6 +83,10 @@ class BadCheckpoint(CannotRun):
 
 class CannotWrite(CannotRun):
     hint = "See that there is room and permission, or choose another folder (--home, or OMNITWIN_HOME)."
+
+
+class FolderInUse(CannotRun):
+    hint = "Wait until it is done, or choose another folder."
 
 
 class TrainingDiverged(CannotRun):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from omnitwin import __version__
 from omnitwin.errors import BadInput, CannotWrite, DownloadFailed
-from omnitwin.files import make_folder
+from omnitwin.files import make_folder, open_unlinked
 
 CHUNK = 1 << 16  # bytes read at a time
 ATTEMPTS = 5
@@ -93,7 +93,7 @@ class _Transfer:
 
     def attempt(self) -> None:
         """Bring what is missing; _TryAgain where the network failed, OSError where the disk did."""
-        there = self.part.stat().st_size if self.part.exists() else 0
+        there = self.part.lstat().st_size if self.part.exists() else 0
         answer = self._open(there)
         if answer is None:
             return
@@ -106,7 +106,7 @@ class _Transfer:
             if self.advance is None:
                 self.advance = self.started(total or 0, there)
                 self.furthest = there
-            with self.part.open("ab" if there else "wb") as file:
+            with open_unlinked(self.part, "ab" if there else "wb") as file:
                 while chunk := self._read(answer):
                     there += len(chunk)
                     self._check_size(there)

@@ -1,47 +1,82 @@
-"""Files that are complete or absent: write to a temporary file beside the target, fsync, rename."""
+"""Files that are complete or absent: write in a private folder beside the target, fsync, rename.
 
+No link is followed that somebody else may have planted.
+"""
+
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from omnitwin.errors import CannotWrite
+from omnitwin.locks import NO_FOLLOW, TEMPORARY_PREFIX, private_folder
 
-TEMPORARY_PREFIX = ".omnitwin-"  # what a killed process may leave behind; never read
+MOST_LINKS = 40  # from one to the next, as Linux counts
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Yield a temporary path in target's folder; on success it replaces target in one step, on failure it is gone.
+    """Yield a path beside target to write to; on success it replaces target in one step, on failure it is gone.
 
-    Raises CannotWrite where the folder cannot be made or the file not written.
+    Raises CannotWrite where the folder cannot be made, the file not written, or target is a link of somebody else's.
     """
-    target = target.resolve()  # a link keeps pointing where it points; its target is what gets replaced
-    temporary: Path | None = None
     try:
+        target = followed(target)
         make_folder(target.parent)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp, and safetensors, make files that only the user can read
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+        with private_folder(target.parent) as folder:
+            temporary = folder / target.name
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            mode = stat.S_IMODE(os.fstat(handle).st_mode)  # what the umask leaves
+            os.close(handle)
+            yield temporary
+            temporary.chmod(mode)  # safetensors makes files that only the user can read
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
     except OSError as error:
         raise CannotWrite(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+
+
+def followed(target: Path) -> Path:
+    """Where a file is to be written: a link of the user's own keeps pointing, its target is what gets replaced.
+
+    CannotWrite for a link that is not the user's, or that lies where everyone may put one.
+    """
+    for _ in range(MOST_LINKS):
+        if not target.is_symlink():
+            return target.parent.resolve() / target.name
+        if _may_be_planted(target):
+            raise CannotWrite(f"cannot write {target}: it is a link that someone else may have put there", "Remove it.")
+        target = target.parent / target.readlink()
+    raise CannotWrite(f"cannot write {target}: too many links")
+
+
+def _may_be_planted(link: Path) -> bool:
+    if not hasattr(os, "geteuid"):  # Windows: making links takes a privilege
+        return False
+    return link.lstat().st_uid != os.geteuid() or bool(link.parent.stat().st_mode & stat.S_IWOTH)
+
+
+def open_unlinked(path: Path, mode: str, **how: Any) -> IO[Any]:
+    """Open a file to write in place; CannotWrite where it is a link, OSError where it cannot be."""
+    try:
+        return open(path, mode, opener=lambda name, flags: os.open(name, flags | NO_FOLLOW, 0o666), **how)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise CannotWrite(f"cannot write {path}: it is a link", "Remove it.") from error
 
 
 def check_writable(target: Path) -> None:
     """CannotWrite where a file could not be written there: asked before the work whose result it is to hold."""
-    make_folder(target.parent)
     try:
+        target = followed(target)
+        make_folder(target.parent)
         with tempfile.TemporaryFile(prefix=TEMPORARY_PREFIX, dir=target.parent):
             pass
     except OSError as error:
@@ -67,9 +102,3 @@ def digest(path: Path, algorithm: str) -> str:
     """Hexadecimal digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -24,6 +24,7 @@ EXIT_CODES = {
     "DeviceMissing": 3,
     "BadCheckpoint": 3,
     "CannotWrite": 3,
+    "FolderInUse": 3,
     "TrainingDiverged": 3,
 }
 

@@ -12,7 +12,7 @@ from checkpoints import written_anew
 from omnitwin.config import TrainConfig
 from omnitwin.model.description import BUNDLED_WEIGHTS
 from omnitwin.paths import BUNDLED, NEWEST
-from omnitwin.workflows import training
+from omnitwin.workflows import resuming, training
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_default_that_has_vanished_exits_3_and_nothing_answers_in_its_place(ru
 
 
 def trained_on(unchosen):
-    resumed, description = training.recorded(str(unchosen))
+    resumed, description = resuming.recorded(str(unchosen))
     recipe = replace(description.recipe, iterations=4)
     training.train(TrainConfig(recipe=recipe, dataset="synthetic", precision="fp32"), resume=resumed)
 

@@ -19,8 +19,9 @@ from omnitwin.recipes import CLASSIC, FAST, SMALL, Batches
 from omnitwin.workflows import batch_trainer, evaluation, heldout
 from omnitwin.workflows.batch_trainer import BatchTrainer, learning_rate, new_trainer
 from omnitwin.workflows.planning import plan
+from omnitwin.workflows.resuming import recorded
 from omnitwin.workflows.trainer import Trainer, build_network
-from omnitwin.workflows.training import recorded, train
+from omnitwin.workflows.training import train
 
 EVERYTHING = Batches(elastic=0.02, thickness=0.5, coarse=0.3, erase=0.3, drawings=3, alphabets=1, per_alphabet=3)
 TINY = replace(FAST, image_size=12, iterations=6, batch_size=18, holdout=0, batches=EVERYTHING)

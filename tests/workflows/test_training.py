@@ -22,8 +22,9 @@ from omnitwin.recipes import CLASSIC, SMALL
 from omnitwin.workflows import acquire, evaluation, heldout, trainer, training
 from omnitwin.workflows.heldout import HeldOutExam, HeldOutResult, training_images
 from omnitwin.workflows.planning import plan
+from omnitwin.workflows.resuming import recorded
 from omnitwin.workflows.trainer import Trainer
-from omnitwin.workflows.training import recorded, train
+from omnitwin.workflows.training import train
 
 TINY = replace(SMALL, iterations=6, batch_size=8, holdout=0)
 
@@ -489,7 +490,7 @@ def test_too_little_memory_is_said_with_what_to_do(monkeypatch, tiny_set):
     one.forward = forward
     with pytest.raises(CannotRun) as caught:
         one.step(1)
-    assert "smaller --batch-size" in caught.value.line()
+    assert f"Try --batch-size {TINY.batch_size // 2}." in caught.value.line()
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The Stop button: the first Ctrl-C or SIGTERM asks to finish the step, the second ends at once."""
+"""The Stop button: the first Ctrl-C, SIGTERM or SIGHUP asks to finish the step, the second ends at once."""
 
 import signal
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from omnitwin.errors import ExitCode
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SIGNAL_EXIT = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED}
+SIGNAL_EXIT = {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.HUNG_UP}
+SIGNALS = [signal.Signals[name] for name in SIGNAL_EXIT if hasattr(signal, name)]  # Windows has no SIGHUP
 
 
 class StopButton:
@@ -20,7 +20,8 @@ class StopButton:
         self.before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self.before = {number: signal.signal(number, self._press) for number in SIGNALS}
+        heard = [number for number in SIGNALS if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]
+        self.before = {number: signal.signal(number, self._press) for number in heard}  # nohup: not to be heard
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -32,6 +33,6 @@ class StopButton:
 
     def _press(self, number: int, frame: FrameType | None) -> None:
         self.pressed = signal.Signals(number).name
-        for again in SIGNALS:
+        for again in self.before:
             signal.signal(again, signal.default_int_handler if again == signal.SIGINT else signal.SIG_DFL)
         self.note("Finishing this step, then saving. Again: end at once.")

@@ -146,11 +146,11 @@ def train(
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_plan, show_training
-    from omnitwin.workflows import planning, training
+    from omnitwin.workflows import planning, resuming, training
 
     folder, done = None, 0
     if resume is not None:
-        folder, description = training.recorded(None if resume == NEWEST else resume)
+        folder, description = resuming.recorded(None if resume == NEWEST else resume)
         same = {"recipe": description.recipe.name, "dataset": description.dataset_family, "name": None, "output": None}
         asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
         refuse_changes(f"--{word}" for word, value in asked.items() if value not in (None, same[word]))

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from omnitwin.data.packed import PackedSet, load_packed, save_packed
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
 from omnitwin.fetch import fetch
 from omnitwin.files import digest, replacing
+from omnitwin.locks import hold
 from omnitwin.paths import expand, omniglot_folder
 from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetReport
 
@@ -22,8 +23,24 @@ from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetRepor
 def download(config: SourceConfig, reporter: Reporter = SILENT) -> DownloadReport:
     """Have both Omniglot sets and the official runs packed here; what is there is left alone unless config.force."""
     start = time.monotonic()
-    reports = tuple(_ensure(one, config, reporter) for one in _held_by(config.source))
+    wanted = _held_by(config.source)
+    with nullcontext() if _all_there(wanted, config) else _alone(reporter):
+        reports = tuple(_ensure(one, config, reporter) for one in wanted)
     return DownloadReport(sets=reports, seconds=time.monotonic() - start)
+
+
+def _all_there(wanted: list[Archive], config: SourceConfig) -> bool:
+    """Whether there is nothing to do, not even to clear up."""
+    if config.force or any(_parts(one) for one in wanted):
+        return False
+    sound = [one is official.ARCHIVE or _load_sound(one) is not None for one in wanted]
+    test = _load_sound(omniglot.SETS["test"])
+    return all(sound) and (official.ARCHIVE not in wanted or (test is not None and _load_sound_runs(test) is not None))
+
+
+def _parts(one: Archive) -> list[Path]:
+    """What is left of a download, which is of no use once the set is packed."""
+    return list(omniglot_folder().glob(f"{one.stem}.zip.*.part"))
 
 
 def _held_by(source: str | None) -> list[Archive]:
@@ -59,8 +76,8 @@ def load(dataset: str, subset: str, source: SourceConfig, reporter: Reporter = S
     one = omniglot.SETS[subset]
     packed = _load_sound(one)
     if packed is None:
-        _bring(one, source, reporter)
-        packed = load_packed(packed_path(one))
+        with _alone(reporter):
+            packed = _load_or_bring(one, source, reporter)
     return packed
 
 
@@ -68,9 +85,25 @@ def load_official(test: PackedSet, source: SourceConfig, reporter: Reporter = SI
     """The official runs as rows of the test set, fetched first where they are missing."""
     runs = _load_sound_runs(test)
     if runs is None:
-        _bring(official.ARCHIVE, source, reporter)
-        runs = load_runs(packed_path(official.ARCHIVE), test)
+        with _alone(reporter):
+            runs = _load_sound_runs(test)  # another process may have brought them meanwhile
+            if runs is None:
+                _bring(official.ARCHIVE, source, reporter)
+                runs = load_runs(packed_path(official.ARCHIVE), test)
     return runs
+
+
+def _alone(reporter: Reporter) -> AbstractContextManager[None]:
+    """Nobody else brings or packs data meanwhile; it is waited for who does so now."""
+    return hold(omniglot_folder(), waiting=reporter.note)
+
+
+def _load_or_bring(one: OmniglotSet, source: SourceConfig, reporter: Reporter) -> PackedSet:
+    packed = _load_sound(one)
+    if packed is None:
+        _bring(one, source, reporter)
+        packed = load_packed(packed_path(one))
+    return packed
 
 
 def packed_path(one: Archive) -> Path:
@@ -80,6 +113,9 @@ def packed_path(one: Archive) -> Path:
 def _ensure(one: Archive, config: SourceConfig, reporter: Reporter) -> SetReport:
     packed = _test_set(config, reporter) if one is official.ARCHIVE else None
     there = not config.force and (_load_sound_runs(packed) if packed else _load_sound(one)) is not None
+    if there:
+        for part in _parts(one):
+            part.unlink(missing_ok=True)
     source = "packed before" if there else _bring(one, config, reporter)
     if isinstance(one, OmniglotSet):
         classes, alphabets = one.characters, one.alphabets
@@ -124,7 +160,7 @@ def _test_set(config: SourceConfig, reporter: Reporter) -> PackedSet:
         path = expand(config.source)
         if not any(place.exists() for place in _places(path, test)) or path.is_file():
             raise DatasetMissing(f"{path} holds runs of the drawings in {test.stem}.zip, which is not packed here yet")
-    return packed or load("omniglot", "test", config, reporter)
+    return packed or _load_or_bring(test, config, reporter)
 
 
 def _bring(one: Archive, config: SourceConfig, reporter: Reporter) -> str:

@@ -13,7 +13,7 @@ from omnitwin.device import Stream, autocast, random_generator
 from omnitwin.model.losses import all_pairs_loss, centroid_loss
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Recipe
-from omnitwin.workflows.trainer import RANK, Trainer, failures_in_words
+from omnitwin.workflows.trainer import RANK, Trainer
 
 EARLY = 9  # iterations that the moving average counts as begun before the first: early ones do not linger
 
@@ -26,6 +26,7 @@ class BatchTrainer(Trainer):
         self.batches = config.recipe.batches
         super().__init__(config, packed)
         check_batches(self.packed, self.batches)
+        self.least = 2 * self.batches.drawings
         self.network.to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network).eval()
         self.embed = torch.compile(self.network.embed) if config.compile else self.network.embed
@@ -49,24 +50,31 @@ class BatchTrainer(Trainer):
         betas, epsilon = self.recipe.adam_betas, self.recipe.adam_epsilon
         return torch.optim.AdamW(groups, lr=self.recipe.learning_rate, betas=betas, eps=epsilon, fused=True)
 
-    def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def do_step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         images_B1SS, class_B = self.draw_images(iteration)
         rate = learning_rate(self.recipe, iteration)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         self.optimizer.zero_grad()
-        with failures_in_words(self.compiled):
-            with autocast(self.device, self.precision):
-                embeddings_BD = self.embed(images_B1SS)
-            logits_BB = self.network.score_all(embeddings_BD, embeddings_BD)
-            loss = all_pairs_loss(logits_BB, class_B, self.batches.focus)
-            if self.batches.centroid_weight:
-                embeddings_CKD = embeddings_BD.view(self.classes, self.batches.drawings, -1)
-                loss = loss + self.batches.centroid_weight * centroid_loss(embeddings_CKD, self.batches.centroid_scale)
-            loss.backward()  # type: ignore[no-untyped-call]
+        with autocast(self.device, self.precision):
+            embeddings_BD = self.embed(images_B1SS)
+        logits_BB = self.network.score_all(embeddings_BD, embeddings_BD)
+        loss = all_pairs_loss(logits_BB, class_B, self.batches.focus)
+        if self.batches.centroid_weight:
+            embeddings_CKD = embeddings_BD.view(self.classes, self.batches.drawings, -1)
+            loss = loss + self.batches.centroid_weight * centroid_loss(embeddings_CKD, self.batches.centroid_scale)
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self._average(iteration)
         return loss.detach(), logits_BB.detach().std(correction=0)
+
+    def trial(self, size: int) -> None:
+        images_B1SS, class_B = (part[:size] for part in self.draw_images(1))
+        self.optimizer.zero_grad()
+        with autocast(self.device, self.precision):
+            embeddings_BD = self.network.embed(images_B1SS)
+        logits_BB = self.network.score_all(embeddings_BD, embeddings_BD)
+        all_pairs_loss(logits_BB, class_B, self.batches.focus).backward()  # type: ignore[no-untyped-call]
 
     def draw_images(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The varied images of an iteration, (B, 1, S, S), and the place of each one's class in the batch, (B,)."""

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,10 +34,13 @@ from omnitwin.workflows.acquire import load, load_official
 from omnitwin.workflows.exam_curves import all_pairs, same_alphabet
 from omnitwin.workflows.exam_trials import official, one_shot, random_pairs
 from omnitwin.workflows.exam_variations import beyond
-from omnitwin.workflows.scorer import Scorer
+from omnitwin.workflows.scorer import EMBED_AT_ONCE, Scorer
+from omnitwin.workflows.shortage import attempt
 
 BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities
 EVEN = 0.5  # threshold of a baseline: of a probability fitted with both kinds of pair weighing the same
+
+SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the device, or use --device cpu."
 
 
 def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
@@ -79,7 +83,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     for exam in exams:
         begun, embedding = time.perf_counter(), scorer.embed_seconds
         reporter.note(f"Exam: {exam}")
-        report = _take(exam, scorer, original, runs, config, threshold)
+        report = attempt(partial(_take, exam, scorer, original, runs, config, threshold), device, lambda: SMALLER)
         seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
         reports.append(replace(report, weights_sha256=subject.weights_sha256 if subject else None, seconds=seconds))
     return EvalReport(

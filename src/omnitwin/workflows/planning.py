@@ -3,17 +3,20 @@
 import itertools
 import math
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from omnitwin.config import TrainConfig
 from omnitwin.device import describe_device, peak_memory, synchronize
-from omnitwin.errors import BadInput
-from omnitwin.paths import STATE_FILE, runs_folder
+from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.locks import HIDDEN
+from omnitwin.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, runs_folder
 from omnitwin.recipes import Recipe
 from omnitwin.reports import SILENT, PlanReport, Reporter
 from omnitwin.workflows.batch_trainer import BatchTrainer, learning_rate, new_trainer
 from omnitwin.workflows.heldout import training_images
+from omnitwin.workflows.resuming import read_config
 from omnitwin.workflows.trainer import Trainer
 
 MEASURED_STEPS, WARM_UP_STEPS = 3, 2
@@ -64,11 +67,25 @@ def output_folder(config: TrainConfig) -> Path:
 
 
 def check_unused(output: Path) -> None:
-    """BadInput where a new run would mix with files that are there already."""
+    """BadInput where a new run would mix with files that are there already.
+
+    What a run leaves that ended before its first checkpoint is nothing to lose.
+    """
     if (output / STATE_FILE).exists():
         raise BadInput(f"{output} already holds a run", f"Go on with it (--resume {output}) or choose another --name.")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    begun = (CONFIG_FILE, METRICS_FILE) if _holds_config(output) else ()
+    if output.exists() and (not output.is_dir() or any(_is_of_worth(path, begun) for path in output.iterdir())):
         raise BadInput(f"{output} is there already and not empty", "Choose another --name or --output.")
+
+
+def _is_of_worth(path: Path, begun: tuple[str, ...]) -> bool:
+    return path.name not in begun and not path.name.startswith(HIDDEN)
+
+
+def _holds_config(run: Path) -> bool:
+    with suppress(BadCheckpoint):
+        return bool(read_config(run))
+    return False
 
 
 def describe_run(

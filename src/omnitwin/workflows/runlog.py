@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import IO, Self
 
 import torch
 
@@ -13,17 +13,19 @@ from omnitwin import __version__
 from omnitwin.config import TrainConfig
 from omnitwin.device import describe_device
 from omnitwin.errors import CannotWrite
-from omnitwin.files import write_text
+from omnitwin.files import followed, open_unlinked, write_text
 from omnitwin.paths import CONFIG_FILE, METRICS_FILE
 from omnitwin.reports import StepReport
 from omnitwin.workflows.trainer import Trainer
+
+FORMAT, FORMAT_VERSION = "omnitwin-run-config", 1  # of config.json
 
 
 def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], output: Path) -> None:
     """What is run, on what, with everything that has a bearing on the result."""
     effective = {
-        "format": "omnitwin-run-config",
-        "format_version": 1,
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
         "omnitwin": __version__,
         "torch": torch.__version__,
         "recipe": asdict(config.recipe),
@@ -55,13 +57,13 @@ class RunLog:
     """Appends steps to a run's metrics; lines after iteration `done`, or half written, are dropped first."""
 
     def __init__(self, output: Path, done: int) -> None:
-        self.path = output / METRICS_FILE
+        self.path = followed(output / METRICS_FILE)
         write_text(self.path, "".join(f"{line}\n" for line in self._lines() if _iteration(line) in range(1, done + 1)))
-        self.file: TextIO | None = None
+        self.file: IO[str] | None = None
 
     def __enter__(self) -> Self:
         try:
-            self.file = self.path.open("a", encoding="utf-8")
+            self.file = open_unlinked(self.path, "a", encoding="utf-8")
         except OSError as error:
             raise CannotWrite(f"cannot write {self.path}: {error.strerror or error}") from error
         return self
@@ -70,7 +72,8 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         assert self.file is not None
-        self.file.close()
+        with suppress(OSError):  # of a full disk, which write has told already
+            self.file.close()
 
     def write(self, steps: list[StepReport]) -> None:
         assert self.file is not None

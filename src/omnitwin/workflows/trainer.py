@@ -1,8 +1,5 @@
 """One training step after another: the network, its optimiser and the data, together on one device."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
 from omnitwin.config import TrainConfig
@@ -16,11 +13,11 @@ from omnitwin.device import (
     select_device,
     select_precision,
 )
-from omnitwin.errors import CannotRun
 from omnitwin.model.encoders import count_parameters, has_batch_statistics
 from omnitwin.model.losses import pair_loss
 from omnitwin.model.twin import TwinNetwork, build_twin
 from omnitwin.recipes import Recipe
+from omnitwin.workflows.shortage import attempt, fitting_batch
 
 CPU_PAIRS = 60  # that go through the network at once: a third less memory than 180, as fast (benchmarks/RESULTS.md)
 RANK = 0  # of this process among those that train together; part of every key
@@ -33,28 +30,16 @@ def build_network(recipe: Recipe) -> TwinNetwork:
         return build_twin(recipe.encoder, recipe.image_size, recipe.head)
 
 
-@contextmanager
-def failures_in_words(compiled: bool) -> Iterator[None]:
-    """Turn a lack of memory, or of a compiler, into an error that says what to do."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise CannotRun(f"the device has too little memory: {error}", "Try a smaller --batch-size.") from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error):  # the words of torch's allocator on a CPU
-            raise CannotRun(f"too little memory: {error}", "Try a smaller --batch-size.") from error
-        if compiled:
-            raise CannotRun(f"--compile does not work here: {error}", "Leave --compile out.") from error
-        raise
-
-
 class Trainer:
     """The example's training step (Adam, mean binary cross-entropy of random pairs), any number of times.
 
     BatchTrainer has the step of recipes that train on all pairs of a batch.
 
-    Step i draws its pairs from the key (seed, rank, i), so a resumed run draws what an uninterrupted one would have.
+    least: the smallest batch. Step i draws its pairs from the key (seed, rank, i), so a resumed run draws what an
+    uninterrupted one would have.
     """
+
+    least = 1
 
     def __init__(self, config: TrainConfig, packed: PackedSet) -> None:
         check_pairable(packed)
@@ -91,18 +76,39 @@ class Trainer:
         )
 
     def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Do iteration (1 is the first); its loss and the standard deviation of its logits, scalars on the device."""
+        """Do iteration (1 is the first); its loss and the standard deviation of its logits, scalars on the device.
+
+        CannotRun, with the batch that would fit, where memory is too little.
+        """
+        return attempt(lambda: self.do_step(iteration), self.device, self.smaller_batch, self.compiled)
+
+    def smaller_batch(self) -> str:
+        """What to do about a step that lacked memory."""
+        self.optimizer.zero_grad()
+        moments = 0 if self.optimizer.state else 2 * sum(tensor.nbytes for tensor in self.network.parameters())
+        return (
+            f"Try --batch-size {fitting_batch(self.recipe.batch_size, self.least, self.trial, moments, self.device)}."
+        )
+
+    def trial(self, size: int) -> None:
+        """Gradients of size pairs, for the memory that they take."""
+        left_B1SS, right_B1SS, similar_B = (part[:size] for part in self.draw(1))
+        self.optimizer.zero_grad()
+        with autocast(self.device, self.precision):
+            logits_B = self.network(left_B1SS, right_B1SS)
+        pair_loss(logits_B, similar_B).backward()  # type: ignore[no-untyped-call]
+
+    def do_step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         batch = self.draw(iteration)
         self.optimizer.zero_grad()
         logits, losses = [], []
         for left_B1SS, right_B1SS, similar_B in zip(
             *(torch.split(part, self.pairs_at_once) for part in batch), strict=True
         ):
-            with failures_in_words(self.compiled):
-                with autocast(self.device, self.precision):
-                    logits_B = self.forward(left_B1SS, right_B1SS)
-                loss = pair_loss(logits_B, similar_B) * (len(similar_B) / self.recipe.batch_size)
-                loss.backward()  # type: ignore[no-untyped-call]
+            with autocast(self.device, self.precision):
+                logits_B = self.forward(left_B1SS, right_B1SS)
+            loss = pair_loss(logits_B, similar_B) * (len(similar_B) / self.recipe.batch_size)
+            loss.backward()  # type: ignore[no-untyped-call]
             logits.append(logits_B.detach())
             losses.append(loss.detach())
         self.optimizer.step()

@@ -12,10 +12,11 @@ import torch
 from omnitwin.config import TrainConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
-from omnitwin.files import digest, make_folder
+from omnitwin.files import digest
+from omnitwin.locks import hold
 from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
 from omnitwin.model.description import Description, read_description
-from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE, find_run
+from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import FAST
 from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
 from omnitwin.workflows.batch_trainer import new_trainer
@@ -35,15 +36,6 @@ HELD_OUT_EER = "held_out_eer"  # among the metrics of a checkpoint
 StopButton = AbstractContextManager[Callable[[], str | None]]
 
 
-def recorded(run: str | None) -> tuple[Path, Description]:
-    """The folder and description of a run to resume, by path or name, or None for the newest."""
-    folder = find_run(run)
-    if folder is None:
-        raise BadCheckpoint("no run to resume" if run is None else f"no run is called {run}")
-    folder = folder if folder.is_dir() else folder.parent
-    return folder, read_description(folder / STATE_FILE)
-
-
 def train(
     config: TrainConfig, reporter: Reporter = SILENT, stop_button: StopButton | None = None, resume: Path | None = None
 ) -> TrainReport:
@@ -52,12 +44,12 @@ def train(
     stop_button is entered for the time of the steps; what it gives is asked after each whether to stop, and why.
     """
     output = resume or output_folder(config)
-    if resume is None:
-        check_unused(output)
-    packed, held_out = training_images(config, reporter)
-    trainer = new_trainer(config, packed)
-    run = _Run(config, trainer, held_out, reporter, output)
-    return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
+    with hold(output):
+        if resume is None:
+            check_unused(output)
+        packed, held_out = training_images(config, reporter)
+        run = _Run(config, new_trainer(config, packed), held_out, reporter, output)
+        return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
 
 
 class _Run:
@@ -79,8 +71,7 @@ class _Run:
         self.recent: list[tuple[float, float]] = []  # loss and spread of the last 100 iterations
 
     def go(self, stop_button: StopButton, resumed: bool) -> TrainReport:
-        make_folder(self.output)
-        if resumed:
+        if resumed and (self.output / STATE_FILE).exists():
             self._restore()
         write_config(self.config, self.trainer, self.held_out, self.output)
         first = self.done + 1
@@ -222,6 +213,12 @@ class _Run:
         save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.trained, description)
         self.saved = self.flushed = time.monotonic()
 
+    def _weights_iteration(self) -> int | None:
+        """Of the weights beside the state: less than the state's where a run was killed between writing the two."""
+        with suppress(BadCheckpoint):
+            return read_description(self.output / WEIGHTS_FILE).iteration
+        return None
+
     def _last_checkpoint(self) -> str:
         there = (self.output / STATE_FILE).exists()
         return f"the last checkpoint in {self.output} is from before" if there else "no checkpoint had been written"
@@ -233,7 +230,7 @@ class _Run:
             raise BadInput(f"{self.output} was trained on other images than {self.trainer.packed.name} holds now", "")
         if replace(description.recipe, iterations=self.recipe.iterations) != self.recipe:
             raise BadInput(f"{self.output} was begun with another recipe", "Resume it with its own, or start anew.")
-        if description.iteration >= self.recipe.iterations:
+        if description.iteration >= self.recipe.iterations and self._weights_iteration() == description.iteration:
             raise BadInput(
                 f"{self.output} has done its {description.iteration} iterations", "To go on give more --iterations."
             )

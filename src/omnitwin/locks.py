@@ -1,0 +1,167 @@
+"""One holder for a folder: a lock file that the system frees when its holder dies, and says who that is meanwhile.
+
+What killed processes left in a folder is cleared by the next one that holds it.
+"""
+
+import errno
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from omnitwin.errors import CannotWrite, FolderInUse
+
+HIDDEN = ".omnitwin"  # how the names begin of all that comes and goes beside the files that stay
+TEMPORARY_PREFIX = f"{HIDDEN}-"  # of the folders in which files are written before they are moved to their place
+LOCK_FILE = f"{HIDDEN}.lock"
+POLL_SECONDS = 0.1
+LOCKED_BYTE = 1 << 30  # on Windows, where nobody may read a byte that is locked: far behind the record
+LARGEST_RECORD = 1000  # bytes
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # file systems that know none
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag; making links takes a privilege there
+
+
+@contextmanager
+def hold(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Be the only holder of a folder, which is made where it is missing, and gone again where nothing came of it.
+
+    Where another process holds it: FolderInUse, or waiting is told once who that is and it waits. CannotWrite where
+    the folder cannot be written.
+    """
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWrite(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    lock = folder / LOCK_FILE
+    try:
+        handle = _wait_for(lock, folder, waiting)
+    except OSError as error:
+        raise CannotWrite(f"cannot lock {folder}: {_reason(error)}") from error
+    try:
+        _sign(handle)
+        clear_left_overs(folder)
+        yield
+    finally:
+        _release(lock, handle)
+        if new:
+            with suppress(OSError):  # not empty, as it should be
+                folder.rmdir()
+
+
+@contextmanager
+def private_folder(parent: Path) -> Iterator[Path]:
+    """A folder for the time of writing, that nobody else can reach into; locked, so that it is not cleared in use."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
+        with suppress(FileNotFoundError):  # another process took it for a left-over before it was locked
+            handle = _try(folder / LOCK_FILE)
+            if handle is not None:
+                break
+    try:
+        yield folder
+    finally:
+        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_left_overs(folder: Path) -> None:
+    """Remove what processes that are gone were writing in a folder, and nothing else."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(OSError):
+            if path.is_symlink():
+                continue
+            if not path.is_dir():
+                path.unlink()  # as earlier versions left them
+            elif (handle := _try(path / LOCK_FILE)) is not None:
+                os.close(handle)
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _wait_for(lock: Path, folder: Path, waiting: Callable[[str], None] | None) -> int:
+    told = False
+    while (handle := _try(lock)) is None:
+        if waiting is None:
+            raise FolderInUse(f"{folder} is in use by {_holder(lock)}")
+        if not told:
+            waiting(f"Waiting: {folder} is in use by {_holder(lock)}.")
+            told = True
+        time.sleep(POLL_SECONDS)
+    return handle
+
+
+def _try(lock: Path) -> int | None:
+    """An open handle that holds the lock until it is closed, or None where another process has it."""
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o666)
+        try:
+            free = _lock(handle)
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                os.close(handle)
+                raise
+            return handle  # better without a lock than not at all
+        if not free:
+            os.close(handle)
+            return None
+        if os.fstat(handle).st_nlink:
+            return handle
+        os.close(handle)  # the holder before removed it just now: what is locked has no name any more
+
+
+def _lock(handle: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        os.lseek(handle, LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        os.lseek(handle, 0, os.SEEK_SET)
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _release(lock: Path, handle: int) -> None:
+    """Remove the lock file while it is still held, where the system can: afterwards it may be another holder's."""
+    try:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+    except OSError:  # Windows removes no open file
+        os.close(handle)
+        with suppress(OSError):
+            lock.unlink()
+
+
+def _sign(handle: int) -> None:
+    """Say who holds the lock."""
+    record = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    with suppress(OSError):  # a full disk: the lock holds without
+        os.ftruncate(handle, 0)
+        os.write(handle, json.dumps(record).encode())
+
+
+def _holder(lock: Path) -> str:
+    """Who signed it: `process 12 on host since 2026-01-31 12:00:00`."""
+    try:
+        with open(os.open(lock, os.O_RDONLY | NO_FOLLOW), encoding="utf-8") as file:
+            record = json.loads(file.read(LARGEST_RECORD))
+        return f"process {record['pid']} on {record['host']} since {record['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _reason(error: OSError) -> str:
+    return "its lock file is a link" if error.errno == errno.ELOOP else error.strerror or str(error)

@@ -1,0 +1,57 @@
+"""Too little memory, or no compiler, in words that say what to do: for memory, the batch that would fit."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from omnitwin.device import free_memory, peak_memory, reset_peak_memory
+from omnitwin.errors import CannotRun
+
+T = TypeVar("T")
+SPARE = 0.9  # share of the memory to plan with: the allocator cannot use every byte
+ALLOCATORS = ("allocate memory", "MPS backend out of memory")  # what those of a CPU and of Apple's GPUs say
+
+
+def attempt(work: Callable[[], T], device: torch.device, hint: Callable[[], str], compiled: bool = False) -> T:
+    """What work returns; CannotRun where it lacks a compiler, or memory, with a hint that is asked for after."""
+    try:
+        return work()
+    except RuntimeError as error:
+        if not _is_shortage(error):
+            if compiled:
+                raise CannotRun(f"--compile does not work here: {error}", "Leave --compile out.") from error
+            raise
+    raise CannotRun(f"{device} has too little memory{_told(device)}", hint())  # what work held is let go by now
+
+
+def fitting_batch(batch: int, least: int, trial: Callable[[int], None], reserve: int, device: torch.device) -> int:
+    """The largest batch that should fit, by what trial(size) of two small ones takes; half where that tells nothing.
+
+    trial does, with so many, what a step does; its memory grows by the same with each. reserve: bytes that a step
+    takes besides. No less than least.
+    """
+    small = max(least, batch // 16)
+    try:
+        room = SPARE * free_memory(device) - reserve
+        peaks = []
+        for size in (small, 2 * small):
+            reset_peak_memory(device)
+            trial(size)
+            peaks.append(peak_memory(device) or 0)
+        each = (peaks[1] - peaks[0]) / small
+        fits = int((room - (peaks[0] - small * each)) / each)
+    except (RuntimeError, ZeroDivisionError):  # even these do not fit, or the device does not tell
+        fits = 0
+    return min(fits, batch * 3 // 4) if fits >= least else max(least, batch // 2)
+
+
+def _is_shortage(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in ALLOCATORS)
+
+
+def _told(device: torch.device) -> str:
+    if device.type != "cuda":
+        return ""
+    free, total = torch.cuda.mem_get_info(device)
+    return f" ({free / 2**30:.1f} of {total / 2**30:.1f} GiB are free)"
