@@ -1,0 +1,172 @@
+"""Killed at any moment, a run or a download goes on as if nothing had been: the same bytes, and no litter.
+
+KILLS more at random moments: `OMNITWIN_TEST_KILLS=500 pytest -m slow tests/faults`.
+"""
+
+import json
+import os
+import random
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from killing import left_over, run_and_kill
+from local_server import Answer
+
+from omnitwin.config import SourceConfig, TrainConfig
+from omnitwin.data import omniglot, synthetic
+from omnitwin.default import Choice, read_default, write_default
+from omnitwin.files import digest
+from omnitwin.paths import BEST_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.recipes import FAST, SMALL, Batches
+from omnitwin.reports import SILENT
+from omnitwin.workflows import acquire, heldout, resuming, training
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]
+
+KILLS = int(os.environ.get("OMNITWIN_TEST_KILLS", "40"))
+ITERATIONS = 4
+RECIPES = {
+    "pairs": replace(SMALL, iterations=ITERATIONS, batch_size=8, holdout=2),
+    "batches": replace(
+        FAST, iterations=ITERATIONS, batch_size=8, holdout=2, image_size=12, batches=Batches(drawings=2)
+    ),
+}
+KILLED, ENDED = 9, 0
+
+
+@pytest.fixture(autouse=True)
+def little_data(monkeypatch):
+    small = synthetic.draw_set("training", alphabets=4, characters=3, drawers=4, size=28)
+    monkeypatch.setattr(synthetic, "draw_set", lambda subset: small)
+    monkeypatch.setattr(heldout, "EVERY", 2)  # iterations between two exams: `best` is written too
+
+
+def train(recipe, output):
+    """Train, or go on where an earlier process ended; a checkpoint after each iteration."""
+    config = TrainConfig(
+        recipe=recipe, dataset="synthetic", device="cpu", precision="fp32", output=output, checkpoint_seconds=0.0
+    )
+    resume = output if (output / STATE_FILE).exists() else None
+    if resume:
+        assert resuming.recorded(str(resume))[1].recipe == recipe
+    training.train(config, resume=resume)
+
+
+def outcome(run):
+    """Digests of all that a run ends with, and its losses by iteration."""
+    steps = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
+    losses = [(step["iteration"], step["loss"]) for step in steps]
+    return {name: digest(run / name, "sha256") for name in (WEIGHTS_FILE, BEST_FILE)}, losses
+
+
+def is_whole(run):
+    """Whether whatever is there of a run's files can be read."""
+    for path in run.glob("*.safetensors"):
+        training.read_description(path)
+    return True
+
+
+@pytest.fixture(params=RECIPES)
+def undisturbed(request, tmp_path):
+    """A recipe, what a run of it ends with, and how many changes of the disk that takes."""
+    recipe, run = RECIPES[request.param], tmp_path / "undisturbed"
+    status, seen = run_and_kill(partial(train, recipe, run), tmp_path)
+    assert status == ENDED
+    return recipe, outcome(run), seen
+
+
+def test_a_training_killed_at_any_change_of_the_disk_ends_with_the_same_bytes(undisturbed, tmp_path):
+    recipe, wanted, seen = undisturbed
+    kills = 0
+    for moment in range(1, seen.total() + 1):
+        run = tmp_path / f"killed-{moment}"
+        status, _ = run_and_kill(partial(train, recipe, run), tmp_path, moment)
+        kills += status == KILLED
+        assert is_whole(run)
+        if (run / WEIGHTS_FILE).exists() and outcome_is_final(run, wanted):
+            continue
+        assert run_and_kill(partial(train, recipe, run), tmp_path)[0] == ENDED, moment
+        assert outcome(run) == wanted, moment
+        assert left_over(run) == [], moment
+    print(f"\n{kills} kills, one at each of {seen.total()} moments: {dict(seen)}")
+    assert kills >= seen.total() - 2  # the last changes clear up what is no longer needed
+
+
+def outcome_is_final(run, wanted):
+    """A run that was killed after its last checkpoint has nothing left to do."""
+    done = training.read_description(run / STATE_FILE).iteration == ITERATIONS
+    return done and training.read_description(run / WEIGHTS_FILE).iteration == ITERATIONS and outcome(run) == wanted
+
+
+def test_a_training_killed_again_and_again_gets_to_its_end(undisturbed, tmp_path):
+    recipe, wanted, seen = undisturbed
+    dice, kills = random.Random(0), Counter()
+    for number in range(-(-KILLS // 8)):
+        run = tmp_path / f"often-{number}"
+        for _ in range(100):
+            status, _ = run_and_kill(partial(train, recipe, run), tmp_path, dice.randrange(1, seen.total()))
+            kills[status] += 1
+            if status != KILLED:
+                break
+        assert status == ENDED
+        assert outcome(run) == wanted
+        assert left_over(run) == []
+    print(f"\n{kills[KILLED]} kills of {kills[ENDED]} runs")
+    assert kills[KILLED]
+
+
+@pytest.fixture(params=["folder", "server"])
+def source(request, fake_omniglot, serve, monkeypatch):
+    if request.param == "folder":
+        return SourceConfig(source=str(fake_omniglot.zips))
+    answers = {
+        f"/{path.name}": Answer(body=path.read_bytes(), honour_range=True) for path in fake_omniglot.zips.glob("*.zip")
+    }
+    server = serve(answers)
+    monkeypatch.setattr(omniglot, "OFFICIAL_URL", server.url)
+    return SourceConfig(source=server.url)
+
+
+def test_a_download_killed_at_any_change_of_the_disk_ends_with_the_same_files(source, home, tmp_path, monkeypatch):
+    """A zip from a folder is kept after it was packed, so one kill may cost the copy, which nothing needs by then."""
+
+    def files():
+        return {path.name: digest(path, "sha256") for path in acquire.omniglot_folder().iterdir()}
+
+    def packed():
+        return {path.name: digest(path, "sha256") for path in acquire.omniglot_folder().glob("*.safetensors")}
+
+    def fetch():
+        acquire.download(source, SILENT)
+
+    status, seen = run_and_kill(fetch, tmp_path)
+    assert status == ENDED
+    wanted, whole = files(), packed()
+    assert len(wanted) == 6  # three zips, three packed files
+    kills = 0
+    for moment in range(1, seen.total() + 1):
+        monkeypatch.setenv("OMNITWIN_HOME", str(tmp_path / f"home-{moment}"))
+        status, _ = run_and_kill(fetch, tmp_path, moment)
+        kills += status == KILLED
+        if acquire.omniglot_folder().exists():
+            assert packed().items() <= whole.items(), moment
+        assert run_and_kill(fetch, tmp_path)[0] == ENDED, moment
+        assert packed() == whole, moment
+        assert files().items() <= wanted.items(), moment
+    print(f"\n{kills} kills, one at each of {seen.total()} moments: {dict(seen)}")
+    assert kills == seen.total()
+
+
+def test_a_choice_of_the_default_killed_at_any_change_is_the_old_or_the_new(home, tmp_path):
+    old, new = Choice("old", "0" * 64), Choice("new", "1" * 64)
+    write_default(old)
+    status, seen = run_and_kill(lambda: write_default(new), tmp_path)
+    assert (status, read_default()) == (ENDED, new)
+    for moment in range(1, seen.total() + 1):
+        write_default(old)
+        assert run_and_kill(lambda: write_default(new), tmp_path, moment)[0] == KILLED
+        assert read_default() in (old, new)
+    write_default(old)
+    assert [path.name for path in left_over(home)] == []
