@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from terminals import pair, picture, terminal
 
 from omnitwin.reports import Picture, ScoredPair
-from omnitwin.view.console import PipeConsole, clean, print_json, say
+from omnitwin.view.console import clean, print_json, say
 
 
 @dataclass(frozen=True)
@@ -97,13 +96,3 @@ def test_json_has_no_colours_even_where_they_are_forced(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     print_json(answer())
     assert "\x1b" not in capsys.readouterr().out
-
-
-def test_a_reader_that_leaves_silences_the_console_and_not_the_work():
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "w", encoding="utf-8") as file:
-        console = PipeConsole(file=file)
-        say(console, "nobody listens")
-        assert console.quiet
-        say(console, "still nobody")

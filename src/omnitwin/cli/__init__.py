@@ -3,7 +3,6 @@
 `main` is the one place where an error becomes a line on stderr and an exit code.
 """
 
-import io
 import os
 import sys
 import traceback
@@ -22,6 +21,7 @@ from omnitwin.cli.env import env
 from omnitwin.cli.eval import evaluate
 from omnitwin.cli.report import report
 from omnitwin.cli.show import show
+from omnitwin.cli.streams import guarded_streams
 from omnitwin.cli.train import spell_out_resume, train
 from omnitwin.cli.use import use
 from omnitwin.errors import ExitCode, OmnitwinError
@@ -82,10 +82,15 @@ def main() -> NoReturn:
     """Run the command line and exit with the code that errors.ExitCode names."""
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that has no such letter still gets a line
-    sys.exit(_run())
+    with guarded_streams():
+        try:
+            code = _run()
+            sys.stdout.flush()
+        except OmnitwinError as error:  # what was printed last could not be written
+            code = _complain(error.line(), error.exit_code)
+        except Exception:  # not even the failure could be told
+            code = ExitCode.UNEXPECTED
+    sys.exit(code)
 
 
 def _run() -> int:
@@ -103,8 +108,11 @@ def _run() -> int:
             return ExitCode.BAD_INPUT
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
-    except SystemExit as leaving:  # how Typer and Rich leave when the reader of their help has left: no answer of ours
-        return 0 if leaving.code == 1 else int(leaving.code or 0)
+    except SystemExit as leaving:  # how Typer ends a completion; its 1 is no answer of ours
+        return ExitCode.BAD_INPUT if leaving.code == 1 else int(leaving.code or 0)
+    except MemoryError:
+        _show_traceback_if_wanted()
+        return _complain("too little memory. Close other programs, or give smaller images.", ExitCode.CANNOT_RUN)
     except Exception as error:
         _show_traceback_if_wanted()
         name = type(error).__name__
@@ -113,7 +121,10 @@ def _run() -> int:
 
 def _show_traceback_if_wanted() -> None:
     if is_set("OMNITWIN_DEBUG"):
-        traceback.print_exc()
+        from omnitwin.view.console import message_console, say
+
+        for line in traceback.format_exc().splitlines():  # with texts from outside among them
+            say(message_console(), line)
 
 
 def _complain(text: str, code: ExitCode) -> int:

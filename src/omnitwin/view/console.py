@@ -1,15 +1,11 @@
 """Consoles for results (stdout) and messages (stderr), and text from outside made harmless."""
 
-import errno
 import json
 import math
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -17,48 +13,12 @@ from rich.text import Text
 from omnitwin.reports import Picture
 
 
-class _Output:
-    """A stream that says the same of a terminal that was closed as of a pipe whose reader has left."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-    def write(self, text: str) -> int:
-        with _gone_as_broken_pipe():
-            return self.stream.write(text)
-
-    def flush(self) -> None:
-        with _gone_as_broken_pipe():
-            self.stream.flush()
-
-
-@contextmanager
-def _gone_as_broken_pipe() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EIO:
-            raise BrokenPipeError from error
-        raise
-
-
-class PipeConsole(Console):
-    """A console whose reader may leave (`| head -1`): from then on it is silent, and the work goes on."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
-
 def result_console() -> Console:
-    return PipeConsole(file=cast(IO[str], _Output(sys.stdout)), highlight=False)
+    return Console(file=sys.stdout, highlight=False)
 
 
 def message_console() -> Console:
-    return PipeConsole(file=cast(IO[str], _Output(sys.stderr)), highlight=False)
+    return Console(file=sys.stderr, highlight=False)
 
 
 def clean(text: str) -> str:
