@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from omnitwin.errors import CannotWrite
-from omnitwin.files import digest, make_folder, replacing, write_text
+from omnitwin.files import digest, replacing, write_text
+from omnitwin.locks import make_folder
 
 
 def write_half(target, failure):

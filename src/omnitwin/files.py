@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from omnitwin.errors import CannotWrite
-from omnitwin.locks import NO_FOLLOW, TEMPORARY_PREFIX, private_folder
+from omnitwin.locks import NO_FOLLOW, TEMPORARY_PREFIX, make_folder, private_folder
 
 MOST_LINKS = 40  # from one to the next, as Linux counts
 
@@ -88,14 +88,6 @@ def check_writable(target: Path) -> None:
 def write_text(target: Path, text: str) -> None:
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def make_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWrite(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    return folder
 
 
 def digest(path: Path, algorithm: str) -> str:

@@ -1,6 +1,6 @@
 """One holder for a folder: a lock file that the system frees when its holder dies, and says who that is meanwhile.
 
-What killed processes left in a folder is cleared by the next one that holds it.
+What killed processes left in a folder is cleared by the next one that holds it, or writes there.
 """
 
 import errno
@@ -34,10 +34,7 @@ def hold(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator
     the folder cannot be written.
     """
     new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CannotWrite(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    make_folder(folder)
     lock = folder / LOCK_FILE
     try:
         handle = _wait_for(lock, folder, waiting)
@@ -54,9 +51,23 @@ def hold(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator
                 folder.rmdir()
 
 
+def make_folder(folder: Path) -> Path:
+    """CannotWrite where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise CannotWrite(
+            f"cannot make the folder {folder}: it is a file", "Choose another, or move it away."
+        ) from error
+    except OSError as error:
+        raise CannotWrite(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    return folder
+
+
 @contextmanager
 def private_folder(parent: Path) -> Iterator[Path]:
     """A folder for the time of writing, that nobody else can reach into; locked, so that it is not cleared in use."""
+    clear_left_overs(parent)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
         with suppress(FileNotFoundError):  # another process took it for a left-over before it was locked

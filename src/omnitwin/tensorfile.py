@@ -24,8 +24,8 @@ def save_tensors(path: Path, tensors: "dict[str, torch.Tensor]", record: dict[st
     with replacing(path) as temporary:
         try:
             save_file(plain, temporary, metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
-        except SafetensorError as error:  # its words for a full disk
-            raise OSError(str(error)) from error
+        except SafetensorError as error:  # "Error while serializing: I/O error: No space left on device (os error 28)"
+            raise OSError(str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]) from error
 
 
 def checksum(tensors: "Iterable[torch.Tensor]") -> int:

@@ -113,10 +113,20 @@ def _run() -> int:
     except MemoryError:
         _show_traceback_if_wanted()
         return _complain("too little memory. Close other programs, or give smaller images.", ExitCode.CANNOT_RUN)
-    except Exception as error:
+    except OSError as error:
+        if error.filename is None:
+            return _fail(error)
         _show_traceback_if_wanted()
-        name = type(error).__name__
-        return _complain(f"unexpected {name}: {error}. For the traceback: OMNITWIN_DEBUG=1", ExitCode.UNEXPECTED)
+        return _complain(f"cannot use {os.fsdecode(error.filename)}: {error.strerror}.", ExitCode.CANNOT_RUN)
+    except Exception as error:
+        return _fail(error)
+
+
+def _fail(error: Exception) -> int:
+    """A bug of ours."""
+    _show_traceback_if_wanted()
+    text = f"unexpected {type(error).__name__}: {error}. For the traceback: OMNITWIN_DEBUG=1"
+    return _complain(text, ExitCode.UNEXPECTED)
 
 
 def _show_traceback_if_wanted() -> None:

@@ -1,0 +1,358 @@
+"""The table of faults in docs/FAULTS.md: each one made for real, its line and its exit code compared with the table.
+
+`make faults` writes the table anew (OMNITWIN_WRITE_FAULTS=1). What needs small disks of its own needs root.
+"""
+
+import os
+import re
+import resource
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from faulty import can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
+from killing import left_over
+from PIL import Image, ImageDraw
+from test_locks import another_process
+
+from omnitwin import locks
+from omnitwin.config import SourceConfig, TrainConfig
+from omnitwin.data import synthetic
+from omnitwin.files import digest
+from omnitwin.locks import hold
+from omnitwin.paths import METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.recipes import SMALL
+from omnitwin.workflows import acquire, heldout
+from omnitwin.workflows.trainer import Trainer
+from omnitwin.workflows.training import train
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="forks, and says what Linux says"),
+]
+
+TABLE = Path(__file__).parent.parent.parent / "docs" / "FAULTS.md"
+WRITE = "OMNITWIN_WRITE_FAULTS"
+DISK = 4 << 20  # bytes of a small disk; a run of the recipe small takes about 3.9 MB
+QUICK = "train --dataset synthetic --recipe small --holdout 0 --batch-size 8 --precision fp32"
+ROWS: list[tuple[str, str, str, str]] = []
+
+
+@dataclass
+class Bench:
+    """What a scenario finds: a folder of its own, a home with a trained run, two images, Omniglot's zips, a disk."""
+
+    folder: Path
+    run: Path
+    zips: Path
+    disk: Path
+    closing: ExitStack
+    before: Callable[[], object] = nothing  # there, just before the program starts
+    during: Callable[[int], object] | None = None  # here, with its number
+    as_nobody: bool = False
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+
+def full(bench: Bench) -> None:
+    fill(bench.disk)
+
+
+def nearly_full(bench: Bench) -> None:
+    """With room for half of a checkpoint, on the disk that holds the run."""
+    bench.run = Path(shutil.copytree(bench.run, bench.disk / "run"))
+    fill(bench.disk, spare=300_000)
+
+
+def read_only(bench: Bench) -> None:
+    bench.run = Path(shutil.copytree(bench.run, bench.disk / "run"))
+    make_read_only(bench.disk)
+
+
+def forbidden(bench: Bench) -> None:
+    """To somebody who may read everything and write nothing."""
+    bench.as_nobody = True
+    for path in (bench.folder, *bench.folder.rglob("*"), *bench.folder.parents, bench.zips, *bench.zips.parents):
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+
+
+def secret_source(bench: Bench) -> None:
+    forbidden(bench)
+    bench.zips = Path(shutil.copytree(bench.zips, bench.folder / "secret" / "zips"))
+    bench.zips.parent.chmod(0o700)
+
+
+def nowhere(bench: Bench) -> None:
+    forbidden(bench)
+    shutil.rmtree(bench.home)
+
+
+def file_for_folder(bench: Bench) -> None:
+    shutil.rmtree(bench.home)
+    bench.home.write_text("a file")
+
+
+def file_for_run(bench: Bench) -> None:
+    (bench.folder / "new").write_text("a file")
+
+
+def folder_for_weights(bench: Bench) -> None:
+    (bench.run / WEIGHTS_FILE).unlink()
+    (bench.run / WEIGHTS_FILE).mkdir()
+
+
+def folder_for_packed(bench: Bench) -> None:
+    (bench.home / "cache" / "omniglot-py" / "images_background.safetensors").mkdir(parents=True)
+
+
+def folder_for_figure(bench: Bench) -> None:
+    (bench.folder / "figure.png").mkdir()
+
+
+def cut_short(bench: Bench) -> None:
+    os.truncate(bench.run / STATE_FILE, 100_000)
+
+
+def held(bench: Bench) -> None:
+    bench.closing.enter_context(another_process(hold(bench.run)))
+
+
+def held_by_a_dead_one(bench: Bench) -> None:
+    with another_process(hold(bench.run)):
+        pass
+    assert (bench.run / locks.LOCK_FILE).exists()
+
+
+def data_held_for_a_while(bench: Bench) -> None:
+    folder = bench.home / "cache" / "omniglot-py"
+    child = bench.closing.enter_context(another_process(hold(folder)))
+    heard = bench.folder / "stderr.txt"
+
+    def end_the_other(_: int) -> None:
+        wait_until(lambda: "Waiting" in heard.read_text())
+        os.kill(child, signal.SIGKILL)
+
+    bench.during = end_the_other
+
+
+def left_over_files(bench: Bench) -> None:
+    killed = bench.run / ".omnitwin-killed"
+    killed.mkdir()
+    (killed / WEIGHTS_FILE).write_text("half")
+
+
+def cache_deleted(bench: Bench) -> None:
+    """Once the images are loaded."""
+    acquire.download(SourceConfig(source=str(bench.zips)))
+
+    def load_and_delete(*words):
+        packed = acquire.load(*words)
+        shutil.rmtree(acquire.omniglot_folder())
+        return packed
+
+    bench.before = lambda: setattr(heldout, "load", load_and_delete)
+
+
+def clock_set_back(bench: Bench) -> None:
+    for path in (bench.run, *bench.run.iterdir()):
+        os.utime(path, (2**32, 2**32))
+
+
+def result_on_full_disk(bench: Bench) -> None:
+    bench.before = lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+
+
+def result_unread(bench: Bench) -> None:
+    def leave() -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.dup2(writing, 1)
+
+    bench.before = leave
+
+
+def little_memory(bench: Bench) -> None:
+    def limit() -> None:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + (1 << 30), taken + (1 << 30)))
+
+    bench.before = limit
+
+
+def gpu_memory(bench: Bench) -> None:
+    """A GPU's refusal, made here: no GPU is needed to see what is said of it."""
+    real = Trainer.do_step
+
+    def step(trainer, iteration):
+        if trainer.recipe.batch_size > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(trainer, iteration)
+
+    bench.before = lambda: setattr(Trainer, "do_step", step)
+
+
+def signalled(*numbers: signal.Signals) -> Callable[[Bench], None]:
+    def prepare(bench: Bench) -> None:
+        metrics = bench.folder / "new" / METRICS_FILE
+
+        def send(child: int) -> None:
+            wait_until(lambda: metrics.exists() and metrics.stat().st_size > 0)
+            for number in numbers:
+                os.kill(child, number)
+
+        bench.during = send
+
+    return prepare
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """told: a word of the line to be shown; else it is the last one on stderr."""
+
+    fault: str
+    prepare: Callable[[Bench], None]
+    words: str
+    code: int
+    mounts: bool = False
+    root: bool = False
+    told: str = ""
+
+
+def scenarios() -> list[Scenario]:
+    new, on = f"{QUICK} --iterations 2 --output", "train --iterations 4 --resume"
+    disks = [
+        Scenario(fault, prepare, words, 3, mounts=True, root=True)
+        for fault, prepare in (("disk is full", full), ("disk is read-only", read_only))
+        for words in (
+            f"{new} {{disk}}/new",
+            "--home {disk} download --from {zips}",
+            "--home {disk} use {run}",
+            "eval --dataset synthetic --checkpoint {run} --figures {disk}/figures",
+            "report {run} --output {disk}/page.html",
+            "compare a.png b.png --figure {disk}/figure.png",
+        )
+    ]
+    rights = [
+        Scenario(fault, prepare, words, 3, root=True)
+        for fault, prepare in (("home may not be written", forbidden), ("home is missing, may not be made", nowhere))
+        for words in (f"{QUICK} --iterations 2", "download --from {zips}", "use bundled")
+    ]
+    files = [
+        Scenario("a file where home should be", file_for_folder, words, 3)
+        for words in (f"{QUICK} --iterations 2", "download --from {zips}", "use bundled", "compare a.png b.png")
+    ]
+    return [
+        *disks,
+        Scenario("disk fills up during a training", nearly_full, f"{on} {{run}}", 3, mounts=True, root=True),
+        Scenario("run is on a read-only disk", read_only, f"{on} {{run}}", 3, mounts=True, root=True),
+        *rights,
+        Scenario("source may not be read", secret_source, "download --from {zips}", 3, root=True),
+        Scenario("run may not be written", forbidden, f"{on} {{run}}", 3, root=True),
+        Scenario("home may not be written", forbidden, "compare a.png b.png", 1, root=True),
+        *files,
+        Scenario("a file where the run should be", file_for_run, f"{new} {{folder}}/new", 3),
+        Scenario("a folder where weights should be", folder_for_weights, "compare a.png b.png --checkpoint {run}", 3),
+        Scenario("a folder where packed data should be", folder_for_packed, "download --from {zips}", 3),
+        Scenario("a folder where a figure should be", folder_for_figure, "compare a.png b.png --figure figure.png", 3),
+        Scenario("state is cut short", cut_short, f"{on} {{run}}", 3),
+        Scenario("another process trains the run", held, f"{on} {{run}}", 3),
+        Scenario("the one that trained it was killed", held_by_a_dead_one, f"{on} {{run}}", 0),
+        Scenario("another process packs data", data_held_for_a_while, "download --from {zips}", 0, told="Waiting"),
+        Scenario("half a file, left by one killed", left_over_files, f"{on} {{run}}", 0),
+        Scenario(
+            "cache is deleted while in use", cache_deleted, f"{new.replace('synthetic', 'omniglot')} {{folder}}/new", 0
+        ),
+        Scenario("clock was set back", clock_set_back, f"{on} {{run}}", 0),
+        Scenario("output goes to a full disk", result_on_full_disk, "compare a.png b.png", 3),
+        Scenario("reader of the output has left", result_unread, "compare a.png b.png", 1),
+        Scenario("too little memory", little_memory, "train --dataset synthetic --output {folder}/new", 3),
+        Scenario("too little memory on a GPU (its refusal made by hand)", gpu_memory, f"{new} {{folder}}/new", 3),
+        *(
+            Scenario(
+                f"{number.name}, once",
+                signalled(number),
+                f"{QUICK} --output {{folder}}/new",
+                128 + number,
+                told="Finishing",
+            )
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        ),
+    ]
+
+
+@pytest.fixture
+def bench(tmp_path, fake_omniglot, monkeypatch):
+    small = synthetic.draw_set("training", alphabets=2, characters=3, drawers=4, size=28)
+    monkeypatch.setattr(synthetic, "draw_set", lambda subset: small)
+    monkeypatch.setattr(heldout, "EVERY", 2)
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    for name, box in (("a", (45, 20, 60, 85)), ("b", (20, 45, 85, 60))):
+        image = Image.new("1", (105, 105), 1)
+        ImageDraw.Draw(image).rectangle(box, fill=0)
+        image.save(tmp_path / f"{name}.png")
+    recipe = replace(SMALL, iterations=2, batch_size=8, holdout=0)
+    run = home / "data" / "runs" / "trained"
+    train(TrainConfig(recipe=recipe, dataset="synthetic", device="cpu", precision="fp32", output=run))
+    with ExitStack() as closing:
+        yield Bench(tmp_path, run, fake_omniglot.zips, tmp_path / "disk", closing)
+
+
+def checkpoints(folder: Path) -> dict[Path, str]:
+    return {path: digest(path, "sha256") for path in folder.rglob("*.safetensors") if path.is_file()}
+
+
+@pytest.mark.parametrize("scenario", scenarios(), ids=lambda one: f"{one.fault}: {one.words.split(' --')[0]}")
+def test_a_fault_is_told_in_one_line_and_what_was_there_is_as_it_was(scenario, bench):
+    if scenario.mounts and not can_mount():
+        pytest.skip("needs disks of its own: root, and nothing that forbids mounting")
+    if scenario.root and os.geteuid() != 0:
+        pytest.skip("only root can become somebody who may not write, or mount a disk")
+    if scenario.mounts:
+        bench.closing.enter_context(small_disk(bench.disk, DISK))
+    bench.folder.joinpath("stderr.txt").write_text("")
+    bench.folder.joinpath("stdout.txt").write_text("")
+    scenario.prepare(bench)
+    before = checkpoints(bench.folder)
+    places = {name: getattr(bench, name) for name in ("disk", "run", "zips", "folder")}
+    words = [word.format(**places) for word in scenario.words.split()]
+    ended = program(words, bench.folder, bench.home, bench.before, bench.during, bench.as_nobody)
+    shown = scenario.words.format(**{name: name.upper() for name in places}).replace(f"{QUICK} ", "train ")
+    ROWS.append((scenario.fault, f"omnitwin {shown}", ended.line(bench.folder, scenario.told), str(ended.code)))
+    assert ended.code == scenario.code, ended.err
+    assert "Traceback" not in ended.err
+    if scenario.code in (2, 3):
+        assert [line.startswith("omnitwin: ") for line in ended.err.splitlines()].count(True) == 1, ended.err
+        assert ended.err.splitlines()[-1].startswith("omnitwin: ")
+        assert checkpoints(bench.folder).items() >= before.items()
+    assert [path for path in left_over(bench.folder) if scenario.prepare is not held] == []
+
+
+def test_every_row_is_in_the_table():
+    if os.environ.get(WRITE):
+        write_table()
+    known = set(rows_of(TABLE.read_text(encoding="utf-8")))
+    assert [row for row in ROWS if row not in known] == []
+    named = {(one.fault, str(one.code)) for one in scenarios()}
+    assert {(fault, code) for fault, _, _, code in known} == named
+
+
+def rows_of(text: str) -> list[tuple[str, ...]]:
+    rows = re.findall(r"^\| (.+) \| `(.+)` \| (.*?) ?\| (\d+) \|$", text, flags=re.M)
+    return [tuple(part.replace("\\|", "|") for part in row) for row in rows]
+
+
+def write_table() -> None:
+    head, _, _ = TABLE.read_text(encoding="utf-8").partition("\n| fault |")
+    lines = ["", "| fault | command | what it says on stderr | exit code |", "|---|---|---|---|"]
+    lines += ["| {} | `{}` | {} | {} |".format(*(part.replace("|", "\\|") for part in row)) for row in ROWS]
+    TABLE.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
