@@ -10,7 +10,6 @@ import pytest
 
 import omnitwin
 from omnitwin.cli import COMMANDS
-from omnitwin.errors import ExitCode
 from omnitwin.model.encoders import count_parameters
 from omnitwin.recipes import RECIPES
 from omnitwin.workflows.trainer import build_network
@@ -58,10 +57,6 @@ def test_the_results_say_what_was_measured_and_what_was_not():
     results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
     assert re.search(r"n = \d+", results)
     assert "CUDA" in results
-
-
-def test_every_exit_code_is_in_the_readme():
-    assert [code for code in ExitCode if not re.search(rf"^\| .*\b{int(code)}\b", README, flags=re.M)] == []
 
 
 def test_every_option_of_the_readme_exists():
