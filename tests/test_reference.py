@@ -1,12 +1,12 @@
 """docs/COMMANDS.md is what the program says of itself, and README's tables of codes and variables agree with it."""
 
 import ast
-import importlib.util
 import re
 import sys
 from pathlib import Path
 
 import pytest
+from scripts import load_script
 from typer.testing import CliRunner
 
 import omnitwin
@@ -23,10 +23,7 @@ SOURCE = Path(omnitwin.__file__).parent
 @pytest.fixture(scope="module")
 def generator():
     """docs/generate.py as a module."""
-    specification = importlib.util.spec_from_file_location("generate_reference", ROOT / "docs" / "generate.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script("docs/generate.py")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ Data sets are small (fake Omniglot), recipes short and narrow, devices that are 
 never others, but for what stands for a name (NAME, RUN, FOLDER, COMMAND).
 """
 
-import importlib.util
 import re
 import shlex
 import shutil
@@ -18,6 +17,7 @@ import pytest
 import torch
 from conftest import do_little_work
 from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, write_fake_omniglot
+from scripts import load_script
 
 import omnitwin
 from omnitwin import device
@@ -122,10 +122,7 @@ def reader(home, prepared, known_omniglot, monkeypatch, tmp_path):
     for name in SHORT:
         monkeypatch.setitem(RECIPES, name, shortened(name, 2))
     monkeypatch.setattr(demo, "__defaults__", (2, *(demo.__defaults__ or ())[1:]))
-    specification = importlib.util.spec_from_file_location("drawings_of_readme", ROOT / "docs" / "drawings.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    module.write_all(tmp_path / "here")
+    load_script("docs/drawings.py").write_all(tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     return home
 
