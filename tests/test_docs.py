@@ -16,6 +16,7 @@ from omnitwin.workflows.trainer import build_network
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "CONTRIBUTING.md")
 
 
 def shell_lines() -> list[str]:
@@ -59,15 +60,20 @@ def test_the_results_say_what_was_measured_and_what_was_not():
     assert "CUDA" in results
 
 
-def test_every_option_of_the_readme_exists():
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_that_is_named_exists(page):
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "omnitwin" / "cli").glob("*.py"))
-    ours = [line for line in README.splitlines() if "pip" not in line]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    ours = [line for line in text.splitlines() if "pip" not in line]
     options = set(re.findall(r"--[a-z][a-z-]+", "\n".join(ours))) - {"--help"}
     assert [option for option in sorted(options) if f'"{option}"' not in source] == []
 
 
-def test_every_relative_link_of_the_readme_leads_somewhere():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README.replace("\n", " ")) if "://" not in link]
+@pytest.mark.parametrize("page", PAGES)
+def test_every_relative_link_leads_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8").replace("\n", " ")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
