@@ -50,6 +50,18 @@ def test_the_table_of_recipes_has_their_numbers(recipe):
     assert held_out == (f"{recipe.holdout} alphabets" if recipe.holdout else "nothing")
 
 
+def test_the_figures_of_the_bundled_weights_are_those_of_their_card():
+    card = (ROOT / "src" / "omnitwin" / "model" / "weights" / "README.md").read_text(encoding="utf-8")
+    seed_shipped = r"^\| 0 \| ([\d,]+) \| (.*?) \| (.*?) \| (.*?) \|"
+    (row,) = re.findall(seed_shipped, card, flags=re.M)
+    iterations, *figures = row
+    text = " ".join(README.split())
+    rate = r"([\d.]+) % (?:balanced accuracy|\(|errors).{0,24}?([\d.]+ to [\d.]+) %\)"
+    said = re.findall(rate, text.split("model card")[1])
+    assert [f"{value} ({interval})" for value, interval in said[:3]] == figures
+    assert text.count(f"(strong, {iterations} of 8,000 iterations)") == 2
+
+
 def test_no_example_of_the_readme_is_left_to_be_filled_in():
     assert "@@" not in README
 
