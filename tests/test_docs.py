@@ -10,13 +10,13 @@ import pytest
 
 import omnitwin
 from omnitwin.cli import COMMANDS
-from omnitwin.errors import ExitCode
 from omnitwin.model.encoders import count_parameters
 from omnitwin.recipes import RECIPES
 from omnitwin.workflows.trainer import build_network
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "CONTRIBUTING.md")
 
 
 def shell_lines() -> list[str]:
@@ -50,6 +50,18 @@ def test_the_table_of_recipes_has_their_numbers(recipe):
     assert held_out == (f"{recipe.holdout} alphabets" if recipe.holdout else "nothing")
 
 
+def test_the_figures_of_the_bundled_weights_are_those_of_their_card():
+    card = (ROOT / "src" / "omnitwin" / "model" / "weights" / "README.md").read_text(encoding="utf-8")
+    seed_shipped = r"^\| 0 \| ([\d,]+) \| (.*?) \| (.*?) \| (.*?) \|"
+    (row,) = re.findall(seed_shipped, card, flags=re.M)
+    iterations, *figures = row
+    text = " ".join(README.split())
+    rate = r"([\d.]+) % (?:balanced accuracy|\(|errors).{0,24}?([\d.]+ to [\d.]+) %\)"
+    said = re.findall(rate, text.split("model card")[1])
+    assert [f"{value} ({interval})" for value, interval in said[:3]] == figures
+    assert text.count(f"(strong, {iterations} of 8,000 iterations)") == 2
+
+
 def test_no_example_of_the_readme_is_left_to_be_filled_in():
     assert "@@" not in README
 
@@ -60,19 +72,20 @@ def test_the_results_say_what_was_measured_and_what_was_not():
     assert "CUDA" in results
 
 
-def test_every_exit_code_is_in_the_readme():
-    assert [code for code in ExitCode if not re.search(rf"^\| .*\b{int(code)}\b", README, flags=re.M)] == []
-
-
-def test_every_option_of_the_readme_exists():
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_that_is_named_exists(page):
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "omnitwin" / "cli").glob("*.py"))
-    ours = [line for line in README.splitlines() if "pip" not in line]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    ours = [line for line in text.splitlines() if "pip" not in line]
     options = set(re.findall(r"--[a-z][a-z-]+", "\n".join(ours))) - {"--help"}
     assert [option for option in sorted(options) if f'"{option}"' not in source] == []
 
 
-def test_every_relative_link_of_the_readme_leads_somewhere():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README.replace("\n", " ")) if "://" not in link]
+@pytest.mark.parametrize("page", PAGES)
+def test_every_relative_link_leads_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8").replace("\n", " ")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 

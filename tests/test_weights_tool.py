@@ -1,25 +1,19 @@
 """`make weights`: the model card that it writes."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
+from scripts import load_script
 
 from omnitwin.model.checkpoint import save_checkpoint
 from omnitwin.model.description import Description
 from omnitwin.recipes import STRONG
 from omnitwin.workflows.trainer import build_network
 
-TOOL = Path(__file__).parents[1] / "tools" / "weights.py"
-
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("weights_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/weights.py")
 
 
 def measure(name, value, interval):

@@ -19,14 +19,16 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    DONE = 0  # and: `compare` says the same
-    DIFFERENT = 1  # `compare` says different; nothing else ever exits 1
-    BAD_INPUT = 2
-    CANNOT_RUN = 3
-    UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a bug of ours, never to be mistaken for "different"
-    HUNG_UP = 129  # 128 + SIGHUP
-    INTERRUPTED = 130  # 128 + SIGINT
-    TERMINATED = 143  # 128 + SIGTERM
+    """The comments are the meanings that docs/COMMANDS.md tells."""
+
+    DONE = 0  # done; `compare`: same
+    DIFFERENT = 1  # `compare`: different; nothing else ever exits 1
+    BAD_INPUT = 2  # the words or the images given are wrong
+    CANNOT_RUN = 3  # something needed is not there: data, a device, a sound checkpoint, room on the disk
+    UNEXPECTED = 70  # a bug, never to be mistaken for "different" (EX_SOFTWARE of sysexits.h)
+    HUNG_UP = 129  # the terminal was closed (128 + SIGHUP)
+    INTERRUPTED = 130  # interrupted, by Ctrl-C (128 + SIGINT)
+    TERMINATED = 143  # terminated (128 + SIGTERM)
 
 
 class OmnitwinError(Exception):

@@ -14,7 +14,13 @@ from omnitwin.reports import ChoiceReport, EnvironmentReport
 from omnitwin.workflows.choosing import chosen
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
-VARIABLES = (HOME_VARIABLE, "OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "OMNITWIN_DEBUG", "NO_COLOR")
+VARIABLES = {  # and what each does, as README.md and docs/COMMANDS.md tell it
+    HOME_VARIABLE: "keep everything under this folder",
+    "OMNITWIN_MIRROR": "take Omniglot from this folder, zip file or base URL (https), as `download --from` does",
+    "OMNITWIN_OFFLINE": "never use the network",
+    "OMNITWIN_DEBUG": "show the traceback of any error",
+    "NO_COLOR": "pictures made of characters, no colours",
+}
 
 
 def describe_environment() -> EnvironmentReport:

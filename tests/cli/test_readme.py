@@ -1,0 +1,368 @@
+"""Every example of README.md is run, word for word, and what it prints is what README.md says.
+
+Data sets are small (fake Omniglot), recipes short and narrow, devices that are absent are said to be; the words are
+never others, but for what stands for a name (NAME, RUN, FOLDER, COMMAND).
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import do_little_work
+from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, write_fake_omniglot
+from scripts import load_script
+
+import omnitwin
+from omnitwin import device
+from omnitwin.cli import COMMANDS
+from omnitwin.cli.demo import demo
+from omnitwin.config import EXAMS, TrainConfig
+from omnitwin.data import official, omniglot
+from omnitwin.recipes import CLASSIC, FAST, RECIPES, Batches, Recipe
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+RUN = "classic-20261123-191500"  # as in README.md
+TRAINING = tuple(f"Alphabet{one}/character{two:02d}" for one in range(7) for two in range(1, 5))  # 5 are held out
+TEST = tuple(f"{alphabet}/character{two:02d}" for alphabet in ("Alpha_(first)", "Beta") for two in range(1, 21))
+SHORT = {  # by recipe: trained within a second
+    "classic": {"encoder": "small", "image_size": 28, "batch_size": 8},
+    "fast": {"batch_size": 32, "batches": replace(FAST.batches or Batches(), alphabets=2, per_alphabet=2)},
+}
+# lines that no test runs, and where they are run instead
+ELSEWHERE = {
+    "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/omnitwin demo": "make smoke: a new environment",
+    "pipx install .": "make smoke: a new environment, with the wheel that pipx would build",
+    "python3 -m venv .venv-test && .venv-test/bin/pip install --upgrade pip && .venv-test/bin/pip install --editable . "
+    "--group dev && .venv-test/bin/pytest": ".ci/run, word for word: it is what runs this test",
+}
+# words within a sentence that are no line to type: the program's name, and what other lines begin with
+NO_LINES = {"omnitwin", "omnitwin use"}
+COVERED: dict[str, str] = {}  # line of README.md: the test that runs it
+
+
+def example(*lines: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The test gets the words of each of these lines, but for the program's name."""
+
+    def mark(test: Callable[..., None]) -> Callable[..., None]:
+        COVERED.update(dict.fromkeys(lines, test.__name__))
+        return pytest.mark.parametrize("words", [shlex.split(line)[1:] for line in lines], ids=lines)(test)
+
+    return mark
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
+
+
+def shell_lines() -> list[str]:
+    return [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+
+
+def console_examples() -> dict[str, list[str]]:
+    """What each `$ line` of a console block is said to print."""
+    return {block.splitlines()[0].removeprefix("$ "): block.splitlines()[1:] for block in blocks("console")}
+
+
+def lines_within_sentences() -> set[str]:
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.M | re.S)
+    spans = {" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)}
+    return {span for span in spans if re.match(r"(python|omnitwin)( |$)", span)} - NO_LINES
+
+
+def shortened(name: str, iterations: int) -> Recipe:
+    return replace({"classic": CLASSIC, "fast": FAST}[name], iterations=iterations, **SHORT[name])
+
+
+@pytest.fixture(scope="session")
+def known_omniglot(tmp_path_factory):
+    """Sets in Omniglot's layout, large enough for every exam of README.md; not to be changed."""
+    return write_fake_omniglot(tmp_path_factory.mktemp("readme-omniglot"), TRAINING, TEST)
+
+
+def take_for_omniglot(fake, patch):
+    patch.setattr(omniglot, "SETS", fake.sets)
+    patch.setattr(official, "ARCHIVE", fake.runs)
+    patch.setattr(official, "RUNS", len(RUN_DRAWERS))
+    patch.setattr(official, "TRIALS", len(RUN_ANSWERS))
+    patch.setenv("OMNITWIN_MIRROR", str(fake.zips))
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, known_omniglot):
+    """Everything downloaded, and a run of `fast` that was stopped after the first of its 3 iterations."""
+    from omnitwin.config import SourceConfig
+    from omnitwin.workflows import acquire, training
+
+    home = tmp_path_factory.mktemp("readme-home")
+    with pytest.MonkeyPatch.context() as patch:
+        do_little_work(patch)
+        patch.setenv("OMNITWIN_HOME", str(home))
+        take_for_omniglot(known_omniglot, patch)
+        source = SourceConfig(source=str(known_omniglot.zips))
+        acquire.download(source)
+        recipe = shortened("fast", 3)
+        training.train(TrainConfig(recipe=recipe, source=source, device="cpu", max_seconds=1e-9, name="started"))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def reader(home, prepared, known_omniglot, monkeypatch, tmp_path):
+    """A user who has done everything once, in a folder with the drawings that README.md asks about."""
+    shutil.copytree(prepared, home)
+    take_for_omniglot(known_omniglot, monkeypatch)
+    for name in SHORT:
+        monkeypatch.setitem(RECIPES, name, shortened(name, 2))
+    monkeypatch.setattr(demo, "__defaults__", (2, *(demo.__defaults__ or ())[1:]))
+    load_script("docs/drawings.py").write_all(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    return home
+
+
+def runs_in(home):
+    return sorted(path.name for path in (home / "data" / "runs").iterdir())
+
+
+def without_figures(line):
+    """A line with each number as N, whatever its length, and what rules and fills a table gone."""
+    return re.sub(r"\s+", " ", re.sub(r"\d[\d,]*(\.\d+)?", "N", re.sub(r"[━┏┳┓┡╇┩└┴┘─]+", "-", line))).strip()
+
+
+def numbers_in(line):
+    return [float(number.replace(",", "")) for number in re.findall(r"\d[\d,]*\.?\d*", line)]
+
+
+# that every example is here
+
+
+def test_every_line_of_a_shell_block_is_run_here_or_known_to_be_run_elsewhere():
+    ours = [line for line in shell_lines() if line.startswith("omnitwin")]
+    assert len(ours) > 5
+    assert [line for line in ours if line not in COVERED] == []
+    assert sorted(set(shell_lines()) - set(ours)) == sorted(ELSEWHERE)
+
+
+def test_every_console_block_and_every_line_within_a_sentence_is_run_here():
+    assert [line for line in {*console_examples(), *lines_within_sentences()} if line not in COVERED] == []
+
+
+def test_nothing_is_run_here_that_the_readme_does_not_say():
+    assert set(COVERED) - {*shell_lines(), *console_examples(), *lines_within_sentences()} == set()
+
+
+def test_the_line_that_ci_is_said_to_run_is_run_there():
+    lines = [line for line, where in ELSEWHERE.items() if where.startswith(".ci/run")]
+    assert len(lines) == 1
+    assert [line for line in lines if line not in CI] == []
+
+
+# the examples
+
+
+@example("omnitwin download")
+def test_download_fetches_all_sets_and_checks_them(run, words, home):
+    shutil.rmtree(home)
+    outcome = run(*words)
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["training", "test", "official runs"]
+    assert all("fetched" in line and "verified" in line for line in lines)
+
+
+@example("omnitwin show --pairs 10")
+def test_show_draws_pairs_of_both_kinds_by_a_seed(run, words):
+    outcome = run(*words)
+    assert outcome.code == 0
+    assert "10 random pairs of omniglot/training, seed 0" in outcome.out
+    kinds = re.findall(r"\b(?:dis)?similar\b", outcome.out)
+    assert len(kinds) == 10
+    assert set(kinds) == {"similar", "dissimilar"}
+
+
+@example(
+    "omnitwin train --recipe fast",
+    "omnitwin train --recipe fast --dataset synthetic",
+    "omnitwin train --recipe fast --override rotation=15 --override erase=0.2",
+)
+def test_a_training_leaves_a_run(run, words, home):
+    before = runs_in(home)
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    assert "Done: 2 iterations" in outcome.out
+    (name,) = set(runs_in(home)) - set(before)
+    assert name.startswith("fast-")
+    config = (home / "data" / "runs" / name / "config.json").read_text(encoding="utf-8")
+    assert ('"rotation": 15' in config) == ("rotation=15" in words)
+
+
+@example("omnitwin train --device cuda")
+def test_a_training_on_a_gpu_runs_or_says_in_one_line_that_there_is_none(run, words):
+    outcome = run(*words)
+    if torch.cuda.is_available():
+        assert outcome.code == 0, outcome.err
+    else:
+        assert outcome.code == 3
+        assert outcome.complaint().startswith("omnitwin: the device cuda is not here; found: cpu")
+        outcome = run(*(word.replace("cuda", "cpu") for word in words))  # the same on what is here
+    assert "Done: 2 iterations" in outcome.out
+
+
+@example("omnitwin train --dry-run")
+def test_a_dry_run_tells_parameters_memory_and_time_and_leaves_nothing(run, words, home):
+    before = runs_in(home)
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    for told in ("parameters", "memory", "time"):
+        assert re.search(rf"^.*\b{told}\b.* \d", outcome.out, flags=re.M), told
+    assert runs_in(home) == before
+
+
+@example("omnitwin train --resume")
+def test_a_stopped_training_goes_on_to_its_end(run, words, home):
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    assert "Done: 3 iterations" in outcome.out
+    assert runs_in(home) == ["started"]
+
+
+@example("omnitwin eval --batches 5")
+def test_eval_tells_accuracy_with_its_interval(run, words):
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    assert re.search(r"^Accuracy [\d.]+ % of 750 pairs of omniglot/test \(95 % interval ", outcome.out, flags=re.M)
+    assert "characters that the network never saw" in outcome.out
+
+
+@example("omnitwin eval --exam all")
+def test_all_exams_are_taken(run, words):
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    taken = [line.split(":")[0] for line in outcome.out.splitlines()]
+    assert [name for name in taken if name in EXAMS] == list(EXAMS)
+    assert outcome.out.count("95 % interval") >= len(EXAMS)
+
+
+@example("omnitwin report", "omnitwin report RUN")
+def test_report_writes_a_page_about_the_run(run, words, home):
+    outcome = run(*("started" if word == "RUN" else word for word in words))
+    page = home / "data" / "runs" / "started" / "report.html"
+    assert (outcome.code, outcome.out) == (0, f"Report: {page}\n"), outcome.err
+    text = page.read_text(encoding="utf-8")
+    assert [name for name in EXAMS if name not in text] == []
+
+
+@example("omnitwin compare a.png *.png")
+def test_the_query_is_left_out_of_what_the_shell_makes_of_a_pattern(run, words):
+    shutil.copy("drawings/gamma1.png", "c.png")
+    *words, pattern = words
+    outcome = run(*words, *sorted(path.name for path in Path().glob(pattern)))
+    assert outcome.code == 0
+    ranked = re.findall(r"^ +\d+ +[\d.]+  (\w+) +(\S+)$", outcome.out, flags=re.M)
+    assert ranked == [("same", "b.png"), ("different", "c.png")]
+
+
+@example("omnitwin use NAME")
+def test_from_now_on_that_run_answers_until_use_bundled(run, words):
+    assert run(*("started" if word == "NAME" else word for word in words)).code == 0
+    assert "started answers" in run("use").out
+    assert "bundled weights answer" in run("use", "bundled").out
+
+
+@example("omnitwin demo")
+def test_demo_draws_trains_examines_and_asks(run, words, home):
+    before = runs_in(home)
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    assert [line[:2] for line in outcome.out.splitlines() if re.match(r"\d\. ", line)] == ["1.", "2.", "3.", "4."]
+    assert runs_in(home) == before
+
+
+@example("omnitwin env")
+def test_env_tells_folders_versions_and_devices(run, words, home):
+    outcome = run(*words)
+    assert outcome.code == 0
+    for told in (f"data folder {home / 'data'}", f"omnitwin {omnitwin.__version__}", "device 0 "):
+        assert told in re.sub(" +", " ", outcome.out)
+
+
+@example("omnitwin --home FOLDER")
+def test_home_moves_both_folders(run, words, tmp_path):
+    outcome = run(*(str(tmp_path / "moved") if word == "FOLDER" else word for word in words), "env")
+    assert len(re.findall(rf"^(?:cache|data) folder +{tmp_path / 'moved'}/", outcome.out, flags=re.M)) == 2
+
+
+@example("omnitwin COMMAND --help")
+def test_help_of_every_command_lists_options(run, words):
+    for command in COMMANDS:
+        outcome = run(*(command if word == "COMMAND" else word for word in words))
+        assert (outcome.code, outcome.err) == (0, "")
+        assert f"Usage: omnitwin {command} [OPTIONS]" in outcome.out
+
+
+@example("python -m omnitwin")
+def test_the_module_is_the_same_program(words):
+    """Run as another process in test_main; here that it is `main` and nothing else."""
+    assert words == ["-m", "omnitwin"]
+    text = (Path(omnitwin.__file__).parent / "__main__.py").read_text(encoding="utf-8")
+    assert "from omnitwin.cli import main" in text
+
+
+@example("python docs/drawings.py FOLDER")
+def test_the_drawings_of_the_examples_are_written_by_their_script(words, tmp_path):
+    command = [sys.executable, *(str(tmp_path / "drawn") if word == "FOLDER" else word for word in words)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    drawn = {path.relative_to(tmp_path / "drawn"): path.read_bytes() for path in (tmp_path / "drawn").rglob("*.png")}
+    assert len(drawn) == 6
+    assert drawn == {path: path.read_bytes() for path in Path().rglob("*.png")}
+
+
+# the printed ones
+
+
+@example("omnitwin compare a.png b.png", "omnitwin compare a.png drawings/")
+def test_the_answer_is_the_printed_one_line_by_line(run, words):
+    expected = console_examples()[f"omnitwin {shlex.join(words)}"]
+    outcome = run(*words)
+    assert (outcome.code, outcome.err) == (0, "")
+    printed = [line.rstrip() for line in outcome.out.splitlines()]
+    printed = [line for index, line in enumerate(printed) if line or printed[index - 1]]  # paper above and below
+    assert len(printed) == len(expected)
+    for line, said in zip(printed, expected, strict=True):
+        if "images/s" in said:  # how long it takes depends on the machine
+            assert without_figures(line) == without_figures(said)
+            assert numbers_in(line)[0] == numbers_in(said)[0]
+        elif re.search(r"\d\.\d{4}\b", said):  # probabilities differ by no more than rounding between machines
+            assert without_figures(line) == without_figures(said)
+            assert numbers_in(line) == pytest.approx(numbers_in(said), abs=0.00011)
+        else:
+            assert line == said
+
+
+@example("omnitwin eval --checkpoint newest --batches 5")
+def test_an_evaluation_looks_like_the_printed_one(run, words, home, monkeypatch):
+    """Of a network like the printed one: classic, stopped long before its 10,000 iterations, on a CPU."""
+    from omnitwin.workflows import training
+
+    monkeypatch.setattr(device, "available_devices", lambda: ("cpu",))
+    expected = console_examples()[f"omnitwin {shlex.join(words)}"]
+    recipe = shortened("classic", CLASSIC.iterations)
+    training.train(TrainConfig(recipe=recipe, device="cpu", max_seconds=1e-9, name=RUN))
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    text = outcome.out.replace(str(home / "data"), "~/.local/share/omnitwin")
+    assert [without_figures(line) for line in text.splitlines()] == [without_figures(line) for line in expected]
+    for start in ("pairs: 750", "By batch", f"Network: ~/.local/share/omnitwin/runs/{RUN}", "On omniglot/test"):
+        assert any(line.startswith(start) for line in text.splitlines()), start
+        assert any(line.startswith(start) for line in expected), start
+    table = [line for line in text.splitlines() if line.startswith("│")]
+    assert [numbers_in(line)[0] for line in table] == [1, 2, 3, 4, 5]
+    assert all(low <= middle <= high for _, middle, low, high in map(numbers_in, table))
+    assert "of 10,000 iterations, threshold 0.5)" in text
