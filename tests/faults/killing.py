@@ -4,6 +4,7 @@ The victims are forks of this process, which has imported all that they need and
 """
 
 import os
+import select
 import signal
 import sys
 import warnings
@@ -82,10 +83,12 @@ def forked() -> int:
         return os.fork()
 
 
-def run_and_kill(work: Callable[[], object], root: Path, last: int | None = None) -> tuple[int, Counter]:
-    """Do work in a fork that kills itself at its change number `last` below root; its status, and what it came to.
+def run_and_kill(
+    work: Callable[[], object], root: Path, last: int | None = None, after: float | None = None
+) -> tuple[int, Counter]:
+    """Do work in a fork that kills itself at its change number `last` below root, or is killed `after` seconds.
 
-    The status is that of os.waitpid: 9 of a killed one, 0 of one that came to its end.
+    Its status, which is that of os.waitpid (9 of a killed one, 0 of one that came to its end), and what it came to.
     """
     reader, writer = os.pipe()
     child = forked()
@@ -103,6 +106,8 @@ def run_and_kill(work: Callable[[], object], root: Path, last: int | None = None
         finally:
             os._exit(status)
     os.close(writer)
+    if after is not None and not select.select([reader], [], [], after)[0]:
+        os.kill(child, signal.SIGKILL)
     with os.fdopen(reader) as file:
         told = file.read()
     _, status = os.waitpid(child, 0)

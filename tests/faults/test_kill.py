@@ -1,11 +1,12 @@
 """Killed at any moment, a run or a download goes on as if nothing had been: the same bytes, and no litter.
 
-KILLS more at random moments: `OMNITWIN_TEST_KILLS=500 pytest -m slow tests/faults`.
+KILLS of each recipe at random moments: `OMNITWIN_TEST_KILLS=500 pytest -m slow tests/faults`.
 """
 
 import json
 import os
 import random
+import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reas
 
 KILLS = int(os.environ.get("OMNITWIN_TEST_KILLS", "40"))
 ITERATIONS = 4
+MOST_ATTEMPTS = 20  # of a run that is killed again and again, then it is let to its end
 RECIPES = {
     "pairs": replace(SMALL, iterations=ITERATIONS, batch_size=8, holdout=2),
     "batches": replace(
@@ -70,15 +72,16 @@ def is_whole(run):
 
 @pytest.fixture(params=RECIPES)
 def undisturbed(request, tmp_path):
-    """A recipe, what a run of it ends with, and how many changes of the disk that takes."""
+    """A recipe, what a run of it ends with, what changes of the disk that takes, and how many seconds."""
     recipe, run = RECIPES[request.param], tmp_path / "undisturbed"
+    start = time.monotonic()
     status, seen = run_and_kill(partial(train, recipe, run), tmp_path)
     assert status == ENDED
-    return recipe, outcome(run), seen
+    return recipe, outcome(run), seen, time.monotonic() - start
 
 
 def test_a_training_killed_at_any_change_of_the_disk_ends_with_the_same_bytes(undisturbed, tmp_path):
-    recipe, wanted, seen = undisturbed
+    recipe, wanted, seen, _ = undisturbed
     kills = 0
     for moment in range(1, seen.total() + 1):
         run = tmp_path / f"killed-{moment}"
@@ -100,21 +103,25 @@ def outcome_is_final(run, wanted):
     return done and training.read_description(run / WEIGHTS_FILE).iteration == ITERATIONS and outcome(run) == wanted
 
 
-def test_a_training_killed_again_and_again_gets_to_its_end(undisturbed, tmp_path):
-    recipe, wanted, seen = undisturbed
-    dice, kills = random.Random(0), Counter()
-    for number in range(-(-KILLS // 8)):
-        run = tmp_path / f"often-{number}"
-        for _ in range(100):
-            status, _ = run_and_kill(partial(train, recipe, run), tmp_path, dice.randrange(1, seen.total()))
-            kills[status] += 1
+def test_a_training_killed_again_and_again_at_random_gets_to_its_end(undisturbed, tmp_path):
+    """By turns at a random change of the disk, and at a random moment of its time."""
+    recipe, wanted, seen, seconds = undisturbed
+    dice, ends, runs = random.Random(0), Counter(), 0
+    while ends[KILLED] < KILLS:
+        run = tmp_path / f"often-{runs}"
+        for attempt in range(MOST_ATTEMPTS):
+            moment = (dice.randrange(1, seen.total()), None) if attempt % 2 else (None, dice.uniform(0, seconds))
+            status, _ = run_and_kill(partial(train, recipe, run), tmp_path, *moment)
+            ends[status] += 1
+            assert is_whole(run)
             if status != KILLED:
                 break
-        assert status == ENDED
+        if status == KILLED:
+            assert run_and_kill(partial(train, recipe, run), tmp_path)[0] == ENDED
         assert outcome(run) == wanted
         assert left_over(run) == []
-    print(f"\n{kills[KILLED]} kills of {kills[ENDED]} runs")
-    assert kills[KILLED]
+        runs += 1
+    print(f"\n{ends[KILLED]} kills at random of {runs} runs, all of which ended alike")
 
 
 @pytest.fixture(params=["folder", "server"])

@@ -15,7 +15,7 @@ from omnitwin.data.packed import PackedSet, load_packed, save_packed
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
 from omnitwin.fetch import fetch
 from omnitwin.files import digest, replacing
-from omnitwin.locks import TEMPORARY_PREFIX, hold
+from omnitwin.locks import HIDDEN, hold
 from omnitwin.paths import expand, omniglot_folder
 from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetReport
 
@@ -31,7 +31,7 @@ def download(config: SourceConfig, reporter: Reporter = SILENT) -> DownloadRepor
 
 def _all_there(wanted: list[Archive], config: SourceConfig) -> bool:
     """Whether there is nothing to do, not even to clear up."""
-    if config.force or any(_parts(one) for one in wanted) or any(omniglot_folder().glob(f"{TEMPORARY_PREFIX}*")):
+    if config.force or any(_parts(one) for one in wanted) or any(omniglot_folder().glob(f"{HIDDEN}*")):
         return False
     sound = [one is official.ARCHIVE or _load_sound(one) is not None for one in wanted]
     test = _load_sound(omniglot.SETS["test"])
