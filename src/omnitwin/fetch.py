@@ -38,6 +38,8 @@ def check_url(url: str) -> None:
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect away from https, not even to this machine: what listens here is not for others to ask."""
+
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:
@@ -45,6 +47,8 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
             check_url(newurl)
         except BadInput as error:
             raise DownloadFailed(f"{req.full_url} sends us on to {newurl}, which is not https", "") from error
+        if req.type == "https" and urlsplit(newurl).scheme != "https":
+            raise DownloadFailed(f"{req.full_url} sends us on to {newurl}, away from https", "")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,168 @@
+"""What SECURITY.md promises: data is never code, nothing comes but by https, and no planted link is followed."""
+
+import ast
+import io
+import os
+import subprocess
+import sys
+import urllib.request
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+import omnitwin
+from omnitwin.errors import CannotWrite, DownloadFailed
+from omnitwin.fetch import _CheckedRedirects, fetch, part_path
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAM = sorted(Path(omnitwin.__file__).parent.rglob("*.py"))
+TOOLS = sorted(
+    path for folder in ("tools", "docs", "completions", "benchmarks") for path in (ROOT / folder).glob("*.py")
+)
+UNPICKLING = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "pty"}
+RUNNING = {"subprocess", "code", "codeop", "runpy"}  # nor does the program itself start others
+CALLS = {  # by the last names of what is called
+    "torch.load", "torch.save", "torch.jit.load", "torch.package", "torch.hub", "numpy.load", "np.load",
+    "numpy.fromfile", "np.fromfile", "os.system", "os.popen", "os.execv", "os.spawnv", "yaml.load",
+    "importlib.import_module",
+}  # fmt: skip
+BUILT_IN = {"eval", "exec", "compile", "__import__", "input"}
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def mentioned(tree):
+    """Dotted names such as torch.load, wherever they stand, and the names of what is called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+
+
+@pytest.mark.parametrize("path", [*PROGRAM, *TOOLS], ids=lambda path: "/".join(path.parts[-2:]))
+def test_no_source_unpickles_or_evaluates_anything(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not set(imported(tree)) & (UNPICKLING | CALLS)
+    assert not {name for name in mentioned(tree) if name in CALLS | BUILT_IN}
+    keywords = {keyword.arg for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords}
+    assert not keywords & {"allow_pickle", "weights_only", "shell", "pickle_module"}
+
+
+@pytest.mark.parametrize("path", PROGRAM, ids=lambda path: "/".join(path.parts[-2:]))
+def test_the_program_starts_no_other(path):
+    assert not set(imported(ast.parse(path.read_text(encoding="utf-8")))) & RUNNING
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "from torch import load",
+        "import torch\ntorch.load(x)",
+        "np.load(x, allow_pickle=True)",
+        "exec(x)",
+    ],
+)
+def test_the_search_finds_what_it_is_for(tmp_path, source):
+    path = tmp_path / "bad.py"
+    path.write_text(source)
+    with pytest.raises(AssertionError):
+        test_no_source_unpickles_or_evaluates_anything(path)
+
+
+WATCHED = """
+import sys
+found = []
+def heard(event, words):
+    if event == "pickle.find_class":
+        found.append(words[1:])
+sys.addaudithook(heard)
+from omnitwin.cli import main
+for words in (["train", "--recipe", "small", "--dataset", "synthetic", "--iterations", "2", "--holdout", "0",
+               "--output", "run", "--quiet"],
+              ["train", "--resume", "run", "--iterations", "3", "--quiet"],
+              ["eval", "--checkpoint", "run", "--dataset", "synthetic", "--quiet"],
+              ["compare", sys.argv[1], sys.argv[2], "--checkpoint", "run", "--quiet", "--exit-zero"],
+              ["compare", sys.argv[1], sys.argv[2], "--quiet", "--exit-zero"]):
+    sys.argv[:1], saved = ["omnitwin"], sys.argv
+    sys.argv = ["omnitwin", *words]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, (words, ended.code)
+    sys.argv = saved
+assert not found, found
+"""
+
+
+def test_nothing_is_unpickled_while_it_trains_resumes_examines_and_compares(tmp_path):
+    """Nor by the libraries: Python tells of every class that a pickle asks for."""
+    from PIL import Image, ImageDraw
+
+    names = []
+    for name, box in (("a.png", (45, 20, 60, 85)), ("b.png", (20, 45, 85, 60))):
+        image = Image.new("1", (105, 105), 1)
+        ImageDraw.Draw(image).rectangle(box, fill=0)
+        image.save(tmp_path / name)
+        names.append(str(tmp_path / name))
+    command = [sys.executable, "-c", WATCHED, *names]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://127.0.0.1:631/", "http://localhost/x.zip", "http://example.org/x.zip", "ftp://example.org/x.zip",
+     "file:///etc/passwd", "data:text/plain,x", "//example.org", "gopher://example.org"],
+)  # fmt: skip
+def test_no_redirect_leads_away_from_https(place):
+    request = urllib.request.Request("https://example.org/first.zip")
+    with pytest.raises(DownloadFailed):
+        _CheckedRedirects().redirect_request(request, io.BytesIO(), 302, "Found", Message(), place)
+
+
+def test_a_redirect_from_https_to_https_is_followed():
+    request = urllib.request.Request("https://example.org/first.zip")
+    onward = _CheckedRedirects().redirect_request(
+        request, io.BytesIO(), 302, "Found", Message(), "https://example.com/second.zip"
+    )
+    assert onward is not None
+    assert onward.full_url == "https://example.com/second.zip"
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="links")
+def test_a_download_does_not_write_through_a_planted_link(serve, tmp_path):
+    from local_server import Answer
+
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    url = serve([Answer(body=b"theirs" * 100)]).url + "/x.zip"
+    target = tmp_path / "shared" / "x.zip"
+    target.parent.mkdir()
+    part_path(url, target).symlink_to(mine)
+    with pytest.raises(CannotWrite, match="is a link"):
+        fetch(url, target, 1 << 20, lambda total, there: lambda count: None)
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_no_file_or_folder_is_for_others_where_the_umask_says_so(tmp_path, run):
+    before = os.umask(0o077)
+    try:
+        words = ("train", "--recipe", "small", "--dataset", "synthetic", "--iterations", "1", "--holdout", "0")
+        assert run(*words, "--output", tmp_path / "run", "--quiet").code == 0
+        assert run("use", tmp_path / "run").code == 0
+    finally:
+        os.umask(before)
+    made = [*(tmp_path / "run").rglob("*"), tmp_path / "run", *(tmp_path / "home").rglob("*")]
+    assert len(made) >= 6
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
