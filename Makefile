@@ -1,7 +1,7 @@
 # Development targets; PYTHON is an environment with omnitwin and its `dev` group installed (README.md, Install).
 PYTHON ?= .venv-test/bin/python
 
-.PHONY: check test slow lint format completions benchmarks weights build
+.PHONY: check test slow lint format completions benchmarks weights build smoke
 
 check: lint test
 
@@ -36,3 +36,6 @@ weights:
 
 build:
 	$(PYTHON) -m build
+
+smoke:
+	$(PYTHON) tools/smoke.py
