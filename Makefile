@@ -1,7 +1,8 @@
 # Development targets; PYTHON is an environment with omnitwin and its `dev` group installed (README.md, Install).
 PYTHON ?= .venv-test/bin/python
 
-.PHONY: check test slow lint format completions benchmarks weights build
+.PHONY: check test slow lint format completions reference benchmarks weights build
+.PHONY: smoke audit test-lowest test-python faults fuzz coverage
 
 check: lint test
 
@@ -16,6 +17,7 @@ lint:
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) completions/generate.py --check
+	$(PYTHON) docs/generate.py --check
 
 format:
 	$(PYTHON) -m ruff check --fix .
@@ -23,6 +25,24 @@ format:
 
 completions:
 	$(PYTHON) completions/generate.py
+
+reference:
+	$(PYTHON) docs/generate.py
+
+# Kills at every change of the disk and KILLS at random moments of each recipe; the table of docs/FAULTS.md made anew.
+KILLS ?= 100
+faults:
+	OMNITWIN_TEST_KILLS=$(KILLS) OMNITWIN_WRITE_FAULTS=1 $(PYTHON) -m pytest -m slow tests/faults -s
+
+# INPUTS of every kind together, by seed SEED; the table that it prints says how to repeat what failed.
+INPUTS ?= 12000
+SEED ?= 1
+fuzz:
+	$(PYTHON) tests/fuzz/long.py --inputs $(INPUTS) --seed $(SEED)
+
+# The tests but for the slow ones, and which lines of the source no test in this process reaches.
+coverage:
+	$(PYTHON) -m pytest --cov=omnitwin --cov-report=term-missing:skip-covered
 
 benchmarks:
 	$(PYTHON) benchmarks/step.py
@@ -36,3 +56,30 @@ weights:
 
 build:
 	$(PYTHON) -m build
+
+smoke:
+	$(PYTHON) tools/smoke.py
+
+audit:
+	$(PYTHON) tools/audit.py $(AUDIT)
+
+# The tests with the lowest version allowed of every dependency, and with another Python (make test-python
+# PYTHON_VERSION=3.13): each in an environment of its own (5 GB), which goes again. TESTS chooses some of them.
+test-lowest:
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) tools/lowest.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/pip install --quiet --upgrade pip
+	.venv-lowest/bin/pip install --quiet --editable . --group test --constraint .venv-lowest/constraints.txt
+	.venv-lowest/bin/pip list
+	.venv-lowest/bin/pytest $(TESTS)
+	rm -rf .venv-lowest
+
+PYTHON_VERSION ?= 3.13
+test-python:
+	rm -rf .venv-$(PYTHON_VERSION)
+	python$(PYTHON_VERSION) -m venv .venv-$(PYTHON_VERSION)
+	.venv-$(PYTHON_VERSION)/bin/pip install --quiet --upgrade pip
+	.venv-$(PYTHON_VERSION)/bin/pip install --quiet --editable . --group test
+	.venv-$(PYTHON_VERSION)/bin/pytest $(TESTS)
+	rm -rf .venv-$(PYTHON_VERSION)

@@ -200,3 +200,18 @@ def test_home_option_beats_the_variable(run, tmp_path):
     assert outcome.code == 0
     assert str(tmp_path / "elsewhere") in outcome.out
     assert str(tmp_path / "home") not in outcome.out
+
+
+def test_fish_is_told_whether_there_are_words_to_offer_or_files():
+    asked = {"_OMNITWIN_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "is-args"}
+    assert python_m_omnitwin(**asked, _TYPER_COMPLETE_ARGS="omnitwin tr").returncode == 0
+    assert python_m_omnitwin(**asked, _TYPER_COMPLETE_ARGS="omnitwin compare a").returncode == 1
+
+
+def test_powershell_is_given_words_with_their_meaning():
+    asked = {"_OMNITWIN_COMPLETE": "complete_powershell"}
+    command = {"_TYPER_COMPLETE_ARGS": "omnitwin tr", "_TYPER_COMPLETE_WORD_TO_COMPLETE": "tr"}
+    assert python_m_omnitwin(**asked, **command).stdout.startswith("train:::Train a twin network")
+    option = {"_TYPER_COMPLETE_ARGS": "omnitwin train --device ", "_TYPER_COMPLETE_WORD_TO_COMPLETE": ""}
+    words = [line.split(":::")[0] for line in python_m_omnitwin(**asked, **option).stdout.splitlines()]
+    assert words == ["auto", "cpu", "cuda", "cuda:0", "mps"]

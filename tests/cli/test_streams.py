@@ -90,14 +90,6 @@ def test_closed_streams_change_no_exit_code(closed, images):
     assert program("compare", upright, upright.with_name("none.png"), closed=closed)[0] == 2
 
 
-@pytest.mark.parametrize("instruction", ["nonsense", "source_tcsh", "complete_tcsh", "complete_bash"])
-def test_a_completion_that_fails_is_no_answer(monkeypatch, instruction):
-    monkeypatch.setenv("_OMNITWIN_COMPLETE", instruction)
-    code, said = program()
-    assert code != 1
-    assert "Traceback" not in said
-
-
 def test_too_little_memory_exits_3_with_one_line(run, monkeypatch):
     from omnitwin.workflows import environment
 

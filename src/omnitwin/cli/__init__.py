@@ -38,6 +38,7 @@ app = typer.Typer(
 # cores that others use as well, 40 iterations of fast took 51, 53 and 81 s with the usual 300,000, and 22, 26 and 58 s
 # with this, the weights the same; 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
+COMPLETES = "_OMNITWIN_COMPLETE"  # set by the completion scripts, whose answers Typer gives
 COMMANDS: dict[str, Callable[..., None]] = {
     "download": download,
     "show": show,
@@ -108,8 +109,10 @@ def _run() -> int:
             return ExitCode.BAD_INPUT
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
-    except SystemExit as leaving:  # how Typer ends a completion; its 1 is no answer of ours
-        return ExitCode.BAD_INPUT if leaving.code == 1 else int(leaving.code or 0)
+    except SystemExit as leaving:
+        if leaving.code == 1 and COMPLETES not in os.environ:  # fish is told so that files are to be offered
+            return ExitCode.UNEXPECTED
+        return int(leaving.code or 0)
     except MemoryError:
         _show_traceback_if_wanted()
         return _complain("too little memory. Close other programs, or give smaller images.", ExitCode.CANNOT_RUN)

@@ -1,0 +1,54 @@
+"""Ask for known vulnerabilities in what omnitwin needs: at the lowest versions allowed, and as installed here.
+
+pip-audit asks its advisory service (this takes the internet). A package that the service does not know, or a service
+that cannot be reached, is a failure, too: nothing counts as checked that was not. Options go on to pip-audit, such as
+--vulnerability-service osv.
+
+    python tools/audit.py [OPTIONS]
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from lowest import PROJECT, lowest_pins
+
+AUDIT = [sys.executable, "-m", "pip_audit", "--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off"]
+
+
+def installed_pins(names: list[str]) -> list[str]:
+    """`name==version` of these and of all that they need in turn on this system; PackageNotFoundError without these."""
+    versions = {name: distribution(name).version for name in names}
+    left = list(versions)
+    while left:
+        for line in distribution(left.pop()).requires or ():
+            name = re.split(r"[^\w.-]", line, maxsplit=1)[0].replace("_", "-").lower()
+            if name not in versions and "extra ==" not in line:
+                with suppress(PackageNotFoundError):  # needed on other systems
+                    versions[name] = distribution(name).version
+                    left.append(name)
+    return sorted(f"{name}=={version.split('+')[0]}" for name, version in versions.items())  # no builds: 2.13.0+cpu
+
+
+def audit(what: str, pins: list[str], options: list[str]) -> bool:
+    """Whether every one of the pins is known to the advisory service, and no vulnerability of it is."""
+    print(f"{what}: {', '.join(pins)}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        requirements = Path(folder) / "requirements.txt"
+        requirements.write_text("\n".join(pins) + "\n", encoding="utf-8")
+        return subprocess.run([*AUDIT, "--requirement", requirements, *options], check=False).returncode == 0
+
+
+def main() -> int:
+    lowest = lowest_pins(PROJECT.read_text(encoding="utf-8"))
+    installed = installed_pins([pin.split("==")[0] for pin in lowest])
+    sound = [audit("Lowest allowed", lowest, sys.argv[1:]), audit("Installed", installed, sys.argv[1:])]
+    return 0 if all(sound) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
