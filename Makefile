@@ -32,7 +32,7 @@ reference:
 # Kills at every change of the disk and KILLS at random moments of each recipe; the table of docs/FAULTS.md made anew.
 KILLS ?= 100
 faults:
-	OMNITWIN_TEST_KILLS=$(KILLS) OMNITWIN_WRITE_FAULTS=1 $(PYTHON) -m pytest -m slow tests/faults -s
+	OMNITWIN_TEST_KILLS=$(KILLS) OMNITWIN_WRITE_FAULTS=1 $(PYTHON) -m pytest -n 0 -m slow tests/faults -s
 
 # INPUTS of every kind together, by seed SEED; the table that it prints says how to repeat what failed.
 INPUTS ?= 12000
