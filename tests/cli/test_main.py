@@ -215,3 +215,16 @@ def test_powershell_is_given_words_with_their_meaning():
     option = {"_TYPER_COMPLETE_ARGS": "omnitwin train --device ", "_TYPER_COMPLETE_WORD_TO_COMPLETE": ""}
     words = [line.split(":::")[0] for line in python_m_omnitwin(**asked, **option).stdout.splitlines()]
     assert words == ["auto", "cpu", "cuda", "cuda:0", "mps"]
+
+
+def test_a_place_that_may_not_be_used_exits_3_with_one_line(run, monkeypatch):
+    denied = PermissionError(13, "Permission denied", "/a/place")
+    monkeypatch.setattr(environment, "describe_environment", raising(denied))
+    outcome = run("env")
+    assert outcome.code == 3
+    assert outcome.complaint() == "omnitwin: cannot use /a/place: Permission denied."
+
+
+def test_a_failure_of_the_system_that_names_no_place_is_a_bug(run, monkeypatch):
+    monkeypatch.setattr(environment, "describe_environment", raising(OSError(22, "Invalid argument")))
+    assert run("env").code == 70

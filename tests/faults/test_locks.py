@@ -120,6 +120,21 @@ def test_what_another_process_is_writing_is_no_left_over(tmp_path):
         assert there
 
 
+def test_whoever_writes_a_file_clears_what_a_killed_process_left_beside_it(tmp_path):
+    with another_process(replacing(tmp_path / "figure.png")):
+        assert len(left_over(tmp_path)) == 2  # the folder, and the lock in it
+    assert len(left_over(tmp_path)) == 2
+    with replacing(tmp_path / "other.png") as temporary:
+        temporary.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.png"]
+
+
+def test_a_file_in_place_of_a_folder_is_said_to_be_one(tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(CannotWrite, match="it is a file"), hold(tmp_path / "run"):
+        pass
+
+
 def test_a_folder_that_was_made_to_be_held_goes_where_nothing_came_of_it(tmp_path):
     with hold(tmp_path / "new"):
         pass
