@@ -200,3 +200,27 @@ def test_home_option_beats_the_variable(run, tmp_path):
     assert outcome.code == 0
     assert str(tmp_path / "elsewhere") in outcome.out
     assert str(tmp_path / "home") not in outcome.out
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "999999999999", "9" * 5000, "abc", ""])
+@pytest.mark.parametrize("name", ["COLUMNS", "TERMINAL_WIDTH"])
+def test_a_width_that_no_terminal_has_hides_nothing(run, monkeypatch, name, columns):
+    monkeypatch.setenv(name, columns)
+    assert "nobody" in run("use", "nobody").complaint()
+    assert " compare " in run("--help").out
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(36, "File name too long", "nnn"), PermissionError(13, "Permission denied", "nnn")]
+)
+def test_what_the_system_refuses_exits_3_and_names_it(run, monkeypatch, error):
+    monkeypatch.setattr(environment, "describe_environment", raising(error))
+    outcome = run("env")
+    assert outcome.code == 3
+    assert outcome.complaint() == f"omnitwin: cannot go on: {error.strerror}: nnn."
+
+
+def test_too_little_memory_exits_3_and_says_so(run, monkeypatch):
+    monkeypatch.setattr(environment, "describe_environment", raising(MemoryError()))
+    outcome = run("env")
+    assert (outcome.code, outcome.complaint()) == (3, "omnitwin: cannot go on: too little memory.")

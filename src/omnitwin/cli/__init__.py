@@ -38,6 +38,8 @@ app = typer.Typer(
 # cores that others use as well, 40 iterations of fast took 51, 53 and 81 s with the usual 300,000, and 22, 26 and 58 s
 # with this, the weights the same; 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
+# Of the terminal, where these tell it: Rich prints nothing in 0 columns, and fills the memory in a billion.
+SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
 COMMANDS: dict[str, Callable[..., None]] = {
     "download": download,
     "show": show,
@@ -80,6 +82,10 @@ def _common(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that errors.ExitCode names."""
+    for name in SIZES:
+        size = os.environ.get(name, "1")
+        if not (size.isdecimal() and len(size) <= MOST_DIGITS and int(size)):
+            del os.environ[name]
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     for stream in (sys.stdout, sys.stderr):
@@ -105,6 +111,10 @@ def _run() -> int:
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
     except SystemExit as leaving:  # how Typer and Rich leave when the reader of their help has left: no answer of ours
         return 0 if leaving.code == 1 else int(leaving.code or 0)
+    except (OSError, MemoryError) as error:  # what the system refuses where nobody below has better words for it
+        _show_traceback_if_wanted()
+        reason = f"{error.strerror or error}: {error.filename}" if isinstance(error, OSError) else "too little memory"
+        return _complain(f"cannot go on: {reason}.", ExitCode.CANNOT_RUN)
     except Exception as error:
         _show_traceback_if_wanted()
         name = type(error).__name__
