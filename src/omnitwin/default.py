@@ -37,7 +37,7 @@ def read_default() -> Choice:
             return Choice(record["checkpoint"], record["sha256"])
     except FileNotFoundError:
         return Choice(BUNDLED, None)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{path} cannot be read: {error!r}", HINT) from error
     raise BadCheckpoint(
         f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT} version {FORMAT_VERSION}", HINT
