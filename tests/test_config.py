@@ -38,6 +38,9 @@ def test_a_class_without_a_pair_of_drawings_is_refused(drawings):
     ("field", "value", "named"),
     [
         ("image_size", 0, "image_size must be above 0 and finite, not 0"),
+        ("image_size", 10**9, "image_size must be at most 1,024, not 1,000,000,000"),
+        pytest.param("iterations", 10**400, "iterations must be at most", id="iterations-huge"),
+        ("batch_size", 10**9, "--batch-size"),
         ("iterations", -1, "--iterations"),
         ("batch_size", 0, "--batch-size"),
         ("learning_rate", NAN, "not nan"),
@@ -45,6 +48,7 @@ def test_a_class_without_a_pair_of_drawings_is_refused(drawings):
         ("adam_betas", (0.9, 1.0), "adam_betas must be two numbers from 0 to below 1, not 0.9, 1.0"),
         ("adam_betas", (-0.1, 0.9), "--override adam_betas=0.9,0.99"),
         ("adam_betas", (NAN, 0.9), "betas"),
+        ("adam_betas", (0.9,), "adam_betas must be two numbers"),
         ("adam_epsilon", -1e-8, "--override adam_epsilon=1e-08"),
         ("frame", "crop", "'crop'"),
         ("holdout", -1, "--holdout 0"),
@@ -80,3 +84,29 @@ def test_a_recipe_written_before_there_were_batches_is_read_with_what_was_meant(
 
 def test_no_field_of_batches_is_called_as_one_of_recipes():
     assert not {field.name for field in fields(Batches)} & {field.name for field in fields(Recipe)}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("iterations", "many"),
+        ("iterations", True),
+        ("image_size", 24.0),
+        ("learning_rate", None),
+        ("name", ["fast"]),
+        ("adam_betas", [0.9, 0.99, 0.999]),
+        ("adam_betas", ["a", "b"]),
+        ("batches", {"turns": "yes"}),
+        ("batches", {"drawings": 4.0}),
+    ],
+)
+def test_a_record_with_a_value_of_another_type_is_no_recipe(name, value):
+    record = json.loads(json.dumps(asdict(FAST)))
+    assert Recipe.from_json(record) == FAST
+    with pytest.raises((TypeError, ValueError)):
+        Recipe.from_json({**record, name: value})
+
+
+def test_a_whole_number_beyond_all_floats_is_refused_by_name():
+    with pytest.raises(BadInput, match="alphabets must be between 0 and 1,000,000, not 1000"):
+        Batches(alphabets=10**400)

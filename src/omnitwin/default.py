@@ -39,7 +39,7 @@ def read_default() -> Choice:
         return Choice(BUNDLED, None)
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror or error}", HINT) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{path} cannot be read: {error!r}", HINT) from error
     raise BadCheckpoint(
         f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT} version {FORMAT_VERSION}", HINT

@@ -170,7 +170,7 @@ def _holder(lock: Path) -> str:
         with open(os.open(lock, os.O_RDONLY | NO_FOLLOW), encoding="utf-8") as file:
             record = json.loads(file.read(LARGEST_RECORD))
         return f"process {record['pid']} on {record['host']} since {record['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 

@@ -4,6 +4,7 @@
 """
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,15 @@ NEWEST, BUNDLED = "newest", "bundled"  # what stands for a checkpoint besides pa
 def expand(path: str) -> Path:
     """A path with `~` as the home folder; what stands for nobody's home is left as it is."""
     return Path(os.path.expanduser(path))
+
+
+def is_endless(path: Path) -> bool:
+    """Whether a path is there and neither a file nor a folder: reading a pipe or a device may never end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def cache_folder() -> Path:

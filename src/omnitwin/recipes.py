@@ -1,7 +1,7 @@
 """Recipes: all that decides which weights a run ends with. Published ones are constants here, once."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from omnitwin.errors import BadInput
@@ -47,12 +47,13 @@ class Batches:
             least, most = LEAST.get(name, 0), 1 if name in SHARES else MOST
             if not least <= value <= most:
                 example = f"For example: --override {name}={getattr(Batches, name)}"
-                raise BadInput(f"{name} must be between {least} and {most:,}, not {value:g}", example)
+                raise BadInput(f"{name} must be between {least} and {most:,}, not {value}", example)
 
 
 FRAMES = ("whole", "ink")  # what a name does (data.framing, data.intake) is fixed: checkpoints rely on it
 LEAST = {"drawings": 2}  # a similar pair
 MOST = 1_000_000  # of any number that says how batches are made
+LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
 SHARES = ("thickness", "coarse", "erase", "warm_up", "averaging")
 
 
@@ -83,10 +84,12 @@ class Recipe:
         if self.holdout < 0:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
         for name in ("image_size", "iterations", "batch_size", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                option = f"Leave out --{name.replace('_', '-')} to take the recipe's own."
-                raise BadInput(f"{name} must be above 0 and finite, not {getattr(self, name)}", option)
-        if not all(0 <= beta < 1 for beta in self.adam_betas):
+            option = f"Leave out --{name.replace('_', '-')} to take the recipe's own."
+            if not 0 < (value := getattr(self, name)) < math.inf:
+                raise BadInput(f"{name} must be above 0 and finite, not {value}", option)
+            if value > (most := LARGEST.get(name, math.inf)):
+                raise BadInput(f"{name} must be at most {most:,}, not {value:,}", option)
+        if len(self.adam_betas) != 2 or not all(0 <= beta < 1 for beta in self.adam_betas):
             betas = ", ".join(map(str, self.adam_betas))
             example = "For example: --override adam_betas=0.9,0.99"
             raise BadInput(f"adam_betas must be two numbers from 0 to below 1, not {betas}", example)
@@ -102,9 +105,32 @@ class Recipe:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "Recipe":
+        """The recipe that asdict made a record of; TypeError, KeyError or BadInput where it made none such."""
         batches = record.get("batches")
-        parts = {"adam_betas": tuple(record["adam_betas"]), "batches": Batches(**batches) if batches else None}
-        return cls(**{**record, **parts})
+        parts = {
+            "adam_betas": tuple(_two_numbers(record["adam_betas"])),
+            "batches": Batches(**_typed(Batches, batches)) if batches else None,
+        }
+        return cls(**{**_typed(cls, record), **parts})
+
+
+def _typed(record_of: type, record: dict[str, Any]) -> dict[str, Any]:
+    """The record; TypeError where a plain field holds another kind of value than its own."""
+    for field in fields(record_of):
+        value, kind = record.get(field.name, field.default), field.type
+        kinds: Any = (int, float) if kind is float else kind
+        if kind in (int, float, bool, str) and not (
+            isinstance(value, kinds) and isinstance(value, bool) == (kind is bool)  # which is an int to Python
+        ):
+            raise TypeError(f"{field.name} is {value!r}, not of type {kind.__name__}")
+    return record
+
+
+def _two_numbers(values: Any) -> tuple[float, float]:
+    first, second = values
+    if not all(isinstance(one, float) for one in (first, second)):
+        raise TypeError(f"not two numbers: {values!r}")
+    return first, second
 
 
 # MathWorks, "Train a Twin Neural Network to Compare Images": its network, pairs and optimiser, to the letter.

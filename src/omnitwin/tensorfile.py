@@ -38,7 +38,10 @@ def checksum(tensors: "Iterable[torch.Tensor]") -> int:
 
 def read_record(file: Any) -> dict[str, Any]:
     """The record of an open safetensors file; KeyError, TypeError or ValueError where it has none."""
-    record = json.loads((file.metadata() or {})[RECORD_KEY])
+    try:
+        record = json.loads((file.metadata() or {})[RECORD_KEY])
+    except RecursionError as error:
+        raise ValueError("a record nested too deeply") from error
     if not isinstance(record, dict):
         raise TypeError("the record is no object")
     return record

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from checkpoints import record_of, written_anew
 from PIL import Image, ImageColor
 from safetensors.torch import load_file, save_file
 
+from omnitwin.model.description import BUNDLED_WEIGHTS
 from omnitwin.view.figures import GREEN, RED
 from omnitwin.workflows import choosing
 
@@ -125,7 +127,23 @@ def held_out_that_is_no_name(path, source):
     written_anew(source, path, record={"held_out": [7]})
 
 
+def record_nested_too_deeply(path, source):
+    save_file(load_file(source), path, metadata={"omnitwin": "[" * 100_000})
+
+
+def image_size_that_no_machine_has_room_for(path, source):
+    recipe = {**record_of(source)["recipe"], "encoder": "strong", "image_size": 10**9}
+    written_anew(source, path, record={"recipe": recipe})
+
+
+def recipe_of_other_types(path, source):
+    written_anew(source, path, record={"recipe": {**record_of(source)["recipe"], "iterations": "many"}})
+
+
 BAD_CHECKPOINTS = [
+    record_nested_too_deeply,
+    image_size_that_no_machine_has_room_for,
+    recipe_of_other_types,
     text_file,
     empty_file,
     truncated,
@@ -160,6 +178,22 @@ def test_a_bad_checkpoint_exits_3_with_one_line_that_names_it(run, trained, imag
     outcome = run("compare", *images, "--checkpoint", path)
     assert outcome.code == 3
     assert str(path) in outcome.complaint()
+
+
+def test_weights_that_lead_to_no_number_are_neither_same_nor_different(run, images, tmp_path):
+    huge = {name: torch.full((32,), 3e38) for name in ("encoder.blocks.0.norm.weight", "encoder.blocks.0.norm.bias")}
+    written_anew(BUNDLED_WEIGHTS, tmp_path / "huge.safetensors", tensors=huge)
+    outcome = run("compare", *images, "--checkpoint", tmp_path / "huge.safetensors")
+    assert outcome.code == 3
+    assert "huge.safetensors gives no answer" in outcome.complaint()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX's")
+def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(run, images, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    outcome = run("compare", *images, "--checkpoint", tmp_path / "pipe")
+    assert outcome.code == 3
+    assert "pipe" in outcome.complaint()
 
 
 def test_a_checkpoint_written_anew_without_a_change_is_no_bad_one(run, trained, images, tmp_path):

@@ -217,14 +217,28 @@ def test_powershell_is_given_words_with_their_meaning():
     assert words == ["auto", "cpu", "cuda", "cuda:0", "mps"]
 
 
-def test_a_place_that_may_not_be_used_exits_3_with_one_line(run, monkeypatch):
-    denied = PermissionError(13, "Permission denied", "/a/place")
-    monkeypatch.setattr(environment, "describe_environment", raising(denied))
+@pytest.mark.parametrize("columns", ["0", "-5", "999999999999", "9" * 5000, "abc", ""])
+@pytest.mark.parametrize("name", ["COLUMNS", "TERMINAL_WIDTH"])
+def test_a_width_that_no_terminal_has_hides_nothing(run, monkeypatch, name, columns):
+    monkeypatch.setenv(name, columns)
+    assert "nobody" in run("use", "nobody").complaint()
+    assert " compare " in run("--help").out
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(36, "File name too long", "nnn"), "cannot use nnn: File name too long."),
+        (PermissionError(13, "Permission denied", "nnn"), "cannot use nnn: Permission denied."),
+        (OSError(12, "Cannot allocate memory"), "cannot go on: Cannot allocate memory."),
+    ],
+)
+def test_what_the_system_refuses_exits_3_and_is_named(run, monkeypatch, error, told):
+    monkeypatch.setattr(environment, "describe_environment", raising(error))
     outcome = run("env")
-    assert outcome.code == 3
-    assert outcome.complaint() == "omnitwin: cannot use /a/place: Permission denied."
+    assert (outcome.code, outcome.complaint()) == (3, f"omnitwin: {told}")
 
 
-def test_a_failure_of_the_system_that_names_no_place_is_a_bug(run, monkeypatch):
-    monkeypatch.setattr(environment, "describe_environment", raising(OSError(22, "Invalid argument")))
+def test_a_library_that_speaks_of_the_system_in_its_own_words_is_a_bug(run, monkeypatch):
+    monkeypatch.setattr(environment, "describe_environment", raising(OSError("broken data stream")))
     assert run("env").code == 70

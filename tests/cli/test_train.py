@@ -448,3 +448,24 @@ def test_interruption_after_the_last_iteration_is_a_finished_run(run, tmp_path, 
     outcome = run(*QUICK, "--iterations", 2, "--output", tmp_path / "run", "--json")
     assert outcome.code == 0
     assert json.loads(outcome.out)["stopped_by"] is None
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": ' * 5000, "9" * 5000])
+def test_a_config_that_no_reader_gets_through_exits_3_and_is_named(run, tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    outcome = run("train", "--resume", tmp_path)
+    assert outcome.code == 3
+    assert "config.json" in outcome.complaint()
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"iteration": 1e400}', '{"iteration": ' + "9" * 400 + "}"])
+def test_a_line_of_the_metrics_that_is_none_is_dropped_when_going_on(run, trained, line):
+    with (trained / "metrics.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    assert run("train", "--resume", trained, "--iterations", 4, "--quiet").code == 0
+    assert [json.loads(one)["iteration"] for one in (trained / "metrics.jsonl").read_text().splitlines()] == [
+        1,
+        2,
+        3,
+        4,
+    ]

@@ -1,11 +1,13 @@
 """Any image file becomes what a network was trained on: a size x size square, ink 0 on paper 255."""
 
+import os
 import sys
 
 import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image, ImageDraw
 
+from omnitwin.data import intake
 from omnitwin.data.intake import read_image
 from omnitwin.errors import BadImage
 
@@ -259,11 +261,45 @@ def test_a_changed_byte_in_a_png_is_refused(path):
     refusal(path)
 
 
-@pytest.mark.parametrize("side", [11, 15])  # Pillow warns above its limit, and refuses above twice its limit
-def test_more_pixels_than_pillow_allows_are_refused_with_the_limit(path, monkeypatch, side):
+@pytest.mark.parametrize("side", [11, 13, 15])  # Pillow warns above its own limit, and refuses above twice that limit
+def test_more_pixels_than_are_read_are_refused_with_the_limit(path, monkeypatch, side):
     Image.new("1", (side, side)).save(path)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(intake, "MOST_PIXELS", 100)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 110)
     assert "100 pixels" in refusal(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX's")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "pipe" in refusal(tmp_path / "pipe.png")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="a device of POSIX systems")
+def test_a_device_that_never_ends_is_refused_and_not_read(tmp_path):
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    assert "device" in refusal(tmp_path / "zero.png")
+
+
+def test_what_libtiff_says_of_a_damaged_file_does_not_reach_the_terminal(tmp_path, capfd):
+    picture = Image.effect_noise((60, 48), 100)
+    picture.save(tmp_path / "a.tif", compression="tiff_lzw")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[20:200] = b"\xff" * 180
+    (tmp_path / "a.tif").write_bytes(content)
+    capfd.readouterr()
+    refusal(tmp_path / "a.tif")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "I;16"])
+def test_a_picture_comes_out_the_same_in_strips_as_in_one_piece(tmp_path, monkeypatch, mode):
+    grey = Image.effect_noise((60, 48), 100)
+    path = tmp_path / "picture.tif"
+    (grey.convert("I").convert(mode) if mode == "I;16" else grey.convert(mode)).save(path)
+    whole = read_image(path, 60, "whole")
+    monkeypatch.setattr(intake, "STRIP", 7 * 60)
+    assert read_image(path, 60, "whole").image.tobytes() == whole.image.tobytes()
 
 
 @pytest.mark.parametrize("name", ["drawing.eps", "drawing.png"])

@@ -1,6 +1,8 @@
 import hashlib
 import io
+import os
 import re
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -231,6 +233,58 @@ def test_an_encrypted_zip_is_refused(fake_omniglot, training, tmp_path):
     (tmp_path / "secret.zip").write_bytes(content)
     with pytest.raises(DatasetCorrupt, match=r"secret\.zip"):
         decode(tmp_path / "secret.zip", training, nothing)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_packed_otherwise_than_the_official_ones_is_refused(training, files, tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "other.zip", "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    with pytest.raises(DatasetCorrupt, match=r"other\.zip.*method"):
+        decode(tmp_path / "other.zip", training, nothing)
+
+
+def test_a_name_in_no_encoding_is_refused(training, files, tmp_path):
+    content = bytearray(write_zip(tmp_path / "names.zip", files).read_bytes())
+    place = content.find(b"PK\x01\x02")  # of the first entry in the list of all (APPNOTE 4.3.12)
+    content[place + 9] |= 0x08  # says that the name is UTF-8 (APPNOTE 4.4.4, bit 11)
+    content[place + 46] = 0xFF
+    (tmp_path / "names.zip").write_bytes(content)
+    with pytest.raises(DatasetCorrupt, match=r"names\.zip"):
+        decode(tmp_path / "names.zip", training, nothing)
+
+
+def test_a_member_that_lies_about_its_size_is_not_unpacked_whole(training, files, tmp_path):
+    files[SOME] = b"\0" * (1 << 28)
+    content = bytearray(write_zip(tmp_path / "bomb.zip", files).read_bytes())
+    del files[SOME]
+    for header, size in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):  # APPNOTE 4.3.7, 4.3.12
+        place = content.find(SOME.encode(), 0 if header == b"PK\x03\x04" else content.rfind(SOME.encode()))
+        start = content.rfind(header, 0, place)
+        content[start + size : start + size + 4] = (300).to_bytes(4, "little")
+    (tmp_path / "bomb.zip").write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetCorrupt, match=r"bomb\.zip"):
+            decode(tmp_path / "bomb.zip", training, nothing)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_drawing_that_says_it_is_huge_is_refused_without_a_warning(refuse, files):
+    files[SOME] = png((9500, 9500))  # above what Pillow warns of, below what it refuses
+    assert len(files[SOME]) < omniglot.LARGEST_PNG
+    refuse(files, "9500 x 9500")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX's")
+def test_a_pipe_among_the_files_of_a_folder_is_refused_and_not_waited_for(training, files, tmp_path):
+    folder = write_folder(tmp_path, files) / STEM
+    (tmp_path / SOME).unlink()
+    os.mkfifo(tmp_path / SOME)
+    with pytest.raises(DatasetCorrupt, match="pipe"):
+        decode(folder, training, nothing)
 
 
 def test_an_empty_folder_is_refused(training, tmp_path):

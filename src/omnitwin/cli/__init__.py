@@ -39,6 +39,8 @@ app = typer.Typer(
 # with this, the weights the same; 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
 COMPLETES = "_OMNITWIN_COMPLETE"  # set by the completion scripts, whose answers Typer gives
+# Of the terminal, where these tell it: Rich prints nothing in 0 columns, and fills the memory in a billion.
+SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
 COMMANDS: dict[str, Callable[..., None]] = {
     "download": download,
     "show": show,
@@ -81,6 +83,10 @@ def _common(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that errors.ExitCode names."""
+    for name in SIZES:
+        size = os.environ.get(name, "1")
+        if not (size.isdecimal() and len(size) <= MOST_DIGITS and int(size)):
+            del os.environ[name]
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     with guarded_streams():
@@ -116,11 +122,12 @@ def _run() -> int:
     except MemoryError:
         _show_traceback_if_wanted()
         return _complain("too little memory. Close other programs, or give smaller images.", ExitCode.CANNOT_RUN)
-    except OSError as error:
-        if error.filename is None:
+    except OSError as error:  # what the system refuses where nobody below has better words for it
+        if error.errno is None:  # a library's own words
             return _fail(error)
         _show_traceback_if_wanted()
-        return _complain(f"cannot use {os.fsdecode(error.filename)}: {error.strerror}.", ExitCode.CANNOT_RUN)
+        place = "go on" if error.filename is None else f"use {error.filename}"
+        return _complain(f"cannot {place}: {error.strerror}.", ExitCode.CANNOT_RUN)
     except Exception as error:
         return _fail(error)
 

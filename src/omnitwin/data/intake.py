@@ -4,7 +4,10 @@ Order for the frame `whole`: orientation (EXIF), alpha on white, grey, polarity,
 `ink`: orientation, alpha, grey, size, data.cleaning, data.framing.
 """
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +16,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from omnitwin.data.cleaning import TURNED, border_is_dark, clean_ink
 from omnitwin.data.framing import WHITE, framed
-from omnitwin.data.resample import area_resize
+from omnitwin.data.resample import Array, area_resize
 from omnitwin.errors import BadImage
+from omnitwin.paths import is_endless
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere
 LARGEST = 480  # pixels of the longer side of what is cleaned: a drawing that fills a tenth still has 48
 SHOWN = 112  # pixels a side of the picture that a person sees
+NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
+MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding so many takes up to 1.5 GB, in WebP; Pillow's own limit a third more
+STRIP = 1 << 22  # pixels that are made grey at once
 ENLARGED = 2  # times the square's size is, at least, what an image smaller than the square is enlarged to
 
 
@@ -88,20 +95,26 @@ def _open(path: Path) -> Image.Image:
     try:
         if path.is_dir():
             raise BadImage(f"{path} is a folder, not an image")
+        if is_endless(path):
+            raise BadImage(f"{path} is a pipe or a device, not a file", "Write the image to a file first.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 if image.format in OUTSIDE_PROGRAMS:
                     raise BadImage(f"{path} is {image.format}, which is not read")
-                image.load()
-                return _grey(ImageOps.exif_transpose(image))
+                if image.width * image.height > MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                with _unheard_libtiff() if image.format == "TIFF" else nullcontext():
+                    image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                return _grey(image)
     except FileNotFoundError:
         raise BadImage(f"{path} does not exist") from None
     except PermissionError as error:
         raise BadImage(f"{path} may not be read: {error.strerror}", "Check its permissions.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadImage(f"{path} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels", "Scale it down first.") from None
+        raise BadImage(f"{path} has more than {MOST_PIXELS:,} pixels", "Scale it down first.") from None
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
         raise BadImage(f"{path} is {'an empty file' if empty else 'no image that Pillow can read'}") from None
@@ -111,16 +124,58 @@ def _open(path: Path) -> Image.Image:
         raise BadImage(f"{path} cannot be read: {error}") from error
 
 
+@contextmanager
+def _unheard_libtiff() -> Iterator[None]:
+    """Without what libtiff says of damaged files: it writes to stderr itself, and Pillow raises an error anyway."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
 def _grey(image: Image.Image) -> Image.Image:
-    """Eight-bit grey; what is transparent shows white paper."""
-    if image.mode in ("I;16", "I;16L", "I;16B", "I", "F"):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
-        low, high = float(values.min()), float(values.max())
-        return Image.fromarray(((values - low) * (WHITE / max(high - low, 1e-9))).round().astype(np.uint8))
+    """Eight-bit grey; what is transparent shows white paper. Strip by strip: copies of a large image take too much."""
+    if image.mode in ("1", "L") and not image.has_transparency_data:
+        return image.convert("L")
+    grey = Image.new("L", image.size)
+    rows = max(1, STRIP // image.width)
+    strips = [(0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows)]
+    scale = _scale(image, strips) if image.mode in NUMBERS else None
+    for strip in strips:
+        part = image.crop(strip)
+        grey.paste(_scaled(part, *scale) if scale else _on_white(part), strip)
+    return grey
+
+
+def _on_white(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         layers = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
     return image.convert("RGB").convert("L") if image.mode not in ("1", "L") else image.convert("L")
+
+
+def _values(image: Image.Image) -> Array:
+    return np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+
+
+def _scale(image: Image.Image, strips: list[tuple[int, int, int, int]]) -> tuple[float, float]:
+    """The lowest value, and how many grey levels 1 is."""
+    bounds = [(float(values.min()), float(values.max())) for values in (_values(image.crop(strip)) for strip in strips)]
+    low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+    return low, WHITE / max(high - low, 1e-9)
+
+
+def _scaled(image: Image.Image, low: float, levels: float) -> Image.Image:
+    return Image.fromarray(((_values(image) - low) * levels).round().astype(np.uint8))
 
 
 def _fit(grey: Image.Image, size: int) -> Image.Image:

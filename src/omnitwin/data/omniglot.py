@@ -5,10 +5,13 @@ Nothing is ever unpacked to disk: images are decoded in memory from the zip, so 
 
 import io
 import re
+import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from omnitwin.data.packed import PackedSet, fingerprint
 from omnitwin.errors import DatasetCorrupt
+from omnitwin.paths import is_endless
 
 OFFICIAL_URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 SIZE = 105  # pixels a side (Lake et al. 2015)
@@ -26,8 +30,9 @@ LARGEST_PNG = 1 << 16  # bytes; the real ones have under 1,000
 LARGEST_ZIP = 1 << 26  # bytes; the real ones have under 10 MB
 MOST_MEMBERS = 100_000  # entries of a zip, folders included; the real ones have under 21,000
 PIXEL_FORMATS = ("1", "L", "P")  # Pillow modes that a two-level PNG may come in
-# what zipfile raises for a file that is cut, damaged, encrypted or packed by a method it does not know
-DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA may ask for 4 GiB to unpack a drawing
+# what zipfile raises for a file that is cut, damaged, encrypted, or has names in no encoding
+DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 MEMBER = re.compile(r"(?P<alphabet>[^/]+)/(?P<character>[^/]+)/(?P<file>\d+)_(?P<drawer>\d\d)\.png")
 
 
@@ -102,15 +107,34 @@ def zip_members(path: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Me
                         f"{path}: {entry.filename!r} has {entry.file_size:,} bytes, which no drawing has"
                     )
                 if entry.filename.endswith(endings):
-                    yield entry.filename, lambda entry=entry: archive.read(entry)  # type: ignore[misc]
+                    yield entry.filename, partial(_member, archive, entry)
     except DAMAGED as error:
         raise DatasetCorrupt(f"{path} is not a sound zip file: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Its bytes; RuntimeError for one packed otherwise than the official ones are.
+
+    Read with a bound: without one zipfile unpacks up to 2 GiB before it looks at the size that the entry tells.
+    """
+    if entry.compress_type not in METHODS:
+        raise RuntimeError(f"it is packed by method {entry.compress_type}, not deflated")
+    with archive.open(entry) as file:
+        return file.read(LARGEST_PNG + 1)
 
 
 def folder_members(folder: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Member]:
     """Names (from the folder's own name on) and readers of the files with these endings below a folder."""
     for path in (path for ending in endings for path in folder.rglob(f"*{ending}")):
-        yield path.relative_to(folder.parent).as_posix(), path.read_bytes
+        yield path.relative_to(folder.parent).as_posix(), partial(_file, path)
+
+
+def _file(path: Path) -> bytes:
+    """Its bytes, or the first of one too large; RuntimeError for a pipe or a device."""
+    if is_endless(path):
+        raise RuntimeError("it is a pipe or a device")
+    with path.open("rb") as file:
+        return file.read(LARGEST_PNG + 1)
 
 
 def set_of_zip(path: Path) -> OmniglotSet | None:
@@ -140,7 +164,11 @@ def decode(path: Path, one: OmniglotSet, advance: Callable[[int], None]) -> Pack
 def decode_png(read: Callable[[], bytes], where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """One drawing, (SIZE, SIZE), paper 1 and ink 0; DatasetCorrupt, naming `where`, for anything else."""
     try:
-        with Image.open(io.BytesIO(read()), formats=["PNG"]) as image:
+        content = io.BytesIO(read())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is refused below
+            image = Image.open(content, formats=["PNG"])
+        with image:
             if image.size != (SIZE, SIZE):
                 raise DatasetCorrupt(f"{where} is {image.width} x {image.height}, not {SIZE} x {SIZE}")
             if image.mode not in PIXEL_FORMATS:
@@ -148,7 +176,7 @@ def decode_png(read: Callable[[], bytes], where: str) -> np.ndarray[Any, np.dtyp
             return np.asarray(image.convert("1")).astype(np.uint8)
     except UnidentifiedImageError:
         raise DatasetCorrupt(f"{where} is not a PNG image") from None
-    except (*DAMAGED, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (*DAMAGED, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetCorrupt(f"{where} is not a PNG image that can be read: {error}") from error
 
 

@@ -48,12 +48,14 @@ def load_checkpoint(path: Path) -> tuple[TwinNetwork, Description]:
     """
     tensors, record = _load(path, FORMAT)
     description = describe(path, record)
-    network = build_twin(description.recipe.encoder, description.recipe.image_size, description.recipe.head)
-    wanted = network.state_dict()
+    parts = (description.recipe.encoder, description.recipe.image_size, description.recipe.head)
+    with torch.device("meta"):  # costs no memory, however large the record says that the network is
+        wanted = build_twin(*parts).state_dict()
     for name, tensor in tensors.items():
         if tensor.dtype == torch.float16 and name in wanted and wanted[name].dtype == torch.float32:
             tensors[name] = tensor.float()
     check_tensors(path, wanted, tensors)
+    network = build_twin(*parts)
     network.load_state_dict(tensors)
     return network.eval(), description
 

@@ -18,7 +18,7 @@ from omnitwin.default import read_default
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.files import digest
 from omnitwin.model.anatomy import check
-from omnitwin.paths import BEST_FILE, BUNDLED, NEWEST, WEIGHTS_FILE, find_run, runs_folder, trained_runs
+from omnitwin.paths import BEST_FILE, BUNDLED, NEWEST, WEIGHTS_FILE, find_run, is_endless, runs_folder, trained_runs
 from omnitwin.recipes import Recipe
 from omnitwin.tensorfile import read_record
 
@@ -121,6 +121,8 @@ def read_description(path: Path) -> Description:
 @contextmanager
 def opened(path: Path, framework: str) -> Iterator[Any]:
     """An open safetensors file whose tensors come as those of `numpy` or `pt`; BadCheckpoint where it is none."""
+    if is_endless(path):
+        raise BadCheckpoint(f"{path} is a pipe or a device, not a checkpoint")
     try:
         with safe_open(path, framework=framework) as file:
             yield file

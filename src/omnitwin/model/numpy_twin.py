@@ -32,6 +32,7 @@ Tensors = dict[str, Array]
 EMBED_AT_ONCE = 16  # images, whose maps stay in the processor's cache
 KINDS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "I64": "int64"}  # of safetensors
 VARIANCE_EPSILON = 1e-5  # of torch's BatchNorm2d
+QUIET = np.errstate(all="ignore")  # as torch: what huge weights lead to is seen in the answer
 LEAST_LENGTH = 1e-12  # of an embedding that is scaled to length 1, as in torch's normalize
 
 
@@ -90,11 +91,13 @@ class NumpyTwin:
     scale: np.float32
     bias: np.float32
 
+    @QUIET
     def embed(self, images_BSS: Array) -> Array:
         """Embeddings (B, D) float32 of length 1 of images (B, S, S) from 0 for ink to 1 for paper."""
         starts = range(0, len(images_BSS), EMBED_AT_ONCE)
         return np.concatenate([self._embed(images_BSS[start : start + EMBED_AT_ONCE]) for start in starts])
 
+    @QUIET
     def score(self, left_BD: Array, right_BD: Array) -> Array:
         """Logits (B,) of the probability that each pair of embeddings shows the same thing."""
         logits_B: Array = self.bias - self.scale * np.square(left_BD - right_BD).sum(-1)
@@ -118,6 +121,7 @@ def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
     return build(tensors, description.recipe), description
 
 
+@QUIET
 def build(tensors: Tensors, recipe: Recipe) -> NumpyTwin:
     """The network of float32 tensors as torch names them."""
     anatomy = BLOCKS[recipe.encoder]

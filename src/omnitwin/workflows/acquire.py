@@ -1,5 +1,6 @@
 """Bring a data set to this machine: find or fetch its zip, check it, pack it; then load the packed file."""
 
+import os
 import shutil
 import time
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -16,7 +17,7 @@ from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissin
 from omnitwin.fetch import fetch
 from omnitwin.files import digest, replacing
 from omnitwin.locks import HIDDEN, hold
-from omnitwin.paths import expand, omniglot_folder
+from omnitwin.paths import expand, is_endless, omniglot_folder
 from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetReport
 
 
@@ -53,8 +54,10 @@ def _held_by(source: str | None) -> list[Archive]:
     if source is None or _is_url(source):
         return wanted
     path = expand(source)
-    if not path.exists():
+    if not os.path.exists(path):  # False, too, for a name that no file system takes
         raise BadInput(f"{path} does not exist", "Give a folder, a zip file or a base URL.")
+    if is_endless(path):
+        raise BadInput(f"{path} is a pipe or a device", "Give a folder, a zip file or a base URL.")
     if path.is_dir():
         named = [one for one in wanted if one.stem == path.name]
         return named or (wanted if any(place.exists() for place in _places(path, official.ARCHIVE)) else sets)

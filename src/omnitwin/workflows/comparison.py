@@ -15,7 +15,7 @@ from PIL import Image
 from omnitwin.config import AnswerConfig, CompareConfig, RankConfig
 from omnitwin.data.framing import WHITE
 from omnitwin.data.intake import OUTSIDE_PROGRAMS, Intake, read_image
-from omnitwin.errors import BadImage, BadInput
+from omnitwin.errors import BadCheckpoint, BadImage, BadInput
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.metrics.novelty import Array, novelty, statistics
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
@@ -41,7 +41,7 @@ def compare(config: CompareConfig) -> ComparisonReport:
     network, description, engine = load_network(path, config.device)
     first, second = (_read(file, description.recipe) for file in (config.first, config.second))
     left_1D, right_1D = np.split(network.embed(_stack([first, second])), 2)
-    probability = float(_probability(network.score(left_1D, right_1D), description)[0])
+    probability = float(_probability(network.score(left_1D, right_1D), path, description)[0])
     novelties = _novelty([first, second], description)
     notes = [f"{config.first.name}: {note}" for note in first.notes]
     notes += [f"{config.second.name}: {note}" for note in second.notes]
@@ -85,7 +85,7 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
     embeddings_ND = network.embed(_stack(intakes.values()))
     found = list(intakes)[1:]
     logits_B = network.score(embeddings_ND[:1], embeddings_ND[1:])
-    probabilities_B = _probability(logits_B, description)
+    probabilities_B = _probability(logits_B, path, description)
     seconds = time.perf_counter() - start
     answer = _answer(config, path, description, engine)
     return RankingReport(
@@ -176,7 +176,10 @@ def _stack(intakes: Iterable[Intake]) -> Array:
     return np.stack([np.asarray(intake.image) for intake in intakes]).astype(np.float32) / WHITE
 
 
-def _probability(logits_B: Array, description: Description) -> Array:
+def _probability(logits_B: Array, path: Path, description: Description) -> Array:
+    """BadCheckpoint where a score is no number: it is neither `same` nor `different`."""
+    if np.isnan(logits_B).any():
+        raise BadCheckpoint(f"{path} gives no answer: its weights lead to numbers that are not finite")
     return sigmoid(calibrated(logits_B, description.calibration))
 
 

@@ -41,5 +41,5 @@ def read_config(run: Path) -> Description:
         )
     except FileNotFoundError as error:
         raise BadCheckpoint(f"{run} holds no run to go on with") from error
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, BadInput) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError, BadInput) as error:
         raise BadCheckpoint(f"{path} does not tell what was to be run: {error!r}") from error

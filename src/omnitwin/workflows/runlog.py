@@ -19,6 +19,7 @@ from omnitwin.reports import StepReport
 from omnitwin.workflows.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 1  # of config.json
+LARGEST = 1e300  # of a number in the metrics: what is beyond, or is none, can be neither added up nor drawn
 
 
 def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], output: Path) -> None:
@@ -46,9 +47,9 @@ def read_steps(run: Path) -> tuple[StepReport, ...]:
         return ()
     steps = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError, TypeError, AttributeError):
+        with suppress(ValueError, TypeError, AttributeError, RecursionError):
             record = json.loads(line)
-            if all(isinstance(value, int | float) for value in record.values()):
+            if all(isinstance(value, int | float) and abs(value) < LARGEST for value in record.values()):
                 steps.append(StepReport(**record))
     return tuple(steps)
 
@@ -95,5 +96,5 @@ def _line(step: StepReport) -> str:
 def _iteration(line: str) -> int:
     try:
         return int(json.loads(line)["iteration"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # 1e400, and [[[[
         return 0

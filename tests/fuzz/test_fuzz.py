@@ -1,0 +1,121 @@
+"""A few hostile inputs of each kind, always the same; `python tests/fuzz/long.py` is the long run."""
+
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+if sys.platform == "win32":
+    pytest.skip("alarms, pipes and peaks of memory are asked of POSIX", allow_module_level=True)
+
+from harness import Case, command_of, run_case, run_made, run_program
+from kinds import KINDS, do_little_work
+from word_cases import words_case
+
+SEED = 0
+COUNTS = {
+    "images": 100,
+    "places": 30,
+    "zips": 20,
+    "folders": 10,
+    "checkpoints": 40,
+    "packed": 15,
+    "records": 20,
+    "work": 20,
+}
+WORDS = 60
+
+
+@pytest.fixture(autouse=True)
+def little_work(monkeypatch):
+    do_little_work(monkeypatch)
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_hostile_input_ends_in_time_with_a_documented_code_and_one_clear_line(kind):
+    results = [run_case(kind, KINDS[kind], SEED, number) for number in range(COUNTS[kind])]
+    wrong = [f"{command_of(kind, SEED, one.number)}\n{one.problems} {one.told}" for one in results if one.problems]
+    assert not wrong, "\n".join(wrong)
+    assert {one.accepted for one in results} == ({False} if kind == "places" else {True, False})
+
+
+@pytest.mark.slow
+def test_bombs_are_refused_or_read_within_two_gigabytes():
+    results = [run_case("bombs", KINDS["bombs"], SEED, number) for number in range(60)]
+    wrong = [f"{command_of('bombs', SEED, one.number)}\n{one.problems} {one.told}" for one in results if one.problems]
+    assert not wrong, "\n".join(wrong)
+
+
+@settings(
+    max_examples=WORDS,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(random=st.randoms(use_true_random=False))
+def test_any_command_line_is_answered_or_refused_in_one_line(tmp_path_factory, random):
+    result = run_made("words", words_case, random, tmp_path_factory.mktemp("words"))
+    assert not result.problems, f"{result.problems} {result.told}"
+
+
+def seen(case):
+    """What the harness says of a case."""
+    from pathlib import Path
+    from random import Random
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        return run_made("made", lambda random, made: case, Random(0), Path(folder)).problems
+
+
+def test_the_harness_notices_another_exit_code():
+    assert seen(Case(words=("use", "nobody"), codes=(0, 2))) == ("exit code 3, not one of (0, 2)",)
+
+
+def test_the_harness_notices_a_traceback(monkeypatch):
+    assert "a traceback or a warning of Python's" in seen(
+        Case(words=("use", "nobody"), variables={"OMNITWIN_DEBUG": "1"})
+    )
+
+
+def test_the_harness_notices_what_hangs(monkeypatch):
+    import time
+
+    import harness
+
+    from omnitwin.workflows import environment
+
+    monkeypatch.setattr(harness, "SECONDS", 0.2)
+    monkeypatch.setattr(environment, "describe_environment", lambda: time.sleep(60))
+    assert seen(Case(words=("env",))) == ("took longer than 0 s",)
+
+
+def test_the_harness_hears_what_a_library_writes_to_stderr_by_itself(monkeypatch):
+    import os
+
+    from omnitwin.workflows import choosing
+
+    monkeypatch.setattr(choosing, "choose", lambda name: os.write(2, b"\x1b[31mlibrary\n") and choosing.chosen())
+    assert seen(Case(words=("use", "bundled"))) == ("control characters ['\\x1b']",)
+
+
+def test_the_harness_notices_memory(monkeypatch):
+    import harness
+
+    monkeypatch.setattr(harness, "MEMORY", 1)
+    assert [problem for problem in seen(Case(words=("--version",))) if problem.startswith("held ")]
+
+
+def test_the_same_seed_and_number_give_the_same_words():
+    from pathlib import Path
+
+    from harness import random_of
+
+    cases = [words_case(random_of("words", 1, number), Path("made")).words for number in (0, 1, 0)]
+    assert cases[0] == cases[2] != cases[1]
+
+
+def test_a_program_that_ends_well_is_told_as_such():
+    assert run_program(("--version",)).code == 0
