@@ -128,7 +128,7 @@ def _typed(record_of: type, record: dict[str, Any]) -> dict[str, Any]:
 
 def _two_numbers(values: Any) -> tuple[float, float]:
     first, second = values
-    if not all(isinstance(one, float) for one in (first, second)):
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in (first, second)):
         raise TypeError(f"not two numbers: {values!r}")
     return first, second
 
