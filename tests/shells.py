@@ -69,6 +69,7 @@ class Shell:
         program = programs / "omnitwin"
         program.write_text(PROGRAM.format(python=sys.executable, words=self.words), encoding="utf-8")
         program.chmod(0o755)
+        (home / ".local" / "share" / "fish" / "generated_completions").mkdir(parents=True)  # else fish makes them first
         command, settings = STARTS[name]
         (home / settings).parent.mkdir(parents=True, exist_ok=True)
         (home / settings).write_text(SETTINGS[name].format(share=share), encoding="utf-8")

@@ -9,6 +9,7 @@ temporary files and is removed in the end.
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -94,8 +95,8 @@ class Smoke:
 
     def check_members(self, wheel: Path) -> None:
         """All of the package and the completions as they are here, and nothing else but what describes them."""
-        package = [path for path in (ROOT / "src" / "omnitwin").rglob("*") if path.is_file()]
-        wanted = {path.relative_to(ROOT / "src").as_posix(): path for path in package if path.suffix != ".pyc"}
+        files = [path for path in (ROOT / "src" / "omnitwin").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+        wanted = {path.relative_to(ROOT / "src").as_posix(): path for path in files}
         name = wheel.name.removesuffix("-py3-none-any.whl")
         wanted |= {f"{name}.data/data/{target}": ROOT / source for source, target in SHARED.items()}
         assert {"omnitwin/py.typed", "omnitwin/model/weights/bundled.safetensors"} <= set(wanted)
@@ -105,7 +106,7 @@ class Smoke:
                 raise Failed(f"{member} is not in the wheel, or not as it is here")
         if foreign := [each for each in members if each not in wanted and not each.startswith(f"{name}.dist-info/")]:
             raise Failed(f"in the wheel, but not of the package: {', '.join(foreign)}")
-        self.done(f"it has the {len(package)} files of the package, py.typed and weights among them, and completions")
+        self.done(f"it has the {len(files)} files of the package, py.typed and weights among them, and completions")
 
     def install(self, wheel: Path) -> None:
         self.run(sys.executable, "-m", "venv", self.folder / "venv")
@@ -181,6 +182,7 @@ def difference(one: Path, other: Path) -> str:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves no 5 GB behind either
     with tempfile.TemporaryDirectory(prefix="omnitwin-smoke-") as folder:
         smoke = Smoke(Path(folder))
         try:
