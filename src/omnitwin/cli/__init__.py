@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from glob import glob
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -38,6 +39,7 @@ app = typer.Typer(
 # cores that others use as well, 40 iterations of fast took 51, 53 and 81 s with the usual 300,000, and 22, 26 and 58 s
 # with this, the weights the same; 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
+WITHOUT_PATTERNS = os.name == "nt"  # whose shells leave them to the program
 COMMANDS: dict[str, Callable[..., None]] = {
     "download": download,
     "show": show,
@@ -93,9 +95,21 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _words() -> list[str]:
+    """The words of the command line; where no shell has done so, a pattern such as *.png is what it finds."""
+    found = (word_or_files(word) if WITHOUT_PATTERNS else [word] for word in sys.argv[1:])
+    return spell_out_resume([name for names in found for name in names])
+
+
+def word_or_files(word: str) -> list[str]:
+    """The files that a word with * or ? finds, or where it finds none, or has none, the word."""
+    pattern = word.replace("[", "[[]")  # may be in a name, unlike the other two
+    return (sorted(glob(pattern)) if "*" in word or "?" in word else []) or [word]
+
+
 def _run() -> int:
     try:
-        code = app(spell_out_resume(sys.argv[1:]), prog_name="omnitwin", standalone_mode=False)
+        code = app(_words(), prog_name="omnitwin", standalone_mode=False)
         if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):  # Typer's own answer to Ctrl-C, unsaid
             return _complain("interrupted.", ExitCode.INTERRUPTED)
         return int(code or 0)
