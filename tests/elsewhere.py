@@ -65,6 +65,7 @@ def become_windows() -> None:
         setattr(os, name, _refusing(getattr(os, name), name))
     builtins.open = io.open = _refusing(io.open, "open")
     os.symlink = os.link = _without_privilege
+    signal.signal = partial(_signal_of_windows, signal.signal)
 
 
 def _msvcrt(fcntl):
@@ -82,6 +83,12 @@ def _msvcrt(fcntl):
 
     module.locking = locking
     return module
+
+
+def _signal_of_windows(real, number, handler):
+    if number not in (signal.SIGINT, signal.SIGTERM, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV):
+        raise ValueError("invalid signal value")
+    return real(number, handler)
 
 
 def _without_privilege(*paths, **how):
