@@ -28,11 +28,13 @@ Advance = Callable[[int], None]
 
 
 def check_url(url: str) -> None:
-    """BadInput for a scheme that is neither https nor, on this machine, http."""
+    """BadInput for a scheme that is neither https nor, on this machine, http, and for letters that no address has."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
         raise BadInput(f"{url} is not an address: {error}", "Give a folder, a zip file or a base URL.") from error
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise BadInput(f"{url} is not an address", "Spell out spaces and letters that are not ASCII, such as %20.")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise BadInput(f"{url} is not an https address", "Only https is fetched (and http from this machine itself).")
 

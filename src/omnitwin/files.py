@@ -86,8 +86,9 @@ def check_writable(target: Path) -> None:
 
 
 def write_text(target: Path, text: str) -> None:
+    """The same bytes on every system."""
     with replacing(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def digest(path: Path, algorithm: str) -> str:

@@ -33,6 +33,7 @@ def hold(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator
     Where another process holds it: FolderInUse, or waiting is told once who that is and it waits. CannotWrite where
     the folder cannot be written.
     """
+    _check_name(folder)
     new = not folder.exists()
     make_folder(folder)
     lock = folder / LOCK_FILE
@@ -49,6 +50,14 @@ def hold(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator
         if new:
             with suppress(OSError):  # not empty, as it should be
                 folder.rmdir()
+
+
+def _check_name(folder: Path) -> None:
+    """CannotWrite for a name that is not Unicode: what is written there, safetensors could not read again."""
+    try:
+        os.fsencode(folder).decode()
+    except UnicodeDecodeError as error:
+        raise CannotWrite(f"cannot use {folder}: its name is not UTF-8", "Choose another folder.") from error
 
 
 def make_folder(folder: Path) -> Path:

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from glob import glob
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -41,6 +42,7 @@ SPINS = "10000"
 COMPLETES = "_OMNITWIN_COMPLETE"  # set by the completion scripts, whose answers Typer gives
 # Of the terminal, where these tell it: Rich prints nothing in 0 columns, and fills the memory in a billion.
 SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
+WITHOUT_PATTERNS = os.name == "nt"  # whose shells leave them to the program
 COMMANDS: dict[str, Callable[..., None]] = {
     "download": download,
     "show": show,
@@ -100,9 +102,21 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _words() -> list[str]:
+    """The words of the command line; where no shell has done so, a pattern such as *.png is what it finds."""
+    found = (word_or_files(word) if WITHOUT_PATTERNS else [word] for word in sys.argv[1:])
+    return spell_out_resume([name for names in found for name in names])
+
+
+def word_or_files(word: str) -> list[str]:
+    """The files that a word with * or ? finds, or where it finds none, or has none, the word."""
+    pattern = word.replace("[", "[[]")  # may be in a name, unlike the other two
+    return (sorted(glob(pattern)) if "*" in word or "?" in word else []) or [word]
+
+
 def _run() -> int:
     try:
-        code = app(spell_out_resume(sys.argv[1:]), prog_name="omnitwin", standalone_mode=False)
+        code = app(_words(), prog_name="omnitwin", standalone_mode=False)
         if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):  # Typer's own answer to Ctrl-C, unsaid
             return _complain("interrupted.", ExitCode.INTERRUPTED)
         return int(code or 0)

@@ -13,6 +13,7 @@ from omnitwin.errors import BadInput
 from omnitwin.paths import BUNDLED, NEWEST, is_set, trained_runs
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
+PLAIN_NAME = r"[\w.][\w.+@-]*"  # of a run, with no character that a shell knows another meaning of
 
 
 def one_of(*words: str) -> Callable[[str], list[str]]:
@@ -26,7 +27,9 @@ def any_of(*words: str) -> str:
 
 
 def complete_run(incomplete: str) -> list[str]:
-    return [run.name for run in trained_runs() if run.name.startswith(incomplete)]
+    """Only names that mean themselves in every shell: bash puts what is offered on its command line as it is."""
+    names = [run.name for run in trained_runs() if re.fullmatch(PLAIN_NAME, run.name)]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_checkpoint(incomplete: str) -> list[str]:

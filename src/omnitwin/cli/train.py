@@ -1,5 +1,6 @@
 """`omnitwin train`."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ from omnitwin.paths import BUNDLED, NEWEST
 from omnitwin.recipes import ENCODERS, RECIPES
 
 DEFAULT = TrainConfig()
+NO_NAME = r'[<>:"/\\|?*\x00-\x1f]|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # of a file, on Windows
 
 
 def train(
@@ -187,6 +189,7 @@ def spell_out_resume(words: list[str]) -> list[str]:
 
 
 def _run_name(name: str | None) -> str | None:
-    if name is not None and (not name.strip(".") or name in (NEWEST, BUNDLED) or any(mark in name for mark in "/\\:")):
+    """A name that a folder can have on every system, so that a run can be taken to any."""
+    if name is not None and (not name or name in (NEWEST, BUNDLED) or re.search(NO_NAME, name, re.IGNORECASE)):
         raise BadInput(f"{name!r} cannot name a run", "For a folder elsewhere use --output.")
     return name

@@ -32,8 +32,9 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 
 def print_json(report: Any) -> None:
-    """A report as JSON on stdout: every field but the pictures."""
-    result_console().out(json.dumps(_plain(report), indent=2, allow_nan=False), highlight=False)
+    """A report as JSON on stdout: every field but the pictures; nothing but printable ASCII, whatever it tells of."""
+    text = json.dumps(_plain(report), indent=2, allow_nan=False).replace("\x7f", "\\u007f")  # json leaves this one
+    result_console().out(text, highlight=False)
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,10 @@
 """Sheets of pictures with titles, as image files (PNG, or whatever the file's ending says and Pillow writes)."""
 
 import struct
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -19,6 +21,7 @@ from omnitwin.view.words import label_lines
 PICTURE = 210  # pixels a side of one drawn picture
 MARGIN = 16  # pixels between things
 TEXT = 18  # pixels of a title's letters
+WIDEST_TITLE = 4000  # pixels: two file names as long as they can be
 BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294"  # told apart colour-blind too
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".pdf")
 PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
@@ -39,7 +42,8 @@ def check_figure(path: Path | None) -> None:
 def browse_figure(report: ShowReport, path: Path) -> None:
     """The random images with their labels, then the random pairs titled similar or dissimilar."""
     images = [
-        _Cell((image.picture,), tuple((line, BLACK) for line in label_lines(image.label))) for image in report.images
+        _Cell((image.picture,), tuple((line, BLACK) for line in label_lines(clean(image.label))))
+        for image in report.images
     ]
     pairs = [_Cell((pair.left, pair.right), (_similarity(pair),)) for pair in report.pairs]
     parts = [_sheet(cells, row) for cells, row in ((images, IMAGES_A_ROW), (pairs, PAIRS_A_ROW)) if cells]
@@ -63,7 +67,7 @@ def comparison_figure(report: ComparisonReport, path: Path) -> None:
     """Both images, with the verdict."""
     lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:.4g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
-    _write(_stack(f"{clean(report.first.name)}  |  {clean(report.second.name)}", [_sheet([cell], 1)]), path)
+    _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path)
 
 
 def ranking_figure(report: RankingReport, path: Path) -> None:
@@ -72,11 +76,11 @@ def ranking_figure(report: RankingReport, path: Path) -> None:
     for one in report.ranked[:BEST]:
         lines = (
             _verdict(one.same),
-            (f"{one.rank}. {clean(one.file.name)}", BLACK),
+            (f"{one.rank}. {one.file.name}", BLACK),
             (f"probability {one.probability:.4f}", BLACK),
         )
         cells.append(_Cell((report.query_picture, one.picture), lines))
-    title = f"{clean(report.query.name)}: the {len(cells)} most similar of {len(report.ranked):,}"
+    title = f"{report.query.name}: the {len(cells)} most similar of {len(report.ranked):,}"
     _write(_stack(f"{title} (threshold {report.threshold:.4g})", [_sheet(cells, PAIRS_A_ROW)]), path)
 
 
@@ -130,15 +134,17 @@ def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
 
 
 def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """Text as one line of at most so many pixels, whatever is in it."""
+    text = clean(text[:width])  # no letter that is seen has no pixel
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1]
-    return text + "..."
+    too_long = bisect_right(range(len(text)), width, key=lambda count: ceil(font.getlength(text[:count] + "...")))
+    return text[: max(0, too_long - 1)] + "..."
 
 
 def _stack(title: str, parts: Sequence[Image.Image]) -> Image.Image:
     font = ImageFont.load_default(TEXT)
+    title = _shorten(title, WIDEST_TITLE, font)
     head = TEXT + 2 * MARGIN
     width = max([part.width for part in parts] + [round(font.getlength(title)) + 2 * MARGIN])
     sheet = Image.new("RGB", (width, head + sum(part.height for part in parts)), "white")

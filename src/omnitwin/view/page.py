@@ -1,6 +1,6 @@
 """A run as one HTML page that needs nothing else: no network, no script, light and dark, wide and narrow.
 
-Every text goes through escape(); pictures are data of the page itself.
+Every text goes through text(); pictures are data of the page itself.
 """
 
 import base64
@@ -15,6 +15,7 @@ from omnitwin.errors import BadInput
 from omnitwin.exam_reports import EvalReport, ExamReport, RunReport
 from omnitwin.files import write_text
 from omnitwin.reports import Picture, ScoredPair
+from omnitwin.view.console import clean
 from omnitwin.view.exams import (
     circumstances,
     group_cells,
@@ -59,6 +60,11 @@ def check_page(path: Path | None) -> None:
         raise BadInput(f"{path} does not end like a page", "Name it FILE.html.")
 
 
+def text(raw: str) -> str:
+    """Text that is nothing but text in a page: no markup, no character that is not seen or turns others round."""
+    return escape(clean(raw))
+
+
 def write_page(report: RunReport) -> None:
     write_text(report.page, page(report))
 
@@ -70,8 +76,8 @@ def page(report: RunReport) -> str:
     light, dark = plots(evaluation), plots(evaluation, dark=True)
     figures = {name: _figure(as_svg(light[name]), as_svg(dark[name]), name) for name in light}
     body = [
-        f"<h1>{escape(evaluation.network.recipe)} on {escape(evaluation.dataset)}</h1>",
-        f"<p>{escape(_summary(evaluation))}</p>",
+        f"<h1>{text(evaluation.network.recipe)} on {text(evaluation.dataset)}</h1>",
+        f"<p>{text(_summary(evaluation))}</p>",
         _headlines(evaluation),
         "<h2>What was trained</h2>",
         _table(("", ""), _facts(report), "facts"),
@@ -86,7 +92,7 @@ def page(report: RunReport) -> str:
         own = [picture for name, picture in figures.items() if name.partition("-")[2] == exam.exam]
         body += _exam(exam, own)
     body += ["<h2>Made with</h2>", _table(("", ""), report.versions.items(), "facts")]
-    title = escape(f"omnitwin: {evaluation.network.recipe} on {evaluation.dataset}")
+    title = text(f"omnitwin: {evaluation.network.recipe} on {evaluation.dataset}")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -140,10 +146,10 @@ def _exam(exam: ExamReport, figures: Sequence[str]) -> list[str]:
     rows = [(measure_label(one, exam), value(one), interval(one)) for one in exam.measures]
     facts = [f"n = {exam.n:,} {exam.unit}", *dict.fromkeys(one.method for one in exam.measures), *circumstances(exam)]
     parts = [
-        f"<h2>{escape(exam.exam)}</h2>",
-        f"<p>{escape(exam.description)}</p>",
+        f"<h2>{text(exam.exam)}</h2>",
+        f"<p>{text(exam.description)}</p>",
         _table(("figure", "value", "95 % interval"), rows, "figures-only"),
-        f'<p class="dim">{escape("; ".join(facts))}</p>',
+        f'<p class="dim">{text("; ".join(facts))}</p>',
     ]
     if exam.published:
         lines = [(one.name, percent(one.error), one.source, one.trained_on) for one in exam.published]
@@ -151,8 +157,8 @@ def _exam(exam: ExamReport, figures: Sequence[str]) -> list[str]:
     if exam.groups:
         cells = [(group.name, *group_cells(group)) for group in exam.groups]
         table = _table((exam.grouped_by, *group_headings(exam)), cells, "figures-only")
-        method = f'<p class="dim">{escape(group_method(exam))}</p>'
-        parts.append(f"<details><summary>By {escape(exam.grouped_by)}</summary>{table}{method}</details>")
+        method = f'<p class="dim">{text(group_method(exam))}</p>'
+        parts.append(f"<details><summary>By {text(exam.grouped_by)}</summary>{table}{method}</details>")
     if exam.calibration is not None:
         sides = [("as trained", exam.calibration.before), ("calibrated", exam.calibration.after)]
         quality = [
@@ -160,7 +166,7 @@ def _exam(exam: ExamReport, figures: Sequence[str]) -> list[str]:
         ]
         parts += [
             _table(("probabilities", "ECE", "Brier score"), quality),
-            f'<p class="dim">Prior {escape(exam.calibration.prior)}</p>',
+            f'<p class="dim">Prior {text(exam.calibration.prior)}</p>',
         ]
     parts.append(f'<div class="figures">{"".join(figures)}</div>' if figures else "")
     for title, pairs in (("Hardest pairs: the wrong ones scored surest", exam.hardest), ("Some pairs", exam.shown)):
@@ -170,8 +176,8 @@ def _exam(exam: ExamReport, figures: Sequence[str]) -> list[str]:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings) if any(headings) else ""
-    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    head = "".join(f"<th>{text(heading)}</th>" for heading in headings) if any(headings) else ""
+    lines = "".join("<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="scroll {kind}"><table>{f"<tr>{head}</tr>" if head else ""}{lines}</table></div>'
 
 
@@ -179,12 +185,12 @@ def _pair(pair: ScoredPair) -> str:
     right = pair.predicted == pair.similar
     target, predicted = ("similar" if side else "dissimilar" for side in (pair.similar, pair.predicted))
     pictures = "".join(
-        f'<img alt="{escape(label)}" src="{_png(picture)}"> '
+        f'<img alt="{text(label)}" src="{_png(picture)}"> '
         for picture, label in ((pair.left, pair.left_label), (pair.right, pair.right_label))
     )
     verdict = "right" if right else '<span class="wrong">wrong</span>'
     caption = f"{verdict}; target {target}, predicted {predicted}, score {pair.score:.4f}<br>"
-    labels = f'<span class="dim">{escape(pair.left_label)}<br>{escape(pair.right_label)}</span>'
+    labels = f'<span class="dim">{text(pair.left_label)}<br>{text(pair.right_label)}</span>'
     return f"<figure>{pictures}<figcaption>{caption}{labels}</figcaption></figure>"
 
 
@@ -198,8 +204,8 @@ def _png(picture: Picture) -> str:
 def _figure(light: str, dark: str, name: str) -> str:
     """One figure in both colour schemes; the browser takes the one that fits."""
     sources = [f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}" for svg in (light, dark)]
-    text = escape(name.replace("-", " "))
+    words = text(name.replace("-", " "))
     return (
         f'<picture><source media="(prefers-color-scheme: dark)" srcset="{sources[1]}">'
-        f'<img alt="{text}" src="{sources[0]}"></picture>'
+        f'<img alt="{words}" src="{sources[0]}"></picture>'
     )

@@ -77,7 +77,7 @@ def draw_images(images: Sequence[LabelledPicture], console: Console) -> Renderab
     cells = [
         Group(
             draw_picture(image.picture, columns, console),
-            *(Text(clean(line), no_wrap=True, overflow=cut(console)) for line in label_lines(image.label)),
+            *(Text(line, no_wrap=True, overflow=cut(console)) for line in label_lines(clean(image.label))),
             Text(),
         )
         for image in images

@@ -27,6 +27,7 @@ BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito 2008
 DARK_BLUE, DARK_ORANGE, DARK_GREEN = "#56B4E9", "#E69F00", "#2BC79A"
 SIZE = (5.2, 4.0)  # inches: the width of a thesis column
 RESOLUTION = 200  # dots an inch
+LONGEST_NAME = 44  # letters; of Omniglot's alphabets the longest has 41
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
 SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # as matplotlib makes them
 NEAREST = 1e-6  # to 0 and 1 that a DET curve is drawn, whose axes end at neither
@@ -117,6 +118,7 @@ def _style(dark: bool) -> Iterator[None]:
         **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink),
         **dict.fromkeys(("axes.facecolor", "figure.facecolor", "savefig.facecolor"), paper),
         "text.parse_math": False,  # a dollar sign in a name is one
+        "text.usetex": False,  # whatever the user's own settings say
         "font.size": 9.5,
         "axes.titlesize": 9.5,
         "axes.grid": True,
@@ -135,8 +137,14 @@ def _colours(dark: bool) -> tuple[str, str, str]:
 
 
 def _title(report: EvalReport, text: str) -> str:
-    who = report.network.recipe if report.network else report.baseline
-    return f"{text}\n{clean(f'{who} on {report.dataset}')}"
+    who = report.network.recipe if report.network else str(report.baseline)
+    return f"{text}\n{_name(who)} on {_name(report.dataset)}"
+
+
+def _name(text: str) -> str:
+    """A name with the letters that every font has, and not so many that they leave no room for the curve."""
+    spelt = clean(text).encode("ascii", "backslashreplace").decode()
+    return spelt if len(spelt) <= LONGEST_NAME else f"{spelt[: LONGEST_NAME - 3]}..."
 
 
 def _roc(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") -> None:
@@ -216,6 +224,6 @@ def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -
     high = [max(0.0, 100 * end[1] - middle) for middle, end in zip(values, ends, strict=True)]
     places = range(len(groups))
     axes.errorbar(values, places, xerr=[low, high], fmt="o", color=_colours(dark)[0], markersize=4, linewidth=1)
-    axes.set_yticks(places, [clean(group.name.replace("_", " ")) for group in groups])
+    axes.set_yticks(places, [_name(group.name.replace("_", " ")) for group in groups])
     axes.set_xlabel(f"{measures[0].name.replace('_', ' ')}, % (95 % interval)")
     axes.set_title(_title(report, f"By alphabet, {exam.exam}, n = {exam.n:,} {exam.unit}"), loc="right")

@@ -114,7 +114,7 @@ class LiveReporter(LineReporter):
         for loss in losses[-100:]:
             smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
         table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_row("running on", f"{plan.device}, {plan.precision}")
+        table.add_row("running on", Text(clean(f"{plan.device}, {plan.precision}")))
         table.add_row("iteration", f"{step.iteration:,} / {plan.iterations:,}")
         speed = f"{rate:.2f} it/s" if rate >= 1 else f"{1 / rate:.2f} s/it"
         table.add_row("speed", f"{speed}, {rate * plan.pairs_per_iteration:,.0f} pairs/s")

@@ -64,7 +64,7 @@ class RunLog:
 
     def __enter__(self) -> Self:
         try:
-            self.file = open_unlinked(self.path, "a", encoding="utf-8")
+            self.file = open_unlinked(self.path, "a", encoding="utf-8", newline="\n")
         except OSError as error:
             raise CannotWrite(f"cannot write {self.path}: {error.strerror or error}") from error
         return self
