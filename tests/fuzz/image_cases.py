@@ -13,7 +13,7 @@ from damage import EXTREMES, HOSTILE_TEXTS, damage
 from harness import Case, Outcome
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from omnitwin.data.intake import MOST_PIXELS
+from omnitwin.data.intake import MOST_PIXELS, _unheard_libtiff
 
 MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV", "I", "F")
 MODES += ("I;16", "I;16B", "I;16L")
@@ -159,6 +159,11 @@ def _picture(mode: str, size: tuple[int, int]) -> Image.Image:
 
 @cache
 def _sound() -> tuple[bytes, ...]:
+    with _unheard_libtiff():  # it tells of what it cannot write as well
+        return tuple(_all_sound())
+
+
+def _all_sound() -> list[bytes]:
     """Every format that this Pillow writes, in every mode in which it does, in several sizes; animations; tRNS."""
     Image.init()
     found: list[bytes] = []
@@ -196,7 +201,7 @@ def _sound() -> tuple[bytes, ...]:
             except Exception:
                 continue
     found += [_written(_picture("L", size), "PNG") for size in LONG]
-    return tuple(found)
+    return found
 
 
 def _decorated(random: Random) -> bytes:
@@ -205,7 +210,7 @@ def _decorated(random: Random) -> bytes:
     picture = _picture(random.choice(("L", "RGB", "RGBA")), SIDES[0])
     if what == 0:
         exif = Image.Exif()
-        exif[0x0112] = random.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 65535, "six"))
+        exif[0x0112] = random.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 65535))
         exif[0x010E] = random.choice(HOSTILE_TEXTS).replace("\ud800", "")
         return _written(picture, random.choice(("PNG", "WEBP", "TIFF")), exif=exif)
     if what == 1:
