@@ -6,7 +6,6 @@ that begins with `omnitwin: `; nothing printed holds a control character; no tra
 """
 
 import ctypes
-import gc
 import os
 import re
 import shutil
@@ -232,7 +231,6 @@ def _in_time() -> Iterator[None]:
 
 def _forget_peak() -> None:
     """What the drawing of the case has left in the C library's hands is not the program's."""
-    gc.collect()
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):  # not Linux
