@@ -44,6 +44,8 @@ def test_a_class_without_a_pair_of_drawings_is_refused(drawings):
         ("iterations", -1, "--iterations"),
         ("batch_size", 0, "--batch-size"),
         ("learning_rate", NAN, "not nan"),
+        pytest.param("learning_rate", 10**400, "learning_rate must be above 0 and finite", id="learning_rate-huge"),
+        pytest.param("adam_epsilon", 10**400, "adam_epsilon must be 0 or above and finite", id="adam_epsilon-huge"),
         ("learning_rate", INFINITE, "must be above 0 and finite, not inf"),
         ("adam_betas", (0.9, 1.0), "adam_betas must be two numbers from 0 to below 1, not 0.9, 1.0"),
         ("adam_betas", (-0.1, 0.9), "--override adam_betas=0.9,0.99"),

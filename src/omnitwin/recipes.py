@@ -1,6 +1,7 @@
 """Recipes: all that decides which weights a run ends with. Published ones are constants here, once."""
 
 import math
+import sys
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -85,15 +86,15 @@ class Recipe:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
         for name in ("image_size", "iterations", "batch_size", "learning_rate"):
             option = f"Leave out --{name.replace('_', '-')} to take the recipe's own."
-            if not 0 < (value := getattr(self, name)) < math.inf:
-                raise BadInput(f"{name} must be above 0 and finite, not {value}", option)
-            if value > (most := LARGEST.get(name, math.inf)):
+            if (value := getattr(self, name)) > (most := LARGEST.get(name, math.inf)):
                 raise BadInput(f"{name} must be at most {most:,}, not {value:,}", option)
+            if not 0 < value <= sys.float_info.max:  # a whole number can be beyond
+                raise BadInput(f"{name} must be above 0 and finite, not {value}", option)
         if len(self.adam_betas) != 2 or not all(0 <= beta < 1 for beta in self.adam_betas):
             betas = ", ".join(map(str, self.adam_betas))
             example = "For example: --override adam_betas=0.9,0.99"
             raise BadInput(f"adam_betas must be two numbers from 0 to below 1, not {betas}", example)
-        if not 0 <= self.adam_epsilon < math.inf:
+        if not 0 <= self.adam_epsilon <= sys.float_info.max:
             example = f"For example: --override adam_epsilon={Recipe.adam_epsilon}"
             raise BadInput(f"adam_epsilon must be 0 or above and finite, not {self.adam_epsilon}", example)
         if self.frame not in FRAMES:

@@ -188,6 +188,13 @@ def test_weights_that_lead_to_no_number_are_neither_same_nor_different(run, imag
     assert "huge.safetensors gives no answer" in outcome.complaint()
 
 
+def test_a_calibration_beyond_all_measure_is_computed_with_and_says_nothing(run, images, tmp_path):
+    calibration = {"temperature": 1e-308, "bias": 0.0}
+    written_anew(BUNDLED_WEIGHTS, tmp_path / "steep.safetensors", record={"calibration": calibration})
+    outcome = run("compare", images[0], images[0], "--checkpoint", tmp_path / "steep.safetensors", "--quiet")
+    assert (outcome.code, outcome.err) == (0, "")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX's")
 def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(run, images, tmp_path):
     os.mkfifo(tmp_path / "pipe")

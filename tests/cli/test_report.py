@@ -73,6 +73,10 @@ def test_what_cannot_be_reported_exits_with_one_line(run, words, code, named):
         '{"iteration": "2", "loss": 1.0, "pairs_per_second": 1.0, "elapsed_seconds": 1.0}',
         '{"iteration": 2, "loss": null, "pairs_per_second": 1.0, "elapsed_seconds": 1.0}',
         '{"iteration": 2, "loss": [1], "pairs_per_second": 1.0, "elapsed_seconds": 1.0}',
+        pytest.param(
+            f'{{"iteration": {10**400}, "loss": 1.0, "pairs_per_second": 1.0, "elapsed_seconds": 1.0}}', id="huge"
+        ),
+        pytest.param("[" * 100_000, id="deep"),
         '["iteration"]',
         "3",
         "{",

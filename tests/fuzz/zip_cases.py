@@ -209,10 +209,13 @@ def _lying_sizes(random: Random, content: bytes, files: Files) -> bytes:
 
 
 def _deep_bomb(random: Random, content: bytes, files: Files) -> bytes:
-    """A member said to have few bytes that unpacks to a hundred million."""
+    """A member said to have few bytes that unpacks to a hundred million, or to three times a thousand million."""
     name = random.choice(sorted(files))
     big = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = b"".join(big.compress(b"\0" * (1 << 20)) for _ in range(random.choice((100, 3000)))) + big.flush()
+    piece = big.compress(b"\0" * (1 << 20)) + big.flush(
+        zlib.Z_FULL_FLUSH
+    )  # which stands for itself, any number of times
+    packed = piece * random.choice((100, 3000)) + big.flush()
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
         for other, data in {**files, name: packed}.items():

@@ -177,10 +177,12 @@ def _stack(intakes: Iterable[Intake]) -> Array:
 
 
 def _probability(logits_B: Array, path: Path, description: Description) -> Array:
-    """BadCheckpoint where a score is no number: it is neither `same` nor `different`."""
-    if np.isnan(logits_B).any():
+    """BadCheckpoint where one is no number: it is neither `same` nor `different`."""
+    with np.errstate(all="ignore"):
+        probability_B = sigmoid(calibrated(logits_B, description.calibration))
+    if np.isnan(probability_B).any():
         raise BadCheckpoint(f"{path} gives no answer: its weights lead to numbers that are not finite")
-    return sigmoid(calibrated(logits_B, description.calibration))
+    return probability_B
 
 
 def _answer(config: AnswerConfig, path: Path, description: Description, engine: str) -> dict[str, Any]:
