@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from omnitwin.errors import BadCheckpoint
 from omnitwin.files import write_text
-from omnitwin.locks import hold
 from omnitwin.paths import BUNDLED, data_folder
 
 FILE = "default.json"  # in the data folder
@@ -53,5 +52,4 @@ def write_default(choice: Choice) -> None:
         "checkpoint": choice.name,
         "sha256": choice.sha256,
     }
-    with hold(data_folder(), waiting=lambda who: None):  # for a moment
-        write_text(data_folder() / FILE, json.dumps(record, sort_keys=True) + "\n")
+    write_text(data_folder() / FILE, json.dumps(record, sort_keys=True) + "\n")

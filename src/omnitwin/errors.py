@@ -17,6 +17,15 @@ OmnitwinError
 
 from enum import IntEnum
 
+SHORTAGE = ("out of memory", "allocate memory", "ALLOC_FAILED")  # how torch and its libraries put it, in RuntimeErrors
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error says that memory is too little, on the machine or on a GPU."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in SHORTAGE)
+    )
+
 
 class ExitCode(IntEnum):
     """The comments are the meanings that docs/COMMANDS.md tells."""

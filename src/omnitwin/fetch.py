@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import os
 import time
 import urllib.error
 import urllib.request
@@ -100,7 +101,7 @@ class _Transfer:
 
     def attempt(self) -> None:
         """Bring what is missing; _TryAgain where the network failed, OSError where the disk did."""
-        there = self.part.lstat().st_size if self.part.exists() else 0
+        there = self.part.lstat().st_size if os.path.lexists(self.part) else 0
         answer = self._open(there)
         if answer is None:
             return

@@ -8,6 +8,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from omnitwin.errors import CannotWrite
 from omnitwin.locks import NO_FOLLOW, TEMPORARY_PREFIX, make_folder, private_folder
 
 MOST_LINKS = 40  # from one to the next, as Linux counts
+PAUSES = (0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()  # seconds; virus scanners there hold new files for a moment
 
 
 @contextmanager
@@ -37,19 +39,28 @@ def replacing(target: Path) -> Iterator[Path]:
             temporary.chmod(mode)  # safetensors makes files that only the user can read
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-            os.replace(temporary, target)
+            _move(temporary, target)
     except OSError as error:
         raise CannotWrite(f"cannot write {target}: {error.strerror or error}") from error
+
+
+def _move(source: Path, target: Path) -> None:
+    for seconds in PAUSES:
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            time.sleep(seconds)
+    return os.replace(source, target)
 
 
 def followed(target: Path) -> Path:
     """Where a file is to be written: a link of the user's own keeps pointing, its target is what gets replaced.
 
-    CannotWrite for a link that is not the user's, or that lies where everyone may put one.
+    CannotWrite for a link that is neither the user's nor root's, or that lies where everyone may put one.
     """
     for _ in range(MOST_LINKS):
         if not target.is_symlink():
-            return target.parent.resolve() / target.name
+            return Path(os.path.realpath(target.parent), target.name)
         if _may_be_planted(target):
             raise CannotWrite(f"cannot write {target}: it is a link that someone else may have put there", "Remove it.")
         target = target.parent / target.readlink()
@@ -59,13 +70,23 @@ def followed(target: Path) -> Path:
 def _may_be_planted(link: Path) -> bool:
     if not hasattr(os, "geteuid"):  # Windows: making links takes a privilege
         return False
-    return link.lstat().st_uid != os.geteuid() or bool(link.parent.stat().st_mode & stat.S_IWOTH)
+    return link.lstat().st_uid not in (os.geteuid(), 0) or bool(link.parent.stat().st_mode & stat.S_IWOTH)
 
 
 def open_unlinked(path: Path, mode: str, **how: Any) -> IO[Any]:
-    """Open a file to write in place; CannotWrite where it is a link, OSError where it cannot be."""
+    """Open a file to write in place; CannotWrite where it is a link, of either kind, OSError where it cannot be."""
+
+    def opener(name: str, flags: int) -> int:
+        handle = os.open(name, flags & ~os.O_TRUNC | NO_FOLLOW, 0o666)
+        if os.fstat(handle).st_nlink > 1:
+            os.close(handle)
+            raise OSError(errno.ELOOP, "it is a link")
+        if flags & os.O_TRUNC:
+            os.ftruncate(handle, 0)
+        return handle
+
     try:
-        return open(path, mode, opener=lambda name, flags: os.open(name, flags | NO_FOLLOW, 0o666), **how)
+        return open(path, mode, opener=opener, **how)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise

@@ -6,6 +6,7 @@ What killed processes left in a folder is cleared by the next one that holds it,
 import errno
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -16,13 +17,13 @@ from pathlib import Path
 
 from omnitwin.errors import CannotWrite, FolderInUse
 
-HIDDEN = ".omnitwin"  # how the names begin of all that comes and goes beside the files that stay
-TEMPORARY_PREFIX = f"{HIDDEN}-"  # of the folders in which files are written before they are moved to their place
-LOCK_FILE = f"{HIDDEN}.lock"
+LOCK_FILE = ".omnitwin.lock"
+TEMPORARY_PREFIX = ".omnitwin-writing-"  # of folders in which files are written before they are moved to their place
+TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + "[a-z0-9_]{8}")  # as tempfile completes it: nothing of the user's
 POLL_SECONDS = 0.1
 LOCKED_BYTE = 1 << 30  # on Windows, where nobody may read a byte that is locked: far behind the record
 LARGEST_RECORD = 1000  # bytes
-WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # file systems that know none
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK)  # disks that know none
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag; making links takes a privilege there
 
 
@@ -77,30 +78,42 @@ def make_folder(folder: Path) -> Path:
 def private_folder(parent: Path) -> Iterator[Path]:
     """A folder for the time of writing, that nobody else can reach into; locked, so that it is not cleared in use."""
     clear_left_overs(parent)
-    while True:
+    handle = None
+    while handle is None:  # another process may take it for a left-over before it is locked, and remove it
         folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
-        with suppress(FileNotFoundError):  # another process took it for a left-over before it was locked
-            handle = _try(folder / LOCK_FILE)
-            if handle is not None:
-                break
+        try:
+            with suppress(FileNotFoundError):
+                handle = _try(folder / LOCK_FILE)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     try:
         yield folder
     finally:
-        os.close(handle)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder, handle)
 
 
 def clear_left_overs(folder: Path) -> None:
     """Remove what processes that are gone were writing in a folder, and nothing else."""
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        with suppress(OSError):
-            if path.is_symlink():
-                continue
-            if not path.is_dir():
-                path.unlink()  # as earlier versions left them
-            elif (handle := _try(path / LOCK_FILE)) is not None:
-                os.close(handle)
-                shutil.rmtree(path, ignore_errors=True)
+        if comes_and_goes(path) and path.is_dir() and not path.is_symlink():
+            with suppress(OSError):
+                handle = _try(path / LOCK_FILE)
+                if handle is not None:
+                    _remove(path, handle)
+
+
+def comes_and_goes(path: Path) -> bool:
+    """Whether it is, by its name, a lock or what a process is writing, or was when it was killed."""
+    return path.name == LOCK_FILE or TEMPORARY.fullmatch(path.name) is not None
+
+
+def _remove(folder: Path, handle: int) -> None:
+    """A folder of files in writing whose lock is held: until it is gone, or nobody else could begin to use it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _release(folder / LOCK_FILE, handle)  # Windows removes no open file, nor the folder around it
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _wait_for(lock: Path, folder: Path, waiting: Callable[[str], None] | None) -> int:
@@ -118,7 +131,7 @@ def _wait_for(lock: Path, folder: Path, waiting: Callable[[str], None] | None) -
 def _try(lock: Path) -> int | None:
     """An open handle that holds the lock until it is closed, or None where another process has it."""
     while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o666)
+        handle = _open(lock)
         try:
             free = _lock(handle)
         except OSError as error:
@@ -129,9 +142,31 @@ def _try(lock: Path) -> int | None:
         if not free:
             os.close(handle)
             return None
-        if os.fstat(handle).st_nlink:
+        if _is_at(lock, handle):
             return handle
-        os.close(handle)  # the holder before removed it just now: what is locked has no name any more
+        os.close(handle)  # the holder before removed it just now: what is locked has no name, or another one
+
+
+def _open(lock: Path) -> int:
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o666)
+    except PermissionError:  # another user's, in a folder of several: it can be locked, and not signed
+        if not os.path.lexists(lock):
+            raise
+        handle = os.open(lock, os.O_RDONLY | NO_FOLLOW)
+    if os.fstat(handle).st_nlink > 1:
+        os.close(handle)
+        raise OSError(errno.ELOOP, "it is a link")  # a hard one, so that its record would be written elsewhere
+    return handle
+
+
+def _is_at(lock: Path, handle: int) -> bool:
+    """Whether an open file is the one of that name: the folder may have been made anew meanwhile."""
+    if os.name == "nt":  # where an open file keeps its name
+        return True
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), os.lstat(lock))
+    return False
 
 
 def _lock(handle: int) -> bool:
@@ -157,7 +192,8 @@ def _lock(handle: int) -> bool:
 def _release(lock: Path, handle: int) -> None:
     """Remove the lock file while it is still held, where the system can: afterwards it may be another holder's."""
     try:
-        lock.unlink(missing_ok=True)
+        if _is_at(lock, handle):
+            lock.unlink()
         os.close(handle)
     except OSError:  # Windows removes no open file
         os.close(handle)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from omnitwin.errors import CannotRun
+
 HOME_VARIABLE = "OMNITWIN_HOME"
 WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
 BEST_FILE = "best.safetensors"  # beside it: the best by the held-out alphabets, where the recipe holds some out
@@ -35,14 +37,24 @@ def is_endless(path: Path) -> bool:
 
 def cache_folder() -> Path:
     """Downloaded and packed data; may be deleted at any time."""
-    home = os.environ.get(HOME_VARIABLE)
-    return expand(home) / "cache" if home else PlatformDirs("omnitwin", appauthor=False).user_cache_path
+    return _folder("cache")
 
 
 def data_folder() -> Path:
     """Runs and checkpoints; no clean-up of caches may reach it."""
-    home = os.environ.get(HOME_VARIABLE)
-    return expand(home) / "data" if home else PlatformDirs("omnitwin", appauthor=False).user_data_path
+    return _folder("data")
+
+
+def _folder(kind: str) -> Path:
+    """CannotRun where the user has no home, as in some containers, and none was named."""
+    if home := os.environ.get(HOME_VARIABLE):
+        return expand(home) / kind
+    folder = Path("~")
+    with suppress(RuntimeError):
+        folder = Path(getattr(PlatformDirs("omnitwin", appauthor=False), f"user_{kind}_dir"))
+    if not folder.is_absolute():
+        raise CannotRun("this user has no home folder", f"Say where to keep things: --home FOLDER, or {HOME_VARIABLE}.")
+    return folder
 
 
 def omniglot_folder() -> Path:

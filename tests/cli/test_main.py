@@ -5,10 +5,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import typer
 
 import omnitwin
-from omnitwin import errors
+from omnitwin import errors, paths
 from omnitwin.cli import COMMANDS, app
 from omnitwin.workflows import environment
 
@@ -242,3 +243,43 @@ def test_what_the_system_refuses_exits_3_and_is_named(run, monkeypatch, error, t
 def test_a_library_that_speaks_of_the_system_in_its_own_words_is_a_bug(run, monkeypatch):
     monkeypatch.setattr(environment, "describe_environment", raising(OSError("broken data stream")))
     assert run("env").code == 70
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 1.00 GiB)"),
+    ],
+)
+def test_too_little_memory_exits_3_wherever_it_is_noticed(run, monkeypatch, error):
+    monkeypatch.setattr(environment, "describe_environment", raising(error))
+    outcome = run("env")
+    assert outcome.code == 3
+    assert "too little memory" in outcome.complaint()
+    assert "--device cpu" in outcome.complaint()
+
+
+@pytest.mark.parametrize("found", [RuntimeError("could not determine the home directory"), "~/.cache/omnitwin"])
+def test_a_user_without_a_home_is_told_to_name_a_folder(run, monkeypatch, found):
+    class Folders:
+        def __init__(self, name, appauthor):
+            pass
+
+        def __getattr__(self, name):
+            if isinstance(found, str):
+                return found
+            raise found
+
+    monkeypatch.delenv("OMNITWIN_HOME")
+    monkeypatch.setattr(paths, "PlatformDirs", Folders)
+    for words in (("env",), ("compare", "a.png", "b.png"), ("use",), ("download",)):
+        outcome = run(*words)
+        assert outcome.code == 3
+        assert outcome.complaint() == (
+            "omnitwin: this user has no home folder. Say where to keep things: --home FOLDER, or OMNITWIN_HOME."
+        )

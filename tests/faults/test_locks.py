@@ -1,16 +1,19 @@
 """One holder for a folder, who is named; what dead ones left is cleared, and nothing else."""
 
+import errno
 import os
+import shutil
 import signal
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from killing import forked, left_over
 
+from omnitwin import files, locks
 from omnitwin.config import TrainConfig
 from omnitwin.errors import CannotWrite, FolderInUse
-from omnitwin.files import replacing
+from omnitwin.files import open_unlinked, replacing, write_text
 from omnitwin.locks import LOCK_FILE, TEMPORARY_PREFIX, hold
 from omnitwin.workflows.training import train
 
@@ -88,15 +91,172 @@ def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
 
 
 def test_left_overs_are_cleared_and_nothing_else(tmp_path):
-    (tmp_path / f"{TEMPORARY_PREFIX}abc").mkdir()
-    (tmp_path / f"{TEMPORARY_PREFIX}abc" / "weights.safetensors").write_text("half")
-    (tmp_path / f"{TEMPORARY_PREFIX}old.safetensors").write_text("half")
-    kept = [tmp_path / name for name in (".omnitwinned", ".hidden", "omnitwin-x", "weights.safetensors")]
+    """Folders by the name that tempfile gives them alone: a home may be called `.omnitwin-home`."""
+    left = tmp_path / f"{TEMPORARY_PREFIX}abc_1234"
+    left.mkdir()
+    (left / "weights.safetensors").write_text("half")
+    names = (".omnitwinned", ".omnitwin-notes.txt", ".omnitwin-writing-x", f"{left.name}.txt", "weights.safetensors")
+    kept = [tmp_path / name for name in names]
     for path in kept:
         path.write_text("kept")
+    folders = [tmp_path / name for name in (".omnitwin-home", ".omnitwin-abcdefgh", f"{TEMPORARY_PREFIX}abc_12345")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "weights.safetensors").write_text("kept")
     with hold(tmp_path):
         pass
-    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    with replacing(tmp_path / "weights.safetensors") as temporary:
+        temporary.write_text("new")
+    assert sorted(tmp_path.iterdir()) == sorted(kept + folders)
+    assert all((folder / "weights.safetensors").exists() for folder in folders)
+
+
+def test_what_is_cleared_is_held_until_it_is_gone(tmp_path, monkeypatch):
+    """Else its writer could lock it in between, and lose what it writes there."""
+    left = tmp_path / f"{TEMPORARY_PREFIX}abc_1234"
+    left.mkdir()
+    real, held = shutil.rmtree, []
+
+    def rmtree(folder, **how):
+        held.append(locks._try(folder / LOCK_FILE) is None)
+        real(folder, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    locks.clear_left_overs(tmp_path)
+    assert held == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_who_write_into_one_folder_lose_nothing(tmp_path):
+    def write(number):
+        for turn in range(100):
+            write_text(tmp_path / f"{number}.txt", str(turn))
+
+    children = []
+    for number in range(4):
+        if not (child := forked()):
+            try:
+                write(number)
+                os._exit(0)
+            except BaseException as error:
+                os.write(2, f"{error}\n".encode())
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert sorted((path.name, path.read_text()) for path in tmp_path.iterdir()) == [
+        (f"{n}.txt", "99") for n in range(4)
+    ]
+
+
+def test_a_folder_that_was_made_anew_has_a_holder_of_its_own(tmp_path):
+    folder = tmp_path / "run"
+    with ExitStack() as first:
+        first.enter_context(hold(folder))
+        shutil.rmtree(folder)
+        with another_process(hold(folder)):
+            first.close()
+            with pytest.raises(FolderInUse), hold(folder):
+                pass
+
+
+def test_a_disk_that_knows_no_locks_is_written_without(tmp_path, monkeypatch):
+    def flock(handle, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with hold(tmp_path), replacing(tmp_path / "file.txt") as temporary:
+        temporary.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_folder_for_writing_that_cannot_be_locked_is_not_left(tmp_path, monkeypatch):
+    def refuse(lock):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(locks, "_try", refuse)
+    with pytest.raises(CannotWrite, match="No space left"), replacing(tmp_path / "file.txt"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become two other users")
+@pytest.mark.parametrize("alive", [True, False])
+def test_the_lock_of_another_user_counts_while_she_lives_and_no_longer(tmp_path, alive):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    for parent in folder.parents:
+        parent.chmod(parent.stat().st_mode | 0o011)
+
+    def as_nobody():
+        os.setresuid(65534, 65534, 65534)
+        try:
+            with hold(folder):
+                return 0
+        except FolderInUse:
+            return 3
+
+    with another_process(hold(folder)):
+        if alive:
+            assert outcome_of(as_nobody) == 3
+    if not alive:
+        assert outcome_of(as_nobody) == 0
+
+
+def outcome_of(work):
+    """What work, in a process of its own, comes to."""
+    if not (child := forked()):
+        code = 99
+        try:
+            code = work()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_hard_link_in_place_of_the_lock_is_not_written_through(tmp_path):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    os.link(mine, folder / LOCK_FILE)
+    with pytest.raises(CannotWrite, match="its lock file is a link"), hold(folder):
+        pass
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_a_file_that_grows_is_not_one_that_is_linked_to(tmp_path, mode, link):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    link(mine, tmp_path / "metrics.jsonl")
+    with pytest.raises(CannotWrite, match="it is a link"):
+        open_unlinked(tmp_path / "metrics.jsonl", mode, encoding="utf-8", newline="\n")
+    assert mine.read_text() == "mine"
+
+
+def test_folders_that_are_links_to_one_another_are_refused_in_one_line(tmp_path):
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    with pytest.raises(CannotWrite), replacing(tmp_path / "one" / "file.txt"):
+        pass
+
+
+def test_a_place_that_is_taken_for_a_moment_is_tried_again(tmp_path, monkeypatch):
+    """As by a virus scanner, on Windows."""
+    real, tries = os.replace, []
+
+    def busy(source, target):
+        tries.append(target)
+        if len(tries) < 3:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        real(source, target)
+
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(os, "replace", busy)
+    write_text(tmp_path / "file.txt", "new")
+    assert (tmp_path / "file.txt").read_text() == "new"
 
 
 def test_a_link_that_looks_like_a_left_over_is_not_followed(tmp_path):
@@ -105,7 +265,7 @@ def test_a_link_that_looks_like_a_left_over_is_not_followed(tmp_path):
     (mine / "file.txt").write_text("mine")
     held = tmp_path / "held"
     held.mkdir()
-    (held / f"{TEMPORARY_PREFIX}link").symlink_to(mine)
+    (held / f"{TEMPORARY_PREFIX}link_123").symlink_to(mine)
     with hold(held):
         pass
     assert (mine / "file.txt").read_text() == "mine"

@@ -25,7 +25,7 @@ from omnitwin.cli.show import show
 from omnitwin.cli.streams import guarded_streams
 from omnitwin.cli.train import spell_out_resume, train
 from omnitwin.cli.use import use
-from omnitwin.errors import ExitCode, OmnitwinError
+from omnitwin.errors import ExitCode, OmnitwinError, is_shortage
 from omnitwin.paths import HOME_VARIABLE, is_set
 
 app = typer.Typer(
@@ -130,12 +130,9 @@ def _run() -> int:
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
     except SystemExit as leaving:
-        if leaving.code == 1 and COMPLETES not in os.environ:  # fish is told so that files are to be offered
+        if leaving.code == 1 and not os.environ.get(COMPLETES):  # fish is told so that files are to be offered
             return ExitCode.UNEXPECTED
         return int(leaving.code or 0)
-    except MemoryError:
-        _show_traceback_if_wanted()
-        return _complain("too little memory. Close other programs, or give smaller images.", ExitCode.CANNOT_RUN)
     except OSError as error:  # what the system refuses where nobody below has better words for it
         if error.errno is None:  # a library's own words
             return _fail(error)
@@ -147,8 +144,11 @@ def _run() -> int:
 
 
 def _fail(error: Exception) -> int:
-    """A bug of ours."""
+    """Too little memory, or a bug of ours."""
     _show_traceback_if_wanted()
+    if is_shortage(error):
+        told = f" ({str(error).splitlines()[0]})" if str(error) else ""
+        return _complain(f"too little memory{told}. Free some, or try --device cpu.", ExitCode.CANNOT_RUN)
     text = f"unexpected {type(error).__name__}: {error}. For the traceback: OMNITWIN_DEBUG=1"
     return _complain(text, ExitCode.UNEXPECTED)
 

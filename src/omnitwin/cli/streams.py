@@ -6,6 +6,7 @@ The exit code is the answer of `compare`, so what becomes of words may never cha
 import errno
 import io
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +14,7 @@ from typing import IO, Any, cast
 
 from omnitwin.errors import CannotWrite
 
-# a pipe without a reader, a terminal that was closed; Windows says so of a pipe with the last of these
-GONE = {errno.EPIPE, errno.EIO, *([errno.EINVAL] if os.name == "nt" else [])}
+GONE = {errno.EPIPE, *([errno.EINVAL] if os.name == "nt" else [])}  # how systems say that a pipe has no reader
 
 
 class Guarded:
@@ -40,12 +40,19 @@ class Guarded:
         try:
             work()
         except OSError as error:
+            gone = error.errno in GONE or (error.errno == errno.EIO and self._is_terminal())
             self._fall_silent()
-            if self.results and error.errno not in GONE:
+            if self.results and not gone:
                 reason = error.strerror or str(error)
                 raise CannotWrite(
                     f"cannot write the result to standard output: {reason}", "Send it to another place."
                 ) from error
+
+    def _is_terminal(self) -> bool:
+        """Also of one that was closed meanwhile, for which isatty is False."""
+        with suppress(OSError, ValueError):
+            return stat.S_ISCHR(os.fstat(self.stream.fileno()).st_mode)
+        return False
 
     def _fall_silent(self) -> None:
         """What waits in a buffer goes nowhere, now and when Python ends."""

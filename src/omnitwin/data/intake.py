@@ -120,6 +120,8 @@ def _open(path: Path) -> Image.Image:
         raise BadImage(f"{path} is {'an empty file' if empty else 'no image that Pillow can read'}") from None
     except BadImage:
         raise
+    except OSError as error:
+        raise BadImage(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # decoders of damaged files raise whatever their format makes them raise
         raise BadImage(f"{path} cannot be read: {error}") from error
 

@@ -16,7 +16,7 @@ from omnitwin.data.packed import PackedSet, load_packed, save_packed
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
 from omnitwin.fetch import fetch
 from omnitwin.files import digest, replacing
-from omnitwin.locks import HIDDEN, hold
+from omnitwin.locks import comes_and_goes, hold
 from omnitwin.paths import expand, is_endless, omniglot_folder
 from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetReport
 
@@ -32,7 +32,7 @@ def download(config: SourceConfig, reporter: Reporter = SILENT) -> DownloadRepor
 
 def _all_there(wanted: list[Archive], config: SourceConfig) -> bool:
     """Whether there is nothing to do, not even to clear up."""
-    if config.force or any(_parts(one) for one in wanted) or any(omniglot_folder().glob(f"{HIDDEN}*")):
+    if config.force or any(_parts(one) for one in wanted) or _left_overs():
         return False
     sound = [one is official.ARCHIVE or _load_sound(one) is not None for one in wanted]
     test = _load_sound(omniglot.SETS["test"])
@@ -42,6 +42,11 @@ def _all_there(wanted: list[Archive], config: SourceConfig) -> bool:
 def _parts(one: Archive) -> list[Path]:
     """What is left of a download, which is of no use once the set is packed."""
     return list(omniglot_folder().glob(f"{one.stem}.zip.*.part"))
+
+
+def _left_overs() -> bool:
+    """Whether somebody works there, or was killed while doing so."""
+    return omniglot_folder().is_dir() and any(map(comes_and_goes, omniglot_folder().iterdir()))
 
 
 def _held_by(source: str | None) -> list[Archive]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from omnitwin.config import TrainConfig
 from omnitwin.device import describe_device, peak_memory, synchronize
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.locks import HIDDEN
+from omnitwin.locks import comes_and_goes
 from omnitwin.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, runs_folder
 from omnitwin.recipes import Recipe
 from omnitwin.reports import SILENT, PlanReport, Reporter
@@ -79,7 +79,7 @@ def check_unused(output: Path) -> None:
 
 
 def _is_of_worth(path: Path, begun: tuple[str, ...]) -> bool:
-    return path.name not in begun and not path.name.startswith(HIDDEN)
+    return path.name not in begun and not comes_and_goes(path)
 
 
 def _holds_config(run: Path) -> bool:

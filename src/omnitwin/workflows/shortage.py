@@ -1,4 +1,7 @@
-"""Too little memory, or no compiler, in words that say what to do: for memory, the batch that would fit."""
+"""Too little memory, or no compiler, in words that say what to do.
+
+For memory, a smaller batch: on a CUDA device the one that fits, by what small ones take; elsewhere half.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -6,11 +9,10 @@ from typing import TypeVar
 import torch
 
 from omnitwin.device import free_memory, peak_memory, reset_peak_memory
-from omnitwin.errors import CannotRun
+from omnitwin.errors import CannotRun, is_shortage
 
 T = TypeVar("T")
 SPARE = 0.9  # share of the memory to plan with: the allocator cannot use every byte
-ALLOCATORS = ("allocate memory", "MPS backend out of memory")  # what those of a CPU and of Apple's GPUs say
 
 
 def attempt(work: Callable[[], T], device: torch.device, hint: Callable[[], str], compiled: bool = False) -> T:
@@ -18,7 +20,7 @@ def attempt(work: Callable[[], T], device: torch.device, hint: Callable[[], str]
     try:
         return work()
     except RuntimeError as error:
-        if not _is_shortage(error):
+        if not is_shortage(error):
             if compiled:
                 raise CannotRun(f"--compile does not work here: {error}", "Leave --compile out.") from error
             raise
@@ -44,10 +46,6 @@ def fitting_batch(batch: int, least: int, trial: Callable[[int], None], reserve:
     except (RuntimeError, ZeroDivisionError):  # even these do not fit, or the device does not tell
         fits = 0
     return min(fits, batch * 3 // 4) if fits >= least else max(least, batch // 2)
-
-
-def _is_shortage(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in ALLOCATORS)
 
 
 def _told(device: torch.device) -> str:

@@ -78,7 +78,7 @@ class Trainer:
     def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Do iteration (1 is the first); its loss and the standard deviation of its logits, scalars on the device.
 
-        CannotRun, with the batch that would fit, where memory is too little.
+        CannotRun, with a smaller batch to try, where memory is too little.
         """
         return attempt(lambda: self.do_step(iteration), self.device, self.smaller_batch, self.compiled)
 
