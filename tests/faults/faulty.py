@@ -35,10 +35,11 @@ MASKS = (
 
 
 class Ended:
-    """How a program ended: its exit code (or minus the signal that ended it), and what it said on both streams."""
+    """How a program ended: its exit code as shells tell it (128 + the signal that ended it), and what it said."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
-        self.code = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(status)
+        self.code = code if code >= 0 else 128 - code
         self.out, self.err = out, err
 
     def line(self, folder: Path, word: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Real processes, told to stop, hung up on, or left by the reader of what they say."""
+"""Real processes, told to stop, hung up on, or left by the reader of what they say. Told twice: test_table.py."""
 
 import os
 import pty
@@ -49,25 +49,6 @@ def test_one_signal_finishes_the_step_and_saves(home, tmp_path, number, code):
     assert read_description(run / STATE_FILE).iteration >= 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_two_signals_end_it_at_once_and_the_checkpoint_before_is_whole(home, tmp_path, number):
-    run = tmp_path / "run"
-    words = (*TRAIN, "--output", run)
-    assert start(*words, "--iterations", 2, "--quiet", home=home).wait(WAIT) == 0
-    process = start("train", "--resume", run, *LONG, home=home, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: len((run / "metrics.jsonl").read_text().splitlines()) > 2)
-    process.send_signal(number)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=WAIT)
-    assert process.returncode in (130, 143, -signal.SIGINT, -signal.SIGTERM)
-    assert "Traceback" not in said
-    assert read_description(run / STATE_FILE).iteration >= 2
-    assert (
-        start("train", "--resume", run, "--iterations", 100_000, "--max-time", "1s", "--quiet", home=home).wait(WAIT)
-        == 0
-    )
-
-
 def test_a_terminal_that_is_closed_ends_a_training_as_saved(home, tmp_path):
     run = tmp_path / "run"
     leader, terminal = pty.openpty()
@@ -108,12 +89,3 @@ def test_a_reader_that_leaves_is_no_failure(home, words):
     assert process.wait(WAIT) == 0, said
     assert "Traceback" not in said
     assert "Error" not in said
-
-
-def test_two_downloads_at_once_both_come_to_an_end(home, fake_omniglot, tmp_path):
-    """The second waits for the first; the zips are none of Omniglot's, so both refuse them, one after the other."""
-    words = ("download", "--from", fake_omniglot.zips)
-    both = [start(*words, home=home, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=WAIT)[1] for process in both]
-    assert [process.returncode for process in both] == [3, 3]
-    assert all("Traceback" not in text for text in said)

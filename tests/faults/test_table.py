@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from faulty import can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
+from faulty import WAIT, can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
 from killing import left_over
 from PIL import Image, ImageDraw
 from test_locks import another_process
@@ -41,6 +42,7 @@ TABLE = Path(__file__).parent.parent.parent / "docs" / "FAULTS.md"
 WRITE = "OMNITWIN_WRITE_FAULTS"
 DISK = 4 << 20  # bytes of a small disk; a run of the recipe small takes about 3.9 MB
 QUICK = "train --dataset synthetic --recipe small --holdout 0 --batch-size 8 --precision fp32"
+WITHOUT_ENTRY = 54321  # a user whom this system does not know
 ROWS: list[tuple[str, str, str, str]] = []
 
 
@@ -144,7 +146,7 @@ def data_held_for_a_while(bench: Bench) -> None:
 
 
 def left_over_files(bench: Bench) -> None:
-    killed = bench.run / ".omnitwin-killed"
+    killed = bench.run / f"{locks.TEMPORARY_PREFIX}killed_1"
     killed.mkdir()
     (killed / WEIGHTS_FILE).write_text("half")
 
@@ -213,6 +215,39 @@ def signalled(*numbers: signal.Signals) -> Callable[[Bench], None]:
     return prepare
 
 
+def signalled_twice(number: signal.Signals) -> Callable[[Bench], None]:
+    """The second time while the step that the first one waits for is still at work."""
+
+    def prepare(bench: Bench) -> None:
+        real, heard = Trainer.do_step, bench.folder / "stderr.txt"
+
+        def slow(trainer, iteration):
+            (bench.folder / "begun").touch()
+            time.sleep(WAIT)
+            return real(trainer, iteration)
+
+        def send(child: int) -> None:
+            wait_until((bench.folder / "begun").exists)
+            os.kill(child, number)
+            wait_until(lambda: "Finishing" in heard.read_text())
+            os.kill(child, number)
+
+        bench.before, bench.during = lambda: setattr(Trainer, "do_step", slow), send
+
+    return prepare
+
+
+def homeless(bench: Bench) -> None:
+    """A user without a home folder, as in some containers."""
+
+    def forget() -> None:
+        for name in ("OMNITWIN_HOME", "HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+            os.environ.pop(name, None)
+        os.setuid(WITHOUT_ENTRY)
+
+    bench.before = forget
+
+
 @dataclass(frozen=True)
 class Scenario:
     """told: a word of the line to be shown; else it is the last one on stderr."""
@@ -257,6 +292,7 @@ def scenarios() -> list[Scenario]:
         Scenario("source may not be read", secret_source, "download --from {zips}", 3, root=True),
         Scenario("run may not be written", forbidden, f"{on} {{run}}", 3, root=True),
         Scenario("home may not be written", forbidden, "compare a.png b.png", 1, root=True),
+        Scenario("user has no home", homeless, "compare a.png b.png", 3, root=True),
         *files,
         Scenario("a file where the run should be", file_for_run, f"{new} {{folder}}/new", 3),
         Scenario("a folder where weights should be", folder_for_weights, "compare a.png b.png --checkpoint {run}", 3),
@@ -284,6 +320,10 @@ def scenarios() -> list[Scenario]:
                 told="Finishing",
             )
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        ),
+        *(
+            Scenario(f"{number.name}, twice", signalled_twice(number), f"{on} {{run}}", 128 + number, told="Finishing")
+            for number in (signal.SIGINT, signal.SIGTERM)
         ),
     ]
 
@@ -331,16 +371,20 @@ def test_a_fault_is_told_in_one_line_and_what_was_there_is_as_it_was(scenario, b
     ROWS.append(row)
     assert ended.code == scenario.code, ended.err
     assert "Traceback" not in ended.err
+    if scenario.code in (2, 3) or "twice" in scenario.fault:
+        assert checkpoints(bench.folder).items() >= before.items()
     if scenario.code in (2, 3):
         assert [line.startswith("omnitwin: ") for line in ended.err.splitlines()].count(True) == 1, ended.err
         assert ended.err.splitlines()[-1].startswith("omnitwin: ")
-        assert checkpoints(bench.folder).items() >= before.items()
-    assert [path for path in left_over(bench.folder) if scenario.prepare is not held] == []
+    if scenario.prepare is not held and scenario.fault != "SIGTERM, twice":  # the lock of one that lives, or was ended
+        assert left_over(bench.folder) == []
     assert os.environ.get(WRITE) or row in rows_of(TABLE.read_text(encoding="utf-8"))
 
 
 def test_the_table_has_no_other_rows():
     if os.environ.get(WRITE):
+        if len(ROWS) < len(scenarios()):
+            pytest.skip("some faults could not be made here, so the table is left as it is")
         write_table()
     told = {(fault, code) for fault, _, _, code in rows_of(TABLE.read_text(encoding="utf-8"))}
     assert told == {(one.fault, str(one.code)) for one in scenarios()}

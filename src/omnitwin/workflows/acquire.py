@@ -1,6 +1,5 @@
 """Bring a data set to this machine: find or fetch its zip, check it, pack it; then load the packed file."""
 
-import os
 import shutil
 import time
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -59,8 +58,12 @@ def _held_by(source: str | None) -> list[Archive]:
     if source is None or _is_url(source):
         return wanted
     path = expand(source)
-    if not os.path.exists(path):  # False, too, for a name that no file system takes
-        raise BadInput(f"{path} does not exist", "Give a folder, a zip file or a base URL.")
+    try:
+        path.stat()
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:  # also a name that no file system takes
+        raise BadInput(f"{path} does not exist", "Give a folder, a zip file or a base URL.") from error
     if is_endless(path):
         raise BadInput(f"{path} is a pipe or a device", "Give a folder, a zip file or a base URL.")
     if path.is_dir():

@@ -34,18 +34,28 @@ def fitting_batch(batch: int, least: int, trial: Callable[[int], None], reserve:
     takes besides. No less than least.
     """
     small = max(least, batch // 16)
-    try:
-        room = SPARE * free_memory(device) - reserve
-        peaks = []
-        for size in (small, 2 * small):
-            reset_peak_memory(device)
-            trial(size)
-            peaks.append(peak_memory(device) or 0)
-        each = (peaks[1] - peaks[0]) / small
-        fits = int((room - (peaks[0] - small * each)) / each)
-    except (RuntimeError, ZeroDivisionError):  # even these do not fit, or the device does not tell
-        fits = 0
+    while True:
+        try:
+            fits = _measured(small, trial, reserve, device)
+            break
+        except (RuntimeError, ZeroDivisionError):  # even these do not fit, or the device does not tell
+            if small == least:
+                fits = 0
+                break
+            small = max(least, small // 2)
     return min(fits, batch * 3 // 4) if fits >= least else max(least, batch // 2)
+
+
+def _measured(small: int, trial: Callable[[int], None], reserve: int, device: torch.device) -> int:
+    """The batch that fits, by the peaks of one of `small` and of twice as many."""
+    room = SPARE * free_memory(device) - reserve
+    peaks = []
+    for size in (small, 2 * small):
+        reset_peak_memory(device)
+        trial(size)
+        peaks.append(peak_memory(device) or 0)
+    each = (peaks[1] - peaks[0]) / small
+    return int((room - (peaks[0] - small * each)) / each)
 
 
 def _told(device: torch.device) -> str:
