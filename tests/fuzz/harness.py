@@ -5,6 +5,7 @@ What must hold of each: it ends in time and within memory, with a documented exi
 that begins with `omnitwin: `; nothing printed holds a control character; no traceback, no stray warning. POSIX.
 """
 
+import atexit
 import ctypes
 import os
 import re
@@ -77,6 +78,13 @@ class Result:
 
 class TooSlow(BaseException):
     """No Exception, so that nothing in between takes it for a damaged file."""
+
+
+def lasting_folder() -> Path:
+    """A folder for what many cases share, gone with this process."""
+    folder = tempfile.TemporaryDirectory(prefix="omnitwin-fuzz-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def random_of(kind: str, seed: int, number: int) -> Random:

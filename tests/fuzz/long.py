@@ -12,6 +12,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -37,11 +38,17 @@ def main() -> int:
     if asked.only:
         kind, seed, number = asked.only
         return _watched(kind, int(seed), int(number), 1, print_all=True)["wrong"]
+    with tempfile.TemporaryDirectory(prefix="omnitwin-fuzz-long-") as folder:
+        os.environ["TMPDIR"] = folder  # of the children, which may leave it as they like
+        return _long(asked.kind, asked.inputs, asked.seed)
+
+
+def _long(kinds: list[str] | None, inputs: int, seed: int) -> int:
     from kinds import KINDS, share
 
     rows, wrong = [], 0
-    for kind in asked.kind or KINDS:
-        row = _watched(kind, asked.seed, 0, share(kind, asked.inputs, asked.kind or KINDS))
+    for kind in kinds or KINDS:
+        row = _watched(kind, seed, 0, share(kind, inputs, kinds or KINDS))
         rows.append(row)
         wrong += row["wrong"]
     _print_table(rows)
@@ -124,7 +131,7 @@ def _child(kind: str, seed: int, first: int, count: int) -> int:
         for number in range(first, first + count):
             result = asdict(run_case(kind, KINDS[kind], seed, number))
             os.write(pipe, json.dumps(result).encode() + b"\n")
-    os._exit(0)
+    return 0
 
 
 def _print_table(rows: list[dict]) -> None:

@@ -8,10 +8,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
-from tempfile import mkdtemp
 
 from damage import any_text, any_value, changed_record, damage, json_of
-from harness import Case, run_program
+from harness import Case, lasting_folder, run_program
 from zip_cases import fake_omniglot
 
 from omnitwin.config import TrainConfig
@@ -31,7 +30,7 @@ RUNS = {
 @cache
 def trained(name: str) -> Path:
     """The folder of a run of a few iterations; not to be changed. `small` runs in torch, `fast` in NumPy."""
-    output = Path(mkdtemp(prefix="omnitwin-fuzz-run-")) / name
+    output = lasting_folder() / name
     recipe: Recipe = RUNS[name]
     training.train(TrainConfig(recipe=recipe, dataset="synthetic", precision="fp32", device="cpu", output=output))
     return output
@@ -41,7 +40,7 @@ def trained(name: str) -> Path:
 def drawings() -> tuple[str, str]:
     from image_cases import _drawing, _picture, _written
 
-    folder = Path(mkdtemp(prefix="omnitwin-fuzz-drawings-"))
+    folder = lasting_folder()
     (folder / "a.png").write_bytes(_drawing())
     (folder / "b.png").write_bytes(_written(_picture("L", (60, 48)), "PNG"))
     return str(folder / "a.png"), str(folder / "b.png")
@@ -96,7 +95,7 @@ def packed_case(random: Random, folder: Path) -> Case:
 @cache
 def _packed() -> Path:
     """What a download of the small Omniglot leaves, but for the zips."""
-    home = Path(mkdtemp(prefix="omnitwin-fuzz-packed-"))
+    home = lasting_folder()
     before = os.environ["OMNITWIN_HOME"]
     os.environ["OMNITWIN_HOME"] = str(home)
     try:

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from random import Random
-from tempfile import mkdtemp
 
 from damage import HOSTILE_TEXTS, damage
-from harness import Case, Outcome
+from harness import Case, Outcome, lasting_folder
 from omniglot_like import FakeOmniglot, write_fake_omniglot
 from PIL import Image
 
@@ -93,7 +92,7 @@ def folder_case(random: Random, folder: Path) -> Case:
 @cache
 def fake_omniglot() -> FakeOmniglot:
     """Written once a process; kinds.do_little_work has the program take it for the real one."""
-    return write_fake_omniglot(Path(mkdtemp(prefix="omnitwin-fuzz-omniglot-")))
+    return write_fake_omniglot(lasting_folder())
 
 
 def _left(outcome: Outcome, home: Path, others: set[str]) -> str | None:
