@@ -41,7 +41,8 @@ def describe_device(device: torch.device) -> str:
         memory = torch.cuda.get_device_properties(device).total_memory / 2**30
         return f"{device} ({torch.cuda.get_device_name(device)}, {memory:.0f} GiB)"
     if device.type == "cpu":
-        return f"cpu ({torch.get_num_threads()} threads)"
+        threads = torch.get_num_threads()
+        return f"cpu ({threads} thread{'' if threads == 1 else 's'})"
     return str(device)
 
 

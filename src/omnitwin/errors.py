@@ -75,7 +75,7 @@ class DatasetMissing(CannotRun):
 
 
 class DatasetCorrupt(CannotRun):
-    hint = "Fetch it anew: omnitwin download --force"
+    hint = "Fetch it anew (omnitwin download --force), or name another source (--from)."
 
 
 class DownloadFailed(CannotRun):

@@ -501,3 +501,16 @@ def test_show_input_shows_what_the_network_saw_beside_the_files(run, images):
     assert "What the network saw" not in plain
     assert "What the network saw" in shown
     assert len(shown.splitlines()) > len(plain.splitlines())
+
+
+def test_a_figure_never_takes_the_place_of_an_image_that_is_compared(run, images, tmp_path, monkeypatch):
+    upright, lying = images
+    before = upright.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.png").symlink_to(upright)
+    for others, figure in (([lying], upright), ([lying], "link.png"), ([lying, upright], upright), ([tmp_path], lying)):
+        outcome = run("compare", upright, *others, "--figure", figure)
+        assert outcome.code == 2
+        assert "is one of the images that are compared" in outcome.complaint()
+    assert upright.read_bytes() == before
+    assert run("compare", upright, tmp_path, "--figure", tmp_path / "new.png", "--quiet").code == 0

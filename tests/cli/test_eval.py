@@ -540,7 +540,6 @@ def test_figures_that_cannot_be_written_exit_3_with_one_line_and_leave_nothing_h
         ("--scope", "anywhere", "alphabet"),
         ("--set", "validation", "held-out"),
         ("--baseline", "sift", "hausdorff"),
-        ("--exam", "", "pairs"),
         ("--dataset", "cifar", "omniglot"),
         ("--precision", "int8", "bf16"),
         ("--device", "x", "cpu"),

@@ -280,7 +280,7 @@ def test_variables_are_told_as_text(run, tmp_path, monkeypatch):
 def test_a_home_that_is_not_named_in_unicode_is_refused_before_the_work(run, world, tmp_path):
     """safetensors writes there, but could not read it again."""
     place = tmp_path / as_file_name(HOSTILE["no text"])
-    for words in (("download", "--from", world.fake.zips), ("train", "--dataset", "synthetic"), ("use", "bundled")):
+    for words in (("download", "--from", world.fake.zips), ("train", "--dataset", "synthetic")):
         outcome = harmless(run("--home", place, *words), 3)
         assert f"{spelt(str(place))}" in outcome.err
         assert "is not UTF-8" in outcome.err

@@ -283,3 +283,30 @@ def test_a_user_without_a_home_is_told_to_name_a_folder(run, monkeypatch, found)
         assert outcome.complaint() == (
             "omnitwin: this user has no home folder. Say where to keep things: --home FOLDER, or OMNITWIN_HOME."
         )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compare", "a.png", ""),
+        ("compare", "", "a.png"),
+        ("--home", "", "env"),
+        ("--home=", "env"),
+        ("compare", "a.png", "b.png", "--checkpoint", ""),
+        ("download", "--from="),
+        ("train", "--name", ""),
+    ],
+)
+def test_an_empty_word_is_no_name_of_the_working_folder(run, words):
+    """`compare "$A" "$UNSET"` would rank the folder, and exit 0 as if both were the same."""
+    outcome = run(*words)
+    assert outcome.code == 2
+    assert "Is a variable of the script not set?" in outcome.complaint()
+
+
+def test_a_file_that_is_called_like_an_option_is_told_how_to_be_named(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-dash.png").touch()
+    outcome = run("compare", "-dash.png", "a.png")
+    assert outcome.code == 2
+    assert "./-dash.png" in outcome.complaint()

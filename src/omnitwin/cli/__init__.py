@@ -25,7 +25,7 @@ from omnitwin.cli.show import show
 from omnitwin.cli.streams import guarded_streams
 from omnitwin.cli.train import spell_out_resume, train
 from omnitwin.cli.use import use
-from omnitwin.errors import ExitCode, OmnitwinError, is_shortage
+from omnitwin.errors import BadInput, ExitCode, OmnitwinError, is_shortage
 from omnitwin.paths import HOME_VARIABLE, is_set
 
 app = typer.Typer(
@@ -103,7 +103,15 @@ def main() -> NoReturn:
 
 
 def _words() -> list[str]:
-    """The words of the command line; where no shell has done so, a pattern such as *.png is what it finds."""
+    """The words of the command line; where no shell has done so, a pattern such as *.png is what it finds.
+
+    BadInput for an empty one: as a file it would be the working folder, which nobody means.
+    """
+    for word in sys.argv[1:]:
+        name, equals, value = word.partition("=")
+        if not word or (name.startswith("--") and equals and not value):
+            where = f"{name} has no value" if word else "one of the words is empty"
+            raise BadInput(where, "Is a variable of the script not set?")
     found = (word_or_files(word) if WITHOUT_PATTERNS else [word] for word in sys.argv[1:])
     return spell_out_resume([name for names in found for name in names])
 
@@ -127,6 +135,8 @@ def _run() -> int:
         text = error.format_message()
         if not text:  # no command given: the help has been shown
             return ExitCode.BAD_INPUT
+        if files := [word for word in sys.argv[1:] if word.startswith("-") and os.path.exists(word)]:
+            text += f" The file of that name: ./{files[0]}"
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
     except SystemExit as leaving:

@@ -36,7 +36,7 @@ def compare(
     if figure is not None:
         from omnitwin.view.figures import check_figure
 
-        check_figure(figure)
+        check_figure(figure, (first, *others))
     words: dict[str, Any] = {"checkpoint": checkpoint, "threshold": threshold, "device": device}
     if len(others) > 1 or os.path.isdir(others[0]):
         _rank(RankConfig(query=first, others=tuple(others), **words), figure, show_input, json, quiet)

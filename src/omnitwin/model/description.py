@@ -145,7 +145,8 @@ def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any
             "Install the omnitwin that wrote it, or train anew.",
         )
     if wanted not in (None, kind):
-        raise BadCheckpoint(f"{path} is {kind!r}, not {wanted!r}")
+        hint = f"Name {WEIGHTS_FILE} beside it." if kind == STATE_FORMAT else None
+        raise BadCheckpoint(f"{path} is {kind!r}, not {wanted!r}", hint)
     return record
 
 

@@ -1,5 +1,6 @@
 """Sheets of pictures with titles, as image files (PNG, or whatever the file's ending says and Pillow writes)."""
 
+import os
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -33,8 +34,15 @@ class _Cell:
     lines: tuple[tuple[str, str], ...]  # text and its colour
 
 
-def check_figure(path: Path | None) -> None:
-    """BadInput for an ending that is not written: said before the work, not after it."""
+def check_figure(path: Path | None, inputs: Sequence[Path] = ()) -> None:
+    """BadInput for an ending that is not written, or one of the input images (a folder: those in it) as the place.
+
+    Said before the work, not after it.
+    """
+    if path is not None and path.exists():
+        place = os.path.realpath(path)
+        if any(os.path.realpath(one) in (place, os.path.dirname(place)) for one in inputs):
+            raise BadInput(f"{path} is one of the images that are compared", "Name another file for the figure.")
     if path is not None and path.suffix.lower() not in ENDINGS:
         raise BadInput(f"{path} does not end like a figure", f"Name it FILE.png, or with one of {' '.join(ENDINGS)}.")
 

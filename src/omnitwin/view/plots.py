@@ -212,7 +212,7 @@ def _reliability(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set(xlabel="probability told", ylabel="share of similar pairs")
     axes.set_title(_title(report, f"Reliability, {exam.exam}, n = {exam.n:,} pairs, prior 1:1"))
-    axes.legend(loc="upper left", fontsize=8)
+    axes.legend(loc="best", fontsize=8)  # as trained a network may be above the line or below
 
 
 def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:

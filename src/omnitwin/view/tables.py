@@ -26,6 +26,7 @@ from omnitwin.view.words import (
     BUNDLED_WEIGHTS,
     batch_in_words,
     bytes_in_words,
+    counted,
     listed,
     percent,
     time_in_words,
@@ -129,7 +130,11 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
         best = ((one.picture, f"{one.rank}. {one.file.name}") for one in report.ranked[:BEST])
         seen = ((report.query_picture, report.query.name), *best)
         console.print(draw_images([LabelledPicture(picture=picture, label=name) for picture, name in seen], console))
-    say(console, f"{len(report.ranked):,} images by how probably they show the same as {report.query.name}", "bold")
+    say(
+        console,
+        f"{counted(len(report.ranked), 'image')} by how probably they show the same as {report.query.name}",
+        "bold",
+    )
     width = max(4, len(str(len(report.ranked))))
     say(console, f"{'rank':>{width}}  probability  verdict    file", "bold")
     for one in report.ranked:
@@ -137,7 +142,7 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
         beginning = f"{one.rank:>{width}}  {one.probability:>11.4f}  "
         file = clean(str(one.file))  # never cut or wrapped, so that it can be copied
         console.print(Text.assemble(beginning, (f"{verdict:<9}", style), f"  {file}"), soft_wrap=True)
-    speed = f"{report.images:,} images read and embedded in {report.seconds:.2f} s"
+    speed = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
     say(console, f"{speed}: {report.images_per_second:,.0f} images/s ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
     say(console, _answered(report), "dim")

@@ -23,6 +23,11 @@ def bytes_in_words(count: int) -> str:
     return f"{count / 1000**power:.1f} {('kB', 'MB', 'GB')[power - 1]}"
 
 
+def counted(count: int, name: str) -> str:
+    """`1 image`, `1,000 images`."""
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
+
+
 def time_in_words(seconds: float) -> str:
     """`0:07`, `12:30`, `3:04:05`."""
     minutes, rest = divmod(round(seconds), 60)

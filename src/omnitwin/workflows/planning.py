@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from omnitwin.config import TrainConfig
-from omnitwin.device import describe_device, peak_memory, synchronize
+from omnitwin.device import describe_device, peak_memory, select_device, synchronize
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.locks import comes_and_goes
 from omnitwin.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, runs_folder
@@ -29,6 +29,7 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     """
     if output is None:
         check_unused(output_folder(config))
+    select_device(config.device)  # refused before data is fetched for it
     packed, held_out = training_images(config, reporter)
     trainer = new_trainer(config, packed)
     for iteration in range(1, WARM_UP_STEPS + 1):

@@ -11,6 +11,7 @@ import torch
 
 from omnitwin.config import TrainConfig
 from omnitwin.data.packed import PackedSet
+from omnitwin.device import select_device
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.files import digest
 from omnitwin.locks import hold
@@ -44,6 +45,7 @@ def train(
     stop_button is entered for the time of the steps; what it gives is asked after each whether to stop, and why.
     """
     output = resume or output_folder(config)
+    select_device(config.device)  # refused before data is fetched for it
     with hold(output):
         if resume is None:
             check_unused(output)
