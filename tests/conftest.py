@@ -1,6 +1,12 @@
 """What all tests share: folders of their own, small data, a local web server, and which tests are off by default."""
 
+# ruff: noqa: E402 (the number of threads is read as the libraries are loaded)
 import os
+
+# Small data gains nothing from more threads, and loses much where tests run side by side. Child processes heed it, too.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +26,6 @@ UNWANTED_VARIABLES = ("OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "NO_COLOR", "FORCE_
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One thread: tensors this small gain nothing from more, and lose tenfold where others use the cores too."""
     torch.set_num_threads(1)
 
 
