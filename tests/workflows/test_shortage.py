@@ -1,10 +1,16 @@
 """The batch that fits is found from what two small ones take, on a device whose memory is known here."""
 
+import re
+from dataclasses import replace
+
 import pytest
 import torch
 
+from omnitwin.config import TrainConfig
 from omnitwin.errors import CannotRun
+from omnitwin.recipes import FAST, SMALL, Batches
 from omnitwin.workflows import shortage
+from omnitwin.workflows.batch_trainer import new_trainer
 from omnitwin.workflows.shortage import SPARE, attempt, fitting_batch
 
 CPU = torch.device("cpu")
@@ -68,3 +74,44 @@ def test_a_shortage_is_told_with_the_hint_and_another_failure_as_it_is():
     assert caught.value.line() == "cpu has too little memory. Try less."
     with pytest.raises(RuntimeError, match="shapes"):
         attempt(lambda: fail(RuntimeError("shapes do not match")), CPU, lambda: "Try less.")
+
+
+RECIPES = {
+    "pairs": replace(SMALL, batch_size=64, holdout=0),
+    "batches": replace(FAST, image_size=12, batch_size=32, holdout=0, batches=Batches(drawings=2)),
+}
+
+
+@pytest.fixture(params=RECIPES)
+def trainer(request, tiny_set):
+    return new_trainer(TrainConfig(recipe=RECIPES[request.param], device="cpu", precision="fp32"), tiny_set)
+
+
+def test_a_trial_takes_all_gradients_and_trains_nothing(trainer):
+    before = {name: tensor.clone() for name, tensor in trainer.network.named_parameters()}
+    trainer.trial(8)
+    gradients = [tensor.grad for tensor in trainer.network.encoder.parameters()]
+    assert all(gradient is not None for gradient in gradients)
+    assert any(gradient.any() for gradient in gradients)  # some are 0 where a residual pair begins with nothing
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.network.named_parameters())
+
+
+def test_a_step_that_lacks_memory_tells_a_batch_by_trials_of_its_own_kind(trainer, monkeypatch):
+    device = Device(monkeypatch, 1 << 30, 1 << 20, (1 << 30) // 30)
+    real = trainer.trial
+
+    def trial(size):
+        device.trial(size)
+        real(size)
+
+    def step(iteration):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(trainer, "trial", trial)
+    monkeypatch.setattr(trainer, "do_step", step)
+    with pytest.raises(CannotRun) as caught:
+        trainer.step(1)
+    told = int(re.findall(r"Try --batch-size (\d+)\.", caught.value.line())[0])
+    assert device.tried
+    assert trainer.least <= told < trainer.recipe.batch_size
+    assert device.base + device.each * told < device.free
