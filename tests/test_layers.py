@@ -86,14 +86,6 @@ def test_no_module_is_longer_than_250_lines():
     assert {name: length for name, length in lengths.items() if length > 250} == {}
 
 
-def test_nothing_is_ever_unpickled():
-    for path in MODULES:
-        text = path.read_text(encoding="utf-8")
-        assert not imports(path) & {"pickle", "torch.load", "shelve", "marshal"}, path
-        assert "torch.load" not in text, path
-        assert "torch.save" not in text, path
-
-
 def test_only_the_entry_point_and_signals_may_end_the_process():
     for path in MODULES:
         if part_of(path) != "cli":

@@ -87,6 +87,8 @@ def heard(event, words):
         found.append(words[1:])
 sys.addaudithook(heard)
 from omnitwin.cli import main
+from omnitwin.data import synthetic
+synthetic.ALPHABETS, synthetic.CHARACTERS = {"training": 2, "test": 2}, 6
 for words in (["train", "--recipe", "small", "--dataset", "synthetic", "--iterations", "2", "--holdout", "0",
                "--output", "run", "--quiet"],
               ["train", "--resume", "run", "--iterations", "3", "--quiet"],
