@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from omnitwin.errors import CannotWrite
-from omnitwin.locks import NO_FOLLOW, TEMPORARY_PREFIX, make_folder, private_folder
+from omnitwin.locks import TEMPORARY_PREFIX, make_folder, open_no_link, private_folder
 
 MOST_LINKS = 40  # from one to the next, as Linux counts
 PAUSES = (0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()  # seconds; virus scanners there hold new files for a moment
@@ -75,18 +75,8 @@ def _may_be_planted(link: Path) -> bool:
 
 def open_unlinked(path: Path, mode: str, **how: Any) -> IO[Any]:
     """Open a file to write in place; CannotWrite where it is a link, of either kind, OSError where it cannot be."""
-
-    def opener(name: str, flags: int) -> int:
-        handle = os.open(name, flags & ~os.O_TRUNC | NO_FOLLOW, 0o666)
-        if os.fstat(handle).st_nlink > 1:
-            os.close(handle)
-            raise OSError(errno.ELOOP, "it is a link")
-        if flags & os.O_TRUNC:
-            os.ftruncate(handle, 0)
-        return handle
-
     try:
-        return open(path, mode, opener=opener, **how)
+        return open(path, mode, opener=open_no_link, **how)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise

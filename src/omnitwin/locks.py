@@ -149,14 +149,21 @@ def _try(lock: Path) -> int | None:
 
 def _open(lock: Path) -> int:
     try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o666)
+        return open_no_link(lock, os.O_RDWR | os.O_CREAT)
     except PermissionError:  # another user's, in a folder of several: it can be locked, and not signed
         if not os.path.lexists(lock):
             raise
-        handle = os.open(lock, os.O_RDONLY | NO_FOLLOW)
+        return open_no_link(lock, os.O_RDONLY)
+
+
+def open_no_link(path: str | Path, flags: int) -> int:
+    """os.open for what is written in place; OSError (ELOOP) for a link of either kind, through which it would go on."""
+    handle = os.open(path, flags & ~os.O_TRUNC | NO_FOLLOW, 0o666)
     if os.fstat(handle).st_nlink > 1:
         os.close(handle)
-        raise OSError(errno.ELOOP, "it is a link")  # a hard one, so that its record would be written elsewhere
+        raise OSError(errno.ELOOP, "it is a link")
+    if flags & os.O_TRUNC:
+        os.ftruncate(handle, 0)
     return handle
 
 
