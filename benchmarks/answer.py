@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from common import hardware, markdown_table, say, spread, summary
 
+from omnitwin.answers.engines import load_torch
 from omnitwin.data import synthetic
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model.description import BUNDLED_WEIGHTS
 from omnitwin.model.numpy_twin import load_numpy
-from omnitwin.workflows.torch_network import load_torch
 
 COMPARE, TORCH, BARE = "omnitwin compare a.png b.png", "import torch", "import typer, numpy, PIL.Image"
 BATCH = 1000  # images

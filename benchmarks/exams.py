@@ -16,16 +16,16 @@ import torch
 from common import hardware, markdown_table, peak_rss, say, spread, summary
 
 from omnitwin.config import EvalConfig, SourceConfig
+from omnitwin.data.acquire import load
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.device import keep_freed_memory, random_generator
+from omnitwin.exams.all_pairs import all_pairs
+from omnitwin.exams.scorer import EMBED_AT_ONCE, Scorer
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import locate_checkpoint
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.paths import NEWEST
-from omnitwin.workflows.acquire import load
-from omnitwin.workflows.exam_curves import all_pairs
-from omnitwin.workflows.scorer import EMBED_AT_ONCE, Scorer
 
 CPU = torch.device("cpu")
 PAIRS_AT_ONCE = 64  # of the straightforward way

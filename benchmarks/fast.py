@@ -63,8 +63,8 @@ def data_shares(recipe: str) -> list[float]:
     """Seconds of drawing, gathering and warping a batch over those of a whole step, step by step."""
     from omnitwin.config import TrainConfig
     from omnitwin.recipes import RECIPES
-    from omnitwin.workflows.batch_trainer import BatchTrainer
-    from omnitwin.workflows.heldout import training_images
+    from omnitwin.training.batch_trainer import BatchTrainer
+    from omnitwin.training.heldout import training_images
 
     config = TrainConfig(recipe=RECIPES[recipe], device="cpu")
     trainer = BatchTrainer(config, training_images(config)[0])

@@ -23,12 +23,12 @@ from torch import nn
 
 from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
 from omnitwin.device import peak_memory
+from omnitwin.exams.evaluation import evaluate
 from omnitwin.model.encoders import ClassicEncoder
 from omnitwin.paths import CONFIG_FILE, METRICS_FILE
 from omnitwin.recipes import CLASSIC
 from omnitwin.reports import TrainReport
-from omnitwin.workflows.evaluation import evaluate
-from omnitwin.workflows.training import train
+from omnitwin.training.training import train
 
 CANNOT_RUN = 3  # exit code, as omnitwin's own
 MATRIX_SIDES = (4096, 8192, 16384)

@@ -19,9 +19,9 @@ from common import add_zip_argument, check_zip, extracted, hardware, markdown_ta
 from PIL import Image
 
 from omnitwin.config import SourceConfig
+from omnitwin.data.acquire import load, packed_path
 from omnitwin.data.omniglot import TRAINING, decode
 from omnitwin.data.packed import load_packed
-from omnitwin.workflows.acquire import load, packed_path
 
 PACKED = "packed file (load_packed)"
 ZIP = "zip in memory (omniglot.decode)"

@@ -13,9 +13,9 @@ import torch
 from common import WARM_UP_STEPS, add_zip_argument, check_zip, peak_rss, print_steps
 
 from omnitwin.config import SourceConfig, TrainConfig
-from omnitwin.workflows import trainer as trainer_module
-from omnitwin.workflows.acquire import load
-from omnitwin.workflows.trainer import Trainer
+from omnitwin.data.acquire import load
+from omnitwin.training import trainer as trainer_module
+from omnitwin.training.trainer import Trainer
 
 DRAWS = 50  # batches drawn and gathered to time that alone
 

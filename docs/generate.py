@@ -15,9 +15,9 @@ from typing import Any, get_args, get_type_hints
 
 import typer
 
+from omnitwin.answers.environment import VARIABLES
 from omnitwin.cli import COMMANDS, app
 from omnitwin.errors import ExitCode
-from omnitwin.workflows.environment import VARIABLES
 
 PAGE = Path(__file__).parent / "COMMANDS.md"
 HEAD = """# Commands

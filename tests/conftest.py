@@ -18,7 +18,7 @@ from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, FakeOmniglot, write_fake_omn
 
 from omnitwin.data import official, omniglot, synthetic
 from omnitwin.data.packed import PackedSet
-from omnitwin.workflows import exam_variations
+from omnitwin.exams import beyond as exam_variations
 
 TEST_DATA = "OMNITWIN_TEST_DATA"
 TEST_NETWORK = "OMNITWIN_TEST_NETWORK"

@@ -123,8 +123,9 @@ def _in_use(path) -> bool:
 def little_work(change: Callable[[object, str, object], None]) -> None:
     """The program with small sets and short exams; change is setattr, or like it."""
     from omnitwin.data import synthetic
+    from omnitwin.exams import all_pairs as exam_curves
     from omnitwin.metrics import resampling
-    from omnitwin.workflows import exam_curves, heldout
+    from omnitwin.training import heldout
 
     change(synthetic, "ALPHABETS", {"training": 7, "test": 2})
     change(synthetic, "CHARACTERS", 4)

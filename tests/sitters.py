@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import torch
 
 from omnitwin.data.packed import PackedSet
+from omnitwin.exams.scorer import Scorer
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import SMALL
-from omnitwin.workflows.scorer import Scorer
-from omnitwin.workflows.trainer import build_network
+from omnitwin.training.trainer import build_network
 
 CPU = torch.device("cpu")
 Answer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # scores of pairs of rows

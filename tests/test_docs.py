@@ -12,7 +12,7 @@ import omnitwin
 from omnitwin.cli import COMMANDS
 from omnitwin.model.encoders import count_parameters
 from omnitwin.recipes import RECIPES
-from omnitwin.workflows.trainer import build_network
+from omnitwin.training.trainer import build_network
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Imports point downwards only, as the layout says, and no module grows beyond a page or three."""
+"""Imports follow the arrows of the layout, and functions stay short enough to read at once."""
 
 import ast
 import re
@@ -9,17 +9,32 @@ import pytest
 import omnitwin
 
 SOURCE = Path(omnitwin.__file__).parent
-LAYERS = {  # a module may import from lower layers only, and from its own part
-    "errors": 0, "paths": 0, "files": 0, "locks": 0, "default": 0, "fetch": 0, "device": 0, "tensorfile": 0,
-    "config": 1, "recipes": 1, "reports": 1, "exam_reports": 1, "ranking_reports": 1,
-    "data": 2, "model": 2, "metrics": 2,
-    "view": 3, "workflows": 3,
-    "cli": 4, "__main__": 5,
+EARLIER = {
+    "paths", "files", "locks", "default", "fetch", "device", "tensorfile", "shortage", "exam_reports", "ranking_reports"
+}  # fmt: skip
+COMMON = {"reports", "config", "recipes", "errors"} | EARLIER  # what every room but metrics may use
+ARROWS = {  # room: the rooms that it may import besides its own
+    "errors": set(),
+    "recipes": {"errors"},
+    "config": {"errors", "recipes"},
+    "reports": {"errors"},
+    **dict.fromkeys(EARLIER, {"errors", "reports"} | EARLIER),
+    "metrics": set(),
+    "data": {"metrics"} | COMMON,
+    "model": {"metrics"} | COMMON,
+    "training": {"data", "model", "metrics"} | COMMON,
+    "answers": {"data", "model", "metrics"} | COMMON,
+    "exams": {"training", "answers", "data", "model", "metrics"} | COMMON,
+    "view": COMMON,
+    "cli": {"exams", "training", "answers", "data", "view"} | COMMON,
+    "__main__": {"cli"},
 }  # fmt: skip
 FORBIDDEN = {
     "cli": {"torch", "torchvision", "numpy", "PIL", "safetensors"},
     "view": {"torch", "torchvision", "safetensors"},
-    "workflows": {"typer", "rich", "torchvision"},
+    "training": {"typer", "rich", "torchvision"},
+    "exams": {"typer", "rich", "torchvision"},
+    "answers": {"typer", "rich", "torchvision"},
     "data": {"typer", "rich", "torchvision"},
     "model": {"typer", "rich"},
     "config": {"torch", "numpy", "PIL", "rich", "typer"},
@@ -30,8 +45,8 @@ LATE = {"torchvision", "matplotlib"}  # never at the top of a module
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
-def test_every_part_has_its_layer():
-    assert {part_of(path) for path in MODULES} - {"__init__"} == set(LAYERS)
+def test_every_room_has_its_arrows():
+    assert {part_of(path) for path in MODULES} - {"__init__"} == set(ARROWS)
 
 
 def part_of(path: Path) -> str:
@@ -53,21 +68,16 @@ def imports(path: Path, top_only: bool = False) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_point_downwards_only(path):
-    part = part_of(path)
-    if part == "__init__":
-        assert not {name for name in imports(path) if name.startswith("omnitwin")}
-        return
+def test_imports_follow_the_arrows(path):
+    room = part_of(path)
     for name in imports(path):
         root, _, rest = name.partition(".")
         if root != "omnitwin":
-            assert root not in FORBIDDEN.get(part, set()), f"{path} imports {name}"
+            assert root not in FORBIDDEN.get(room, set()), f"{path} imports {name}"
             continue
         other = rest.split(".")[0]
-        if other in LAYERS and other != part:
-            assert part != "metrics", "metrics imports nothing of ours"
-            allowed = LAYERS[other] < LAYERS[part] or LAYERS[other] == LAYERS[part] == 0
-            assert allowed or (LAYERS[other], LAYERS[part]) == (1, 1), f"{path}: {part} imports {other}"
+        if other in ARROWS and room not in ("__init__", other):  # else a name of the package itself, or within a room
+            assert other in ARROWS[room], f"{path}: {room} imports {other}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -75,15 +85,27 @@ def test_no_module_imports_a_late_library_at_its_top(path):
     assert not {name.split(".")[0] for name in imports(path, top_only=True)} & LATE
 
 
-def test_the_command_line_reaches_for_workflows_and_view_only_inside_commands():
+def test_the_command_line_reaches_for_the_other_rooms_only_inside_commands():
     for path in (SOURCE / "cli").glob("*.py"):
         early = {name.split(".")[1] for name in imports(path, top_only=True) if name.startswith("omnitwin.")}
-        assert early <= {"cli", "config", "recipes", "reports", "errors", "paths", "__version__"}, path
+        assert early <= {"cli", "config", "recipes", "reports", "system", "errors", "paths", "__version__"}, path
 
 
-def test_no_module_is_longer_than_250_lines():
-    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
-    assert {name: length for name, length in lengths.items() if length > 250} == {}
+def test_a_module_past_400_lines_says_why_in_its_head():
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        head = ast.get_docstring(ast.parse(text)) or ""
+        assert len(text.splitlines()) <= 400 or "lines" in head, path
+
+
+def test_functions_stay_under_60_lines():
+    lengths = {
+        f"{path.name}:{node.name}": node.body[-1].end_lineno - node.body[0].lineno + 1
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert {name: length for name, length in lengths.items() if length >= 60} == {}
 
 
 def test_only_the_entry_point_and_signals_may_end_the_process():

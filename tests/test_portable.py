@@ -23,7 +23,7 @@ from omnitwin.errors import BadInput, CannotWrite
 from omnitwin.files import replacing, write_text
 from omnitwin.locks import hold
 from omnitwin.reports import StepReport
-from omnitwin.workflows.runlog import RunLog
+from omnitwin.training.runlog import RunLog
 
 SOURCE = Path(omnitwin.__file__).parent
 MODULES = {str(path.relative_to(SOURCE).as_posix()): path for path in sorted(SOURCE.rglob("*.py"))}

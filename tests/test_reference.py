@@ -10,9 +10,9 @@ from scripts import load_script
 from typer.testing import CliRunner
 
 import omnitwin
+from omnitwin.answers.environment import VARIABLES
 from omnitwin.cli import COMMANDS, app
 from omnitwin.errors import ExitCode
-from omnitwin.workflows.environment import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

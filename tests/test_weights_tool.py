@@ -8,7 +8,7 @@ from scripts import load_script
 from omnitwin.model.checkpoint import save_checkpoint
 from omnitwin.model.description import Description
 from omnitwin.recipes import STRONG
-from omnitwin.workflows.trainer import build_network
+from omnitwin.training.trainer import build_network
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
 from omnitwin.model.description import BUNDLED_WEIGHTS, locate_checkpoint, read_description
 from omnitwin.paths import CONFIG_FILE, STATE_FILE, runs_folder
 from omnitwin.recipes import RECIPES
-from omnitwin.workflows.heldout import training_images
-from omnitwin.workflows.novelty import fit_on_variations
+from omnitwin.training.heldout import training_images
+from omnitwin.training.novelty import fit_on_variations
 
 RECIPE = RECIPES["strong"]
 CARD = BUNDLED_WEIGHTS.with_name("README.md")

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from omnitwin.answers import choosing
 from omnitwin.cli import main
 from omnitwin.config import TrainConfig
 from omnitwin.data import synthetic
+from omnitwin.exams import all_pairs as exam_curves
 from omnitwin.metrics import resampling
 from omnitwin.recipes import SMALL
-from omnitwin.workflows import choosing, exam_curves, heldout
+from omnitwin.training import heldout
 
 COLUMNS = 100  # of the pretended terminal, whatever terminal the tests run in
 FEW_ALPHABETS = {"training": 7, "test": 2}  # the full synthetic sets take a second to draw; 5 are held out
@@ -82,7 +84,7 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three iterations on synthetic alphabets; not to be changed."""
-    from omnitwin.workflows import training
+    from omnitwin.training import training
 
     output = tmp_path_factory.mktemp("trained") / "run"
     with pytest.MonkeyPatch.context() as patch:

@@ -10,9 +10,9 @@ from checkpoints import record_of, written_anew
 from PIL import Image, ImageColor
 from safetensors.torch import load_file, save_file
 
+from omnitwin.answers import choosing
 from omnitwin.model.description import BUNDLED_WEIGHTS
 from omnitwin.view.figures import GREEN, RED
-from omnitwin.workflows import choosing
 
 ALWAYS, NEVER = "0.000001", "0.999999"  # thresholds that a hardly trained network, always near one half, tells apart
 

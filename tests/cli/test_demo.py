@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from omnitwin.workflows.batch_trainer import BatchTrainer
+from omnitwin.training.batch_trainer import BatchTrainer
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from omniglot_like import write_zip
 from PIL import Image
 
 from omnitwin.config import EXAMS
+from omnitwin.exams import evaluation as workflow
 from omnitwin.model.description import read_description
-from omnitwin.workflows import evaluation as workflow
 
 PAIRS = ("eval", "--batches", 3, "--batch-size", 10)
 ONE_SHOT = ("eval", "--exam", "one-shot", "--way", 3, "--episodes", 40)

@@ -28,9 +28,9 @@ from omniglot_like import FakeOmniglot, write_fake_omniglot, write_zip
 from PIL import Image, ImageDraw
 
 from omnitwin.config import SourceConfig, TrainConfig
-from omnitwin.data import official, omniglot
+from omnitwin.data import acquire, official, omniglot
 from omnitwin.recipes import SMALL
-from omnitwin.workflows import acquire, training
+from omnitwin.training import training
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such file names")
 
@@ -341,7 +341,7 @@ def test_what_is_wrong_with_a_zip_is_told_as_text(run, tmp_path, fake_omniglot, 
 
 
 def test_tracebacks_are_told_as_text(run, monkeypatch):
-    from omnitwin.workflows import environment
+    from omnitwin.answers import environment
 
     def describe_environment():
         raise RuntimeError(EVERYTHING)

@@ -10,8 +10,8 @@ import typer
 
 import omnitwin
 from omnitwin import errors, paths
+from omnitwin.answers import environment
 from omnitwin.cli import COMMANDS, app
-from omnitwin.workflows import environment
 
 # by the design, not by the classes: what each refusal exits with
 EXIT_CODES = {

@@ -6,9 +6,9 @@ from math import inf
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+from omnitwin.answers import comparison
 from omnitwin.config import RankConfig
 from omnitwin.view.figures import ranking_figure
-from omnitwin.workflows import comparison
 
 
 @pytest.fixture

@@ -100,7 +100,8 @@ def take_for_omniglot(fake, patch):
 def prepared(tmp_path_factory, known_omniglot):
     """Everything downloaded, and a run of `fast` that was stopped after the first of its 3 iterations."""
     from omnitwin.config import SourceConfig
-    from omnitwin.workflows import acquire, training
+    from omnitwin.data import acquire
+    from omnitwin.training import training
 
     home = tmp_path_factory.mktemp("readme-home")
     with pytest.MonkeyPatch.context() as patch:
@@ -349,7 +350,7 @@ def test_the_answer_is_the_printed_one_line_by_line(run, words):
 @example("omnitwin eval --checkpoint newest --batches 5")
 def test_an_evaluation_looks_like_the_printed_one(run, words, home, monkeypatch):
     """Of a network like the printed one: classic, stopped long before its 10,000 iterations, on a CPU."""
-    from omnitwin.workflows import training
+    from omnitwin.training import training
 
     monkeypatch.setattr(device, "available_devices", lambda: ("cpu",))
     expected = console_examples()[f"omnitwin {shlex.join(words)}"]

@@ -93,7 +93,7 @@ def test_unknown_choices_exit_2_and_are_named(run, words, named):
 
 
 def test_figure_without_an_image_ending_is_refused_before_any_work(run, monkeypatch):
-    from omnitwin.workflows import browsing
+    from omnitwin.data import show as browsing
 
     monkeypatch.setattr(browsing, "show", lambda *_: pytest.fail("worked before looking at the ending"))
     outcome = run(*SHOW, "--figure", "look")

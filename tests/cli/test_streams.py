@@ -100,7 +100,7 @@ def test_closed_streams_change_no_exit_code(closed, images):
 
 
 def test_control_characters_in_a_traceback_do_not_reach_the_terminal(run, monkeypatch):
-    from omnitwin.workflows import environment
+    from omnitwin.answers import environment
 
     def describe_environment():
         raise RuntimeError("\x1b[31mred")

@@ -14,7 +14,7 @@ from omnitwin.cli.stop import StopButton
 from omnitwin.cli.train import spell_out_resume
 from omnitwin.data import synthetic
 from omnitwin.errors import BadInput
-from omnitwin.workflows.trainer import Trainer
+from omnitwin.training.trainer import Trainer
 
 QUICK = ("train", "--recipe", "small", "--dataset", "synthetic", "--batch-size", "8", "--precision", "fp32")
 RUN_FILES = {"best.safetensors", "config.json", "metrics.jsonl", "state.safetensors", "weights.safetensors"}
@@ -472,7 +472,7 @@ def test_a_line_of_the_metrics_that_is_none_is_dropped_when_going_on(run, traine
 
 
 def test_a_device_that_is_not_there_is_refused_before_data_is_fetched_for_it(run, monkeypatch):
-    monkeypatch.setattr("omnitwin.workflows.acquire._alone", lambda reporter: pytest.fail("data was fetched"))
+    monkeypatch.setattr("omnitwin.data.acquire._alone", lambda reporter: pytest.fail("data was fetched"))
     monkeypatch.setattr("omnitwin.device.available_devices", lambda: ("cpu",))
     for more in ((), ("--dry-run",)):
         outcome = run("train", "--device", "cuda", *more)

@@ -12,7 +12,7 @@ from checkpoints import written_anew
 from omnitwin.config import TrainConfig
 from omnitwin.model.description import BUNDLED_WEIGHTS
 from omnitwin.paths import BUNDLED, NEWEST
-from omnitwin.workflows import resuming, training
+from omnitwin.training import resuming, training
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from sitters import single_thread
 from omnitwin.data import official, omniglot, synthetic
 from omnitwin.data.official import decode_runs, load_runs, save_runs
 from omnitwin.errors import DatasetCorrupt
+from omnitwin.exams import trials as exam_trials
+from omnitwin.exams.scorer import Scorer
 from omnitwin.model.baselines import HausdorffBaseline
-from omnitwin.workflows import exam_trials
-from omnitwin.workflows.scorer import Scorer
 
 PLAN = [((1, 0, 2), 1, 3), ((4, 5, 3), 4, 2)]  # classes, drawer of the examples, drawer of the queries
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import safetensors.torch
 
-from omnitwin.workflows import runlog
+from omnitwin.training import runlog
 
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "shutil.rmtree")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -17,8 +17,8 @@ from omnitwin.errors import CannotWrite
 from omnitwin.files import digest
 from omnitwin.paths import STATE_FILE, WEIGHTS_FILE, omniglot_folder
 from omnitwin.recipes import SMALL
-from omnitwin.workflows import heldout
-from omnitwin.workflows.training import train
+from omnitwin.training import heldout
+from omnitwin.training.training import train
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 

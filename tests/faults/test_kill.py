@@ -16,13 +16,13 @@ from killing import left_over, run_and_kill
 from local_server import Answer
 
 from omnitwin.config import SourceConfig, TrainConfig
-from omnitwin.data import omniglot, synthetic
+from omnitwin.data import acquire, omniglot, synthetic
 from omnitwin.default import Choice, read_default, write_default
 from omnitwin.files import digest
 from omnitwin.paths import BEST_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import FAST, SMALL, Batches
 from omnitwin.reports import SILENT
-from omnitwin.workflows import acquire, heldout, resuming, training
+from omnitwin.training import heldout, resuming, training
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]
 

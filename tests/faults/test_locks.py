@@ -15,7 +15,7 @@ from omnitwin.config import TrainConfig
 from omnitwin.errors import CannotWrite, FolderInUse
 from omnitwin.files import open_unlinked, replacing, write_text
 from omnitwin.locks import LOCK_FILE, TEMPORARY_PREFIX, hold
-from omnitwin.workflows.training import train
+from omnitwin.training.training import train
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 

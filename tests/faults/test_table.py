@@ -24,14 +24,14 @@ from test_locks import another_process
 
 from omnitwin import locks
 from omnitwin.config import SourceConfig, TrainConfig
-from omnitwin.data import synthetic
+from omnitwin.data import acquire, synthetic
 from omnitwin.files import digest
 from omnitwin.locks import hold
 from omnitwin.paths import METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import SMALL
-from omnitwin.workflows import acquire, heldout
-from omnitwin.workflows.trainer import Trainer
-from omnitwin.workflows.training import train
+from omnitwin.training import heldout
+from omnitwin.training.trainer import Trainer
+from omnitwin.training.training import train
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,8 +14,10 @@ from harness import Make
 from omniglot_like import RUN_ANSWERS, RUN_DRAWERS
 
 from omnitwin.data import official, omniglot, synthetic
+from omnitwin.exams import all_pairs as exam_curves
+from omnitwin.exams import beyond as exam_variations
 from omnitwin.metrics import resampling
-from omnitwin.workflows import exam_curves, exam_variations, heldout
+from omnitwin.training import heldout
 
 KINDS: dict[str, Make] = {
     "images": image_cases.image_case,

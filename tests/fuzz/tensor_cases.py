@@ -16,7 +16,7 @@ from zip_cases import fake_omniglot
 from omnitwin.config import TrainConfig
 from omnitwin.model.description import BUNDLED_WEIGHTS
 from omnitwin.recipes import FAST, SMALL, Recipe
-from omnitwin.workflows import training
+from omnitwin.training import training
 
 DTYPES = ("F16", "BF16", "F32", "F64", "I64", "I8", "BOOL", "U16", "F8_E4M3", "F4", "NONE", 7)
 SIZES = (0, 1, -1, 2**31, 2**63, 2**64 - 1, 2**64, 10**30, 1.5, "1", None)

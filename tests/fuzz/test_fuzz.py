@@ -85,7 +85,7 @@ def test_the_harness_notices_what_hangs(monkeypatch):
 
     import harness
 
-    from omnitwin.workflows import environment
+    from omnitwin.answers import environment
 
     monkeypatch.setattr(harness, "SECONDS", 0.2)
     monkeypatch.setattr(environment, "describe_environment", lambda: time.sleep(60))
@@ -95,7 +95,7 @@ def test_the_harness_notices_what_hangs(monkeypatch):
 def test_the_harness_hears_what_a_library_writes_to_stderr_by_itself(monkeypatch):
     import os
 
-    from omnitwin.workflows import choosing
+    from omnitwin.answers import choosing
 
     monkeypatch.setattr(choosing, "choose", lambda name: os.write(2, b"\x1b[31mlibrary\n") and choosing.chosen())
     assert seen(Case(words=("use", "bundled"))) == ("control characters ['\\x1b']",)

@@ -19,12 +19,16 @@ from harness import Case
 from tensor_cases import drawings, trained
 from zip_cases import fake_omniglot
 
+from omnitwin.answers import choosing, comparison
 from omnitwin.cli import COMMANDS, app
 from omnitwin.cli.recipes import KINDS as FIELDS
 from omnitwin.config import BASELINES, DATASETS, EXAMS, SCOPES, SUBSETS
+from omnitwin.data import acquire
+from omnitwin.data import show as browsing
 from omnitwin.errors import CannotRun
+from omnitwin.exams import evaluation, reporting
 from omnitwin.recipes import ENCODERS, RECIPES
-from omnitwin.workflows import acquire, browsing, choosing, comparison, evaluation, planning, reporting, training
+from omnitwin.training import planning, training
 
 NUMBERS = ("0", "-1", "1", "2", "7", "1e3", "nan", "-nan", "inf", "-inf", "1e400", "-1e400", "1e-400", "0.5", "-0.5")
 NUMBERS += (

@@ -14,7 +14,7 @@ from omnitwin.model.checkpoint import load_checkpoint, load_state, save_checkpoi
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
 from omnitwin.paths import BEST_FILE, WEIGHTS_FILE, runs_folder
 from omnitwin.recipes import SMALL
-from omnitwin.workflows.trainer import build_network
+from omnitwin.training.trainer import build_network
 
 DESCRIPTION = Description(
     recipe=SMALL,

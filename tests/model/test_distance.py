@@ -10,7 +10,7 @@ from omnitwin.model.checkpoint import Description, load_checkpoint, save_checkpo
 from omnitwin.model.encoders import BlocksEncoder, count_parameters, has_batch_statistics
 from omnitwin.model.twin import FIRST_BIAS, FIRST_SCALE, DifferenceTwin, DistanceTwin, build_twin
 from omnitwin.recipes import ENCODERS, FAST
-from omnitwin.workflows.trainer import build_network
+from omnitwin.training.trainer import build_network
 
 
 @pytest.fixture(scope="module")

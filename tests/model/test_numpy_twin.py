@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from omnitwin.config import SourceConfig
 from omnitwin.data import synthetic
+from omnitwin.data.acquire import load
 from omnitwin.errors import BadCheckpoint
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model import anatomy
@@ -22,7 +23,6 @@ from omnitwin.model.numpy_twin import Convolution, layout, load_numpy, max_pool,
 from omnitwin.model.twin import build_twin
 from omnitwin.recipes import FAST, SMALL
 from omnitwin.tensorfile import read_record, save_tensors
-from omnitwin.workflows.acquire import load
 
 TOLERANCE = 1e-4  # of a logit and of a probability
 SIZES = (8, 20, 21, 28, 31)  # pixels a side: powers of two, and what leaves odd rows at one pool or another

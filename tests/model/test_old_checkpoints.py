@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from scripts import load_script
 
+from omnitwin.answers import comparison
 from omnitwin.config import CompareConfig
 from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
 from omnitwin.model.description import READABLE_VERSIONS, read_description
-from omnitwin.workflows import comparison
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 TOLERANCE = 1e-5  # of a probability, between machines

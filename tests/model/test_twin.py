@@ -14,7 +14,7 @@ from omnitwin.model.encoders import ClassicEncoder, count_parameters
 from omnitwin.model.losses import pair_loss
 from omnitwin.model.twin import TwinNetwork, build_twin
 from omnitwin.recipes import CLASSIC, SMALL
-from omnitwin.workflows.trainer import build_network
+from omnitwin.training.trainer import build_network
 
 
 @pytest.fixture(scope="module")

@@ -48,8 +48,8 @@ def compare(
 
 
 def _same(config: CompareConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> bool:
+    from omnitwin.answers import comparison
     from omnitwin.view.console import message_console, print_json, result_console
-    from omnitwin.workflows import comparison
 
     report = comparison.compare(config)
     if json:
@@ -67,11 +67,11 @@ def _same(config: CompareConfig, figure: Path | None, show_input: bool, json: bo
 
 
 def _rank(config: RankConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> None:
+    from omnitwin.answers import comparison
     from omnitwin.view.console import message_console, print_json, result_console, say
     from omnitwin.view.figures import ranking_figure
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_ranking, warn_of_ranking
-    from omnitwin.workflows import comparison
 
     report = comparison.rank(config, reporter(quiet))
     for one in report.unread:

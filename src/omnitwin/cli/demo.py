@@ -39,12 +39,14 @@ def demo(
 
     The network is thrown away afterwards.
     """
+    from omnitwin.data import show as browsing
     from omnitwin.device import select_device
+    from omnitwin.exams import evaluation
+    from omnitwin.training import training
     from omnitwin.view.console import result_console, say
     from omnitwin.view.exams import show_evaluation
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_browse
-    from omnitwin.workflows import browsing, evaluation, training
 
     select_device(device)  # refused before anything is shown
     console, report_to = result_console(), reporter(quiet)
@@ -77,8 +79,9 @@ def demo(
 
 def _compare_files(console: Any, folder: Path) -> None:
     """What `omnitwin compare` answers about files of test characters, by the bundled weights."""
+    from omnitwin.answers import comparison
+    from omnitwin.data import samples
     from omnitwin.view.tables import show_comparison
-    from omnitwin.workflows import comparison, samples
 
     for first, second in samples.write_samples(folder):
         report = comparison.compare(CompareConfig(first=first, second=second, checkpoint=BUNDLED))

@@ -25,10 +25,10 @@ def download(
 
     OMNITWIN_OFFLINE=1 forbids the network.
     """
+    from omnitwin.data import acquire
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_download
-    from omnitwin.workflows import acquire
 
     report = acquire.download(source(from_, force), reporter(quiet))
     if json:

@@ -5,9 +5,9 @@ from omnitwin.cli.options import Json
 
 def env(json: Json = False) -> None:
     """Print versions, devices, folders and the default network: what a bug report needs."""
+    from omnitwin.answers.environment import describe_environment
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.tables import show_environment
-    from omnitwin.workflows.environment import describe_environment
 
     report = describe_environment()
     if json:

@@ -34,10 +34,10 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Write one HTML page about a run: what was trained, curves, all exams with intervals, figures, hardest pairs."""
+    from omnitwin.exams import reporting
     from omnitwin.view.console import print_json, result_console, say
     from omnitwin.view.page import check_page, write_page
     from omnitwin.view.progress import reporter
-    from omnitwin.workflows import reporting
 
     check_page(output)
     config = EvalConfig(

@@ -23,11 +23,11 @@ def show(
     quiet: Quiet = False,
 ) -> None:
     """Show random images with their labels, and random pairs, similar and dissimilar, as training draws them."""
+    from omnitwin.data import show as browsing
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.figures import browse_figure, check_figure
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_browse
-    from omnitwin.workflows import browsing
 
     check_figure(figure)
     config = ShowConfig(images=images, pairs=pairs, subset=subset, dataset=dataset, seed=seed, source=source())

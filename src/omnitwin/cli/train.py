@@ -145,10 +145,10 @@ def train(
         output=output,
         name=_run_name(name),
     )
+    from omnitwin.training import planning, resuming, training
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_plan, show_training
-    from omnitwin.workflows import planning, resuming, training
 
     folder, done = None, 0
     if resume is not None:

@@ -25,9 +25,9 @@ def use(
     At first it is the bundled one, and a training never changes it: where the one chosen is trained on, choose it anew.
     newest stands for the run that is the newest now.
     """
+    from omnitwin.answers import choosing
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.tables import show_choice
-    from omnitwin.workflows import choosing
 
     report = choosing.chosen() if name is None else choosing.choose(name)
     if json:

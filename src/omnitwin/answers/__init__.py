@@ -1,0 +1,1 @@
+"""Answer for image files: same or different, ranked by similarity, and which network answers."""

@@ -1,0 +1,25 @@
+"""Drawings as image files, to ask a network about: what a user would bring."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from omnitwin.config import SourceConfig
+from omnitwin.data.acquire import load
+from omnitwin.data.packed import PackedSet
+from omnitwin.data.pictures import picture_of_row
+
+
+def write_samples(folder: Path) -> list[tuple[Path, Path]]:
+    """Two pairs of PNG files of synthetic characters: one by two hands, and two of one alphabet by one hand."""
+    packed = load("synthetic", "test", SourceConfig())
+    first, other = packed.first_C[:2].tolist()
+    files = [_write(packed, row, folder) for row in (first, first + 1, other)]
+    return [(files[0], files[1]), (files[0], files[2])]
+
+
+def _write(packed: PackedSet, row: int, folder: Path) -> Path:
+    picture = picture_of_row(packed, row)
+    path = folder / f"{packed.class_names[int(packed.class_N[row])].split('/')[-1]}-hand{int(packed.drawer_N[row])}.png"
+    Image.frombytes("L", (picture.width, picture.height), picture.pixels).save(path)
+    return path

@@ -1,0 +1,34 @@
+"""`omnitwin show`: random images of a data set with their labels, and random pairs as training draws them."""
+
+import torch
+
+from omnitwin.config import ShowConfig
+from omnitwin.data.acquire import load
+from omnitwin.data.packed import check_pairable
+from omnitwin.data.pairs import draw_pairs
+from omnitwin.data.pictures import picture_of_row, scored_pair
+from omnitwin.device import Stream, random_generator
+from omnitwin.errors import BadInput
+from omnitwin.reports import SILENT, LabelledPicture, Reporter, ShowReport
+
+
+def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
+    """Draw config.images different images and config.pairs pairs, as functions of the seed."""
+    packed = load(config.dataset, config.subset, config.source, reporter)
+    check_pairable(packed)
+    if config.images > len(packed):
+        raise BadInput(f"{packed.name} has {len(packed):,} images, fewer than {config.images:,}", "")
+    cpu = torch.device("cpu")
+    order = torch.randperm(len(packed), generator=random_generator(cpu, config.seed, Stream.BROWSED_IMAGES))
+    pairs = draw_pairs(packed, config.pairs, random_generator(cpu, config.seed, Stream.BROWSED_PAIRS))
+    rows = zip(pairs.left_B.tolist(), pairs.right_B.tolist(), pairs.similar_B.tolist(), strict=True)
+    return ShowReport(
+        dataset=packed.name,
+        subset=config.subset,
+        seed=config.seed,
+        images=tuple(
+            LabelledPicture(picture=picture_of_row(packed, row), label=packed.label(row))
+            for row in order[: config.images].tolist()
+        ),
+        pairs=tuple(scored_pair(packed, left, right, similar) for left, right, similar in rows),
+    )

@@ -1,0 +1,38 @@
+"""`omnitwin report`: all that there is to say of a run, from its training to its exams."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from omnitwin.answers.environment import versions
+from omnitwin.config import EvalConfig
+from omnitwin.errors import BadInput
+from omnitwin.exam_reports import RunReport
+from omnitwin.exams.evaluation import evaluate
+from omnitwin.files import check_writable
+from omnitwin.model.description import BUNDLED_WEIGHTS, locate_checkpoint, read_description
+from omnitwin.paths import NEWEST
+from omnitwin.reports import SILENT, Reporter
+from omnitwin.training.runlog import read_steps
+
+PAGE = "report.html"
+
+
+def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter = SILENT) -> RunReport:
+    """Take the exams of config and gather what the run's folder knows; page: where the page is to go, or beside it.
+
+    Where config names no checkpoint the run is the newest: a report is about a training.
+    """
+    config = replace(config, checkpoint=config.checkpoint or NEWEST)
+    weights = locate_checkpoint(config.checkpoint)
+    if weights == BUNDLED_WEIGHTS and page is None:
+        raise BadInput("the bundled weights have no folder for a page", "Say where: --output FILE.html")
+    description, steps = read_description(weights), read_steps(weights.parent)
+    page = page or weights.parent / PAGE
+    check_writable(page)
+    return RunReport(
+        evaluation=evaluate(config, reporter),
+        recipe=asdict(description.recipe),
+        steps=steps,
+        versions=versions(),
+        page=page,
+    )

@@ -1,0 +1,176 @@
+"""Counting the scores of all pairs of some images: fine histograms, and coarse ones for each pair of characters.
+
+    N images, C classes, K coarse bins, F fine bins, a x b scores of some rows with others
+
+Nothing of the size of all pairs is ever held: scores stream through in blocks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from omnitwin.device import Stream, random_generator
+from omnitwin.exams.scorer import Scorer
+from omnitwin.metrics.calibration import Array, calibrated
+
+FINE_BITS = 20  # of a score's 32 that tell its bin, sign and exponent first: bins are 1/2048 of the score wide, or less
+FINE_SHIFT = 32 - FINE_BITS
+NEGATED = 0x7FFFFFFF  # all bits but the sign: turned round in a negative float, they count upwards
+BLOCK = 512  # rows whose scores with all later rows are computed at once
+ANCHORS = 64  # images whose scores with all others tell where the coarse edges should lie
+SIMILAR_EDGES, TAIL_EDGES = 32, 56  # coarse edges: quantiles of the similar pairs' scores; FARs evenly spaced in log
+LOWEST_FAR = 1e-6
+MOST_COARSE = 100_000_000  # cells of the coarse counts
+
+Candidate = tuple[float, int, int]  # score and the rows of a pair
+
+
+@dataclass(eq=False)
+class Tally:
+    """values_B ascending with the counts of similar and dissimilar pairs, ties being pairs of one fine bin.
+
+    similar_CK, dissimilar_CCK: the same pairs by class (or two classes c < d) and by coarse bin. lowest: the similar
+    pairs that score lowest; highest: the dissimilar ones that score highest, both from the most wrong on.
+    """
+
+    values_B: Array
+    similar_B: Array
+    dissimilar_B: Array
+    similar_CK: Array
+    dissimilar_CCK: Array
+    lowest: list[Candidate] = field(default_factory=list)
+    highest: list[Candidate] = field(default_factory=list)
+
+
+def coarse_edges(scorer: Scorer, prepared_N: torch.Tensor, fixed: tuple[float, ...]) -> torch.Tensor:
+    """Ascending edges of coarse bins: the fixed ones, and others where a pilot of ANCHORS images says scores lie."""
+    class_N = scorer.packed.class_N
+    generator = random_generator(torch.device("cpu"), 0, Stream.PILOT)
+    rows = torch.randperm(len(class_N), generator=generator)[:ANCHORS].to(class_N.device)
+    scores_AN = _scores(scorer, prepared_N[rows], prepared_N)
+    same_AN = class_N[rows][:, None] == class_N
+    similar = scores_AN[same_AN & (rows[:, None] != torch.arange(len(class_N), device=rows.device))].cpu().numpy()
+    dissimilar = scores_AN[~same_AN].cpu().numpy()
+    classes = len(scorer.packed.class_names)
+    thin = min(1.0, MOST_COARSE / (SIMILAR_EDGES + TAIL_EDGES) / classes**2)
+    similar_levels = np.linspace(0, 1, max(2, int(SIMILAR_EDGES * thin)) + 2)[1:-1]
+    tail_levels = 1 - np.geomspace(LOWEST_FAR, 1, max(2, int(TAIL_EDGES * thin)))
+    edges = [np.quantile(dissimilar, tail_levels), np.array(fixed)]
+    if len(similar):
+        edges.append(np.quantile(similar, similar_levels))
+    return torch.from_numpy(np.unique(np.concatenate(edges)).astype(np.float32)).to(prepared_N.device)
+
+
+def tally_pairs(
+    scorer: Scorer,
+    prepared_N: torch.Tensor,
+    first: int,
+    last: int,
+    edges: torch.Tensor,
+    keep: int,
+    advance: Callable[[int], None],
+) -> Tally:
+    """Count every unordered pair of different images among the rows of classes first to last - 1.
+
+    keep: how many of the most wrong pairs of each kind to remember.
+    """
+    counting = _Counting(scorer, first, last, edges, keep)
+    starts = [*scorer.packed.first_C.tolist(), len(scorer.packed)]
+    end = starts[last]
+    one = first
+    with torch.inference_mode():
+        while one < last:
+            stop = one + 1
+            while stop < last and starts[stop + 1] - starts[one] <= BLOCK:
+                stop += 1
+            scores_ab = _scores(scorer, prepared_N[starts[one] : starts[stop]], prepared_N[starts[one] : end])
+            for number in range(one, stop):
+                offset, size = starts[number] - starts[one], starts[number + 1] - starts[number]
+                counting.add(number, scores_ab[offset : offset + size, offset:])
+                advance(size * (size - 1) // 2 + size * (end - starts[number + 1]))
+            one = stop
+    return counting.tally()
+
+
+def _scores(scorer: Scorer, left_A: torch.Tensor, right_B: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        scores_AB: torch.Tensor = calibrated(scorer.model.score_all(left_A, right_B), scorer.calibration)
+        return scores_AB
+
+
+class _Counting:
+    def __init__(self, scorer: Scorer, first: int, last: int, edges: torch.Tensor, keep: int) -> None:
+        self.starts = scorer.packed.first_C.tolist()
+        self.class_N, self.first, self.last = scorer.packed.class_N, first, last
+        self.edges, self.keep = edges, keep
+        self.classes, self.bins = last - first, len(edges) + 1
+        self.similar_F = torch.zeros(1 << FINE_BITS, dtype=torch.int64, device=edges.device)
+        self.dissimilar_F = torch.zeros_like(self.similar_F)
+        self.similar_CK = np.zeros((self.classes, self.bins), dtype=np.int32)
+        self.dissimilar_CCK = np.zeros((self.classes, self.classes, self.bins), dtype=np.int32)
+        self.lowest: list[Candidate] = []
+        self.highest: list[Candidate] = []
+
+    def add(self, number: int, scores_ab: torch.Tensor) -> None:
+        """Scores of a class's a images with themselves and, from column a on, with the b - a of all later classes."""
+        size = len(scores_ab)
+        row, column = torch.triu_indices(size, size, 1, device=scores_ab.device)
+        own = scores_ab[row, column]
+        self.similar_F += _fine_counts(own)
+        place = number - self.first
+        self.similar_CK[place] = self._coarse(own).bincount(minlength=self.bins).cpu().numpy()
+        start = self.starts[number]
+        self._remember(self.lowest, -own, row + start, column + start)
+        others = scores_ab[:, size:]
+        if not others.numel():
+            return
+        flat = others.flatten()
+        self.dissimilar_F += _fine_counts(flat)
+        class_b = self.class_N[start + size : start + scores_ab.shape[1]] - self.first
+        cells = (class_b * self.bins + self._coarse(others)).flatten().bincount(minlength=self.classes * self.bins)
+        self.dissimilar_CCK[place] = cells.view(self.classes, self.bins).cpu().numpy()
+        if self.keep and (len(self.highest) < self.keep or float(flat.max()) > self.highest[-1][0]):
+            best = flat.topk(min(self.keep, len(flat)))
+            width = others.shape[1]
+            self._remember(
+                self.highest, best.values, best.indices // width + start, best.indices % width + start + size
+            )
+
+    def _coarse(self, scores: torch.Tensor) -> torch.Tensor:
+        return torch.bucketize(scores.contiguous(), self.edges, right=True)
+
+    def _remember(self, kept: list[Candidate], wrong: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
+        """Keep the pairs with the highest `wrong`."""
+        best = wrong.topk(min(self.keep, len(wrong)))
+        kept += zip(best.values.tolist(), left[best.indices].tolist(), right[best.indices].tolist(), strict=True)
+        kept.sort(key=lambda candidate: (-candidate[0], candidate[1:]))
+        del kept[self.keep :]
+
+    def tally(self) -> Tally:
+        there = (self.similar_F + self.dissimilar_F).nonzero().flatten()
+        return Tally(
+            values_B=_fine_values(there.cpu()).numpy(),
+            similar_B=self.similar_F[there].cpu().numpy(),
+            dissimilar_B=self.dissimilar_F[there].cpu().numpy(),
+            similar_CK=self.similar_CK,
+            dissimilar_CCK=self.dissimilar_CCK,
+            lowest=[(-wrong, left, right) for wrong, left, right in self.lowest],
+            highest=self.highest,
+        )
+
+
+def _fine_counts(scores: torch.Tensor) -> torch.Tensor:
+    """Counts in the 2 ** FINE_BITS bins of float32 scores: by their first bits, in the order of the numbers."""
+    bits = (scores.float() + 0.0).contiguous().view(torch.int32)  # + 0.0 makes -0.0 the other zero
+    ordered = torch.where(bits < 0, bits ^ NEGATED, bits)  # int32 in the order of the floats
+    places = (ordered >> FINE_SHIFT).long() + (1 << (FINE_BITS - 1))
+    return places.bincount(minlength=1 << FINE_BITS)
+
+
+def _fine_values(places: torch.Tensor) -> torch.Tensor:
+    """The float64 score in the middle of each bin."""
+    ordered = ((places - (1 << (FINE_BITS - 1))) << FINE_SHIFT).int() + (1 << (FINE_SHIFT - 1))
+    bits = torch.where(ordered < 0, ordered ^ NEGATED, ordered)
+    return bits.view(torch.float32).double()

@@ -1,0 +1,246 @@
+"""`omnitwin train`: run a recipe into a folder, watched, interruptible at any step and resumable bit for bit."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from omnitwin.config import TrainConfig
+from omnitwin.data.packed import PackedSet
+from omnitwin.device import select_device
+from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
+from omnitwin.files import digest
+from omnitwin.locks import hold
+from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
+from omnitwin.model.description import Description, read_description
+from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.recipes import FAST
+from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
+from omnitwin.training.batch_trainer import new_trainer
+from omnitwin.training.heldout import EVERY, HeldOutExam, HeldOutResult, training_images
+from omnitwin.training.planning import check_unused, describe_run, new_schedule, output_folder
+from omnitwin.training.runlog import RunLog, write_config
+from omnitwin.training.trainer import Trainer
+
+FLUSH_SECONDS = 0.25  # between two looks at the losses: each look makes a GPU wait
+CHANCE_LOSS = math.log(2)  # nats: the loss of a network that answers one half to everything
+COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example leaves ln 2 within the first 50
+COLLAPSE_SPREAD = 1e-3  # standard deviation of a batch's logits below which the output is constant
+LONG_RUN = 1800.0  # seconds that nobody should be kept in the dark about
+FORETELL_AFTER = 3  # iterations after the first
+HELD_OUT_EER = "held_out_eer"  # among the metrics of a checkpoint
+
+StopButton = AbstractContextManager[Callable[[], str | None]]
+
+
+def train(
+    config: TrainConfig, reporter: Reporter = SILENT, stop_button: StopButton | None = None, resume: Path | None = None
+) -> TrainReport:
+    """Train from the start, or on from the run in the folder resume.
+
+    stop_button is entered for the time of the steps; what it gives is asked after each whether to stop, and why.
+    """
+    output = resume or output_folder(config)
+    select_device(config.device)  # refused before data is fetched for it
+    with hold(output):
+        if resume is None:
+            check_unused(output)
+        packed, held_out = training_images(config, reporter)
+        run = _Run(config, new_trainer(config, packed), held_out, reporter, output)
+        return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
+
+
+class _Run:
+    """A run's life: steps, metrics, checkpoints, and when to end."""
+
+    def __init__(
+        self, config: TrainConfig, trainer: Trainer, held_out: PackedSet | None, reporter: Reporter, output: Path
+    ) -> None:
+        self.config, self.recipe = config, config.recipe
+        self.trainer, self.reporter, self.output = trainer, reporter, output
+        self.held_out = held_out.alphabet_names if held_out else ()
+        self.exam = HeldOutExam(held_out, self.recipe, trainer.device) if held_out else None
+        self.results: dict[int, HeldOutResult] = {}  # by iteration, of this process
+        self.best: Description | None = None
+        self.done = 0
+        self.loss = math.nan
+        self.warnings: list[str] = []
+        self.pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []
+        self.recent: list[tuple[float, float]] = []  # loss and spread of the last 100 iterations
+
+    def go(self, stop_button: StopButton, resumed: bool) -> TrainReport:
+        if resumed and (self.output / STATE_FILE).exists():
+            self._restore()
+        write_config(self.config, self.trainer, self.held_out, self.output)
+        first = self.done + 1
+        stopped_by: str | None = None
+        self.start = self.flushed = self.saved = time.monotonic()
+        plan_report = describe_run(self.config, self.trainer, self.held_out, self.done, self.output)
+        with (
+            RunLog(self.output, self.done) as self.log,
+            self.reporter.training(plan_report) as show,
+            stop_button as stop,
+        ):
+            for iteration in range(first, self.recipe.iterations + 1):
+                self.pending.append((iteration, *self.trainer.step(iteration)))
+                self.done = iteration
+                if self._exam_is_due():
+                    self._examine()
+                now = time.monotonic()
+                stopped_by = stop() or ("time" if now - self.start >= (self.config.max_seconds or math.inf) else None)
+                if now - self.flushed >= FLUSH_SECONDS or stopped_by or iteration == self.recipe.iterations:
+                    self._flush(show)
+                if iteration == first:
+                    warm = now  # the first step also sets up what all others use
+                if iteration == first + FORETELL_AFTER:
+                    self._foretell((now - warm) / FORETELL_AFTER)
+                if stopped_by:
+                    break
+                if now - self.saved >= self.config.checkpoint_seconds:
+                    self._save(show)
+            seconds = time.monotonic() - self.start
+            self._save(show)
+        return TrainReport(
+            output=self.output,
+            weights=self.output / WEIGHTS_FILE,
+            weights_sha256=digest(self.output / WEIGHTS_FILE, "sha256"),
+            best=self.output / BEST_FILE if self.best else None,
+            best_iteration=self.best.iteration if self.best else None,
+            held_out_eer=self.best.metrics[HELD_OUT_EER] if self.best else None,
+            iteration=self.done,
+            iterations=self.recipe.iterations,
+            loss=self.loss,
+            seconds=seconds,
+            pairs_per_second=(self.done - first + 1) * self.trainer.pairs_per_step / seconds if seconds else 0.0,
+            stopped_by=stopped_by if self.done < self.recipe.iterations else None,
+            warnings=tuple(self.warnings),
+        )
+
+    def _flush(self, show: ShowStep) -> None:
+        """Bring the losses over from the device, write them down and look at them."""
+        if not self.pending:
+            return
+        values = torch.stack([torch.stack(pair) for _, *pair in self.pending]).tolist()
+        now = time.monotonic()
+        rate = len(values) * self.trainer.pairs_per_step / max(now - self.flushed, 1e-9)
+        self.flushed = now
+        steps: list[StepReport] = []
+        for (iteration, *_), (loss, spread) in zip(self.pending, values, strict=True):
+            self.loss = loss
+            self.recent = [*self.recent[-99:], (loss, spread)]
+            if not math.isfinite(loss):
+                self.log.write(steps)
+                raise TrainingDiverged(f"the loss is {loss} at iteration {iteration}; {self._last_checkpoint()}")
+            result = self.results.get(iteration)
+            steps.append(
+                StepReport(
+                    iteration=iteration,
+                    loss=loss,
+                    pairs_per_second=rate,
+                    elapsed_seconds=now - self.start,
+                    held_out_eer=result.eer if result else None,
+                    held_out_auc=result.auc if result else None,
+                )
+            )
+        self.log.write(steps)
+        self.pending.clear()
+        self._watch()
+        for step in steps:
+            if step.held_out_eer is not None or step is steps[-1]:
+                show(step)
+
+    def _exam_is_due(self) -> bool:
+        return self.done % EVERY == 0 or self.done == self.recipe.iterations
+
+    def _examine(self) -> HeldOutResult | None:
+        """The held-out exam of this iteration, taken once; only those that are due, wherever a run stops, choose."""
+        if self.exam is None or self.done in self.results:
+            return self.results.get(self.done)
+        begun = time.monotonic()
+        result = self.exam.take(self.trainer.trained)
+        self.flushed += time.monotonic() - begun  # no time of the steps
+        self.loss = float(self.pending[-1][1]) if self.pending else self.loss
+        if result is not None and math.isfinite(self.loss):
+            self.results[self.done] = result
+            if self._exam_is_due() and (self.best is None or result.eer < self.best.metrics[HELD_OUT_EER]):
+                self.best = self._description(result)
+                save_checkpoint(self.output / BEST_FILE, self.trainer.trained, self.best)
+        return result
+
+    def _watch(self) -> None:
+        if self.warnings or self.done < COLLAPSE_AFTER or len(self.recent) < 100:
+            return
+        mean_loss = sum(loss for loss, _ in self.recent) / len(self.recent)
+        by_chance = self.recipe.batches is not None or abs(mean_loss - CHANCE_LOSS) < 0.002
+        if by_chance and max(spread for _, spread in self.recent) < COLLAPSE_SPREAD:
+            self.warnings.append(
+                f"collapsed: after {self.done} iterations the network still gives every pair the same answer "
+                f"(loss {mean_loss:.4f}). Stop, and try another --seed, another --learning-rate or fp32."
+            )
+            self.reporter.warn(self.warnings[-1])
+
+    def _foretell(self, seconds: float) -> None:
+        """On a CPU, say how long the run will take where that is long, and how to shorten it."""
+        left = self.recipe.iterations - self.done
+        if left * seconds > LONG_RUN and self.config.max_seconds is None and self.trainer.device.type == "cpu":
+            smaller = "" if self.recipe.name == FAST.name else f", or --recipe {FAST.name}"
+            self.reporter.note(
+                f"At {seconds:.1f} s an iteration the remaining {left:,} take about {left * seconds / 3600:.1f} h. "
+                f"Shorter: fewer --iterations, --max-time 30m{smaller}. Ctrl-C stops and saves at any time."
+            )
+
+    def _description(self, result: HeldOutResult | None) -> Description:
+        return Description(
+            recipe=self.recipe,
+            iteration=self.done,
+            precision=self.trainer.precision,
+            dataset=self.trainer.packed.name,
+            fingerprint=self.trainer.packed.fingerprint,
+            held_out=self.held_out,
+            threshold=result.threshold if result else Description.threshold,
+            calibration=result.calibration if result else None,
+            metrics={"loss": self.loss} | ({HELD_OUT_EER: result.eer} if result else {}),
+        )
+
+    def _save(self, show: ShowStep) -> None:
+        self._flush(show)
+        if not all(bool(tensor.isfinite().all()) for tensor in self.trainer.trained.state_dict().values()):
+            raise TrainingDiverged(f"a weight is no number after iteration {self.done}; {self._last_checkpoint()}")
+        description = self._description(self._examine())
+        save_state(self.output / STATE_FILE, self.trainer.state(), description)
+        save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.trained, description)
+        self.saved = self.flushed = time.monotonic()
+
+    def _weights_iteration(self) -> int | None:
+        """Of the weights beside the state: less than the state's where a run was killed between writing the two."""
+        with suppress(BadCheckpoint):
+            return read_description(self.output / WEIGHTS_FILE).iteration
+        return None
+
+    def _last_checkpoint(self) -> str:
+        there = (self.output / STATE_FILE).exists()
+        return f"the last checkpoint in {self.output} is from before" if there else "no checkpoint had been written"
+
+    def _restore(self) -> None:
+        path = self.output / STATE_FILE
+        state, description = load_state(path)
+        if description.fingerprint != self.trainer.packed.fingerprint:
+            raise BadInput(f"{self.output} was trained on other images than {self.trainer.packed.name} holds now", "")
+        if replace(description.recipe, iterations=self.recipe.iterations) != self.recipe:
+            raise BadInput(f"{self.output} was begun with another recipe", "Resume it with its own, or start anew.")
+        if description.iteration >= self.recipe.iterations and self._weights_iteration() == description.iteration:
+            raise BadInput(
+                f"{self.output} has done its {description.iteration} iterations", "To go on give more --iterations."
+            )
+        check_tensors(path, self.trainer.wanted_state(), state)
+        self.trainer.restore(state)
+        if note := new_schedule(description.recipe, self.recipe, description.iteration):
+            self.reporter.note(note)
+        self.done, self.loss = description.iteration, description.metrics.get("loss", math.nan)
+        if self.exam is not None:
+            with suppress(BadCheckpoint):  # none yet, or one that another exam will replace
+                self.best = read_description(self.output / BEST_FILE)

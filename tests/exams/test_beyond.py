@@ -1,0 +1,95 @@
+"""The exam beyond the set's own drawings, by models that know everything or nothing."""
+
+import numpy as np
+import pytest
+import torch
+from sitters import CPU
+
+from omnitwin.config import EvalConfig
+from omnitwin.data.variations import AS_DRAWN, VARIATIONS
+from omnitwin.exams.beyond import beyond
+from omnitwin.exams.scorer import Scorer
+from omnitwin.metrics.resampling import pair_figures, pair_replicates
+from omnitwin.model.baselines import PixelBaseline
+from omnitwin.training import novelty
+from omnitwin.training.novelty import fit_on_variations
+
+
+class Constant(PixelBaseline):
+    def score(self, left_B, right_B):
+        return torch.zeros(len(left_B))
+
+
+def take(packed, model, known=None, **options):
+    known = known or {}
+    scorer = Scorer(model=model, packed=packed.framed(20, "ink"), device=CPU, frame="ink", **known)
+    return beyond(scorer, packed, EvalConfig(**options), 0.5)
+
+
+def test_a_constant_network_scores_chance_in_every_variation(tiny_105):
+    report = take(tiny_105, Constant())
+    for group in report.groups:
+        assert [measure.value for measure in group.measures] == [0.5, 0.5]
+    assert report.measure("auc").value == 0.5
+
+
+def test_there_is_a_group_for_each_variation_and_the_whole_leaves_out_the_plain_pairs(tiny_105):
+    report = take(tiny_105, PixelBaseline(), seeds=2)
+    assert [group.name for group in report.groups] == list(VARIATIONS)
+    assert {measure.n for group in report.groups for measure in group.measures} == {20}
+    assert report.n == 20 * (len(VARIATIONS) - 1)
+
+
+def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_without_any(tiny_105, monkeypatch):
+    monkeypatch.setattr(novelty, "DRAWINGS", 10)  # its limits are of no account here
+    record = fit_on_variations(tiny_105, tiny_105, 20)
+    nothing, everything = ({"distance_limit": limit, "unrest_limit": limit} for limit in (1e9, 1e-9))
+    for limits, share in ((nothing, 0.0), (everything, 1.0)):
+        report = take(tiny_105, PixelBaseline(), {"novelty": record | limits})
+        assert [group.measures[-1].value for group in report.groups] == [share] * len(VARIATIONS)
+        assert report.measure("false_alarms").n == 2 * report.n
+    assert [measure.name for measure in take(tiny_105, PixelBaseline()).measures] == ["balanced_accuracy", "auc"]
+
+
+def test_the_pairs_as_drawn_are_those_of_the_set(tiny_105):
+    """The intake of a drawing of the set is its row, so that its embedding is that of the row."""
+    scorer = Scorer(model=PixelBaseline(), packed=tiny_105.framed(20, "ink"), device=CPU, frame="ink")
+    rows = {tuple(row.flatten().tolist()) for row in scorer.packed.images_NHW}
+    asked = []
+    scorer.score_images = lambda left, right: (asked.append((left, right)), torch.zeros(len(left)))[1]
+    beyond(scorer, tiny_105, EvalConfig(), 0.5)
+    plain = torch.cat(asked[list(VARIATIONS).index(AS_DRAWN)])
+    assert {tuple((image * 255).round().int().flatten().tolist()) for image in plain} <= rows
+
+
+def test_the_same_seed_gives_the_same_report_and_another_one_other_pairs(tiny_105):
+    first, again, other = (take(tiny_105, PixelBaseline(), seed=seed) for seed in (3, 3, 4))
+    assert first == again
+    assert first.groups != other.groups
+
+
+def test_pair_figures_are_those_of_counting_by_hand():
+    score = np.array([0.1, 0.4, 0.4, 0.8, 0.9])
+    similar = np.array([False, True, False, False, True])
+    figures = pair_figures(score, similar, np.ones((1, 5)), 0.4)
+    assert figures["balanced_accuracy"][0] == pytest.approx((2 / 2 + 1 / 3) / 2)
+    assert figures["auc"][0] == pytest.approx((1.5 / 3 + 3 / 3) / 2)  # similar above dissimilar, a tie being half
+
+
+def test_a_weight_of_a_pair_is_as_good_as_so_many_pairs():
+    random = np.random.default_rng(0)
+    score, similar = random.normal(size=30).round(1), random.random(30) < 0.5
+    weight = random.integers(0, 4, 30)
+    weighed = pair_figures(score, similar, weight[None], 0.2)
+    copies = pair_figures(score.repeat(weight), similar.repeat(weight), np.ones((1, weight.sum())), 0.2)
+    for name in weighed:
+        assert weighed[name][0] == pytest.approx(copies[name][0])
+
+
+def test_a_pair_counts_as_often_as_both_of_its_classes_are_drawn():
+    left, right = np.array([0, 0, 1]), np.array([0, 1, 2])
+    weights = pair_replicates(left, right, 3, seed=0, count=500)
+    m0 = weights[:, 0]
+    assert ((weights[:, 1] == 0) | (m0 > 0)).all()
+    assert weights[:, 0].mean() == pytest.approx(1, abs=0.1)  # a class is drawn once, on average
+    assert weights[:, 1].mean() == pytest.approx(2 / 3, abs=0.1)  # E[m n] = C (C - 1) / C ^ 2 of a multinomial

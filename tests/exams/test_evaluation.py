@@ -1,0 +1,458 @@
+"""What `omnitwin eval` reports: whose exams, on what, with which seeds, and probabilities that compare tells too."""
+
+import hashlib
+import math
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from omniglot_like import RUN_ANSWERS, RUN_DRAWERS
+from PIL import Image
+from sitters import Sitter, same_picture, single_thread
+
+from omnitwin.answers.comparison import compare
+from omnitwin.config import EXAMS, CompareConfig, EvalConfig, ShowConfig, SourceConfig
+from omnitwin.data import synthetic
+from omnitwin.data.acquire import load
+from omnitwin.data.omniglot import decode
+from omnitwin.data.show import show
+from omnitwin.errors import BadInput
+from omnitwin.exams import evaluation
+from omnitwin.exams.evaluation import evaluate
+from omnitwin.model import checkpoint
+from omnitwin.model.baselines import HausdorffBaseline
+from omnitwin.model.description import Description
+from omnitwin.model.twin import DifferenceTwin
+from omnitwin.paths import WEIGHTS_FILE
+from omnitwin.recipes import SMALL
+from omnitwin.reports import SILENT
+from omnitwin.training.trainer import build_network
+
+ALL = EvalConfig(exams=("all",), batches=2, batch_size=50, way=4, episodes=60, device="cpu")
+SYNTHETIC_EXAMS = ["pairs", "all-pairs", "same-alphabet", "one-shot", "beyond"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    with single_thread():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def few_characters(monkeypatch):
+    """2 alphabets of 5 characters by 4 drawers in each set."""
+    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 2, "test": 2})
+    monkeypatch.setattr(synthetic, "CHARACTERS", 5)
+    monkeypatch.setattr(synthetic, "draw_set", partial(synthetic.draw_set, drawers=4))
+
+
+def save(folder, network=None, **description):
+    """A run as training would leave it; its network is new and knows nothing, unless given."""
+    trained_on = load("synthetic", "training", SourceConfig())
+    known = {"recipe": SMALL, "iteration": 1, "precision": "fp32", "dataset": trained_on.name, "metrics": {}}
+    described = Description(**{**known, "fingerprint": trained_on.fingerprint, **description})
+    checkpoint.save_checkpoint(folder / WEIGHTS_FILE, network or build_network(SMALL).eval(), described)
+    return str(folder)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return save(tmp_path / "run")
+
+
+def sensible_network():
+    """The nearer two embeddings, the higher the score; scores of test pairs lie about 0 with a deviation of 2."""
+    network = build_network(SMALL).eval()
+    packed = synthetic.draw_set("test").framed(28)
+    with torch.no_grad():
+        embeddings = network.embed(packed.gather(torch.arange(len(packed))))
+        distances = torch.pdist(embeddings, 1)
+        network.head.weight.fill_(-2 / distances.std())
+        network.head.bias.fill_(2 * distances.mean() / distances.std())
+    return network
+
+
+class Listener:
+    """A reporter that remembers what it was told."""
+
+    def __init__(self):
+        self.notes, self.warnings = [], []
+        self.note, self.warn = self.notes.append, self.warnings.append
+        self.task, self.training = SILENT.task, SILENT.training
+
+
+def untimed(report):
+    """What a report says but for how long it took."""
+    exams = tuple(replace(exam, seconds=0) for exam in report.exams)
+    return replace(report, exams=exams, seconds=0, embed_seconds=0, peak_bytes=None)
+
+
+def values(report):
+    return {(exam.exam, measure.name): measure.value for exam in report.exams for measure in exam.measures}
+
+
+# ---- which exams ----
+
+
+def test_all_exams_are_those_that_apply_in_their_order_and_what_is_left_out_is_said(run):
+    listener = Listener()
+    report = evaluate(replace(ALL, checkpoint=run), listener)
+    assert [exam.exam for exam in report.exams] == SYNTHETIC_EXAMS
+    assert [note for note in listener.notes if "left out" in note] == [
+        "official is left out: the official runs belong to omniglot/test, not to synthetic/test"
+    ]
+    assert listener.warnings == []
+
+
+def test_exams_are_taken_once_each_in_their_order_however_they_are_asked_for(run):
+    report = evaluate(replace(ALL, checkpoint=run, exams=("one-shot", "pairs", "one-shot")))
+    assert [exam.exam for exam in report.exams] == ["pairs", "one-shot"]
+
+
+def test_the_exam_of_the_example_is_the_one_taken_by_default(run):
+    report = evaluate(EvalConfig(checkpoint=run, device="cpu"))
+    assert [(exam.exam, exam.n, len(exam.groups)) for exam in report.exams] == [("pairs", 750, 5)]
+
+
+@pytest.mark.parametrize("exams", [("official",), ("official", "all"), ("pairs", "official")])
+def test_the_official_runs_asked_for_on_other_data_are_refused(run, exams):
+    with pytest.raises(BadInput, match="belong to omniglot/test, not to synthetic/test"):
+        evaluate(replace(ALL, checkpoint=run, exams=exams))
+
+
+def test_on_omniglots_test_set_all_means_the_official_runs_too(run, fake_omniglot):
+    source = SourceConfig(source=str(fake_omniglot.zips))
+    listener = Listener()
+    config = replace(ALL, checkpoint=run, dataset="omniglot", source=source, way=2, scope="any")
+    report = evaluate(config, listener)
+    assert [exam.exam for exam in report.exams] == list(EXAMS)
+    assert not any("left out" in note for note in listener.notes)
+    # a trial is lost where the example that shows the query's character does not score above the other one
+    packed = decode(fake_omniglot.zip_of("test"), fake_omniglot.sets["test"], lambda count: None).framed(28)
+    network = build_network(SMALL).eval()
+
+    def image(character, drawer):
+        return packed.gather(torch.tensor([20 * character + drawer - 1]))  # 20 drawers
+
+    lost = []
+    with torch.inference_mode():
+        for teacher, asker in RUN_DRAWERS:
+            for answer in RUN_ANSWERS:
+                query = image(answer - 1, asker)
+                right, other = image(answer - 1, teacher), image(2 - answer, teacher)
+                lost.append(not float(network(query, right)) > float(network(query, other)))
+    exam = report.exams[list(EXAMS).index("official")]
+    assert (exam.n, exam.measure("error").value) == (len(lost), sum(lost) / len(lost))
+
+
+def test_the_official_runs_belong_to_the_test_set_and_not_to_the_training_set(run, fake_omniglot):
+    source = SourceConfig(source=str(fake_omniglot.zips))
+    config = replace(ALL, checkpoint=run, dataset="omniglot", source=source, subset="training")
+    with pytest.raises(BadInput, match="not to omniglot/training"):
+        evaluate(replace(config, exams=("official",)))
+
+
+# ---- whose ----
+
+
+def test_every_exam_names_the_bytes_of_the_checkpoint_that_sat_it(run):
+    report = evaluate(replace(ALL, checkpoint=run))
+    with open(f"{run}/{WEIGHTS_FILE}", "rb") as file:
+        expected = hashlib.sha256(file.read()).hexdigest()
+    assert [exam.weights_sha256 for exam in report.exams] == [expected] * len(SYNTHETIC_EXAMS)
+    assert report.network.weights_sha256 == expected
+
+
+def test_a_report_says_of_its_network_what_the_checkpoint_says(tmp_path):
+    calibration = {"temperature": 0.5, "bias": -1.5}
+    run = save(tmp_path, iteration=77, threshold=0.375, calibration=calibration, held_out=("Synthetic 02",))
+    network = evaluate(EvalConfig(checkpoint=run, device="cpu")).network
+    assert (network.recipe, network.iteration, network.iterations) == ("small", 77, SMALL.iterations)
+    assert (network.threshold, network.temperature, network.bias) == (0.375, 0.5, -1.5)
+    assert (network.trained_on, network.held_out) == ("synthetic/training", ("Synthetic 02",))
+    assert network.checkpoint == f"{run}/{WEIGHTS_FILE}"
+
+
+def test_a_baseline_instead_of_a_network_has_no_checkpoint():
+    report = evaluate(replace(ALL, baseline="pixels", dataset="synthetic"))
+    assert (report.network, report.baseline, report.seen) == (None, "pixels", "never")
+    assert [exam.exam for exam in report.exams] == SYNTHETIC_EXAMS
+    assert {exam.weights_sha256 for exam in report.exams} == {None}
+    assert all(exam.calibration is None for exam in report.exams)
+
+
+def test_a_baseline_and_a_checkpoint_together_are_refused(run):
+    with pytest.raises(BadInput, match="a baseline stands instead of a network"):
+        EvalConfig(baseline="pixels", checkpoint=run)
+
+
+def ink_of(picture):
+    """Where a picture has ink, (H, W) bool."""
+    return torch.tensor(list(picture.pixels)).view(picture.height, picture.width) == 0
+
+
+def test_the_pixel_baseline_tells_probabilities_that_are_logistic_in_the_share_of_pixels_that_differ():
+    shown = evaluate(EvalConfig(baseline="pixels", dataset="synthetic", show=100, device="cpu")).exams[0].shown
+    differing = np.array([float((ink_of(pair.left) != ink_of(pair.right)).double().mean()) for pair in shown])
+    logit = np.array([math.log(pair.score / (1 - pair.score)) for pair in shown])
+    slope, bias = np.polyfit(differing, logit, 1)
+    assert slope < 0
+    np.testing.assert_allclose(logit, slope * differing + bias, atol=1e-3)
+    assert {pair.predicted for pair in shown} == {True, False}
+
+
+def test_the_hausdorff_baseline_tells_probabilities_that_are_logistic_in_the_distance(monkeypatch):
+    monkeypatch.setattr(evaluation, "BASELINE_PAIRS", 50)
+    config = EvalConfig(baseline="hausdorff", dataset="synthetic", batches=1, batch_size=20, show=20, device="cpu")
+    shown = evaluate(config).exams[0].shown
+    left, right = (torch.stack([ink_of(getattr(pair, side)) for pair in shown]) for side in ("left", "right"))
+    distance = -HausdorffBaseline().score(left, right).double().numpy()
+    logit = np.array([math.log(pair.score / (1 - pair.score)) for pair in shown])
+    slope, bias = np.polyfit(distance, logit, 1)
+    assert slope < 0
+    np.testing.assert_allclose(logit, slope * distance + bias, atol=1e-3)
+
+
+def test_what_a_baseline_knows_comes_from_the_training_set_alone(monkeypatch):
+    """The probabilities of other test images lie on the same curve of their differing pixels."""
+    curves = []
+    for seed in (0, 1):
+
+        def draw(dataset, subset, source, reporter, seed=seed):
+            return synthetic.draw_set(subset, seed=seed if subset == "test" else 0)
+
+        monkeypatch.setattr(evaluation, "load", draw)
+        shown = evaluate(EvalConfig(baseline="pixels", dataset="synthetic", show=30, device="cpu")).exams[0].shown
+        for pair in shown:
+            differing = float((ink_of(pair.left) != ink_of(pair.right)).double().mean())
+            curves.append((seed, differing, math.log(pair.score / (1 - pair.score))))
+    seeds, differing, logit = (np.array(column) for column in zip(*curves, strict=True))
+    slope, bias = np.polyfit(differing[seeds == 0], logit[seeds == 0], 1)
+    np.testing.assert_allclose(logit[seeds == 1], slope * differing[seeds == 1] + bias, atol=1e-3)
+
+
+# ---- fair: a network that knows nothing, and one that knows all ----
+
+
+@pytest.mark.parametrize("bias", [-3.0, 0.0, 3.0])
+def test_a_network_that_gives_all_pairs_one_score_is_at_chance_in_every_exam(tmp_path, bias):
+    network = build_network(SMALL).eval()
+    torch.nn.init.zeros_(network.head.weight)
+    torch.nn.init.constant_(network.head.bias, bias)
+    report = evaluate(replace(ALL, checkpoint=save(tmp_path, network), batches=20, batch_size=200))
+    found = values(report)
+    assert abs(found.pop(("pairs", "accuracy")) - 0.5) < 5 * 0.5 / math.sqrt(4000)
+    assert found.pop(("one-shot", "accuracy")) == 0
+    for exam in ("all-pairs", "same-alphabet"):
+        for name in ("balanced_accuracy", "balanced_accuracy_at_0.5", "auc", "eer"):
+            assert found[exam, name] == pytest.approx(0.5, abs=1e-12)
+
+
+def test_an_oracle_is_perfect_in_every_exam(monkeypatch, run):
+    """A network whose one feature is the number of the class, and whose score is minus the distance of the two."""
+    test_set = synthetic.draw_set("test").framed(28)
+    rows = Sitter(test_set, same_picture)
+    kinds = test_set.class_N.float()
+    monkeypatch.setattr(DifferenceTwin, "embed", lambda self, images: kinds[rows.embed(images)[:, 0]][:, None])
+    monkeypatch.setattr(DifferenceTwin, "score", lambda self, left, right: 0.5 - (left - right).abs()[:, 0])
+    monkeypatch.setattr(DifferenceTwin, "prepare", lambda self, embeddings: embeddings)
+    monkeypatch.setattr(DifferenceTwin, "score_all", lambda self, left, right: 0.5 - (left - right.T).abs())
+    exams = tuple(exam for exam in SYNTHETIC_EXAMS if exam != "beyond")  # whose images are not of the set
+    for name, value in values(evaluate(replace(ALL, exams=exams, checkpoint=run))).items():
+        assert value == (0.0 if name[1] == "eer" else 1.0), name
+
+
+# ---- with which seeds ----
+
+
+@pytest.mark.parametrize("exam", ["pairs", "one-shot"])
+def test_an_exam_of_three_seeds_is_the_exams_of_each_seed_together(tmp_path, exam):
+    config = replace(ALL, checkpoint=save(tmp_path, sensible_network()), exams=(exam,))
+    many = evaluate(replace(config, seed=5, seeds=3)).exams[0]
+    ones = [evaluate(replace(config, seed=seed)).exams[0] for seed in (5, 6, 7)]
+    assert many.seeds == (5, 6, 7)
+    assert [one.seeds for one in ones] == [(5,), (6,), (7,)]
+    assert many.n == sum(one.n for one in ones)
+    accuracies = [one.measure("accuracy").value for one in ones]
+    assert len(set(accuracies)) > 1
+    assert many.measure("accuracy").value == pytest.approx(sum(accuracies) / 3)
+    assert [(group.name, group.measures[0].value) for group in many.groups] == [
+        (f"seed {seed}", accuracy) for seed, accuracy in zip((5, 6, 7), accuracies, strict=True)
+    ]
+
+
+def test_the_pairs_of_several_seeds_are_those_of_each(run):
+    config = EvalConfig(checkpoint=run, batches=2, batch_size=10, show=1000, device="cpu")
+    many = evaluate(replace(config, seed=8, seeds=2)).exams[0].shown
+    assert many == sum((evaluate(replace(config, seed=seed)).exams[0].shown for seed in (8, 9)), ())
+
+
+def test_the_same_seed_is_the_same_exam_and_another_seed_another(run):
+    config = replace(ALL, checkpoint=run, show=9)
+    first, again, other = (evaluate(replace(config, seed=seed)) for seed in (3, 3, 4))
+    assert untimed(first) == untimed(again)
+    assert [pair.left_label for pair in first.exams[0].shown] != [pair.left_label for pair in other.exams[0].shown]
+
+
+def test_exams_do_not_disturb_each_other(run):
+    """Each alone is as among all."""
+    together = untimed(evaluate(replace(ALL, checkpoint=run, show=5))).exams
+    alone = [
+        untimed(evaluate(replace(ALL, checkpoint=run, show=5, exams=(exam,)))).exams[0] for exam in SYNTHETIC_EXAMS
+    ]
+    assert list(together) == alone
+
+
+def test_images_are_embedded_once_for_all_exams_and_only_where_needed(run):
+    assert evaluate(replace(ALL, checkpoint=run)).embedded == 2 * 5 * 4
+    few = evaluate(replace(ALL, checkpoint=run, exams=("pairs",), batches=1, batch_size=3, show=3))
+    labels = {label for pair in few.exams[0].shown for label in (pair.left_label, pair.right_label)}
+    assert few.embedded == len(labels)
+    assert few.images == 40
+
+
+# ---- which probabilities ----
+
+
+def test_the_accuracy_is_the_share_of_right_answers_shown(run):
+    exam = evaluate(EvalConfig(checkpoint=run, batches=3, batch_size=20, show=60, device="cpu")).exams[0]
+    right = sum(pair.predicted == pair.similar for pair in exam.shown)
+    assert (exam.n, len(exam.shown), exam.measure("accuracy").value) == (60, 60, right / 60)
+    for number, group in enumerate(exam.groups):
+        batch = exam.shown[20 * number : 20 * (number + 1)]
+        assert group.measures[0].value == sum(pair.predicted == pair.similar for pair in batch) / 20
+
+
+def compared(pair, run, folder):
+    """What compare says of the two drawings of a pair, saved as files."""
+    for name, picture in (("a.png", pair.left), ("b.png", pair.right)):
+        Image.frombytes("L", (picture.width, picture.height), picture.pixels).save(folder / name)
+    return compare(CompareConfig(first=folder / "a.png", second=folder / "b.png", checkpoint=run))
+
+
+@pytest.mark.parametrize("calibration", [None, {"temperature": 2.5, "bias": -0.75}])
+def test_a_dataset_drawing_compared_as_a_file_gets_the_probability_of_the_exam(tmp_path, calibration):
+    run = save(tmp_path, sensible_network(), calibration=calibration)
+    shown = evaluate(EvalConfig(checkpoint=run, batches=1, batch_size=8, show=8, device="cpu")).exams[0].shown
+    assert len({round(pair.score, 2) for pair in shown}) > 3
+    for pair in shown:
+        assert compared(pair, run, tmp_path).probability == pytest.approx(pair.score, abs=0.02)
+
+
+def test_probabilities_told_are_the_calibrated_ones(tmp_path):
+    shown = []
+    for name, calibration in (("raw", None), ("calibrated", {"temperature": 2.5, "bias": -0.75})):
+        run = save(tmp_path / name, sensible_network(), calibration=calibration)
+        shown.append(evaluate(EvalConfig(checkpoint=run, show=20, device="cpu")).exams[0].shown)
+    for raw, told in zip(*shown, strict=True):
+        logit = math.log(raw.score / (1 - raw.score))
+        assert told.score == pytest.approx(1 / (1 + math.exp(-(logit / 2.5 - 0.75))), rel=1e-4)
+        assert told.predicted == (told.score >= 0.5)
+
+
+def test_the_exams_of_all_pairs_use_the_threshold_of_the_checkpoint_and_the_example_one_half(tmp_path):
+    run = save(tmp_path, sensible_network(), threshold=0.8, calibration={"temperature": 2.0, "bias": 0.5})
+    thresholds = {exam.exam: exam.threshold for exam in evaluate(replace(ALL, checkpoint=run)).exams}
+    assert thresholds == {"pairs": 0.5, "all-pairs": 0.8, "same-alphabet": 0.8, "one-shot": None, "beyond": 0.8}
+    same = evaluate(replace(ALL, checkpoint=save(tmp_path / "half", sensible_network()), exams=("all-pairs",))).exams[0]
+    assert same.measure("balanced_accuracy").value == same.measure("balanced_accuracy_at_0.5").value
+
+
+def test_a_calibration_moves_thresholds_and_probabilities_and_leaves_every_curve_and_answer(tmp_path):
+    """It keeps the order of scores, so AUC, EER, TAR, precision and one-shot answers stay."""
+    reports = []
+    for name, calibration in (("raw", None), ("calibrated", {"temperature": 2.0, "bias": -3.0})):
+        run = save(tmp_path / name, sensible_network(), calibration=calibration)
+        reports.append(values(evaluate(replace(ALL, checkpoint=run))))
+    for name, value in reports[0].items():
+        if "balanced" not in name[1] and name[0] != "pairs":
+            assert reports[1][name] == pytest.approx(value, abs=0.004), name
+    assert reports[0]["all-pairs", "balanced_accuracy"] != reports[1]["all-pairs", "balanced_accuracy"]
+
+
+# ---- on what ----
+
+
+def test_the_exam_takes_the_test_characters_of_the_set_trained_on(run):
+    report = evaluate(EvalConfig(checkpoint=run, device="cpu"))
+    assert (report.dataset, report.subset, report.seen) == ("synthetic/test", "test", "never")
+    assert (report.images, report.classes, report.alphabets) == (40, 10, 2)
+
+
+def test_images_that_a_network_was_trained_on_are_called_training(run):
+    report = evaluate(EvalConfig(checkpoint=run, subset="training", device="cpu"))
+    assert (report.dataset, report.seen) == ("synthetic/training", "training")
+
+
+def test_images_that_a_baseline_was_calibrated_on_are_called_training():
+    config = EvalConfig(baseline="pixels", dataset="synthetic", subset="training", device="cpu")
+    assert evaluate(config).seen == "training"
+
+
+def test_images_of_another_data_set_were_never_seen(tmp_path):
+    run = save(tmp_path, dataset="omniglot/training", fingerprint="f" * 64)
+    report = evaluate(EvalConfig(checkpoint=run, dataset="synthetic", subset="training", device="cpu"))
+    assert report.seen == "never"
+
+
+def test_a_set_of_which_no_pairs_can_be_drawn_is_refused(run, monkeypatch):
+    monkeypatch.setattr(synthetic, "CHARACTERS", 1)
+    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 2, "test": 1})
+    with pytest.raises(BadInput, match="pairs need at least 2"):
+        evaluate(EvalConfig(checkpoint=run, device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"exams": ("pairs", "oral")}, "no exam is called 'oral'"),
+        ({"subset": "validation"}, "no set is called 'validation'"),
+        ({"scope": "all"}, "no scope is called 'all'"),
+        ({"baseline": "nearest"}, "no baseline is called 'nearest'"),
+        ({"way": 1}, "way must be at least 2, not 1"),
+        ({"shot": 0}, "shot must be at least 1, not 0"),
+        ({"episodes": 0}, "episodes must be at least 1"),
+        ({"seeds": 0}, "seeds must be at least 1"),
+        ({"batches": 0}, "batches must be at least 1"),
+        ({"batch_size": 0}, "batch size must be at least 1"),
+    ],
+    ids=str,
+)
+def test_words_and_numbers_that_make_no_exam_are_refused(wrong, words):
+    with pytest.raises(BadInput, match=words):
+        EvalConfig(**wrong)
+
+
+@pytest.mark.parametrize(("way", "shot", "words"), [(6, 1, "no alphabet of 6 characters"), (2, 4, "4 drawers")])
+def test_episodes_that_the_set_cannot_give_are_refused_before_any_exam_is_taken(run, way, shot, words):
+    listener = Listener()
+    with pytest.raises(BadInput, match=words):
+        evaluate(replace(ALL, exams=("all", "one-shot"), checkpoint=run, way=way, shot=shot), listener)
+    assert not any("Exam" in note for note in listener.notes)
+
+
+def test_all_exams_leave_out_episodes_that_the_set_cannot_give_and_say_so(run):
+    listener = Listener()
+    report = evaluate(replace(ALL, checkpoint=run, way=6), listener)
+    assert [exam.exam for exam in report.exams] == ["pairs", "all-pairs", "same-alphabet", "beyond"]
+    assert any("one-shot is left out" in note and "6 characters" in note for note in listener.notes)
+
+
+# ---- omnitwin show ----
+
+
+def test_show_draws_different_images_and_both_kinds_of_pair():
+    report = show(ShowConfig(dataset="synthetic", subset="test", images=30, pairs=40))
+    assert len({image.label for image in report.images}) == 30
+    assert {pair.similar for pair in report.pairs} == {True, False}
+    for pair in report.pairs:
+        same_class = pair.left_label.split(",")[0] == pair.right_label.split(",")[0]
+        assert pair.similar == same_class
+        assert pair.left_label != pair.right_label
+
+
+def test_show_refuses_more_images_than_there_are():
+    with pytest.raises(BadInput, match="40 images, fewer than 41"):
+        show(ShowConfig(dataset="synthetic", subset="test", images=41))

@@ -1,0 +1,421 @@
+"""Alphabets held out of training choose threshold, calibration and the best checkpoint, and change nothing else."""
+
+import json
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from sitters import CPU, single_thread, uneven_set
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
+from omnitwin.data import synthetic
+from omnitwin.data.acquire import load
+from omnitwin.errors import BadInput
+from omnitwin.exams.evaluation import evaluate
+from omnitwin.files import digest
+from omnitwin.metrics.calibration import calibrated
+from omnitwin.model.checkpoint import load_checkpoint
+from omnitwin.model.description import locate_checkpoint, read_description
+from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.recipes import SMALL
+from omnitwin.training import heldout, training
+from omnitwin.training.heldout import HeldOutExam, HeldOutResult, training_images
+from omnitwin.training.planning import plan
+from omnitwin.training.trainer import Trainer, build_network
+from omnitwin.training.training import train
+
+TINY = replace(SMALL, iterations=8, batch_size=8, holdout=1)
+ALPHABETS, CHARACTERS, DRAWERS = 3, 4, 5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    with single_thread():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def few_small_drawings(monkeypatch):
+    """3 training alphabets of 4 characters by 5 drawers, and 2 test alphabets, of 28 x 28."""
+    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": ALPHABETS, "test": 2})
+    monkeypatch.setattr(synthetic, "CHARACTERS", CHARACTERS)
+    monkeypatch.setattr(synthetic, "draw_set", partial(synthetic.draw_set, drawers=DRAWERS, size=28))
+
+
+@pytest.fixture
+def every_2(monkeypatch):
+    """An exam after each second iteration."""
+    monkeypatch.setattr(training, "EVERY", 2)
+
+
+def config(output, **recipe):
+    return TrainConfig(
+        recipe=replace(TINY, **recipe), dataset="synthetic", device="cpu", precision="fp32", output=output
+    )
+
+
+def stop_after(steps):
+    """A stop button that is pressed during the given step."""
+    asked = iter(range(1, 10_000))
+    return nullcontext(lambda: "SIGINT" if next(asked) >= steps else None)
+
+
+def exams_in(run):
+    """Held-out EER by iteration, as the run's metrics tell."""
+    lines = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
+    return {line["iteration"]: line["held_out_eer"] for line in lines if "held_out_eer" in line}
+
+
+def weights_of(path):
+    return load_checkpoint(path)[0].state_dict()
+
+
+def assert_same_weights(one, other):
+    first, second = weights_of(one), weights_of(other)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def script(monkeypatch, eer_of):
+    """Let the exam after an iteration give this EER; a function of the iteration, whoever asks."""
+    now = []
+    step = Trainer.step
+
+    def counted(self, iteration):
+        now[:] = [iteration]
+        return step(self, iteration)
+
+    def take(self, network):
+        return HeldOutResult(eer=eer_of(now[0]), auc=0.5, threshold=0.5, calibration=None)
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    monkeypatch.setattr(HeldOutExam, "take", take)
+
+
+# ---- what is trained on ----
+
+
+def test_a_run_never_draws_an_image_of_a_held_out_alphabet(tmp_path, monkeypatch):
+    whole = load("synthetic", "training", SourceConfig())
+    alphabet_of = {
+        image.numpy().tobytes(): whole.alphabet_names[int(whole.alphabet_C[kind])]
+        for image, kind in zip(whole.images_NHW, whole.class_N, strict=True)
+    }
+    seen, draw = Counter(), Trainer.draw
+
+    def watched(self, iteration):
+        left, right, similar = draw(self, iteration)
+        seen.update(alphabet_of[image.to(torch.uint8).numpy().tobytes()] for image in torch.cat([left, right])[:, 0])
+        return left, right, similar
+
+    monkeypatch.setattr(Trainer, "draw", watched)
+    report = train(config(tmp_path / "run", iterations=20))
+    held_out = read_description(report.weights).held_out
+    assert len(held_out) == 1
+    assert set(seen) == set(whole.alphabet_names) - set(held_out)
+    assert sum(seen.values()) == 20 * 8 * 2
+
+
+def test_which_alphabets_are_held_out_is_a_function_of_the_seed(tmp_path):
+    held = [training_images(config(None, seed=seed, holdout=2))[1].alphabet_names for seed in range(20)]
+    again = [training_images(config(None, seed=seed, holdout=2))[1].alphabet_names for seed in range(20)]
+    assert held == again
+    assert len(set(held)) == 3  # of 3 alphabets, each two
+
+
+def test_without_holdout_all_is_trained_on_and_no_exam_taken(tmp_path):
+    report = train(config(tmp_path / "run", holdout=0))
+    assert (report.best, report.best_iteration, report.held_out_eer) == (None, None, None)
+    assert not (tmp_path / "run" / BEST_FILE).exists()
+    assert exams_in(tmp_path / "run") == {}
+    description = read_description(report.weights)
+    assert (description.held_out, description.calibration, description.threshold) == ((), None, 0.5)
+    assert locate_checkpoint(str(tmp_path / "run")) == report.weights
+
+
+def test_a_plan_says_what_is_held_out_and_counts_what_is_left():
+    report = plan(config(None))
+    assert len(report.held_out) == 1
+    assert (report.images, report.classes) == (2 * CHARACTERS * DRAWERS, 2 * CHARACTERS)
+
+
+def test_holding_out_every_alphabet_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(BadInput, match="leaves none to train on"):
+        train(config(tmp_path / "run", holdout=3))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_writes_down_what_it_held_out(tmp_path):
+    report = train(config(tmp_path / "run"))
+    held_out = training_images(config(None))[1].alphabet_names
+    for path in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
+        assert read_description(tmp_path / "run" / path).held_out == held_out
+    written = json.loads((tmp_path / "run" / CONFIG_FILE).read_text())
+    assert written["held_out"] == list(held_out)
+    assert report.best == tmp_path / "run" / BEST_FILE
+
+
+# ---- the exam ----
+
+
+def network_with(seed):
+    network = build_network(SMALL)
+    torch.nn.init.normal_(network.head.weight, generator=torch.Generator().manual_seed(seed))
+    return network
+
+
+def two_loops(network, packed, rows):
+    """Score and kind of each pair of rows, one by one."""
+    scores, similar = [], []
+    network.eval()
+    with torch.inference_mode():
+        embeddings = network.embed(packed.gather(torch.arange(len(packed))))
+        for place, left in enumerate(rows):
+            for right in rows[place + 1 :]:
+                scores.append(float(network.score(embeddings[left : left + 1], embeddings[right : right + 1])))
+                similar.append(bool(packed.class_N[left] == packed.class_N[right]))
+    network.train()
+    return np.array(scores), np.array(similar)
+
+
+@pytest.mark.parametrize("packed", [uneven_set(((3, 2, 5), (2, 6)))], ids=["uneven"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_exam_has_the_figures_of_two_loops_over_all_pairs(packed, seed):
+    network = network_with(seed)
+    result = HeldOutExam(packed, SMALL, CPU).take(network)
+    scores, similar = two_loops(network, packed, range(len(packed)))
+    far, tar, _ = roc_curve(similar, scores, drop_intermediate=False)
+    line = np.linspace(0, 1, 100_001)
+    assert result.auc == pytest.approx(roc_auc_score(similar, scores), abs=1e-9)
+    assert result.eer == pytest.approx(line[np.argmin(np.abs(np.interp(line, far, tar) - (1 - line)))], abs=2e-5)
+
+
+def test_the_threshold_gives_the_highest_balanced_accuracy_there_is():
+    packed = synthetic.draw_set("test")
+    network = network_with(2)
+    torch.nn.init.constant_(network.head.weight, -0.3)  # the nearer, the more similar
+    result = HeldOutExam(packed, SMALL, CPU).take(network)
+    scores, similar = two_loops(network, packed, range(len(packed)))
+    probability = 1 / (1 + np.exp(-calibrated(scores, result.calibration)))
+
+    def balanced(threshold):
+        return ((probability[similar] >= threshold).mean() + (probability[~similar] < threshold).mean()) / 2
+
+    assert result.calibration is not None
+    assert balanced(result.threshold) == max(balanced(one) for one in [*np.unique(probability), 2.0])
+    assert balanced(result.threshold) > balanced(0.5) - 1e-12
+
+
+def test_the_calibration_leaves_no_mean_error_where_both_kinds_of_pair_weigh_the_same():
+    """Of the likeliest logistic curve the mean error, and that of its product with the score, are 0."""
+    packed = synthetic.draw_set("test")
+    network = network_with(2)
+    torch.nn.init.constant_(network.head.weight, -0.3)
+    result = HeldOutExam(packed, SMALL, CPU).take(network)
+    scores, similar = two_loops(network, packed, range(len(packed)))
+    high, low = (similar.sum() + 1) / (similar.sum() + 2), 1 / ((~similar).sum() + 2)  # Platt 1999, sec. 2.2
+    error = 1 / (1 + np.exp(-calibrated(scores, result.calibration))) - np.where(similar, high, low)
+    weight = np.where(similar, 0.5 / similar.sum(), 0.5 / (~similar).sum())
+    assert weight @ error == pytest.approx(0, abs=1e-5)
+    assert weight @ (error * scores) == pytest.approx(0, abs=1e-5)
+
+
+def test_a_constant_network_has_an_eer_of_one_half_and_no_calibration():
+    network = build_network(SMALL)
+    torch.nn.init.zeros_(network.head.weight)
+    result = HeldOutExam(synthetic.draw_set("test"), SMALL, CPU).take(network)
+    assert (result.eer, result.auc, result.calibration, result.threshold) == (0.5, 0.5, None, 0.5)
+
+
+def test_a_network_whose_scores_are_no_numbers_has_no_result():
+    network = build_network(SMALL)
+    torch.nn.init.constant_(network.head.bias, float("nan"))
+    assert HeldOutExam(synthetic.draw_set("test"), SMALL, CPU).take(network) is None
+    assert network.training
+
+
+def test_an_exam_leaves_the_network_as_it_was_and_in_training_mode():
+    network = build_network(SMALL).train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    exam = HeldOutExam(synthetic.draw_set("test"), SMALL, CPU)
+    assert exam.take(network) == exam.take(network)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert all(part.training for part in network.modules())
+
+
+@pytest.mark.parametrize(("most", "hands"), [(1200, 5), (40, 5), (39, 4), (24, 3), (17, 2), (8, 2), (1, 2)])
+def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_two_at_least(monkeypatch, most, hands):
+    monkeypatch.setattr(heldout, "MOST_IMAGES", most)
+    packed = synthetic.draw_set("test")  # 8 characters by 5 drawers
+    rows = HeldOutExam(packed, SMALL, CPU).rows
+    assert packed.drawer_N[rows].tolist() == list(range(1, hands + 1)) * 8
+    assert packed.class_N[rows].tolist() == [number for number in range(8) for _ in range(hands)]
+
+
+# ---- what the exam decides ----
+
+
+def test_the_exam_is_taken_when_it_is_due_and_after_the_last_iteration(tmp_path, every_2):
+    train(config(tmp_path / "run", iterations=7))
+    assert list(exams_in(tmp_path / "run")) == [2, 4, 6, 7]
+
+
+def test_the_best_is_the_checkpoint_with_the_lowest_eer_of_those_due(tmp_path, every_2):
+    report = train(config(tmp_path / "run", iterations=10))
+    exams = exams_in(tmp_path / "run")
+    assert list(exams) == [2, 4, 6, 8, 10]
+    best = min(exams, key=exams.get)  # the first of equals
+    assert (report.best_iteration, report.held_out_eer) == (best, exams[best])
+    description = read_description(tmp_path / "run" / BEST_FILE)
+    assert (description.iteration, description.metrics["held_out_eer"]) == (best, exams[best])
+    train(config(tmp_path / "so far", iterations=best))
+    assert_same_weights(tmp_path / "run" / BEST_FILE, tmp_path / "so far" / WEIGHTS_FILE)
+
+
+def test_the_best_is_the_first_of_equals_and_need_not_be_the_last(tmp_path, every_2, monkeypatch):
+    script(monkeypatch, {2: 0.4, 4: 0.2, 6: 0.3, 8: 0.2}.get)
+    report = train(config(tmp_path / "run"))
+    assert exams_in(tmp_path / "run") == {2: 0.4, 4: 0.2, 6: 0.3, 8: 0.2}
+    assert (report.best_iteration, report.held_out_eer, report.iteration) == (4, 0.2, 8)
+    train(config(tmp_path / "so far", iterations=4))
+    assert_same_weights(tmp_path / "run" / BEST_FILE, tmp_path / "so far" / WEIGHTS_FILE)
+    assert read_description(tmp_path / "run" / WEIGHTS_FILE).iteration == 8
+
+
+def test_of_a_run_the_best_is_what_others_use(tmp_path, every_2, monkeypatch):
+    script(monkeypatch, {2: 0.4, 4: 0.2, 6: 0.3, 8: 0.2}.get)
+    train(config(tmp_path / "run"))
+    assert locate_checkpoint(str(tmp_path / "run")) == tmp_path / "run" / BEST_FILE
+    report = evaluate(EvalConfig(checkpoint=str(tmp_path / "run"), device="cpu"))
+    assert (report.network.iteration, report.network.iterations) == (4, 8)
+
+
+def test_checkpoints_keep_the_threshold_and_calibration_of_their_own_exam(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "EVERY", 10)
+    train(config(tmp_path / "run", iterations=40, learning_rate=0.01))
+    exam = HeldOutExam(training_images(config(None))[1], SMALL, CPU)
+    told = []
+    for name in (BEST_FILE, WEIGHTS_FILE):
+        network, description = load_checkpoint(tmp_path / "run" / name)
+        result = exam.take(network)
+        told.append(description.calibration)
+        assert description.calibration == pytest.approx(result.calibration, rel=1e-4)
+        assert description.threshold == pytest.approx(result.threshold, rel=1e-4)
+        assert description.metrics["held_out_eer"] == pytest.approx(result.eer, abs=1e-6)
+    assert None not in told
+    assert told[0] != told[1]
+
+
+def test_the_eer_of_the_checkpoint_is_that_of_an_exam_of_all_pairs_of_the_held_out_alphabets(tmp_path, every_2):
+    train(config(tmp_path / "run", iterations=20, learning_rate=3e-3))
+    run = EvalConfig(checkpoint=str(tmp_path / "run"), subset="held-out", exams=("all-pairs",), device="cpu")
+    exam = evaluate(run).exams[0]
+    description = read_description(tmp_path / "run" / BEST_FILE)
+    assert exam.measure("eer").value == pytest.approx(description.metrics["held_out_eer"], abs=0.003)
+    assert exam.measure("balanced_accuracy").value >= exam.measure("balanced_accuracy_at_0.5").value - 1e-9
+    assert exam.threshold == description.threshold
+
+
+# ---- what the exam does not change ----
+
+
+def test_taking_the_exam_does_not_change_the_weights(tmp_path, monkeypatch):
+    for every in (1, 1000):
+        monkeypatch.setattr(training, "EVERY", every)
+        train(config(tmp_path / str(every)))
+    assert list(exams_in(tmp_path / "1")) == list(range(1, 9))
+    assert list(exams_in(tmp_path / "1000")) == [8]
+    for name in (WEIGHTS_FILE, STATE_FILE):
+        assert digest(tmp_path / "1" / name, "sha256") == digest(tmp_path / "1000" / name, "sha256"), name
+    monkeypatch.setattr(HeldOutExam, "take", lambda self, network: None)  # and without any exam at all
+    train(config(tmp_path / "none"))
+    assert exams_in(tmp_path / "none") == {}
+    assert_same_weights(tmp_path / "1" / WEIGHTS_FILE, tmp_path / "none" / WEIGHTS_FILE)
+
+
+@pytest.mark.parametrize("stop", [3, 4, 7])
+def test_a_stopped_and_resumed_run_ends_with_the_weights_and_the_best_of_one_never_stopped(tmp_path, every_2, stop):
+    straight = train(config(tmp_path / "straight"))
+    train(config(tmp_path / "halves"), stop_button=stop_after(stop))
+    resumed = train(config(tmp_path / "halves"), resume=tmp_path / "halves")
+    for name in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
+        assert digest(tmp_path / "straight" / name, "sha256") == digest(tmp_path / "halves" / name, "sha256"), name
+    assert (resumed.best_iteration, resumed.held_out_eer) == (straight.best_iteration, straight.held_out_eer)
+    assert exams_in(tmp_path / "halves").items() >= exams_in(tmp_path / "straight").items()
+
+
+def test_an_exam_that_only_a_stop_brought_about_does_not_choose_the_best(tmp_path, every_2, monkeypatch):
+    """Else the best would depend on when somebody pressed Ctrl-C."""
+    script(monkeypatch, {2: 0.4, 3: 0.1, 4: 0.3, 6: 0.2, 8: 0.3}.get)
+    train(config(tmp_path / "halves"), stop_button=stop_after(3))
+    assert train(config(tmp_path / "halves"), resume=tmp_path / "halves").best_iteration == 6
+
+
+def test_the_best_does_not_depend_on_how_often_checkpoints_are_written(tmp_path, every_2, monkeypatch):
+    script(monkeypatch, {iteration: 0.5 - 0.01 * iteration if iteration % 2 else 0.5 for iteration in range(1, 9)}.get)
+    often = replace(config(tmp_path / "often"), checkpoint_seconds=0.0)
+    assert train(often).best_iteration == train(config(tmp_path / "seldom")).best_iteration == 2
+
+
+def test_a_resumed_run_keeps_a_best_from_before_that_is_never_reached_again(tmp_path, every_2, monkeypatch):
+    script(monkeypatch, {2: 0.1, 4: 0.3, 6: 0.2, 8: 0.3}.get)
+    train(config(tmp_path / "run"), stop_button=stop_after(4))
+    kept = digest(tmp_path / "run" / BEST_FILE, "sha256")
+    report = train(config(tmp_path / "run"), resume=tmp_path / "run")
+    assert (report.best_iteration, report.held_out_eer) == (2, 0.1)
+    assert digest(tmp_path / "run" / BEST_FILE, "sha256") == kept
+
+
+# ---- exams on what was held out ----
+
+
+@pytest.fixture
+def run(tmp_path):
+    train(config(tmp_path / "run"))
+    return str(tmp_path / "run")
+
+
+def test_an_exam_can_be_taken_on_the_held_out_alphabets(run):
+    report = evaluate(EvalConfig(checkpoint=run, subset="held-out", exams=("all",), way=3, episodes=50, device="cpu"))
+    assert (report.seen, report.subset, report.dataset) == ("held-out", "held-out", "synthetic/training")
+    assert (report.images, report.classes, report.alphabets) == (CHARACTERS * DRAWERS, CHARACTERS, 1)
+    same_alphabet = next(exam for exam in report.exams if exam.exam == "same-alphabet")
+    assert tuple(group.name for group in same_alphabet.groups) == report.network.held_out
+    assert report.network.held_out == training_images(config(None))[1].alphabet_names
+
+
+def test_images_of_the_test_set_were_never_seen_and_those_of_the_training_set_were(run):
+    assert evaluate(EvalConfig(checkpoint=run, device="cpu")).seen == "never"
+    report = evaluate(EvalConfig(checkpoint=run, subset="training", device="cpu"))
+    assert (report.seen, report.images) == ("training", ALPHABETS * CHARACTERS * DRAWERS)
+
+
+def test_a_run_without_holdout_has_no_held_out_alphabets_to_examine(tmp_path):
+    train(config(tmp_path / "run", holdout=0))
+    with pytest.raises(BadInput, match="this network has no held-out alphabets") as caught:
+        evaluate(EvalConfig(checkpoint=str(tmp_path / "run"), subset="held-out", device="cpu"))
+    assert "--holdout" in caught.value.line()
+
+
+def test_a_baseline_has_no_held_out_alphabets():
+    with pytest.raises(BadInput, match="a baseline has no held-out alphabets"):
+        evaluate(EvalConfig(baseline="pixels", dataset="synthetic", subset="held-out", device="cpu"))
+
+
+def test_held_out_alphabets_of_other_data_are_refused(run, monkeypatch):
+    monkeypatch.setattr(synthetic, "CHARACTERS", CHARACTERS + 1)
+    with pytest.raises(BadInput, match="trained on other images than synthetic/training holds now"):
+        evaluate(EvalConfig(checkpoint=run, subset="held-out", device="cpu"))
+
+
+@pytest.mark.parametrize("exam", ["pairs", "all-pairs", "same-alphabet", "one-shot"])
+def test_every_exam_can_be_taken_on_each_set(run, exam):
+    for subset in ("test", "held-out", "training"):
+        report = evaluate(
+            EvalConfig(checkpoint=run, subset=subset, exams=(exam,), way=3, episodes=20, batches=1, device="cpu")
+        )
+        assert [one.exam for one in report.exams] == [exam]
