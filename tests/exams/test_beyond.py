@@ -6,9 +6,9 @@ import torch
 from sitters import CPU
 
 from omnitwin.config import EvalConfig
-from omnitwin.data.variations import AS_DRAWN, VARIATIONS
 from omnitwin.exams.beyond import beyond
 from omnitwin.exams.scorer import Scorer
+from omnitwin.images.variations import AS_DRAWN, VARIATIONS
 from omnitwin.metrics.resampling import pair_figures, pair_replicates
 from omnitwin.model.baselines import PixelBaseline
 from omnitwin.training import novelty

@@ -13,7 +13,7 @@ from damage import EXTREMES, HOSTILE_TEXTS, damage
 from harness import Case, Outcome
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from omnitwin.data.intake import MOST_PIXELS, _unheard_libtiff
+from omnitwin.images.intake import MOST_PIXELS, _unheard_libtiff
 
 MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV", "I", "F")
 MODES += ("I;16", "I;16B", "I;16L")

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from omnitwin.data import synthetic
-from omnitwin.data.intake import take_in
-from omnitwin.data.variations import VARIATIONS
-from omnitwin.metrics.novelty import fit_novelty, novelty, statistics
+from omnitwin.images.intake import take_in
+from omnitwin.images.novelty import fit_novelty, novelty, statistics
+from omnitwin.images.variations import VARIATIONS
 from omnitwin.training import novelty as workflow
 
 SIZE = 20

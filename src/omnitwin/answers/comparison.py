@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from omnitwin.config import AnswerConfig, CompareConfig, RankConfig
-from omnitwin.data.framing import WHITE
-from omnitwin.data.intake import OUTSIDE_PROGRAMS, Intake, read_image
 from omnitwin.data.pictures import picture_of_image
 from omnitwin.errors import BadCheckpoint, BadImage, BadInput
+from omnitwin.images.framing import WHITE
+from omnitwin.images.intake import OUTSIDE_PROGRAMS, Intake, read_image
+from omnitwin.images.novelty import Array, novelty, statistics
 from omnitwin.metrics.calibration import calibrated, sigmoid
-from omnitwin.metrics.novelty import Array, novelty, statistics
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
 from omnitwin.model.numpy_twin import load_numpy, runs_in_numpy
 from omnitwin.ranking_reports import RankedImage, RankingReport, UnreadImage

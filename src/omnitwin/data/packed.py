@@ -17,8 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from omnitwin import tensorfile
-from omnitwin.data.framing import framed
 from omnitwin.errors import BadInput, DatasetCorrupt
+from omnitwin.images.framing import framed
 
 FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1

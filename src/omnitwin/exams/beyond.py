@@ -10,16 +10,16 @@ import numpy as np
 import torch
 
 from omnitwin.config import BEYOND_PAIRS, EvalConfig
-from omnitwin.data.framing import WHITE
-from omnitwin.data.intake import take_in
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
-from omnitwin.data.variations import AS_DRAWN, VARIATIONS
 from omnitwin.device import Stream, random_generator
 from omnitwin.exam_reports import ExamReport, Group, Measure
 from omnitwin.exams.scorer import Scorer
+from omnitwin.images.framing import WHITE
+from omnitwin.images.intake import take_in
+from omnitwin.images.novelty import novelty, statistics
+from omnitwin.images.variations import AS_DRAWN, VARIATIONS
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
-from omnitwin.metrics.novelty import novelty, statistics
 from omnitwin.metrics.resampling import REPLICATES, pair_figures, pair_replicates
 from omnitwin.metrics.roc import Array
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from omnitwin.data.intake import take_in
 from omnitwin.data.packed import PackedSet
-from omnitwin.data.variations import VARIATIONS
-from omnitwin.metrics.novelty import Array, fit_novelty, statistics
+from omnitwin.images.intake import take_in
+from omnitwin.images.novelty import Array, fit_novelty, statistics
+from omnitwin.images.variations import VARIATIONS
 
 DRAWINGS = 100  # in each variation: about ten seconds in all
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from omnitwin.data.framing import WHITE
-from omnitwin.data.resample import Array
+from omnitwin.images.framing import WHITE
+from omnitwin.images.resampling import Array
 
 TURNED = "light ink on dark was turned round"
 EVENED = "uneven light was evened"

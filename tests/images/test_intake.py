@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image, ImageDraw
 
-from omnitwin.data import intake
-from omnitwin.data.intake import read_image
 from omnitwin.errors import BadImage
+from omnitwin.images import intake
+from omnitwin.images.intake import read_image
 
 SIZE = 28
 PAPER, INK = 255, 0

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from omnitwin.data.cleaning import TURNED, border_is_dark, clean_ink
-from omnitwin.data.framing import WHITE, framed
-from omnitwin.data.resample import Array, area_resize
 from omnitwin.errors import BadImage
+from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
+from omnitwin.images.framing import WHITE, framed
+from omnitwin.images.resampling import Array, area_resize
 from omnitwin.paths import is_endless
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere

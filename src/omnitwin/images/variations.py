@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from omnitwin.data.framing import WHITE
-from omnitwin.data.resample import Array
+from omnitwin.images.framing import WHITE
+from omnitwin.images.resampling import Array
 
 Generator = np.random.Generator
 Variation = Callable[[Array, Generator], Image.Image]

@@ -5,7 +5,7 @@ N images of H x W pixels, S pixels a side of the square
 
 import numpy as np
 
-from omnitwin.data.resample import Array, area_resize, window_coverage
+from omnitwin.images.resampling import Array, area_resize, window_coverage
 
 FILL = 0.9  # share of the square that the longer side of the ink takes
 INKED = 0.5  # of full ink: what counts as a stroke when its extent is looked for

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from omnitwin.data import cleaning
-from omnitwin.data import intake as intake_module
-from omnitwin.data.framing import FILL, framed
-from omnitwin.data.intake import read_image, take_in
-from omnitwin.data.variations import VARIATIONS, vary_ruled
+from omnitwin.images import cleaning
+from omnitwin.images import intake as intake_module
+from omnitwin.images.framing import FILL, framed
+from omnitwin.images.intake import read_image, take_in
+from omnitwin.images.variations import VARIATIONS, vary_ruled
 
 SIZE = 28
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from omnitwin.data.intake import take_in
-from omnitwin.data.variations import AS_DRAWN, VARIATIONS
+from omnitwin.images.intake import take_in
+from omnitwin.images.variations import AS_DRAWN, VARIATIONS
 
 NAMES = list(VARIATIONS)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from omnitwin.data.intake import read_image
-from omnitwin.data.resample import area_resize, window_coverage
+from omnitwin.images.intake import read_image
+from omnitwin.images.resampling import area_resize, window_coverage
 
 
 def by_brute_force(image, height, width):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from omnitwin.data import framing, synthetic
-from omnitwin.data.framing import FILL, INKED, framed, ink_boxes
-from omnitwin.data.resample import area_resize
+from omnitwin.data import synthetic
+from omnitwin.images import framing
+from omnitwin.images.framing import FILL, INKED, framed, ink_boxes
+from omnitwin.images.resampling import area_resize
 
 PAPER = 255
 
