@@ -27,7 +27,7 @@ from omnitwin.exams.evaluation import evaluate
 from omnitwin.model.encoders import ClassicEncoder
 from omnitwin.paths import CONFIG_FILE, METRICS_FILE
 from omnitwin.recipes import CLASSIC
-from omnitwin.reports import TrainReport
+from omnitwin.reports.training import TrainReport
 from omnitwin.training.training import train
 
 CANNOT_RUN = 3  # exit code, as omnitwin's own

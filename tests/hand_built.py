@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from omnitwin.exam_reports import (
+from omnitwin.reports.answers import RankedImage, RankingReport
+from omnitwin.reports.exams import (
     CalibrationReport,
     Curves,
     EvalReport,
@@ -13,8 +14,7 @@ from omnitwin.exam_reports import (
     PublishedFigure,
     Reliability,
 )
-from omnitwin.ranking_reports import RankedImage, RankingReport
-from omnitwin.reports import Picture, ScoredPair
+from omnitwin.reports.pictures import Picture, ScoredPair
 
 PICTURE = Picture(width=28, height=28, pixels=bytes([255] * 28 * 14 + [0] * 28 * 14))
 SHA256 = "0123456789abcdef" * 4

@@ -10,7 +10,7 @@ import omnitwin
 
 SOURCE = Path(omnitwin.__file__).parent
 EARLIER = {
-    "paths", "files", "locks", "default", "fetch", "device", "tensorfile", "shortage", "exam_reports", "ranking_reports"
+    "paths", "files", "locks", "default", "fetch", "device", "tensorfile", "shortage"
 }  # fmt: skip
 COMMON = {"reports", "config", "recipes", "errors"} | EARLIER  # what every room but metrics may use
 ARROWS = {  # room: the rooms that it may import besides its own

@@ -22,7 +22,7 @@ from omnitwin import cli
 from omnitwin.errors import BadInput, CannotWrite
 from omnitwin.files import replacing, write_text
 from omnitwin.locks import hold
-from omnitwin.reports import StepReport
+from omnitwin.reports.training import StepReport
 from omnitwin.training.runlog import RunLog
 
 SOURCE = Path(omnitwin.__file__).parent

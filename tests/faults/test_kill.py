@@ -21,7 +21,7 @@ from omnitwin.default import Choice, read_default, write_default
 from omnitwin.files import digest
 from omnitwin.paths import BEST_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import FAST, SMALL, Batches
-from omnitwin.reports import SILENT
+from omnitwin.reports.progress import SILENT
 from omnitwin.training import heldout, resuming, training
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]

@@ -5,7 +5,8 @@ import re
 
 from rich.console import Console
 
-from omnitwin.reports import LabelledPicture, Picture, PlanReport, ScoredPair, StepReport
+from omnitwin.reports.pictures import LabelledPicture, Picture, ScoredPair
+from omnitwin.reports.training import PlanReport, StepReport
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

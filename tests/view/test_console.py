@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from terminals import pair, picture, terminal
 
-from omnitwin.reports import Picture, ScoredPair
+from omnitwin.reports.pictures import Picture, ScoredPair
 from omnitwin.view.console import clean, print_json, say
 
 

@@ -19,7 +19,7 @@ from hand_built import (
 )
 from terminals import terminal
 
-from omnitwin.exam_reports import CalibrationReport, Group
+from omnitwin.reports.exams import CalibrationReport, Group
 from omnitwin.view.exams import LABELS, circumstances, interval, seen, show_evaluation, subject, value
 
 WIDTHS = (40, 80, 160)

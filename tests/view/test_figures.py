@@ -8,7 +8,9 @@ from PIL import Image
 from terminals import pair, picture
 
 from omnitwin.errors import BadInput, CannotWrite
-from omnitwin.reports import ComparisonReport, LabelledPicture, ShowReport
+from omnitwin.reports.answers import ComparisonReport
+from omnitwin.reports.data import ShowReport
+from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.view.figures import (
     PICTURE,
     browse_figure,

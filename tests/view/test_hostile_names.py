@@ -11,8 +11,9 @@ from hand_built import PICTURE, drawn_pair, evaluation, network, one_shot_exam, 
 from hostile import EVERYTHING, HOSTILE, assert_harmless, spelt
 from PIL import Image
 
-from omnitwin.exam_reports import RunReport
-from omnitwin.reports import LabelledPicture, ShowReport
+from omnitwin.reports.data import ShowReport
+from omnitwin.reports.exams import RunReport
+from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.view.figures import browse_figure, hardest_figure, pairs_figure, ranking_figure
 from omnitwin.view.page import page
 from omnitwin.view.plots import as_svg, plots

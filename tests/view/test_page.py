@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from omnitwin.errors import BadInput
-from omnitwin.exam_reports import EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
-from omnitwin.reports import Picture, ScoredPair, StepReport
+from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
+from omnitwin.reports.pictures import Picture, ScoredPair
+from omnitwin.reports.training import StepReport
 from omnitwin.view.page import check_page, page, write_page
 
 EVIL = '<script>alert("x")</script> & \'"'

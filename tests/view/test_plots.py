@@ -28,7 +28,7 @@ from PIL import Image
 from terminals import step
 
 from omnitwin.errors import CannotWrite
-from omnitwin.exam_reports import CalibrationReport, Group
+from omnitwin.reports.exams import CalibrationReport, Group
 from omnitwin.view import plots as module
 from omnitwin.view.plots import as_svg, plots, training_plot, write_figures
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from terminals import plan, step, terminal
 
-from omnitwin.reports import SILENT
+from omnitwin.reports.progress import SILENT
 from omnitwin.view import progress
 from omnitwin.view.progress import LineReporter, LiveReporter, opening, reporter
 

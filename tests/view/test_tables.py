@@ -7,8 +7,9 @@ import pytest
 from hand_built import evaluation, network, pairs_exam, ranking
 from terminals import picture, plan, terminal
 
-from omnitwin.ranking_reports import RankingReport
-from omnitwin.reports import ComparisonReport, DownloadReport, SetReport, TrainReport
+from omnitwin.reports.answers import ComparisonReport, RankingReport
+from omnitwin.reports.data import DownloadReport, SetReport
+from omnitwin.reports.training import TrainReport
 from omnitwin.view.exams import show_evaluation
 from omnitwin.view.tables import (
     show_comparison,

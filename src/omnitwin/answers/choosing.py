@@ -4,7 +4,7 @@ from omnitwin.default import Choice, read_default, write_default
 from omnitwin.files import digest
 from omnitwin.model.description import BUNDLED_WEIGHTS, locate_checkpoint, read_description
 from omnitwin.paths import BUNDLED, expand, runs_folder
-from omnitwin.reports import ChoiceReport
+from omnitwin.reports.answers import ChoiceReport
 
 
 def choose(name: str) -> ChoiceReport:

@@ -21,9 +21,9 @@ from omnitwin.images.novelty import Array, novelty, statistics
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
 from omnitwin.model.numpy_twin import load_numpy, runs_in_numpy
-from omnitwin.ranking_reports import RankedImage, RankingReport, UnreadImage
 from omnitwin.recipes import Recipe
-from omnitwin.reports import SILENT, ComparisonReport, Reporter
+from omnitwin.reports.answers import ComparisonReport, RankedImage, RankingReport, UnreadImage
+from omnitwin.reports.progress import SILENT, Reporter
 
 FOLLOWED_FROM = 200  # images: fewer are read before anybody wonders
 

@@ -11,7 +11,7 @@ from omnitwin.answers.choosing import chosen
 from omnitwin.device import available_devices, describe_device, select_device, select_precision
 from omnitwin.errors import BadCheckpoint
 from omnitwin.paths import HOME_VARIABLE, cache_folder, data_folder
-from omnitwin.reports import ChoiceReport, EnvironmentReport
+from omnitwin.reports.answers import ChoiceReport, EnvironmentReport
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
 VARIABLES = {  # and what each does, as README.md and docs/COMMANDS.md tell it

@@ -17,7 +17,8 @@ from omnitwin.fetch import fetch
 from omnitwin.files import digest, replacing
 from omnitwin.locks import comes_and_goes, hold
 from omnitwin.paths import expand, is_endless, omniglot_folder
-from omnitwin.reports import SILENT, Advance, DownloadReport, Reporter, SetReport
+from omnitwin.reports.data import DownloadReport, SetReport
+from omnitwin.reports.progress import SILENT, Advance, Reporter
 
 
 def download(config: SourceConfig, reporter: Reporter = SILENT) -> DownloadReport:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from omnitwin.reports import Picture, ScoredPair
+from omnitwin.reports.pictures import Picture, ScoredPair
 
 if TYPE_CHECKING:  # it needs torch, which pictures of files do not
     from omnitwin.data.packed import PackedSet

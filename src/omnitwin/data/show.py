@@ -9,7 +9,9 @@ from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.pictures import picture_of_row, scored_pair
 from omnitwin.device import Stream, random_generator
 from omnitwin.errors import BadInput
-from omnitwin.reports import SILENT, LabelledPicture, Reporter, ShowReport
+from omnitwin.reports.data import ShowReport
+from omnitwin.reports.pictures import LabelledPicture
+from omnitwin.reports.progress import SILENT, Reporter
 
 
 def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:

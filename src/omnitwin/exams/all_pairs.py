@@ -12,13 +12,13 @@ import torch
 
 from omnitwin.config import HARDEST_PAIRS, EvalConfig
 from omnitwin.data.packed import PackedSet
-from omnitwin.exam_reports import ExamReport, Group, Measure
 from omnitwin.exams.exam_details import with_details
 from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import Tally, coarse_edges, tally_pairs
 from omnitwin.metrics.intervals import bootstrap_interval
 from omnitwin.metrics.resampling import REPLICATES, class_replicates, group_replicates
 from omnitwin.metrics.roc import Array, balanced_accuracy, curve_figures
+from omnitwin.reports.exams import ExamReport, Group, Measure
 
 BALANCED, BALANCED_HALF = "balanced_accuracy", "balanced_accuracy_at_0.5"
 

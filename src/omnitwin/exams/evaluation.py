@@ -23,7 +23,6 @@ from omnitwin.device import (
     select_precision,
 )
 from omnitwin.errors import BadInput
-from omnitwin.exam_reports import EvalReport, ExamReport, NetworkReport
 from omnitwin.exams.all_pairs import all_pairs, same_alphabet
 from omnitwin.exams.beyond import beyond
 from omnitwin.exams.scorer import EMBED_AT_ONCE, Scorer
@@ -34,7 +33,8 @@ from omnitwin.metrics.roc import count_scores
 from omnitwin.model.baselines import BASELINES
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint
-from omnitwin.reports import SILENT, Reporter
+from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
+from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.shortage import attempt
 
 BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities

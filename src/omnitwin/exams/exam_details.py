@@ -9,12 +9,12 @@ import numpy as np
 
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pictures import scored_pair
-from omnitwin.exam_reports import CalibrationReport, Curves, ExamReport, Reliability
 from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import Tally
 from omnitwin.metrics import calibration as calibrating
 from omnitwin.metrics.roc import Array, roc_curve
-from omnitwin.reports import ScoredPair
+from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Reliability
+from omnitwin.reports.pictures import ScoredPair
 
 ROC_POINTS = 400
 SCORE_BINS = 80

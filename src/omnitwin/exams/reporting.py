@@ -6,12 +6,12 @@ from pathlib import Path
 from omnitwin.answers.environment import versions
 from omnitwin.config import EvalConfig
 from omnitwin.errors import BadInput
-from omnitwin.exam_reports import RunReport
 from omnitwin.exams.evaluation import evaluate
 from omnitwin.files import check_writable
 from omnitwin.model.description import BUNDLED_WEIGHTS, locate_checkpoint, read_description
 from omnitwin.paths import NEWEST
-from omnitwin.reports import SILENT, Reporter
+from omnitwin.reports.exams import RunReport
+from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.training.runlog import read_steps
 
 PAGE = "report.html"

@@ -13,7 +13,7 @@ from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibra
 from omnitwin.metrics.roc import auc, count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Recipe
-from omnitwin.reports import SILENT, Reporter
+from omnitwin.reports.progress import SILENT, Reporter
 
 EVERY = 100  # iterations between two exams
 MOST_IMAGES = 800  # of an exam: as many drawers of each character as that leaves, and no fewer than two

@@ -13,7 +13,8 @@ from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.locks import comes_and_goes
 from omnitwin.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, runs_folder
 from omnitwin.recipes import Recipe
-from omnitwin.reports import SILENT, PlanReport, Reporter
+from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.reports.training import PlanReport
 from omnitwin.training.batch_trainer import BatchTrainer, learning_rate, new_trainer
 from omnitwin.training.heldout import training_images
 from omnitwin.training.resuming import read_config

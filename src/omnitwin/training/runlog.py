@@ -15,7 +15,7 @@ from omnitwin.device import describe_device
 from omnitwin.errors import CannotWrite
 from omnitwin.files import followed, open_unlinked, write_text
 from omnitwin.paths import CONFIG_FILE, METRICS_FILE
-from omnitwin.reports import StepReport
+from omnitwin.reports.training import StepReport
 from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 1  # of config.json

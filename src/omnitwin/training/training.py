@@ -19,7 +19,8 @@ from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint
 from omnitwin.model.description import Description, read_description
 from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import FAST
-from omnitwin.reports import SILENT, Reporter, ShowStep, StepReport, TrainReport
+from omnitwin.reports.progress import SILENT, Reporter, ShowStep
+from omnitwin.reports.training import StepReport, TrainReport
 from omnitwin.training.batch_trainer import new_trainer
 from omnitwin.training.heldout import EVERY, HeldOutExam, HeldOutResult, training_images
 from omnitwin.training.planning import check_unused, describe_run, new_schedule, output_folder

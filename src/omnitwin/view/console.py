@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from omnitwin.reports import Picture
+from omnitwin.reports.pictures import Picture
 
 
 def result_console() -> Console:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.exam_reports import EvalReport, ExamReport, Group, Measure
+from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
 from omnitwin.view.words import BUNDLED_WEIGHTS, percent, trained

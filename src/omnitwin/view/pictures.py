@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.reports import LabelledPicture, Picture, ScoredPair
+from omnitwin.reports.pictures import LabelledPicture, Picture, ScoredPair
 from omnitwin.view.console import clean
 from omnitwin.view.words import label_lines
 

@@ -19,7 +19,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.reports import SILENT, Advance, PlanReport, Reporter, ShowStep, StepReport
+from omnitwin.reports.progress import SILENT, Advance, Reporter, ShowStep
+from omnitwin.reports.training import PlanReport, StepReport
 from omnitwin.view.console import clean, message_console, say
 from omnitwin.view.words import batch_in_words, bytes_in_words, curve, percent, time_in_words
 

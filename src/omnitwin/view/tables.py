@@ -8,18 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.ranking_reports import BEST, RankingReport
-from omnitwin.reports import (
-    Answer,
-    ChoiceReport,
-    ComparisonReport,
-    DownloadReport,
-    EnvironmentReport,
-    LabelledPicture,
-    PlanReport,
-    ShowReport,
-    TrainReport,
-)
+from omnitwin.reports.answers import BEST, Answer, ChoiceReport, ComparisonReport, EnvironmentReport, RankingReport
+from omnitwin.reports.data import DownloadReport, ShowReport
+from omnitwin.reports.pictures import LabelledPicture
+from omnitwin.reports.training import PlanReport, TrainReport
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import GAP, cut, draw_beside, draw_images, draw_pairs, draw_picture, pair_columns
 from omnitwin.view.words import (

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from omnitwin.reports import Answer, ChoiceReport, PlanReport
+from omnitwin.reports.answers import Answer, ChoiceReport
+from omnitwin.reports.training import PlanReport
 
 if TYPE_CHECKING:  # records of exams take their time to be made, and an answer needs none
-    from omnitwin.exam_reports import NetworkReport
+    from omnitwin.reports.exams import NetworkReport
 
 BUNDLED_WEIGHTS = "the bundled weights"
 NAMED = 3  # of many files

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omnitwin.reports import ScoredPair, StepReport
+from omnitwin.reports.pictures import ScoredPair
+from omnitwin.reports.training import StepReport
 
 
 @dataclass(frozen=True, kw_only=True)
