@@ -23,7 +23,7 @@ from common import hardware, markdown_table, say, spread, summary
 from omnitwin.answers.engines import load_torch
 from omnitwin.data import synthetic
 from omnitwin.metrics.calibration import calibrated, sigmoid
-from omnitwin.model.description import BUNDLED_WEIGHTS
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.model.numpy_twin import load_numpy
 
 COMPARE, TORCH, BARE = "omnitwin compare a.png b.png", "import torch", "import typer, numpy, PIL.Image"

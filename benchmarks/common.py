@@ -26,7 +26,7 @@ BENCHMARKS = Path(__file__).resolve().parent
 
 def add_zip_argument(parser: argparse.ArgumentParser) -> None:
     """`--zip`: Omniglot's images_background.zip, by default the one that `omnitwin download` keeps."""
-    from omnitwin.paths import omniglot_folder
+    from omnitwin.system.paths import omniglot_folder
 
     kept = omniglot_folder() / "images_background.zip"
     parser.add_argument("--zip", type=Path, default=kept, metavar="PATH", help=f"images_background.zip ({kept})")

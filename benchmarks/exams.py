@@ -19,13 +19,14 @@ from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.acquire import load
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.device import keep_freed_memory, random_generator
 from omnitwin.exams.all_pairs import all_pairs
 from omnitwin.exams.scorer import EMBED_AT_ONCE, Scorer
 from omnitwin.model.checkpoint import load_checkpoint
-from omnitwin.model.description import locate_checkpoint
+from omnitwin.model.locating import locate_checkpoint
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.paths import NEWEST
+from omnitwin.system.device import keep_freed_memory
+from omnitwin.system.paths import NEWEST
+from omnitwin.system.randomness import random_generator
 
 CPU = torch.device("cpu")
 PAIRS_AT_ONCE = 64  # of the straightforward way

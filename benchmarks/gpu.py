@@ -22,12 +22,12 @@ from common import add_zip_argument, check_zip, hardware, markdown_table, say
 from torch import nn
 
 from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
-from omnitwin.device import peak_memory
 from omnitwin.exams.evaluation import evaluate
 from omnitwin.model.encoders import ClassicEncoder
-from omnitwin.paths import CONFIG_FILE, METRICS_FILE
 from omnitwin.recipes import CLASSIC
 from omnitwin.reports.training import TrainReport
+from omnitwin.system.device import peak_memory
+from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE
 from omnitwin.training.training import train
 
 CANNOT_RUN = 3  # exit code, as omnitwin's own

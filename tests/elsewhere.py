@@ -172,7 +172,7 @@ if __name__ == "__main__":
     with answers.open("w", encoding="ascii") as file:
         for words in plan["commands"]:
             if words[0] == "held":  # another holds that folder meanwhile
-                from omnitwin.locks import hold
+                from omnitwin.system.locks import hold
 
                 with hold(Path(words[1])):
                     answer = run(words[2:])

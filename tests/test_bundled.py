@@ -6,10 +6,11 @@ import pytest
 
 from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.exams.evaluation import evaluate
-from omnitwin.files import digest
-from omnitwin.model.description import BUNDLED_WEIGHTS, read_description
+from omnitwin.model.description import read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.model.numpy_twin import runs_in_numpy
 from omnitwin.recipes import RECIPES
+from omnitwin.system.files import digest
 
 CARD = BUNDLED_WEIGHTS.with_name("README.md").read_text(encoding="utf-8")
 LARGEST = 4_000_000  # bytes that the wheel may carry

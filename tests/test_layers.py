@@ -9,16 +9,13 @@ import pytest
 import omnitwin
 
 SOURCE = Path(omnitwin.__file__).parent
-EARLIER = {
-    "paths", "files", "locks", "default", "fetch", "device", "tensorfile", "shortage"
-}  # fmt: skip
-COMMON = {"reports", "config", "recipes", "errors"} | EARLIER  # what every room but metrics may use
+COMMON = {"reports", "system", "config", "recipes", "errors"}  # what every room but metrics may use
 ARROWS = {  # room: the rooms that it may import besides its own
     "errors": set(),
     "recipes": {"errors"},
     "config": {"errors", "recipes"},
     "reports": {"errors"},
-    **dict.fromkeys(EARLIER, {"errors", "reports"} | EARLIER),
+    "system": {"errors", "reports"},
     "metrics": set(),
     "images": {"metrics"} | COMMON,
     "data": {"images", "metrics"} | COMMON,
@@ -90,7 +87,7 @@ def test_no_module_imports_a_late_library_at_its_top(path):
 def test_the_command_line_reaches_for_the_other_rooms_only_inside_commands():
     for path in (SOURCE / "cli").glob("*.py"):
         early = {name.split(".")[1] for name in imports(path, top_only=True) if name.startswith("omnitwin.")}
-        assert early <= {"cli", "config", "recipes", "reports", "system", "errors", "paths", "__version__"}, path
+        assert early <= {"cli", "config", "recipes", "reports", "system", "errors", "__version__"}, path
 
 
 def test_a_module_past_400_lines_says_why_in_its_head():

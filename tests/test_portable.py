@@ -20,9 +20,9 @@ from PIL import Image, ImageDraw
 import omnitwin
 from omnitwin import cli
 from omnitwin.errors import BadInput, CannotWrite
-from omnitwin.files import replacing, write_text
-from omnitwin.locks import hold
 from omnitwin.reports.training import StepReport
+from omnitwin.system.files import replacing, write_text
+from omnitwin.system.locks import hold
 from omnitwin.training.runlog import RunLog
 
 SOURCE = Path(omnitwin.__file__).parent
@@ -47,11 +47,11 @@ OF_ONE_SYSTEM = {  # names of the standard library that some systems have not
 }
 MODULES_OF_ONE_SYSTEM = {*elsewhere.NO_MODULES, "msvcrt", "winreg", "winsound", "_winapi", "nt", "spwd", "curses"}
 GUARDED = {  # where each is used, and what is asked first
-    ("locks.py", "fcntl"): "except ImportError",
-    ("locks.py", "msvcrt"): "except ImportError",
-    ("device.py", "resource"): "except ImportError",
-    ("device.py", "ctypes.CDLL"): "sys.platform.startswith",
-    ("files.py", "os.geteuid"): "hasattr(os, 'geteuid')",
+    ("system/locks.py", "fcntl"): "except ImportError",
+    ("system/locks.py", "msvcrt"): "except ImportError",
+    ("system/device.py", "resource"): "except ImportError",
+    ("system/device.py", "ctypes.CDLL"): "sys.platform.startswith",
+    ("system/files.py", "os.geteuid"): "hasattr(os, 'geteuid')",
 }
 
 

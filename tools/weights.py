@@ -20,9 +20,10 @@ from typing import Any
 
 from omnitwin.config import TrainConfig
 from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
-from omnitwin.model.description import BUNDLED_WEIGHTS, locate_checkpoint, read_description
-from omnitwin.paths import CONFIG_FILE, STATE_FILE, runs_folder
+from omnitwin.model.description import read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.recipes import RECIPES
+from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, runs_folder
 from omnitwin.training.heldout import training_images
 from omnitwin.training.novelty import fit_on_variations
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 from safetensors.torch import load_file, save_file
 
 from omnitwin.answers import choosing
-from omnitwin.model.description import BUNDLED_WEIGHTS
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.view.figures import GREEN, RED
 
 ALWAYS, NEVER = "0.000001", "0.999999"  # thresholds that a hardly trained network, always near one half, tells apart

@@ -9,9 +9,10 @@ import torch
 import typer
 
 import omnitwin
-from omnitwin import errors, paths
+from omnitwin import errors
 from omnitwin.answers import environment
 from omnitwin.cli import COMMANDS, app
+from omnitwin.system import paths
 
 # by the design, not by the classes: what each refusal exits with
 EXIT_CODES = {

@@ -20,12 +20,12 @@ from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, write_fake_omniglot
 from scripts import load_script
 
 import omnitwin
-from omnitwin import device
 from omnitwin.cli import COMMANDS
 from omnitwin.cli.demo import demo
 from omnitwin.config import EXAMS, TrainConfig
 from omnitwin.data import official, omniglot
 from omnitwin.recipes import CLASSIC, FAST, RECIPES, Batches, Recipe
+from omnitwin.system import device
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 
 import omnitwin
 from omnitwin.errors import CannotWrite, DownloadFailed
-from omnitwin.fetch import _CheckedRedirects, fetch, part_path
+from omnitwin.system.fetch import _CheckedRedirects, fetch, part_path
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = sorted(Path(omnitwin.__file__).parent.rglob("*.py"))

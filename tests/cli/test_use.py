@@ -10,8 +10,8 @@ import pytest
 from checkpoints import written_anew
 
 from omnitwin.config import TrainConfig
-from omnitwin.model.description import BUNDLED_WEIGHTS
-from omnitwin.paths import BUNDLED, NEWEST
+from omnitwin.model.locating import BUNDLED_WEIGHTS
+from omnitwin.system.paths import BUNDLED, NEWEST
 from omnitwin.training import resuming, training
 
 

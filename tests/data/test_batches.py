@@ -8,9 +8,9 @@ import torch
 from sitters import uneven_set
 
 from omnitwin.data.batches import check_batches, draw_batch
-from omnitwin.device import random_generator
 from omnitwin.errors import BadInput
 from omnitwin.recipes import Batches
+from omnitwin.system.randomness import random_generator
 
 CPU = torch.device("cpu")
 TWO = Batches(drawings=2, alphabets=2, per_alphabet=3)

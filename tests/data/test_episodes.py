@@ -10,8 +10,8 @@ from sitters import CPU, uneven_set
 
 from omnitwin.data import synthetic
 from omnitwin.data.episodes import draw_episodes, drawing_rows
-from omnitwin.device import random_generator
 from omnitwin.errors import BadInput
+from omnitwin.system.randomness import random_generator
 
 DRAWN = 3000
 CASES = [(2, 1, "alphabet"), (4, 1, "alphabet"), (3, 3, "alphabet"), (4, 5, "alphabet"), (8, 1, "any"), (5, 2, "any")]

@@ -9,7 +9,7 @@ import torch
 
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.device import random_generator
+from omnitwin.system.randomness import random_generator
 
 CPU = torch.device("cpu")
 DRAWN = 100_000  # pairs

@@ -5,8 +5,8 @@ import torch
 from sitters import CPU, uneven_set
 
 from omnitwin.data.split import hold_out, only_alphabets
-from omnitwin.device import random_generator
 from omnitwin.errors import BadInput
+from omnitwin.system.randomness import random_generator
 
 ALPHABETS = ((3, 2), (4,), (1, 5, 2), (2, 2), (6, 3))
 

@@ -25,9 +25,9 @@ from omnitwin.model import checkpoint
 from omnitwin.model.baselines import HausdorffBaseline
 from omnitwin.model.description import Description
 from omnitwin.model.twin import DifferenceTwin
-from omnitwin.paths import WEIGHTS_FILE
 from omnitwin.recipes import SMALL
 from omnitwin.reports.progress import SILENT
+from omnitwin.system.paths import WEIGHTS_FILE
 from omnitwin.training.trainer import build_network
 
 ALL = EvalConfig(exams=("all",), batches=2, batch_size=50, way=4, episodes=60, device="cpu")

@@ -14,9 +14,9 @@ from omnitwin.cli import main
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import CannotWrite
-from omnitwin.files import digest
-from omnitwin.paths import STATE_FILE, WEIGHTS_FILE, omniglot_folder
 from omnitwin.recipes import SMALL
+from omnitwin.system.files import digest
+from omnitwin.system.paths import STATE_FILE, WEIGHTS_FILE, omniglot_folder
 from omnitwin.training import heldout
 from omnitwin.training.training import train
 

@@ -17,11 +17,11 @@ from local_server import Answer
 
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data import acquire, omniglot, synthetic
-from omnitwin.default import Choice, read_default, write_default
-from omnitwin.files import digest
-from omnitwin.paths import BEST_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.model.locating import Choice, read_default, write_default
 from omnitwin.recipes import FAST, SMALL, Batches
 from omnitwin.reports.progress import SILENT
+from omnitwin.system.files import digest
+from omnitwin.system.paths import BEST_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training import heldout, resuming, training
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from killing import forked, left_over
 
-from omnitwin import files, locks
 from omnitwin.config import TrainConfig
 from omnitwin.errors import CannotWrite, FolderInUse
-from omnitwin.files import open_unlinked, replacing, write_text
-from omnitwin.locks import LOCK_FILE, TEMPORARY_PREFIX, hold
+from omnitwin.system import files, locks
+from omnitwin.system.files import open_unlinked, replacing, write_text
+from omnitwin.system.locks import LOCK_FILE, TEMPORARY_PREFIX, hold
 from omnitwin.training.training import train
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

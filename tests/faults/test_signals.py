@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from omnitwin.model.description import read_description
-from omnitwin.paths import STATE_FILE
+from omnitwin.system.paths import STATE_FILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="POSIX signals")]
 

@@ -22,13 +22,13 @@ from killing import left_over
 from PIL import Image, ImageDraw
 from test_locks import another_process
 
-from omnitwin import locks
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data import acquire, synthetic
-from omnitwin.files import digest
-from omnitwin.locks import hold
-from omnitwin.paths import METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import SMALL
+from omnitwin.system import locks
+from omnitwin.system.files import digest
+from omnitwin.system.locks import hold
+from omnitwin.system.paths import METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training import heldout
 from omnitwin.training.trainer import Trainer
 from omnitwin.training.training import train

@@ -14,7 +14,7 @@ from harness import Case, lasting_folder, run_program
 from zip_cases import fake_omniglot
 
 from omnitwin.config import TrainConfig
-from omnitwin.model.description import BUNDLED_WEIGHTS
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.recipes import FAST, SMALL, Recipe
 from omnitwin.training import training
 

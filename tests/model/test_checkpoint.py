@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 
 from omnitwin.errors import BadCheckpoint
 from omnitwin.model.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
-from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
-from omnitwin.paths import BEST_FILE, WEIGHTS_FILE, runs_folder
+from omnitwin.model.description import Description, read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.recipes import SMALL
+from omnitwin.system.paths import BEST_FILE, WEIGHTS_FILE, runs_folder
 from omnitwin.training.trainer import build_network
 
 DESCRIPTION = Description(

@@ -18,11 +18,12 @@ from omnitwin.model import anatomy
 from omnitwin.model.anatomy import BLOCKS, Blocks
 from omnitwin.model.checkpoint import layout as torch_layout
 from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
-from omnitwin.model.description import BUNDLED_WEIGHTS, Description, opened
+from omnitwin.model.description import Description, opened
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.model.numpy_twin import Convolution, layout, load_numpy, max_pool, runs_in_numpy
 from omnitwin.model.twin import build_twin
 from omnitwin.recipes import FAST, SMALL
-from omnitwin.tensorfile import read_record, save_tensors
+from omnitwin.system.tensorfile import read_record, save_tensors
 
 TOLERANCE = 1e-4  # of a logit and of a probability
 SIZES = (8, 20, 21, 28, 31)  # pixels a side: powers of two, and what leaves odd rows at one pool or another

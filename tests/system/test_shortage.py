@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from omnitwin import shortage
 from omnitwin.config import TrainConfig
 from omnitwin.errors import CannotRun
 from omnitwin.recipes import FAST, SMALL, Batches
-from omnitwin.shortage import SPARE, attempt, fitting_batch
+from omnitwin.system import shortage
+from omnitwin.system.shortage import SPARE, attempt, fitting_batch
 from omnitwin.training.batch_trainer import new_trainer
 
 CPU = torch.device("cpu")

@@ -13,10 +13,10 @@ from omnitwin.config import EvalConfig, TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import BadInput
 from omnitwin.exams import evaluation
-from omnitwin.files import digest
 from omnitwin.model.checkpoint import load_checkpoint, load_state
-from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import CLASSIC, FAST, SMALL, Batches
+from omnitwin.system.files import digest
+from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training import batch_trainer, heldout
 from omnitwin.training.batch_trainer import BatchTrainer, learning_rate, new_trainer
 from omnitwin.training.planning import plan

@@ -17,12 +17,13 @@ from omnitwin.data import synthetic
 from omnitwin.data.acquire import load
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate
-from omnitwin.files import digest
 from omnitwin.metrics.calibration import calibrated
 from omnitwin.model.checkpoint import load_checkpoint
-from omnitwin.model.description import locate_checkpoint, read_description
-from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.model.description import read_description
+from omnitwin.model.locating import locate_checkpoint
 from omnitwin.recipes import SMALL
+from omnitwin.system.files import digest
+from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training import heldout, training
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult, training_images
 from omnitwin.training.planning import plan

@@ -15,11 +15,11 @@ from omnitwin.config import EvalConfig, TrainConfig
 from omnitwin.data import acquire, synthetic
 from omnitwin.errors import BadCheckpoint, BadInput, CannotRun, TrainingDiverged
 from omnitwin.exams import evaluation
-from omnitwin.files import digest
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import read_description
-from omnitwin.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import CLASSIC, SMALL
+from omnitwin.system.files import digest
+from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training import heldout, trainer, training
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult, training_images
 from omnitwin.training.planning import plan

@@ -1,10 +1,10 @@
 """`omnitwin use`: which network answers where none is named."""
 
-from omnitwin.default import Choice, read_default, write_default
-from omnitwin.files import digest
-from omnitwin.model.description import BUNDLED_WEIGHTS, locate_checkpoint, read_description
-from omnitwin.paths import BUNDLED, expand, runs_folder
+from omnitwin.model.description import read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS, Choice, locate_checkpoint, read_default, write_default
 from omnitwin.reports.answers import ChoiceReport
+from omnitwin.system.files import digest
+from omnitwin.system.paths import BUNDLED, expand, runs_folder
 
 
 def choose(name: str) -> ChoiceReport:

@@ -19,7 +19,8 @@ from omnitwin.images.framing import WHITE
 from omnitwin.images.intake import OUTSIDE_PROGRAMS, Intake, read_image
 from omnitwin.images.novelty import Array, novelty, statistics
 from omnitwin.metrics.calibration import calibrated, sigmoid
-from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint, read_description
+from omnitwin.model.description import Description, read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.model.numpy_twin import load_numpy, runs_in_numpy
 from omnitwin.recipes import Recipe
 from omnitwin.reports.answers import ComparisonReport, RankedImage, RankingReport, UnreadImage

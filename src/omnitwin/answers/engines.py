@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
-from omnitwin.device import select_device
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import Description
 from omnitwin.model.numpy_twin import Array
 from omnitwin.model.twin import TwinNetwork
+from omnitwin.system.device import select_device
 
 EMBED_AT_ONCE = 64  # images
 

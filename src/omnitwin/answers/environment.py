@@ -1,19 +1,16 @@
 """`omnitwin env`: what a bug report needs to know of this machine."""
 
 import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from omnitwin import __version__
 from omnitwin.answers.choosing import chosen
-from omnitwin.device import available_devices, describe_device, select_device, select_precision
 from omnitwin.errors import BadCheckpoint
-from omnitwin.paths import HOME_VARIABLE, cache_folder, data_folder
 from omnitwin.reports.answers import ChoiceReport, EnvironmentReport
+from omnitwin.system.device import available_devices, describe_device, select_device, select_precision
+from omnitwin.system.paths import HOME_VARIABLE, cache_folder, data_folder
+from omnitwin.system.versions import versions
 
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
 VARIABLES = {  # and what each does, as README.md and docs/COMMANDS.md tell it
     HOME_VARIABLE: "keep everything under this folder",
     "OMNITWIN_MIRROR": "take Omniglot from this folder, zip file or base URL (https), as `download --from` does",
@@ -39,26 +36,8 @@ def describe_environment() -> EnvironmentReport:
     )
 
 
-def versions() -> dict[str, str]:
-    """Of omnitwin, Python, the system and the libraries, by name."""
-    return {
-        "omnitwin": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        **{package: _version(package) for package in PACKAGES},
-        "cuda (of torch)": torch.version.cuda or "none",
-    }
-
-
 def _default_network() -> tuple[ChoiceReport | None, str | None]:
     try:
         return chosen(), None
     except BadCheckpoint as error:
         return None, error.line()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

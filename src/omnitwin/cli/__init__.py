@@ -26,7 +26,7 @@ from omnitwin.cli.streams import guarded_streams
 from omnitwin.cli.train import spell_out_resume, train
 from omnitwin.cli.use import use
 from omnitwin.errors import BadInput, ExitCode, OmnitwinError, is_shortage
-from omnitwin.paths import HOME_VARIABLE, is_set
+from omnitwin.system.paths import HOME_VARIABLE, is_set
 
 app = typer.Typer(
     name="omnitwin",

@@ -19,8 +19,8 @@ from omnitwin.config import (
     ShowConfig,
     TrainConfig,
 )
-from omnitwin.paths import BUNDLED
 from omnitwin.recipes import DEMO
+from omnitwin.system.paths import BUNDLED
 
 NEXT = (
     ("omnitwin compare A.png B.png", "your own images, by the bundled weights: same or different?"),
@@ -40,8 +40,8 @@ def demo(
     The network is thrown away afterwards.
     """
     from omnitwin.data import show as browsing
-    from omnitwin.device import select_device
     from omnitwin.exams import evaluation
+    from omnitwin.system.device import select_device
     from omnitwin.training import training
     from omnitwin.view.console import result_console, say
     from omnitwin.view.exams import show_evaluation

@@ -75,7 +75,7 @@ def evaluate(
     A tie counts as wrong, no pair holds one image twice, and nothing is chosen on the test set.
     """
     from omnitwin.exams import evaluation
-    from omnitwin.locks import make_folder
+    from omnitwin.system.locks import make_folder
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.exams import show_evaluation
     from omnitwin.view.plots import write_figures

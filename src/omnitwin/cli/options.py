@@ -10,7 +10,7 @@ import typer
 
 from omnitwin.config import DATASETS, EXAMS, SourceConfig
 from omnitwin.errors import BadInput
-from omnitwin.paths import BUNDLED, NEWEST, is_set, trained_runs
+from omnitwin.system.paths import BUNDLED, NEWEST, is_set, trained_runs
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
 PLAIN_NAME = r"[\w.][\w.+@-]*"  # of a run, with no character that a shell knows another meaning of

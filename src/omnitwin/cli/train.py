@@ -23,8 +23,8 @@ from omnitwin.cli.recipes import complete_override, default_of, published, refus
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import TrainConfig
 from omnitwin.errors import BadInput
-from omnitwin.paths import BUNDLED, NEWEST
 from omnitwin.recipes import ENCODERS, RECIPES
+from omnitwin.system.paths import BUNDLED, NEWEST
 
 DEFAULT = TrainConfig()
 NO_NAME = r'[<>:"/\\|?*\x00-\x1f]|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # of a file, on Windows

@@ -13,12 +13,12 @@ from omnitwin.data.official import OfficialRuns, decode_runs, load_runs, save_ru
 from omnitwin.data.omniglot import Archive, OmniglotSet
 from omnitwin.data.packed import PackedSet, load_packed, save_packed
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
-from omnitwin.fetch import fetch
-from omnitwin.files import digest, replacing
-from omnitwin.locks import comes_and_goes, hold
-from omnitwin.paths import expand, is_endless, omniglot_folder
 from omnitwin.reports.data import DownloadReport, SetReport
 from omnitwin.reports.progress import SILENT, Advance, Reporter
+from omnitwin.system.fetch import fetch
+from omnitwin.system.files import digest, replacing
+from omnitwin.system.locks import comes_and_goes, hold
+from omnitwin.system.paths import expand, is_endless, omniglot_folder
 
 
 def download(config: SourceConfig, reporter: Reporter = SILENT) -> DownloadReport:

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from omnitwin import tensorfile
 from omnitwin.data.episodes import Episodes
 from omnitwin.data.omniglot import DAMAGED, Archive, decode_png, folder_members, zip_members
 from omnitwin.data.packed import PackedSet
 from omnitwin.errors import DatasetCorrupt
+from omnitwin.system import tensorfile
 
 RUNS, TRIALS = 20, 20  # and as many examples in a run as trials
 ENDINGS = (".png", ".txt")

@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from omnitwin.data.packed import PackedSet, fingerprint
 from omnitwin.errors import DatasetCorrupt
-from omnitwin.paths import is_endless
+from omnitwin.system.paths import is_endless
 
 OFFICIAL_URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 SIZE = 105  # pixels a side (Lake et al. 2015)

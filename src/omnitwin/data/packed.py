@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from omnitwin import tensorfile
 from omnitwin.errors import BadInput, DatasetCorrupt
 from omnitwin.images.framing import framed
+from omnitwin.system import tensorfile
 
 FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1

@@ -7,11 +7,11 @@ from omnitwin.data.acquire import load
 from omnitwin.data.packed import check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.pictures import picture_of_row, scored_pair
-from omnitwin.device import Stream, random_generator
 from omnitwin.errors import BadInput
 from omnitwin.reports.data import ShowReport
 from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.system.randomness import Stream, random_generator
 
 
 def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:

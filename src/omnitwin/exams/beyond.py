@@ -12,7 +12,6 @@ import torch
 from omnitwin.config import BEYOND_PAIRS, EvalConfig
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
-from omnitwin.device import Stream, random_generator
 from omnitwin.exams.scorer import Scorer
 from omnitwin.images.framing import WHITE
 from omnitwin.images.intake import take_in
@@ -22,6 +21,7 @@ from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_inte
 from omnitwin.metrics.resampling import REPLICATES, pair_figures, pair_replicates
 from omnitwin.metrics.roc import Array
 from omnitwin.reports.exams import ExamReport, Group, Measure
+from omnitwin.system.randomness import Stream, random_generator
 
 CPU = torch.device("cpu")
 BLOCK = 100  # replicates at a time, which bounds memory

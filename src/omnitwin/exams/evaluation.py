@@ -14,28 +14,23 @@ from omnitwin.data.official import OfficialRuns
 from omnitwin.data.packed import PackedSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.split import only_alphabets
-from omnitwin.device import (
-    Stream,
-    describe_device,
-    peak_memory,
-    random_generator,
-    select_device,
-    select_precision,
-)
 from omnitwin.errors import BadInput
 from omnitwin.exams.all_pairs import all_pairs, same_alphabet
 from omnitwin.exams.beyond import beyond
 from omnitwin.exams.scorer import EMBED_AT_ONCE, Scorer
 from omnitwin.exams.trials import official, one_shot, random_pairs
-from omnitwin.files import digest
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
 from omnitwin.model.baselines import BASELINES
 from omnitwin.model.checkpoint import load_checkpoint
-from omnitwin.model.description import BUNDLED_WEIGHTS, Description, locate_checkpoint
+from omnitwin.model.description import Description
+from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.progress import SILENT, Reporter
-from omnitwin.shortage import attempt
+from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
+from omnitwin.system.files import digest
+from omnitwin.system.randomness import Stream, random_generator
+from omnitwin.system.shortage import attempt
 
 BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities
 EVEN = 0.5  # threshold of a baseline: of a probability fitted with both kinds of pair weighing the same

@@ -3,15 +3,16 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from omnitwin.answers.environment import versions
 from omnitwin.config import EvalConfig
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate
-from omnitwin.files import check_writable
-from omnitwin.model.description import BUNDLED_WEIGHTS, locate_checkpoint, read_description
-from omnitwin.paths import NEWEST
+from omnitwin.model.description import read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.reports.exams import RunReport
 from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.system.files import check_writable
+from omnitwin.system.paths import NEWEST
+from omnitwin.system.versions import versions
 from omnitwin.training.runlog import read_steps
 
 PAGE = "report.html"

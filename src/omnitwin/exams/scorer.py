@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import torch
 
 from omnitwin.data.packed import PackedSet
-from omnitwin.device import autocast, keep_freed_memory, synchronize
 from omnitwin.metrics.calibration import calibrated
 from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.system.device import autocast, keep_freed_memory, synchronize
 
 EMBED_AT_ONCE = 64  # images
 SCORE_AT_ONCE = 1 << 23  # numbers in one side of the embeddings of the pairs scored at once: 32 MB

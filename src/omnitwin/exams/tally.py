@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from omnitwin.device import Stream, random_generator
 from omnitwin.exams.scorer import Scorer
 from omnitwin.metrics.calibration import Array, calibrated
+from omnitwin.system.randomness import Stream, random_generator
 
 FINE_BITS = 20  # of a score's 32 that tell its bin, sign and exponent first: bins are 1/2048 of the score wide, or less
 FINE_SHIFT = 32 - FINE_BITS

@@ -14,10 +14,10 @@ from omnitwin.data.official import OfficialRuns
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
 from omnitwin.data.pictures import scored_pair
-from omnitwin.device import Stream, random_generator
 from omnitwin.exams.scorer import Scorer
 from omnitwin.metrics.intervals import clustered_wilson_interval, wilson_interval
 from omnitwin.reports.exams import ExamReport, Group, Measure, PublishedFigure
+from omnitwin.system.randomness import Stream, random_generator
 
 CPU = torch.device("cpu")  # where exams are drawn, whatever the device: a seed names the same exam on every machine
 EXAMPLE_THRESHOLD = 0.5  # of the example's exam

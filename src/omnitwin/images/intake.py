@@ -18,7 +18,7 @@ from omnitwin.errors import BadImage
 from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
 from omnitwin.images.framing import WHITE, framed
 from omnitwin.images.resampling import Array, area_resize
-from omnitwin.paths import is_endless
+from omnitwin.system.paths import is_endless
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere
 LARGEST = 480  # pixels of the longer side of what is cleaned: a drawing that fills a tenth still has 48

@@ -24,7 +24,7 @@ from omnitwin.model.description import (
     record_of,
 )
 from omnitwin.model.twin import TwinNetwork, build_twin
-from omnitwin.tensorfile import save_tensors
+from omnitwin.system.tensorfile import save_tensors
 
 
 def save_checkpoint(path: Path, network: TwinNetwork, description: Description) -> None:

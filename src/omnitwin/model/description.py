@@ -1,11 +1,10 @@
-"""What a checkpoint says of itself, and where it is found: all that can be known of one without torch.
+"""What a checkpoint says of itself: all that can be known of one without torch.
 
 A checkpoint is one safetensors file with the network's tensors and, under the single metadata key `omnitwin`, one
 sorted JSON record; equal weights therefore give equal bytes. Nothing is ever pickled.
 """
 
 import math
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,20 +13,17 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from omnitwin.default import read_default
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.files import digest
 from omnitwin.model.anatomy import check
-from omnitwin.paths import BEST_FILE, BUNDLED, NEWEST, WEIGHTS_FILE, find_run, is_endless, runs_folder, trained_runs
 from omnitwin.recipes import Recipe
-from omnitwin.tensorfile import read_record
+from omnitwin.system.paths import WEIGHTS_FILE, is_endless
+from omnitwin.system.tensorfile import read_record
 
 FORMAT = "omnitwin-checkpoint"
 FORMAT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)  # 1 knew neither calibration nor held-out alphabets, 2 no novelty
 STATE_FORMAT = "omnitwin-training-state"
 NOVELTY_STATISTICS = 8  # of the ink, see metrics.novelty
-BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "bundled.safetensors"
 
 Layout = dict[str, tuple[tuple[int, ...], str]]  # the shape and number format of each tensor, by its name
 
@@ -90,26 +86,6 @@ def _is_novelty(record: Any) -> bool:
     numbers = (*mean, *(number for row in precision for number in row), *limits)
     square = [len(row) for row in precision] == [len(mean)] * len(mean)
     return square and all(isinstance(one, float) and math.isfinite(one) for one in numbers) and min(limits) > 0
-
-
-def locate_checkpoint(name: str | None) -> Path:
-    """The weights file that a name stands for; BadCheckpoint where there is none.
-
-    A name is a path, a run's, `newest` or `bundled`; None is the default, so the bundled weights unless `omnitwin use`
-    chose others. Of a run it is the best by its held-out alphabets where it has some, else the last.
-    """
-    if name is None:
-        return _default()
-    if name == BUNDLED:
-        return BUNDLED_WEIGHTS
-    found = find_run(None if name == NEWEST else name)
-    if found is None:
-        if name == NEWEST:
-            raise BadCheckpoint("no trained network yet")
-        runs = [run.name for run in trained_runs()]
-        hint = f"Runs here: {', '.join(runs)}." if runs else None
-        raise BadCheckpoint(f"no run or file is called {name}", hint)
-    return _weights_of(found)
 
 
 def read_description(path: Path) -> Description:
@@ -176,35 +152,3 @@ def check_layout(path: Path, wanted: Layout, found: Layout) -> None:
         if found[name] != (shape, kind):
             other, of_kind = found[name]
             raise BadCheckpoint(f"{path}: {name} is {other} {of_kind}, its network needs {shape} {kind}")
-
-
-def _default() -> Path:
-    """What answers where nothing is said; where what was chosen is gone or has changed, nothing does in its place."""
-    choice = read_default()
-    if choice.name == BUNDLED:
-        return BUNDLED_WEIGHTS
-    chosen = runs_folder() / choice.name  # a name there, or an absolute path
-    try:
-        if not chosen.exists():
-            raise BadCheckpoint("it is gone")
-        weights = _weights_of(chosen)
-        if digest(weights, "sha256") == choice.sha256:
-            return weights
-    except (OSError, BadCheckpoint) as error:
-        raise BadCheckpoint(
-            f"the default network, {choice.name}, cannot be used: {error}",
-            "Choose another: omnitwin use NAME, or: omnitwin use bundled",
-        ) from error
-    raise BadCheckpoint(
-        f"the default network, {choice.name}, has changed since it was chosen",
-        f"To take it as it is now: omnitwin use {shlex.quote(choice.name)}, or else: omnitwin use bundled",
-    )
-
-
-def _weights_of(found: Path) -> Path:
-    if not found.is_dir():
-        return found
-    weights = next((found / name for name in (BEST_FILE, WEIGHTS_FILE) if (found / name).is_file()), None)
-    if weights is None:
-        raise BadCheckpoint(f"{found} holds no {WEIGHTS_FILE}")
-    return weights

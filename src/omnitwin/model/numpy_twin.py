@@ -15,15 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from omnitwin.errors import BadCheckpoint
 from omnitwin.model.anatomy import BLOCKS
-from omnitwin.model.description import (
-    FORMAT,
-    Description,
-    Layout,
-    check_layout,
-    describe,
-    opened,
-    record_of,
-)
+from omnitwin.model.description import FORMAT, Description, Layout, check_layout, describe, opened, record_of
 from omnitwin.recipes import Recipe
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -9,10 +9,11 @@ from omnitwin.config import TrainConfig
 from omnitwin.data.augment import vary
 from omnitwin.data.batches import check_batches, draw_batch
 from omnitwin.data.packed import PackedSet
-from omnitwin.device import Stream, autocast, random_generator
 from omnitwin.model.losses import all_pairs_loss, centroid_loss
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Recipe
+from omnitwin.system.device import autocast
+from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.training.trainer import RANK, Trainer
 
 EARLY = 9  # iterations that the moving average counts as begun before the first: early ones do not linger

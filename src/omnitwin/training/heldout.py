@@ -8,12 +8,12 @@ from omnitwin.config import TrainConfig
 from omnitwin.data.acquire import load
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.split import hold_out
-from omnitwin.device import Stream, random_generator
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
 from omnitwin.metrics.roc import auc, count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.system.randomness import Stream, random_generator
 
 EVERY = 100  # iterations between two exams
 MOST_IMAGES = 800  # of an exam: as many drawers of each character as that leaves, and no fewer than two

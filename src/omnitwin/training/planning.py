@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from omnitwin.config import TrainConfig
-from omnitwin.device import describe_device, peak_memory, select_device, synchronize
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.locks import comes_and_goes
-from omnitwin.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, runs_folder
 from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
+from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
+from omnitwin.system.locks import comes_and_goes
+from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, runs_folder
 from omnitwin.training.batch_trainer import BatchTrainer, learning_rate, new_trainer
 from omnitwin.training.heldout import training_images
 from omnitwin.training.resuming import read_config

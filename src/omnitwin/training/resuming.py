@@ -5,8 +5,9 @@ from pathlib import Path
 
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.description import Description, read_description
-from omnitwin.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, find_run
+from omnitwin.model.locating import find_run
 from omnitwin.recipes import Recipe
+from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.runlog import FORMAT, FORMAT_VERSION
 
 

@@ -11,11 +11,11 @@ import torch
 
 from omnitwin import __version__
 from omnitwin.config import TrainConfig
-from omnitwin.device import describe_device
 from omnitwin.errors import CannotWrite
-from omnitwin.files import followed, open_unlinked, write_text
-from omnitwin.paths import CONFIG_FILE, METRICS_FILE
 from omnitwin.reports.training import StepReport
+from omnitwin.system.device import describe_device
+from omnitwin.system.files import followed, open_unlinked, write_text
+from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE
 from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 1  # of config.json

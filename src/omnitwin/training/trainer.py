@@ -5,19 +5,13 @@ import torch
 from omnitwin.config import TrainConfig
 from omnitwin.data.packed import PackedSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.device import (
-    Stream,
-    autocast,
-    keep_freed_memory,
-    random_generator,
-    select_device,
-    select_precision,
-)
 from omnitwin.model.encoders import count_parameters, has_batch_statistics
 from omnitwin.model.losses import pair_loss
 from omnitwin.model.twin import TwinNetwork, build_twin
 from omnitwin.recipes import Recipe
-from omnitwin.shortage import attempt, fitting_batch
+from omnitwin.system.device import autocast, keep_freed_memory, select_device, select_precision
+from omnitwin.system.randomness import Stream, random_generator
+from omnitwin.system.shortage import attempt, fitting_batch
 
 CPU_PAIRS = 60  # that go through the network at once: a third less memory than 180, as fast (benchmarks/RESULTS.md)
 RANK = 0  # of this process among those that train together; part of every key

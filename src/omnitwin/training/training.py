@@ -11,16 +11,16 @@ import torch
 
 from omnitwin.config import TrainConfig
 from omnitwin.data.packed import PackedSet
-from omnitwin.device import select_device
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
-from omnitwin.files import digest
-from omnitwin.locks import hold
 from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
 from omnitwin.model.description import Description, read_description
-from omnitwin.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.recipes import FAST
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
+from omnitwin.system.device import select_device
+from omnitwin.system.files import digest
+from omnitwin.system.locks import hold
+from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.batch_trainer import new_trainer
 from omnitwin.training.heldout import EVERY, HeldOutExam, HeldOutResult, training_images
 from omnitwin.training.planning import check_unused, describe_run, new_schedule, output_folder

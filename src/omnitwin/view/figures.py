@@ -11,11 +11,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from omnitwin.errors import BadInput
-from omnitwin.files import replacing
 from omnitwin.reports.answers import BEST, ComparisonReport, RankingReport
 from omnitwin.reports.data import ShowReport
 from omnitwin.reports.exams import ExamReport
 from omnitwin.reports.pictures import Picture, ScoredPair
+from omnitwin.system.files import replacing
 from omnitwin.view.console import clean
 from omnitwin.view.exams import interval, value
 from omnitwin.view.words import label_lines

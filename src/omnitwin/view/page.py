@@ -12,9 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from omnitwin.errors import BadInput
-from omnitwin.files import write_text
 from omnitwin.reports.exams import EvalReport, ExamReport, RunReport
 from omnitwin.reports.pictures import Picture, ScoredPair
+from omnitwin.system.files import write_text
 from omnitwin.view.console import clean
 from omnitwin.view.exams import (
     circumstances,

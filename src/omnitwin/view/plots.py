@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from omnitwin.files import replacing
 from omnitwin.reports.exams import EvalReport, ExamReport, Reliability
 from omnitwin.reports.training import StepReport
+from omnitwin.system.files import replacing
 from omnitwin.view.console import clean
 from omnitwin.view.exams import value
 from omnitwin.view.figures import hardest_figure, pairs_figure

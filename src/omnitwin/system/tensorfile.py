@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from omnitwin.files import replacing
+from omnitwin.system.files import replacing
 
 if TYPE_CHECKING:  # a record is read without torch
     import torch

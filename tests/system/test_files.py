@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from omnitwin.errors import CannotWrite
-from omnitwin.files import digest, replacing, write_text
-from omnitwin.locks import make_folder
+from omnitwin.system.files import digest, replacing, write_text
+from omnitwin.system.locks import make_folder
 
 
 def write_half(target, failure):
@@ -106,7 +106,7 @@ def test_a_full_disk_is_cannot_write_and_leaves_nothing(tmp_path):
 import resource, sys
 from pathlib import Path
 from omnitwin.errors import CannotWrite
-from omnitwin.files import write_text
+from omnitwin.system.files import write_text
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_text(Path(sys.argv[1]), "x" * 100_000)

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from omnitwin.device import available_devices, peak_memory, random_generator, select_device, select_precision
 from omnitwin.errors import BadInput, DeviceMissing
+from omnitwin.system.device import available_devices, peak_memory, select_device, select_precision
+from omnitwin.system.randomness import random_generator
 
 CPU = torch.device("cpu")
 

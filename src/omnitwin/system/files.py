@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from omnitwin.errors import CannotWrite
-from omnitwin.locks import TEMPORARY_PREFIX, make_folder, open_no_link, private_folder
+from omnitwin.system.locks import TEMPORARY_PREFIX, make_folder, open_no_link, private_folder
 
 MOST_LINKS = 40  # from one to the next, as Linux counts
 PAUSES = (0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()  # seconds; virus scanners there hold new files for a moment

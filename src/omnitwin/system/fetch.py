@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from omnitwin import __version__
 from omnitwin.errors import BadInput, CannotWrite, DownloadFailed
-from omnitwin.files import open_unlinked
-from omnitwin.locks import make_folder
+from omnitwin.system.files import open_unlinked
+from omnitwin.system.locks import make_folder
 
 CHUNK = 1 << 16  # bytes read at a time
 ATTEMPTS = 5

@@ -4,9 +4,9 @@ import ssl
 import pytest
 from local_server import Answer
 
-from omnitwin import fetch as fetch_module
 from omnitwin.errors import BadInput, DownloadFailed, OmnitwinError
-from omnitwin.fetch import fetch, part_path
+from omnitwin.system import fetch as fetch_module
+from omnitwin.system.fetch import fetch, part_path
 
 BODY = random.Random(0).randbytes(300_000)
 LARGEST = 1_000_000

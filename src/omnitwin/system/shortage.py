@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import torch
 
-from omnitwin.device import free_memory, peak_memory, reset_peak_memory
 from omnitwin.errors import CannotRun, is_shortage
+from omnitwin.system.device import free_memory, peak_memory, reset_peak_memory
 
 T = TypeVar("T")
 SPARE = 0.9  # share of the memory to plan with: the allocator cannot use every byte

@@ -76,17 +76,6 @@ def newest_run() -> Path | None:
     return max(trained_runs(), key=lambda run: (run / WEIGHTS_FILE).stat().st_mtime_ns, default=None)
 
 
-def find_run(name: str | None) -> Path | None:
-    """A run's folder from a path, a name under the runs folder, or None for the newest; None where there is none."""
-    if name is None:
-        return newest_run()
-    for folder in (expand(name), runs_folder() / name):
-        with suppress(OSError):  # a name that no file system takes, a folder that may not be read
-            if folder.exists():
-                return folder
-    return None
-
-
 def is_set(variable: str) -> bool:
     """Whether an environment variable such as OMNITWIN_OFFLINE is on: there, and neither empty nor 0."""
     return os.environ.get(variable, "") not in ("", "0")

@@ -1,0 +1,132 @@
+"""Which weights file a name stands for: a path, a run, `newest`, `bundled`, or the default that the user chose."""
+
+import json
+import re
+import shlex
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from omnitwin.errors import BadCheckpoint
+from omnitwin.system.files import digest, write_text
+from omnitwin.system.paths import (
+    BEST_FILE,
+    BUNDLED,
+    NEWEST,
+    WEIGHTS_FILE,
+    data_folder,
+    expand,
+    newest_run,
+    runs_folder,
+    trained_runs,
+)
+
+BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "bundled.safetensors"
+FILE = "default.json"  # in the data folder
+FORMAT, FORMAT_VERSION = "omnitwin-default", 2  # 1 had no digest, so any weights of that name could answer
+HINT = "Choose anew: omnitwin use NAME, or: omnitwin use bundled"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A run's name, an absolute path or `bundled`, and the SHA-256 of its weights file (None for the bundled one)."""
+
+    name: str
+    sha256: str | None
+
+    def __post_init__(self) -> None:
+        pinned = self.sha256 is None if self.name == BUNDLED else re.fullmatch("[0-9a-f]{64}", self.sha256 or "")
+        if not isinstance(self.name, str) or not self.name or not pinned:
+            raise ValueError("a choice without a name, or without the SHA-256 that goes with it")
+
+
+def read_default() -> Choice:
+    """What `omnitwin use` chose, or else the bundled weights; BadCheckpoint for a damaged file."""
+    path = data_folder() / FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        kind, version = record["format"], record["format_version"]
+        if (kind, version) == (FORMAT, FORMAT_VERSION):
+            return Choice(record["checkpoint"], record["sha256"])
+    except FileNotFoundError:
+        return Choice(BUNDLED, None)
+    except OSError as error:
+        raise BadCheckpoint(f"{path} cannot be read: {error.strerror or error}", HINT) from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise BadCheckpoint(f"{path} cannot be read: {error!r}", HINT) from error
+    raise BadCheckpoint(
+        f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT} version {FORMAT_VERSION}", HINT
+    )
+
+
+def write_default(choice: Choice) -> None:
+    record = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "checkpoint": choice.name,
+        "sha256": choice.sha256,
+    }
+    write_text(data_folder() / FILE, json.dumps(record, sort_keys=True) + "\n")
+
+
+def locate_checkpoint(name: str | None) -> Path:
+    """The weights file that a name stands for; BadCheckpoint where there is none.
+
+    A name is a path, a run's, `newest` or `bundled`; None is the default, so the bundled weights unless `omnitwin use`
+    chose others. Of a run it is the best by its held-out alphabets where it has some, else the last.
+    """
+    if name is None:
+        return _default()
+    if name == BUNDLED:
+        return BUNDLED_WEIGHTS
+    found = find_run(None if name == NEWEST else name)
+    if found is None:
+        if name == NEWEST:
+            raise BadCheckpoint("no trained network yet")
+        runs = [run.name for run in trained_runs()]
+        hint = f"Runs here: {', '.join(runs)}." if runs else None
+        raise BadCheckpoint(f"no run or file is called {name}", hint)
+    return _weights_of(found)
+
+
+def find_run(name: str | None) -> Path | None:
+    """A run's folder from a path, a name under the runs folder, or None for the newest; None where there is none."""
+    if name is None:
+        return newest_run()
+    for folder in (expand(name), runs_folder() / name):
+        with suppress(OSError):  # a name that no file system takes, a folder that may not be read
+            if folder.exists():
+                return folder
+    return None
+
+
+def _default() -> Path:
+    """What answers where nothing is said; where what was chosen is gone or has changed, nothing does in its place."""
+    choice = read_default()
+    if choice.name == BUNDLED:
+        return BUNDLED_WEIGHTS
+    chosen = runs_folder() / choice.name  # a name there, or an absolute path
+    try:
+        if not chosen.exists():
+            raise BadCheckpoint("it is gone")
+        weights = _weights_of(chosen)
+        if digest(weights, "sha256") == choice.sha256:
+            return weights
+    except (OSError, BadCheckpoint) as error:
+        raise BadCheckpoint(
+            f"the default network, {choice.name}, cannot be used: {error}",
+            "Choose another: omnitwin use NAME, or: omnitwin use bundled",
+        ) from error
+    raise BadCheckpoint(
+        f"the default network, {choice.name}, has changed since it was chosen",
+        f"To take it as it is now: omnitwin use {shlex.quote(choice.name)}, or else: omnitwin use bundled",
+    )
+
+
+def _weights_of(found: Path) -> Path:
+    if not found.is_dir():
+        return found
+    weights = next((found / name for name in (BEST_FILE, WEIGHTS_FILE) if (found / name).is_file()), None)
+    if weights is None:
+        raise BadCheckpoint(f"{found} holds no {WEIGHTS_FILE}")
+    return weights

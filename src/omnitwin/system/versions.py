@@ -1,0 +1,28 @@
+"""Versions of omnitwin, of Python and of the libraries: what a bug report and a run's report need."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from omnitwin import __version__
+
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
+
+
+def versions() -> dict[str, str]:
+    """Of omnitwin, Python, the system and the libraries, by name."""
+    return {
+        "omnitwin": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{package: _version(package) for package in PACKAGES},
+        "cuda (of torch)": torch.version.cuda or "none",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
