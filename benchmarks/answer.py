@@ -127,7 +127,7 @@ def main() -> None:
     arguments = parser.parse_args()
     machine = hardware()
     cold = cold_starts(arguments.rounds)
-    recipe = load_numpy(BUNDLED_WEIGHTS)[1].recipe
+    recipe = load_numpy(BUNDLED_WEIGHTS)[1].network
     packed = synthetic.draw_set("test", **MANY).framed(recipe.image_size, recipe.frame)
     images_NSS = packed.images_NHW.numpy().astype(np.float32) / packed.white
     warm = embed_seconds(images_NSS[:BATCH], arguments.rounds)

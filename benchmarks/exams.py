@@ -79,7 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     machine = hardware()
     network, description = load_checkpoint(locate_checkpoint(arguments.checkpoint))
-    recipe, original = description.recipe, load("omniglot", "test", SourceConfig())
+    recipe, original = description.network, load("omniglot", "test", SourceConfig())
     keep_freed_memory()
     scorer = Scorer(model=network, packed=original.framed(recipe.image_size, recipe.frame), device=CPU)
     say(f"embedding {len(original):,} images")
@@ -95,7 +95,7 @@ def main() -> None:
         sides = {name: {"seconds": values, **summary(values)} for name, values in seconds.items()}
         extra = {"embedding_seconds": embedding, "ratio": summary(ratios), "batched_ratio": summary(faster)}
         print(
-            json.dumps({"hardware": machine, "encoder": description.recipe.encoder, "ways": sides, **extra}, indent=2)
+            json.dumps({"hardware": machine, "encoder": description.network.encoder, "ways": sides, **extra}, indent=2)
         )
         return
     rate, single = ([1 / value for value in seconds[name]] for name in ("batched image", "image"))
@@ -105,7 +105,7 @@ def main() -> None:
         [f"straightforward, from {SAMPLE * PAIRS_AT_ONCE} pairs", spread(plain, 0), spread(ratios, 0)],
     ]
     print(
-        f"{machine}. Encoder {description.recipe.encoder}, fp32, {torch.get_num_threads()} threads; {pairs:,} pairs; "
+        f"{machine}. Encoder {description.network.encoder}, fp32, {torch.get_num_threads()} threads; {pairs:,} pairs; "
         f"n = {arguments.rounds} rounds in one process, after one of warm-up; median (least to greatest). Peak memory "
         f"of the process {peak_rss(resource.RUSAGE_SELF):,} bytes.\n"
     )

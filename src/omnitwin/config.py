@@ -1,10 +1,15 @@
 """Every default, once. Frozen records that the command line shows, the workflows use and a checkpoint remembers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, Recipe
+
+if TYPE_CHECKING:  # a config is made without torch
+    from torch import Tensor, nn
 
 DEMO_EXAMS = ("pairs", "all-pairs")
 DEMO_EXAM_SEED = 1  # with which the first pairs, those that are shown, are of both kinds
@@ -32,7 +37,11 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How, on what and for how long to run a recipe."""
+    """How, on what and for how long to run a recipe.
+
+    encoder: a module of your own, for a recipe whose encoder is called `own`; objective: a callable of (embeddings
+    (B, D), labels (B,)) to a scalar loss, for a recipe whose objective is called `own`.
+    """
 
     recipe: Recipe = CLASSIC
     dataset: str = "omniglot"
@@ -44,6 +53,8 @@ class TrainConfig:
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
     output: Path | None = None
     name: str | None = None
+    encoder: "nn.Module | None" = None
+    objective: "Callable[[Tensor, Tensor], Tensor] | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)

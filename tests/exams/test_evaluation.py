@@ -51,8 +51,9 @@ def few_characters(monkeypatch):
 def save(folder, network=None, **description):
     """A run as training would leave it; its network is new and knows nothing, unless given."""
     trained_on = load("synthetic", "training", SourceConfig())
-    known = {"recipe": SMALL, "iteration": 1, "precision": "fp32", "dataset": trained_on.name, "metrics": {}}
-    described = Description(**{**known, "fingerprint": trained_on.fingerprint, **description})
+    known = {"iteration": 1, "precision": "fp32", "dataset": trained_on.name, "metrics": {}}
+    recipe = description.pop("recipe", SMALL)
+    described = Description.of_recipe(recipe, **{**known, "fingerprint": trained_on.fingerprint, **description})
     checkpoint.save_checkpoint(folder / WEIGHTS_FILE, network or build_network(SMALL).eval(), described)
     return str(folder)
 

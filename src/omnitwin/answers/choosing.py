@@ -28,7 +28,7 @@ def chosen() -> ChoiceReport:
         name=read_default().name,
         bundled=weights == BUNDLED_WEIGHTS,
         checkpoint=weights,
-        recipe=description.recipe.name,
+        recipe=description.recipe_name,
         iteration=description.iteration,
-        iterations=description.recipe.iterations,
+        iterations=description.iterations,
     )

@@ -22,14 +22,14 @@ from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model.description import Description, read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.model.numpy_twin import load_numpy, runs_in_numpy
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import Network
 from omnitwin.reports.answers import ComparisonReport, RankedImage, RankingReport, UnreadImage
 from omnitwin.reports.progress import SILENT, Reporter
 
 FOLLOWED_FROM = 200  # images: fewer are read before anybody wonders
 
 
-class Network(Protocol):
+class Embedder(Protocol):
     """See NumpyTwin."""
 
     def embed(self, images_BSS: Array, /) -> Array: ...
@@ -40,7 +40,7 @@ def compare(config: CompareConfig) -> ComparisonReport:
     """Probability that both files show the same thing, by the network's own pair score; the order does not matter."""
     path = locate_checkpoint(config.checkpoint)
     network, description, engine = load_network(path, config.device)
-    first, second = (_read(file, description.recipe) for file in (config.first, config.second))
+    first, second = (_read(file, description.network) for file in (config.first, config.second))
     left_1D, right_1D = np.split(network.embed(_stack([first, second])), 2)
     probability = float(_probability(network.score(left_1D, right_1D), path, description)[0])
     novelties = _novelty([first, second], description)
@@ -72,13 +72,13 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
     path = locate_checkpoint(config.checkpoint)
     network, description, engine = load_network(path, config.device)
     start = time.perf_counter()
-    intakes = {config.query: _read(config.query, description.recipe)}
+    intakes = {config.query: _read(config.query, description.network)}
     files, unread = _images_of(config.others, config.query)
     shown_by = reporter if len(files) >= FOLLOWED_FROM else SILENT
     with shown_by.task("Reading images", len(files), "images") as advance:
         for file in files:
             try:
-                intakes[file] = _read(file, description.recipe)
+                intakes[file] = _read(file, description.network)
             except BadImage as error:
                 unread.append(UnreadImage(file=file, problem=error.line()))
             advance(1)
@@ -114,18 +114,18 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
     )
 
 
-def load_network(path: Path, device: str) -> tuple[Network, Description, str]:
+def load_network(path: Path, device: str) -> tuple[Embedder, Description, str]:
     """The network of a weights file with its description, and what runs it: `numpy` on a CPU where it can be."""
-    if device == "cpu" and runs_in_numpy(read_description(path).recipe):
+    if device == "cpu" and runs_in_numpy(read_description(path).network):
         return *load_numpy(path), "numpy"
     from omnitwin.answers.engines import load_torch
 
     return *load_torch(path, device), "torch"
 
 
-def _read(path: Path, recipe: Recipe) -> Intake:
-    """A file as the network of that recipe sees it; BadImage where that is nothing but paper."""
-    intake = read_image(path, recipe.image_size, recipe.frame)
+def _read(path: Path, seeing: Network) -> Intake:
+    """A file as that network sees it; BadImage where that is nothing but paper."""
+    intake = read_image(path, seeing.image_size, seeing.frame)
     if intake.blank:
         raise BadImage(f"{path} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
     return intake
@@ -191,9 +191,9 @@ def _answer(config: AnswerConfig, path: Path, description: Description, engine: 
     return {
         "checkpoint": path,
         "bundled": path == BUNDLED_WEIGHTS,
-        "recipe": description.recipe.name,
+        "recipe": description.recipe_name,
         "iteration": description.iteration,
-        "iterations": description.recipe.iterations,
+        "iterations": description.iterations,
         "engine": engine,
         "calibrated": description.calibration is not None,
         "threshold": description.threshold if config.threshold is None else config.threshold,

@@ -19,7 +19,7 @@ from omnitwin.cli.options import (
     parse_duration,
     source,
 )
-from omnitwin.cli.recipes import complete_override, default_of, published, refuse_changes, resumed
+from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import TrainConfig
 from omnitwin.errors import BadInput
@@ -145,24 +145,24 @@ def train(
         output=output,
         name=_run_name(name),
     )
-    from omnitwin.training import planning, resuming, training
+    from omnitwin.system.device import keep_freed_memory
+    from omnitwin.training import planning, runs, training
+
+    keep_freed_memory()
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_plan, show_training
 
     folder, done = None, 0
     if resume is not None:
-        folder, description = resuming.recorded(None if resume == NEWEST else resume)
-        same = {"recipe": description.recipe.name, "dataset": description.dataset_family, "name": None, "output": None}
-        asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
-        refuse_changes(f"--{word}" for word, value in asked.items() if value not in (None, same[word]))
-        done = description.iteration
-        config = replace(
-            config,
-            recipe=resumed(description.recipe, given, overrides),
-            dataset=description.dataset_family,
-            precision=description.precision if precision == DEFAULT.precision else precision,
-        )
+        asked = {
+            **recipe_changes(given, overrides),
+            "recipe": recipe,
+            "dataset": dataset,
+            "name": name,
+            "output": output,
+        }
+        config, folder, done = runs.continued(config, None if resume == NEWEST else resume, asked)
     if dry_run:
         plan = planning.plan(config, reporter(quiet), done, folder)
         if json:

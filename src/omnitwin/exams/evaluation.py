@@ -54,7 +54,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
     precision = select_precision(config.precision, device)
     precision = precision if network else "fp32"
     if network is not None and description is not None:
-        packed = original.framed(description.recipe.image_size, description.recipe.frame).to(device)
+        packed = original.framed(description.network.image_size, description.network.frame).to(device)
         scorer = Scorer(
             model=network.to(device),
             packed=packed,
@@ -62,7 +62,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
             precision=precision,
             calibration=description.calibration,
             probabilistic=True,
-            frame=description.recipe.frame,
+            frame=description.network.frame,
             novelty=description.novelty,
             reporter=reporter,
         )
@@ -173,9 +173,9 @@ def _network_report(path: Path, description: Description) -> NetworkReport:
     return NetworkReport(
         checkpoint=str(path),
         weights_sha256=digest(path, "sha256"),
-        recipe=description.recipe.name,
+        recipe=description.recipe_name,
         iteration=description.iteration,
-        iterations=description.recipe.iterations,
+        iterations=description.iterations,
         trained_on=description.dataset,
         held_out=description.held_out,
         threshold=description.threshold,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from omnitwin.errors import BadInput
+from omnitwin.recipes import OWN, Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +26,15 @@ IMAGE_SIZES = {"classic": 105, "small": 28, "resnet18": None, **dict.fromkeys(BL
 HEADS = ("difference", "distance")
 
 
-def check(encoder: str, image_size: int, head: str) -> None:
-    """BadInput where there is no such encoder or head, or no such encoder for images of that size."""
-    if encoder not in IMAGE_SIZES:
-        raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(IMAGE_SIZES)}.")
+def check(network: Network) -> None:
+    """Raise BadInput if there is no such encoder or head, or no such encoder for images of that size."""
+    encoder, image_size, head = network.encoder, network.image_size, network.head
     if head not in HEADS:
         raise BadInput(f"no head is called {head!r}", f"Use {' or '.join(HEADS)}.")
+    if encoder == OWN:
+        return
+    if encoder not in IMAGE_SIZES:
+        raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(IMAGE_SIZES)}.")
     needed = IMAGE_SIZES[encoder]
     if needed is not None and needed != image_size:
         raise BadInput(f"the encoder {encoder} takes {needed} x {needed} pixels, not {image_size} x {image_size}", "")

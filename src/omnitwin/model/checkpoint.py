@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from omnitwin import __version__
 from omnitwin.errors import BadCheckpoint
@@ -41,21 +42,20 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], Description]:
     return tensors, describe(path, record)
 
 
-def load_checkpoint(path: Path) -> tuple[TwinNetwork, Description]:
+def load_checkpoint(path: Path, encoder: nn.Module | None = None) -> tuple[TwinNetwork, Description]:
     """The network in evaluation mode on the CPU, with its description; BadCheckpoint says what is wrong with a file.
 
-    Tensors in half precision are widened to what the network computes in.
+    encoder: the user's own module, for a network that was trained with it. Tensors in half precision are widened.
     """
     tensors, record = _load(path, FORMAT)
     description = describe(path, record)
-    parts = (description.recipe.encoder, description.recipe.image_size, description.recipe.head)
     with torch.device("meta"):  # costs no memory, however large the record says that the network is
-        wanted = build_twin(*parts).state_dict()
+        wanted = build_twin(description.network).state_dict()
     for name, tensor in tensors.items():
         if tensor.dtype == torch.float16 and name in wanted and wanted[name].dtype == torch.float32:
             tensors[name] = tensor.float()
     check_tensors(path, wanted, tensors)
-    network = build_twin(*parts)
+    network = build_twin(description.network, encoder)
     network.load_state_dict(tensors)
     return network.eval(), description
 

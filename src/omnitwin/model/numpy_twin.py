@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from omnitwin.errors import BadCheckpoint
 from omnitwin.model.anatomy import BLOCKS
 from omnitwin.model.description import FORMAT, Description, Layout, check_layout, describe, opened, record_of
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import Network
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Tensors = dict[str, Array]
@@ -28,8 +28,8 @@ QUIET = np.errstate(all="ignore")  # as torch: what huge weights lead to is seen
 LEAST_LENGTH = 1e-12  # of an embedding that is scaled to length 1, as in torch's normalize
 
 
-def runs_in_numpy(recipe: Recipe) -> bool:
-    return recipe.encoder in BLOCKS and recipe.head == "distance"
+def runs_in_numpy(network: Network) -> bool:
+    return network.encoder in BLOCKS and network.head == "distance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +109,15 @@ def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
     """The network of a checkpoint that runs_in_numpy, with its description; BadCheckpoint says what is wrong."""
     with opened(path, "numpy") as file:
         description = describe(path, record_of(path, file, FORMAT))
-        tensors = _read(path, file, layout(description.recipe))
-    return build(tensors, description.recipe), description
+        tensors = _read(path, file, layout(description.network))
+    return build(tensors, description.network), description
 
 
 @QUIET
-def build(tensors: Tensors, recipe: Recipe) -> NumpyTwin:
+def build(tensors: Tensors, network: Network) -> NumpyTwin:
     """The network of float32 tensors as torch names them."""
-    anatomy = BLOCKS[recipe.encoder]
-    side, width = recipe.image_size >> len(anatomy.widths), anatomy.widths[-1]
+    anatomy = BLOCKS[network.encoder]
+    side, width = network.image_size >> len(anatomy.widths), anatomy.widths[-1]
     out_DOHW = tensors["encoder.out.weight"].reshape(-1, width, side, side)
     return NumpyTwin(
         blocks=tuple(_block(tensors, f"encoder.blocks.{i}", pairs) for i, pairs in enumerate(anatomy.residual)),
@@ -127,10 +127,10 @@ def build(tensors: Tensors, recipe: Recipe) -> NumpyTwin:
     )
 
 
-def layout(recipe: Recipe) -> Layout:
+def layout(network: Network) -> Layout:
     """The tensors of a network of blocks, as torch names them."""
-    anatomy = BLOCKS[recipe.encoder]
-    side = recipe.image_size >> len(anatomy.widths)
+    anatomy = BLOCKS[network.encoder]
+    side = network.image_size >> len(anatomy.widths)
     shapes: dict[str, tuple[int, ...]] = {"head.log_scale": (), "head.bias": ()}
     shapes["encoder.out.weight"] = (anatomy.features, anatomy.widths[-1] * side * side)
     before = (1, *anatomy.widths[:-1])
