@@ -1,7 +1,6 @@
 """Who sits an exam in tests: models that know everything, nothing or only pictures, and sets made by hand."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -13,15 +12,6 @@ from omnitwin.training.trainer import build_network
 
 CPU = torch.device("cpu")
 Answer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # scores of pairs of rows
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """For many small steps, in which threads on a busy machine only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Sitter:

@@ -10,7 +10,6 @@ import torch
 from omniglot_like import png, png_of, runs_fingerprint_of, with_damaged_member, write_folder, write_zip
 from safetensors import safe_open
 from safetensors.torch import save_file
-from sitters import single_thread
 
 from omnitwin.data import official, omniglot, synthetic
 from omnitwin.data.official import decode_runs, load_runs, save_runs
@@ -20,12 +19,6 @@ from omnitwin.exams.scorer import Scorer
 from omnitwin.model.baselines import HausdorffBaseline
 
 PLAN = [((1, 0, 2), 1, 3), ((4, 5, 3), 4, 2)]  # classes, drawer of the examples, drawer of the queries
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with single_thread():
-        yield
 
 
 def nothing(count):

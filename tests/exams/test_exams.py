@@ -17,7 +17,6 @@ from sitters import (
     noise,
     oracle,
     same_picture,
-    single_thread,
     sit,
     uneven_set,
     vague,
@@ -45,12 +44,6 @@ EVENLY = 0.5  # threshold
 SIGMAS = 5
 EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official")
 CURVES = {"all-pairs": (S, D), "same-alphabet": (S, D_WITHIN)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with single_thread():
-        yield
 
 
 @pytest.fixture(scope="module")
