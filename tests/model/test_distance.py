@@ -20,7 +20,9 @@ def fast():
 
 @pytest.fixture
 def images():
-    return torch.rand(12, 1, FAST.network.image_size, FAST.network.image_size, generator=torch.Generator().manual_seed(0))
+    return torch.rand(
+        12, 1, FAST.network.image_size, FAST.network.image_size, generator=torch.Generator().manual_seed(0)
+    )
 
 
 @pytest.fixture

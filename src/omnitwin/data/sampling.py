@@ -11,7 +11,7 @@ import torch
 
 from omnitwin.data.augment import vary
 from omnitwin.data.batches import check_batches, draw_batch
-from omnitwin.data.packed import PackedSet, check_pairable
+from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.recipes import ClassSampling, InkAugmentation, PairSampling, Part
 
@@ -57,7 +57,7 @@ class PairSampler:
     classes: int | None = None
     least = step = 1
 
-    def __init__(self, images: PackedSet, sampling: PairSampling, augmentation: Part) -> None:
+    def __init__(self, images: ImageSet, sampling: PairSampling, augmentation: Part) -> None:
         check_pairable(images)
         self.images, self.augment = images, AUGMENTATIONS[augmentation.name](augmentation)
         self.size = self.pairs = sampling.batch_size
@@ -74,7 +74,7 @@ class ClassSampler:
 
     unit = "images"
 
-    def __init__(self, images: PackedSet, sampling: ClassSampling, augmentation: Part) -> None:
+    def __init__(self, images: ImageSet, sampling: ClassSampling, augmentation: Part) -> None:
         check_pairable(images)
         check_batches(images, sampling)
         self.images, self.sampling = images, sampling
@@ -107,4 +107,4 @@ def _varied(part: Part) -> Augment:
 
 
 AUGMENTATIONS: dict[str, Callable[[Part], Augment]] = {"none": _as_they_are, "ink": _varied}
-SAMPLERS: dict[str, Callable[[PackedSet, Any, Part], Sampler]] = {"pairs": PairSampler, "classes": ClassSampler}
+SAMPLERS: dict[str, Callable[[ImageSet, Any, Part], Sampler]] = {"pairs": PairSampler, "classes": ClassSampler}

@@ -13,18 +13,21 @@ from torch import nn
 
 from omnitwin import __version__
 from omnitwin.errors import BadCheckpoint
+from omnitwin.model import anatomy
+from omnitwin.model.anatomy import Layout
 from omnitwin.model.description import (
     FORMAT,
     FORMAT_VERSION,
     STATE_FORMAT,
     Description,
-    Layout,
     check_layout,
     describe,
     opened,
     record_of,
 )
+from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.model.twin import TwinNetwork, build_twin
+from omnitwin.recipes import Network
 from omnitwin.system.tensorfile import save_tensors
 
 
@@ -43,21 +46,28 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], Description]:
 
 
 def load_checkpoint(path: Path, encoder: nn.Module | None = None) -> tuple[TwinNetwork, Description]:
-    """The network in evaluation mode on the CPU, with its description; BadCheckpoint says what is wrong with a file.
+    """Return the network in evaluation mode on the CPU, with its description; raise BadCheckpoint if it has a fault.
 
     encoder: the user's own module, for a network that was trained with it. Tensors in half precision are widened.
     """
-    tensors, record = _load(path, FORMAT)
-    description = describe(path, record)
-    with torch.device("meta"):  # costs no memory, however large the record says that the network is
-        wanted = build_twin(description.network).state_dict()
-    for name, tensor in tensors.items():
-        if tensor.dtype == torch.float16 and name in wanted and wanted[name].dtype == torch.float32:
-            tensors[name] = tensor.float()
-    check_tensors(path, wanted, tensors)
-    network = build_twin(description.network, encoder)
-    network.load_state_dict(tensors)
-    return network.eval(), description
+    with opened(path, "numpy") as file:
+        description = describe(path, record_of(path, file, FORMAT))
+        tensors = read_tensors(path, file, layout_with(description.network, encoder))
+    return build(tensors, description.network, encoder), description
+
+
+def layout_with(network: Network, encoder: nn.Module | None) -> Layout:
+    """The layout of a network, whose encoder may be a module of the user's own."""
+    if encoder is None:
+        return anatomy.layout(network)
+    return anatomy.layout(network, layout(encoder.state_dict()), int(getattr(encoder, "features", 0)))
+
+
+def build(tensors: Tensors, seen: Network, encoder: nn.Module | None = None) -> TwinNetwork:
+    """Return the network of tensors that read_tensors has checked, in evaluation mode."""
+    network = build_twin(seen, encoder)
+    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+    return network.eval()
 
 
 def check_tensors(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from safetensors import SafetensorError, safe_open
 
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.model.anatomy import check
+from omnitwin.model.anatomy import Layout, check
 from omnitwin.recipes import Network, Recipe, network_of
 from omnitwin.system.paths import WEIGHTS_FILE, is_endless
 from omnitwin.system.tensorfile import read_record
@@ -25,8 +25,6 @@ FORMAT_VERSION = 4
 READABLE_VERSIONS = (1, 2, 3, 4)
 STATE_FORMAT = "omnitwin-training-state"
 NOVELTY_STATISTICS = 8  # of the ink, see metrics.novelty
-
-Layout = dict[str, tuple[tuple[int, ...], str]]  # the shape and number format of each tensor, by its name
 
 
 @dataclass(frozen=True, kw_only=True)

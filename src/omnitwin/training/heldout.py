@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
@@ -28,7 +28,7 @@ class HeldOutResult:
 class HeldOutExam:
     """All pairs of some drawings of the held-out characters, the same at every sitting; in fp32, as they are used."""
 
-    def __init__(self, held_out: PackedSet, network: Network, device: torch.device) -> None:
+    def __init__(self, held_out: ImageSet, network: Network, device: torch.device) -> None:
         self.packed = held_out.framed(network.image_size, network.frame).to(device)
         hands = max(2, MOST_IMAGES // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]

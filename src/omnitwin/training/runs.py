@@ -19,7 +19,7 @@ import torch
 from omnitwin import __version__
 from omnitwin.config import TrainConfig
 from omnitwin.data.acquire import load
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
 from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite
 from omnitwin.model.description import Description, read_description
@@ -40,7 +40,7 @@ LARGEST = 1e300  # of a number in the metrics: what is beyond can be neither add
 STEP_FIELDS = {each.name for each in fields(StepReport)}
 
 
-def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[PackedSet, PackedSet | None]:
+def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
     """The set that a run trains on, and the part that it holds out, which is a function of the recipe's seed."""
     images = load(config.dataset, "training", config.source, reporter)
     generator = random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)

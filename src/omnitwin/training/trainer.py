@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from omnitwin.config import TrainConfig
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.sampling import SAMPLERS, Batch
 from omnitwin.model.encoders import count_parameters
 from omnitwin.model.twin import TwinNetwork, build_twin
@@ -38,7 +38,7 @@ class Trainer:
     `average` is the moving average of the weights, which a run with AdamW ends with.
     """
 
-    def __init__(self, config: TrainConfig, images: PackedSet) -> None:
+    def __init__(self, config: TrainConfig, images: ImageSet) -> None:
         self.recipe = config.recipe
         self.device = select_device(config.device)
         self.precision = select_precision(config.precision, self.device)
