@@ -49,7 +49,7 @@ def test_encoders_of_blocks_take_any_size_that_leaves_a_pixel(name, size):
 @pytest.mark.parametrize("name", BLOCKS)
 def test_an_image_too_small_for_the_blocks_is_refused(name):
     with pytest.raises(BadInput, match="8 x 8 pixels or more, not 7"):
-        check(name, 7, "distance")
+        check(Network(encoder=name, image_size=7, head="distance"))
 
 
 def test_an_unknown_head_is_refused_with_the_known_ones():

@@ -271,7 +271,7 @@ def test_threshold_and_calibration_in_a_checkpoint_are_of_its_own_networks_exam(
     _, held_out = training_images(config(None, holdout=1))
     for path in (report.weights, report.best):
         network, description = load_checkpoint(path)
-        found = HeldOutExam(held_out, TINY, torch.device("cpu")).take(network)
+        found = HeldOutExam(held_out, TINY.network, torch.device("cpu")).take(network)
         assert (description.threshold, description.calibration) == (found.threshold, found.calibration)
         assert description.metrics["held_out_eer"] == found.eer
     assert report.held_out_eer == read_description(report.best).metrics["held_out_eer"]
