@@ -1,6 +1,5 @@
 """Options that several commands share, and how their words become config fields. Imports nothing heavy."""
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 
 from omnitwin.config import DATASETS, EXAMS, SourceConfig
 from omnitwin.errors import BadInput
-from omnitwin.system.paths import BUNDLED, NEWEST, is_set, trained_runs
+from omnitwin.system.paths import BUNDLED, NEWEST, trained_runs
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
 PLAIN_NAME = r"[\w.][\w.+@-]*"  # of a run, with no character that a shell knows another meaning of
@@ -90,9 +89,8 @@ DatasetOrNone = Annotated[
 
 
 def source(from_: str | None = None, force: bool = False) -> SourceConfig:
-    """Where data comes from: --from, else OMNITWIN_MIRROR, else the official address."""
-    mirror = os.environ.get("OMNITWIN_MIRROR") or None
-    return SourceConfig(source=from_ or mirror, offline=is_set("OMNITWIN_OFFLINE"), force=force)
+    """Return where data comes from."""
+    return SourceConfig(source=from_, force=force)
 
 
 def parse_duration(text: str | None) -> float | None:
