@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from omnitwin.reports.answers import (
-    BEST,
     Answer,
     ChoiceReport,
     ComparisonReport,
     EnvironmentReport,
+    LeftOut,
     RankingReport,
     TrainedNetwork,
 )
@@ -34,6 +34,7 @@ from omnitwin.view.words import (
 )
 
 SAW = "What the network saw"
+SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
 UNLIKE = "unlike any drawing that the network was trained on; the answer means little"
 
 
@@ -127,8 +128,8 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
     """The images in their order; above them with show_input what the network saw of the query and the best."""
     if show_input:
         say(console, f"{SAW} of {report.query.name}, then of the most similar:")
-        best = ((one.picture, f"{one.rank}. {one.file.name}") for one in report.ranked[:BEST])
-        seen = ((report.query_picture, report.query.name), *best)
+        names = (report.query.name, *(f"{image.rank}. {image.file.name}" for image in report.ranked))
+        seen = zip((report.query_picture, *report.pictures), names, strict=False)  # pictures of the best only
         console.print(draw_images([LabelledPicture(picture=picture, label=name) for picture, name in seen], console))
     say(
         console,
@@ -147,6 +148,18 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
     say(console, _answered(report.network), "dim")
     _show_notes(((report.query.name, report.notes), *((one.file.name, one.notes) for one in report.ranked)), console)
+    for left_out in report.left_out:
+        say(console, f"Note: {_left_out(left_out)}", "dim")
+
+
+def _left_out(left_out: LeftOut) -> str:
+    """`photos: 40 subfolders were not searched, 1 file is no image`."""
+    parts = []
+    if count := left_out.subfolders:
+        parts.append(f"{counted(count, 'subfolder')} {'was' if count == 1 else 'were'} not searched")
+    if count := left_out.files:
+        parts.append(f"{counted(count, 'file')} {'is no image' if count == 1 else 'are no images'}")
+    return f"{left_out.folder}: {', '.join(parts)}"
 
 
 def _show_notes(notes_of_files: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
@@ -154,11 +167,24 @@ def _show_notes(notes_of_files: Iterable[tuple[str, tuple[str, ...]]], console: 
     by_kind: dict[str, list[tuple[str, str]]] = {}
     for name, notes in notes_of_files:
         for note in notes:
-            by_kind.setdefault(re.sub(r"\d+", "", note), []).append((name, note))
+            kind = "specks" if _specks(note) else re.sub(r"\d+", "", note)
+            by_kind.setdefault(kind, []).append((name, note))
     for found in by_kind.values():
-        name, note = found[0]
-        such_as = f", such as {name}" if len({note for _, note in found}) > 1 else ""
-        say(console, f"Note: {name if len(found) == 1 else f'{len(found):,} images{such_as}'}: {note}", "dim")
+        name, note = max(found, key=lambda pair: _specks(pair[1]))
+        files, differ = name, len({note for _, note in found}) > 1
+        if len(found) > 1:
+            files = f"{len(found):,} images"
+        if differ and _specks(note):
+            note = f"up to {note}"
+        elif differ:
+            files += f", such as {name}"
+        say(console, f"Note: {files}: {note}", "dim")
+
+
+def _specks(note: str) -> int:
+    """How many specks were ignored, by a note of images.cleaning; 0 if it is a note of something else."""
+    found = SPECKS.match(note)
+    return int(found["count"] or 1) if found else 0
 
 
 def warn_of_ranking(report: RankingReport, console: Console) -> None:
