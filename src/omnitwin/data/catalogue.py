@@ -45,7 +45,8 @@ def open_images(
         return images
     if isinstance(images, Mapping):
         if subset not in images:
-            raise BadInput(f"these images have no part called {subset!r}", f"Give a mapping that has it; this one has {', '.join(images)}.")
+            there = " and ".join(images)
+            raise BadInput(f"these images have {there}, and no part called {subset!r}", "Give a mapping that has it.")
         return images[subset]
     if images not in CATALOGUE:
         raise BadInput(f"no data set is called {images!r}", f"Use {' or '.join(CATALOGUE)}.")
