@@ -73,9 +73,8 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
         scorer = Scorer(
             model=BASELINES[config.baseline](), packed=original.to(device), device=device, reporter=reporter
         )
-        scorer.calibration = _fit_baseline(
-            scorer, open_images(dataset, "training", config.source, reporter), config.seed
-        )
+        training = open_images(dataset, "training", config.source, reporter)
+        scorer.calibration = _fit_baseline(scorer, training, config.seed)
         threshold = EVEN
     reports = []
     for exam in exams:
