@@ -73,9 +73,8 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
         scorer = Scorer(
             model=BASELINES[config.baseline](), packed=original.to(device), device=device, reporter=reporter
         )
-        training = open_images(dataset, "training", config.source, reporter)
+        threshold, training = EVEN, open_images(dataset, "training", config.source, reporter)
         scorer.calibration = _fit_baseline(scorer, training, config.seed)
-        threshold = EVEN
     reports = []
     for exam in exams:
         begun, embedding = time.perf_counter(), scorer.embed_seconds
