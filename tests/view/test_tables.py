@@ -107,7 +107,7 @@ def test_plan_says_where_a_system_does_not_tell_the_memory_in_use():
     measured = plan(seconds_per_iteration=0.5, seconds_in_all=50.0, weights_bytes=1, training_bytes=1, data_bytes=1)
     lines = printed(show_plan, measured)
     assert any("0:50 at 0.500 s an iteration" in line for line in lines)
-    assert any(line.startswith("peak memory") and "not told" in line for line in lines)
+    assert any(line.startswith("peak memory") and "unknown" in line for line in lines)
 
 
 def test_plan_names_the_alphabets_that_are_held_out():
@@ -204,7 +204,7 @@ def test_notes_that_differ_in_numbers_alone_share_a_line_in_a_ranking():
     notes = [("12 specks were ignored", "light ink on dark was turned round"), ("7 specks were ignored",), ()]
     lines = [line for line in printed(show_ranking, ranking(3, notes=notes)) if line.startswith("Note")]
     assert lines == [
-        "Note: 2 images, such as 01.png: 12 specks were ignored",
+        "Note: 2 images: up to 12 specks were ignored",
         "Note: 01.png: light ink on dark was turned round",
     ]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from omnitwin.view.words import bytes_in_words, curve, percent, time_in_words
+from omnitwin.view.words import bytes_in_words, counted, curve, percent, time_in_words, together
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,36 @@ def test_curve_can_do_with_ascii():
     marks = curve(range(6), 6, unicode=False)
     assert marks.isascii()
     assert len(set(marks)) == 6
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "words"),
+    [
+        (0, "image", "0 images"),
+        (1, "random pair", "1 random pair"),
+        (1000, "image", "1,000 images"),
+        (1, "class", "1 class"),
+        (64, "class", "64 classes"),
+    ],
+)
+def test_what_is_counted_is_singular_for_one_alone(count, name, words):
+    assert counted(count, name) == words
+
+
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        ([], []),
+        (["a speck was ignored"] * 2, [(2, "a speck was ignored")]),
+        (["a speck was ignored", "3 specks were ignored"], [(2, "up to 3 specks were ignored")]),
+        (["32 specks were ignored", "4 specks were ignored"], [(2, "up to 32 specks were ignored")]),
+        (
+            ["9 specks were ignored", "120 specks were ignored, many for a drawing"],
+            [(2, "up to 120 specks were ignored, many for a drawing")],
+        ),
+        (["ruled lines were ignored", "a speck was ignored"], "each"),
+        (["9 x 9 was scaled to fit 8 x 8", "7 x 7 was scaled to fit 8 x 8"], [(2, "9 x 9 was scaled to fit 8 x 8")]),
+    ],
+)
+def test_notes_of_a_kind_are_told_once_with_the_largest_count(notes, told):
+    assert together(notes) == ([(1, note) for note in notes] if told == "each" else told)

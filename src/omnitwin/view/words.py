@@ -1,6 +1,7 @@
 """Numbers as short words, and a line of numbers as a small curve."""
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -8,11 +9,12 @@ from typing import TYPE_CHECKING
 from omnitwin.reports.answers import Answer, ChoiceReport
 from omnitwin.reports.training import PlanReport
 
-if TYPE_CHECKING:  # records of exams take their time to be made, and an answer needs none
+if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
     from omnitwin.reports.exams import NetworkReport
 
 BUNDLED_WEIGHTS = "the bundled weights"
-NAMED = 3  # of many files
+NAMED = 3  # files that a line names
+COUNTED_NOTE = re.compile(r"(?P<count>a|\d+) (?P<noun>[a-z]+?)s? (was|were) (?P<verb>[a-z]+)")
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -25,8 +27,31 @@ def bytes_in_words(count: int) -> str:
 
 
 def counted(count: int, name: str) -> str:
-    """`1 image`, `1,000 images`."""
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
+    """`1 image`, `1,000 images`, `2 classes`, `1 pair` of the singular."""
+    plural = name if count == 1 else f"{name}es" if name.endswith("s") else f"{name}s"
+    return f"{count:,} {plural}"
+
+
+def together(notes: Sequence[str]) -> list[tuple[int, str]]:
+    """Return each kind of note once, with how many there are: of `3 specks were ...` and `a speck was ...` one.
+
+    Notes that differ in their count alone become `up to 3 specks were ...`; those that differ in other numbers are
+    told by the first.
+    """
+    kinds: dict[str, list[str]] = {}
+    for note in notes:
+        match = COUNTED_NOTE.match(note)
+        kinds.setdefault(match["noun"] + match["verb"] if match else re.sub(r"\d+", "", note), []).append(note)
+    return [(len(same), _most(same)) for same in kinds.values()]
+
+
+def _most(notes: list[str]) -> str:
+    """The note with the largest count; it is the most of all if they differ."""
+    matches = [(match, note) for note in notes if (match := COUNTED_NOTE.match(note))]
+    if not matches or len(set(notes)) == 1:
+        return notes[0]
+    match, note = max(matches, key=lambda found: 1 if found[0]["count"] == "a" else int(found[0]["count"]))
+    return f"up to {note}"
 
 
 def time_in_words(seconds: float) -> str:
@@ -41,37 +66,37 @@ def percent(share: float) -> str:
 
 
 def trained(report: "Answer | ChoiceReport | NetworkReport") -> str:
-    """Which recipe, and how much of it: a run that was stopped early should be seen to be one."""
-    of = "" if report.iteration == report.iterations else f" of {report.iterations:,}"
-    return f"{report.recipe}, {report.iteration:,}{of} iterations"
+    """`fast, 1,200 iterations`, or of a run that was stopped early `fast, 300 of 1,200 iterations`."""
+    of = "" if report.iteration == report.iterations else f"{report.iteration:,} of "
+    return f"{report.recipe}, {of}{counted(report.iterations, 'iteration')}"
 
 
 def batch_in_words(plan: PlanReport) -> str:
     """`180 pairs`, `256 images (64 classes, 32,640 pairs)`."""
-    count = f"{plan.batch_size:,} {plan.unit}"
+    count = counted(plan.batch_size, plan.unit.removesuffix("s"))
     if plan.batch_classes is None:
         return count
-    return f"{count} ({plan.batch_classes:,} classes, {plan.pairs_per_iteration:,} pairs)"
+    return f"{count} ({counted(plan.batch_classes, 'class')}, {counted(plan.pairs_per_iteration, 'pair')})"
 
 
 def label_lines(label: str) -> list[str]:
-    """An image's label, `Alphabet/character07, drawing 3`, a part a line, so that a narrow column cuts none away."""
+    """Split a label such as `Alphabet/character07, drawing 3` into a line a part: a narrow column then cuts none."""
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
 
 
 def listed(names: Sequence[str]) -> str:
-    """`a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`."""
+    """`a.png, b.png`; of many the first few: `a.png, b.png, c.png and 9 more`."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
 def curve(values: Sequence[float], columns: int, unicode: bool = True) -> str:
-    """The values from first to last in at most columns characters, each the mean of its share, higher for larger."""
+    """Draw the values in at most this many characters: each stands for the mean of its share, higher for larger."""
     count = min(columns, len(values))
     edges = [index * len(values) // count for index in range(count + 1)] if count else []
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     marks = BLOCKS if unicode else LEVELS
     low, high = (min(means), max(means)) if means else (0.0, 0.0)
-    flat = high - low <= 1e-9 * abs(high)  # what differs by rounding alone is level
+    flat = high - low <= 1e-9 * abs(high)  # values that differ only by rounding are level
     span = math.inf if flat else high - low
     return "".join(marks[round((mean - low) / span * (len(marks) - 1))] for mean in means)
