@@ -9,24 +9,36 @@ WIDEST = 120  # columns: longer lines are hard to read
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": WIDEST}
 
 
-class Command(TyperCommand):
-    """A command whose help names values by their metavar alone, not by a Python type."""
+class _Plain:
+    """Help that names values by their metavar alone, not by a Python type."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return _without_braces(super().collect_usage_pieces(ctx))
+        pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]
+        return [re.sub(r"^\{(.*)\}", r"\1", piece) for piece in pieces]  # `{A.png}` as `A.png`
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        option.callback = _print_help
+        return option
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        _write_parameters(self, ctx, formatter)
+        for title, kind in (("Arguments", "argument"), ("Options", "option")):
+            parameters = [each for each in self.get_params(ctx) if each.param_type_name == kind]  # type: ignore[attr-defined]
+            records = [record for parameter in parameters if (record := parameter.get_help_record(ctx))]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl([(_with_word(name), _with_plain_default(text)) for name, text in records])
 
 
-class Group(TyperGroup):
-    """The same for a command that has commands of its own."""
+class Command(_Plain, TyperCommand):
+    pass
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return _without_braces(super().collect_usage_pieces(ctx))
+
+class Group(_Plain, TyperGroup):
+    """A command that has commands of its own."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        _write_parameters(self, ctx, formatter)
+        super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
 
@@ -35,18 +47,11 @@ def summary(text: str) -> str:
     return " ".join(text.strip().split("\n\n")[0].split())
 
 
-def _without_braces(pieces: list[str]) -> list[str]:
-    """`{A.png}` as `A.png`."""
-    return [re.sub(r"^\{(.*)\}", r"\1", piece) for piece in pieces]
-
-
-def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:
-    for title, kind in (("Arguments", "argument"), ("Options", "option")):
-        parameters = [parameter for parameter in command.get_params(ctx) if parameter.param_type_name == kind]
-        records = [record for parameter in parameters if (record := parameter.get_help_record(ctx))]
-        if records:
-            with formatter.section(title):
-                formatter.write_dl([(_with_word(name), _with_plain_default(text)) for name, text in records])
+def _print_help(ctx: Any, parameter: Any, wanted: bool) -> None:
+    """Print through sys.stdout, so that a disk that is full is noticed (cli.streams)."""
+    if wanted and not ctx.resilient_parsing:
+        print(ctx.get_help())
+        ctx.exit()
 
 
 def _with_word(name: str) -> str:

@@ -51,7 +51,7 @@ def show_plan(report: PlanReport, console: Console) -> None:
         ("parameters", f"{report.parameters:,}"),
         (
             "iterations",
-            f"{report.iterations:,}, each of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
+            f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
         ),
     ]
     if report.seconds_per_iteration is not None and report.seconds_in_all is not None:
