@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omnitwin.reports.answers import RankedImage, RankingReport
+from omnitwin.reports.answers import RankedImage, RankingReport, TrainedNetwork
 from omnitwin.reports.exams import (
     CalibrationReport,
     Curves,
@@ -209,14 +209,16 @@ def evaluation(*exams: ExamReport, **fields: object) -> EvalReport:
     return EvalReport(**{**known, **fields})
 
 
+def trained_network():
+    return TrainedNetwork(
+        checkpoint=Path("weights.safetensors"), bundled=False, recipe="small", iteration=3, iterations=3
+    )
+
+
 def ranking(count, drawn=PICTURE, *, notes=(), novelties=()):
     """query.png, and 01.png, 02.png ... ranked after it, every other of them the same."""
     return RankingReport(
-        checkpoint=Path("weights.safetensors"),
-        bundled=False,
-        recipe="small",
-        iteration=3,
-        iterations=3,
+        network=trained_network(),
         engine="numpy",
         calibrated=False,
         threshold=0.5,

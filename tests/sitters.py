@@ -1,7 +1,6 @@
 """Who sits an exam in tests: models that know everything, nothing or only pictures, and sets made by hand."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -13,15 +12,6 @@ from omnitwin.training.trainer import build_network
 
 CPU = torch.device("cpu")
 Answer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # scores of pairs of rows
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """For many small steps, in which threads on a busy machine only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Sitter:
@@ -88,14 +78,14 @@ def uneven_set(alphabets: Sequence[Sequence[int]], size: int = 28) -> PackedSet:
         images_NHW=torch.randint(0, 2, (sum(counts), size, size), generator=generator, dtype=torch.uint8),
         white=1,
         class_N=torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)),
-        drawer_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
-        alphabet_C=torch.arange(len(alphabets)).repeat_interleave(torch.tensor([len(one) for one in alphabets])),
+        source_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
+        group_C=torch.arange(len(alphabets)).repeat_interleave(torch.tensor([len(one) for one in alphabets])),
         class_names=tuple(
             f"{name}/character{index + 1:02d}"
             for name, alphabet in zip(names, alphabets, strict=True)
             for index in range(len(alphabet))
         ),
-        alphabet_names=tuple(names),
+        group_names=tuple(names),
         fingerprint="none",
     )
 

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from sitters import CPU, dyadic_network, single_thread, uneven_set
+from sitters import CPU, dyadic_network, uneven_set
 
 from omnitwin.exams import scorer as scoring
 from omnitwin.exams import tally
@@ -16,12 +16,6 @@ from omnitwin.training.trainer import build_network
 
 UNEVEN = ((1, 2, 3, 7), (4, 5, 10))  # images of the characters of two alphabets, 32 in all
 EVEN = ((4, 4, 4, 4),)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with single_thread():
-        yield
 
 
 class Reference:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from omnitwin.reports.answers import Answer, ChoiceReport
+from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.reports.training import PlanReport
 
 if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
@@ -65,7 +65,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def trained(report: "Answer | ChoiceReport | NetworkReport") -> str:
+def trained(report: "TrainedNetwork | NetworkReport") -> str:
     """`fast, 1,200 iterations`, or of a run that was stopped early `fast, 300 of 1,200 iterations`."""
     of = "" if report.iteration == report.iterations else f"{report.iteration:,} of "
     return f"{report.recipe}, {of}{counted(report.iterations, 'iteration')}"
