@@ -1,6 +1,6 @@
 import pytest
 
-from omnitwin.view.words import bytes_in_words, counted, curve, percent, time_in_words, together
+from omnitwin.view.words import bytes_in_words, counted, curve, percent, time_in_words
 
 
 @pytest.mark.parametrize(
@@ -91,22 +91,3 @@ def test_curve_can_do_with_ascii():
 )
 def test_what_is_counted_is_singular_for_one_alone(count, name, words):
     assert counted(count, name) == words
-
-
-@pytest.mark.parametrize(
-    ("notes", "told"),
-    [
-        ([], []),
-        (["a speck was ignored"] * 2, [(2, "a speck was ignored")]),
-        (["a speck was ignored", "3 specks were ignored"], [(2, "up to 3 specks were ignored")]),
-        (["32 specks were ignored", "4 specks were ignored"], [(2, "up to 32 specks were ignored")]),
-        (
-            ["9 specks were ignored", "120 specks were ignored, many for a drawing"],
-            [(2, "up to 120 specks were ignored, many for a drawing")],
-        ),
-        (["ruled lines were ignored", "a speck was ignored"], "each"),
-        (["9 x 9 was scaled to fit 8 x 8", "7 x 7 was scaled to fit 8 x 8"], [(2, "9 x 9 was scaled to fit 8 x 8")]),
-    ],
-)
-def test_notes_of_a_kind_are_told_once_with_the_largest_count(notes, told):
-    assert together(notes) == ([(1, note) for note in notes] if told == "each" else told)

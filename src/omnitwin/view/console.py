@@ -53,10 +53,10 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         record: dict[str, Any] = {}
         for field in fields(value):
-            part = getattr(value, field.name)
-            if field.metadata.get("inline"):
+            part, rule = getattr(value, field.name), field.metadata.get("json")
+            if rule == "inline":
                 record |= _plain(part)
-            elif not isinstance(part, Picture):
+            elif rule != "omitted" and not isinstance(part, Picture):
                 record[field.name] = _plain(part)
         return record
     if isinstance(value, dict):

@@ -1,18 +1,19 @@
 """Draw each report as text for a terminal, on stdout."""
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from omnitwin.reports.answers import (
-    BEST,
     Answer,
     ChoiceReport,
     ComparisonReport,
     EnvironmentReport,
+    LeftOut,
     RankingReport,
     TrainedNetwork,
 )
@@ -29,11 +30,11 @@ from omnitwin.view.words import (
     listed,
     percent,
     time_in_words,
-    together,
     trained,
 )
 
 SAW = "What the network saw"
+SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
 UNLIKE = "unlike any drawing that the network was trained on; the answer means little"
 
 
@@ -143,8 +144,8 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
     """Print the images in their order; with show_input also what the network saw of the query and the best."""
     if show_input:
         say(console, f"{SAW} of {report.query.name}, then of the most similar:")
-        best = ((image.picture, f"{image.rank}. {image.file.name}") for image in report.ranked[:BEST])
-        seen = ((report.query_picture, report.query.name), *best)
+        names = (report.query.name, *(f"{image.rank}. {image.file.name}" for image in report.ranked))
+        seen = zip((report.query_picture, *report.pictures), names, strict=False)  # pictures of the best only
         console.print(draw_images([LabelledPicture(picture=picture, label=name) for picture, name in seen], console))
     say(
         console,
@@ -165,13 +166,43 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
     _show_notes(
         ((report.query.name, report.notes), *((image.file.name, image.notes) for image in report.ranked)), console
     )
+    for left_out in report.left_out:
+        say(console, f"Note: {_left_out(left_out)}", "dim")
 
 
-def _show_notes(notes_of_files: Sequence[tuple[str, tuple[str, ...]]], console: Console) -> None:
-    """Print a line for each kind of note: the name of the only image, or how many images it is about."""
-    files = {note: name for name, notes in notes_of_files for note in notes}
-    for count, note in together([note for _, notes in notes_of_files for note in notes]):
-        say(console, f"Note: {files[note] if count == 1 else counted(count, 'image')}: {note}", "dim")
+def _left_out(left_out: LeftOut) -> str:
+    """`photos: 40 subfolders were not searched, 1 file is no image`."""
+    parts = []
+    if count := left_out.subfolders:
+        parts.append(f"{counted(count, 'subfolder')} {'was' if count == 1 else 'were'} not searched")
+    if count := left_out.files:
+        parts.append(f"{counted(count, 'file')} {'is no image' if count == 1 else 'are no images'}")
+    return f"{left_out.folder}: {', '.join(parts)}"
+
+
+def _show_notes(notes_of_files: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
+    """Print a line for each kind of note: notes of one kind differ only in numbers."""
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for name, notes in notes_of_files:
+        for note in notes:
+            kind = "specks" if _specks(note) else re.sub(r"\d+", "", note)
+            by_kind.setdefault(kind, []).append((name, note))
+    for found in by_kind.values():
+        name, note = max(found, key=lambda pair: _specks(pair[1]))
+        files, differ = name, len({note for _, note in found}) > 1
+        if len(found) > 1:
+            files = f"{len(found):,} images"
+        if differ and _specks(note):
+            note = f"up to {note}"
+        elif differ:
+            files += f", such as {name}"
+        say(console, f"Note: {files}: {note}", "dim")
+
+
+def _specks(note: str) -> int:
+    """Return how many specks a note of images.cleaning counts, or 0 if it is another note."""
+    found = SPECKS.match(note)
+    return int(found["count"] or 1) if found else 0
 
 
 def warn_of_ranking(report: RankingReport, console: Console) -> None:

@@ -1,7 +1,6 @@
 """Numbers as short words, and a line of numbers as a small curve."""
 
 import math
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
 
 BUNDLED_WEIGHTS = "the bundled weights"
 NAMED = 3  # files that a line names
-COUNTED_NOTE = re.compile(r"(?P<count>a|\d+) (?P<noun>[a-z]+?)s? (was|were) (?P<verb>[a-z]+)")
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -30,28 +28,6 @@ def counted(count: int, name: str) -> str:
     """`1 image`, `1,000 images`, `2 classes`, `1 pair` of the singular."""
     plural = name if count == 1 else f"{name}es" if name.endswith("s") else f"{name}s"
     return f"{count:,} {plural}"
-
-
-def together(notes: Sequence[str]) -> list[tuple[int, str]]:
-    """Return each kind of note once, with how many there are: of `3 specks were ...` and `a speck was ...` one.
-
-    Notes that differ in their count alone become `up to 3 specks were ...`; those that differ in other numbers are
-    told by the first.
-    """
-    kinds: dict[str, list[str]] = {}
-    for note in notes:
-        match = COUNTED_NOTE.match(note)
-        kinds.setdefault(match["noun"] + match["verb"] if match else re.sub(r"\d+", "", note), []).append(note)
-    return [(len(same), _most(same)) for same in kinds.values()]
-
-
-def _most(notes: list[str]) -> str:
-    """The note with the largest count; it is the most of all if they differ."""
-    matches = [(match, note) for note in notes if (match := COUNTED_NOTE.match(note))]
-    if not matches or len(set(notes)) == 1:
-        return notes[0]
-    match, note = max(matches, key=lambda found: 1 if found[0]["count"] == "a" else int(found[0]["count"]))
-    return f"up to {note}"
 
 
 def time_in_words(seconds: float) -> str:
