@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from omnitwin.errors import BadCheckpoint
+from omnitwin.errors import BadCheckpoint, CannotRun
 from omnitwin.model.description import Description
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.system.files import digest, write_text
@@ -43,8 +43,11 @@ class Choice:
 
 
 def read_default() -> Choice:
-    """What `omnitwin use` chose, or else the bundled weights; BadCheckpoint for a damaged file."""
-    path = data_folder() / FILE
+    """Return what `omnitwin use` chose, or else the bundled weights. Raises BadCheckpoint if the file is damaged."""
+    try:
+        path = data_folder() / FILE
+    except CannotRun:  # a user without a home folder cannot have chosen any
+        return Choice(BUNDLED, None)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         kind, version = record["format"], record["format_version"]
@@ -95,11 +98,18 @@ def find_run(name: str | None) -> Path | None:
     """A run's folder from a path, a name under the runs folder, or None for the newest; None where there is none."""
     if name is None:
         return newest_run()
-    for folder in (expand(name), runs_folder() / name):
-        with suppress(OSError):  # a name that no file system takes, a folder that may not be read
-            if folder.exists():
-                return folder
-    return None
+    path = expand(name)
+    if _exists(path):
+        return path
+    run = runs_folder() / name
+    return run if _exists(run) else None
+
+
+def _exists(path: Path) -> bool:
+    """Return False also for a name that no file system takes, and for a folder that may not be read."""
+    with suppress(OSError):
+        return path.exists()
+    return False
 
 
 def _default() -> Path:
