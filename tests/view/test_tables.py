@@ -103,7 +103,7 @@ def test_plan_says_where_a_system_does_not_tell_the_memory_in_use():
     measured = plan(seconds_per_iteration=0.5, seconds_in_all=50.0, weights_bytes=1, training_bytes=1, data_bytes=1)
     lines = printed(show_plan, measured)
     assert any("0:50 at 0.500 s an iteration" in line for line in lines)
-    assert any(line.startswith("peak memory") and "not told" in line for line in lines)
+    assert any(line.startswith("peak memory") and "unknown" in line for line in lines)
 
 
 def test_plan_names_the_alphabets_that_are_held_out():

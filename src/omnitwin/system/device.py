@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from omnitwin.errors import BadInput, DeviceMissing
+from omnitwin.errors import DeviceMissing
+from omnitwin.system.words import check_device, check_precision
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt(3)
 
@@ -25,15 +26,13 @@ def select_device(name: str) -> torch.device:
 
     Raises BadInput for any other name, DeviceMissing if this machine has no such device.
     """
+    check_device(name)
     found = available_devices()
     if name == "auto":
         return torch.device(found[0])
     wanted = "cuda:0" if name == "cuda" else name
     if wanted in found:
         return torch.device(wanted)
-    kind, _, index = wanted.partition(":")
-    if kind not in {"cpu", "cuda", "mps"} or (index and not (kind == "cuda" and index.isdecimal())):
-        raise BadInput(f"no device is called {name!r}", "Use auto, cpu, cuda, cuda:N or mps.")
     raise DeviceMissing(f"the device {name} is not here; found: {', '.join(found)}")
 
 
@@ -50,8 +49,7 @@ def describe_device(device: torch.device) -> str:
 
 def select_precision(name: str, device: torch.device) -> str:
     """Return `bf16` or `fp32`; `auto` is bf16 if the hardware multiplies it natively. Raises BadInput."""
-    if name not in {"auto", "fp32", "bf16"}:
-        raise BadInput(f"no precision is called {name!r}", "Use auto, fp32 or bf16.")
+    check_precision(name)
     if name != "auto":
         return name
     if device.type == "cuda":
