@@ -18,7 +18,7 @@ import torch
 
 from omnitwin import __version__
 from omnitwin.config import TrainConfig
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
 from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite
@@ -42,7 +42,7 @@ STEP_FIELDS = {each.name for each in fields(StepReport)}
 
 def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
     """The set that a run trains on, and the part that it holds out, which is a function of the recipe's seed."""
-    images = load(config.dataset, "training", config.source, reporter)
+    images = open_images(config.dataset, "training", config.source, reporter)
     generator = random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)
     return hold_out(images, config.recipe.holdout, generator)
 
@@ -112,7 +112,7 @@ def continued(
         replace(
             config,
             recipe=replace(recipe, iterations=asked.get("iterations", recipe.iterations)),
-            dataset=description.dataset_family,
+            dataset=description.dataset_family if isinstance(config.dataset, str) else config.dataset,
             precision=description.precision if config.precision == TrainConfig.precision else config.precision,
         ),
         folder,
