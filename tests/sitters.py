@@ -78,14 +78,14 @@ def uneven_set(alphabets: Sequence[Sequence[int]], size: int = 28) -> PackedSet:
         images_NHW=torch.randint(0, 2, (sum(counts), size, size), generator=generator, dtype=torch.uint8),
         white=1,
         class_N=torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)),
-        drawer_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
-        alphabet_C=torch.arange(len(alphabets)).repeat_interleave(torch.tensor([len(one) for one in alphabets])),
+        source_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
+        group_C=torch.arange(len(alphabets)).repeat_interleave(torch.tensor([len(one) for one in alphabets])),
         class_names=tuple(
             f"{name}/character{index + 1:02d}"
             for name, alphabet in zip(names, alphabets, strict=True)
             for index in range(len(alphabet))
         ),
-        alphabet_names=tuple(names),
+        group_names=tuple(names),
         fingerprint="none",
     )
 

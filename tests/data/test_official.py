@@ -45,7 +45,7 @@ class FakeRuns:
 
 def drawn(test, kind, drawer):
     """The row of a class's drawing by one drawer."""
-    return int(((test.class_N == kind) & (test.drawer_N == drawer)).nonzero()[0, 0])
+    return int(((test.class_N == kind) & (test.source_N == drawer)).nonzero()[0, 0])
 
 
 @pytest.fixture(scope="module")
@@ -278,13 +278,13 @@ def test_the_real_runs_are_20_of_20_trials_as_the_paper_says(real_data, real_tes
     """Lake et al. 2015, supplement sec. 5.1: 10 alphabets, two runs each, of 20 characters by two drawers."""
     runs = decode_runs(real_data / "all_runs.zip", real_test_set, nothing)
     assert runs.query_RT.shape == runs.support_RW.shape == runs.answer_RT.shape == (20, 20)
-    class_N, drawer_N = real_test_set.class_N, real_test_set.drawer_N
-    alphabet_N = real_test_set.alphabet_C[class_N]
+    class_N, source_N = real_test_set.class_N, real_test_set.source_N
+    alphabet_N = real_test_set.group_C[class_N]
     rows_R2T = torch.cat([runs.query_RT, runs.support_RW], 1)
     assert all(len(set(alphabets)) == 1 for alphabets in alphabet_N[rows_R2T].tolist())
     assert sorted(alphabet_N[runs.query_RT[:, 0]].bincount().tolist())[-10:] == [2] * 10
     assert len(alphabet_N[rows_R2T].unique()) == 10
-    for queries, supports in zip(drawer_N[runs.query_RT].tolist(), drawer_N[runs.support_RW].tolist(), strict=True):
+    for queries, supports in zip(source_N[runs.query_RT].tolist(), source_N[runs.support_RW].tolist(), strict=True):
         assert len(set(queries)) == len(set(supports)) == 1
         assert set(queries) != set(supports)
     assert all(len(set(classes)) == 20 for classes in class_N[runs.support_RW].tolist())

@@ -247,7 +247,7 @@ def test_official_groups_are_named_after_their_run_and_its_alphabet(packed):
 def test_an_official_error_is_the_share_of_trials_lost_run_by_run(packed):
     """Who knows one alphabet only loses all trials of the two others, where all ways tie."""
     knows = oracle(packed)
-    mine = packed.alphabet_C[packed.class_N] == 0
+    mine = packed.group_C[packed.class_N] == 0
     scorer = sit(packed, lambda left, right: torch.where(mine[left] & mine[right], knows(left, right), 0.0))
     report = take("official", scorer, packed)
     assert report.measure("error").value == pytest.approx(2 / 3)
@@ -256,11 +256,11 @@ def test_an_official_error_is_the_share_of_trials_lost_run_by_run(packed):
 
 def test_several_shots_are_scored_by_their_mean(packed):
     """Scores add up to 1 over the shots of the right way and to less elsewhere, though single ones are higher there."""
-    class_N, drawer_N = packed.class_N, packed.drawer_N
+    class_N, source_N = packed.class_N, packed.source_N
 
     def answer(left, right):
         own = class_N[left] == class_N[right]
-        peak = (drawer_N[right] == 1) & ~own  # the first drawer's supports mislead: 2.5 once is less than 3 x 1
+        peak = (source_N[right] == 1) & ~own  # the first drawer's supports mislead: 2.5 once is less than 3 x 1
         return own * 1.0 + peak * 2.5
 
     report = take("one-shot", sit(packed, answer), packed, replace(CONFIG, shot=3))
@@ -363,7 +363,7 @@ def figures(scores, similar, threshold=0.0):
 
 
 def rows_of(packed, alphabet):
-    return (packed.alphabet_C[packed.class_N] == alphabet).nonzero()[:, 0].tolist()
+    return (packed.group_C[packed.class_N] == alphabet).nonzero()[:, 0].tolist()
 
 
 @pytest.mark.parametrize("block", [1, 13, 512])
@@ -447,7 +447,7 @@ def test_the_hardest_pairs_shown_are_the_surest_of_the_wrong_ones(packed, exam):
     answer = vague(packed)
     report = take(exam, sit(packed, answer), packed, threshold=0.6)
     limit = math.log(0.6 / 0.4)
-    alphabet_N = packed.alphabet_C[packed.class_N]
+    alphabet_N = packed.group_C[packed.class_N]
     lures, misses = [], []
     for left in range(90):
         for right in range(left + 1, 90):

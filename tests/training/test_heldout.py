@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
 from omnitwin.data import synthetic
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate
 from omnitwin.metrics.calibration import calibrated
@@ -95,9 +95,9 @@ def script(monkeypatch, eer_of):
 
 
 def test_a_run_never_draws_an_image_of_a_held_out_alphabet(tmp_path, monkeypatch):
-    whole = load("synthetic", "training", SourceConfig())
+    whole = open_images("synthetic", "training", SourceConfig())
     alphabet_of = {
-        image.numpy().tobytes(): whole.alphabet_names[int(whole.alphabet_C[kind])]
+        image.numpy().tobytes(): whole.group_names[int(whole.group_C[kind])]
         for image, kind in zip(whole.images_NHW, whole.class_N, strict=True)
     }
     seen, draw = Counter(), Trainer.draw
@@ -111,13 +111,13 @@ def test_a_run_never_draws_an_image_of_a_held_out_alphabet(tmp_path, monkeypatch
     report = train(config(tmp_path / "run", iterations=20))
     held_out = read_description(report.weights).held_out
     assert len(held_out) == 1
-    assert set(seen) == set(whole.alphabet_names) - set(held_out)
+    assert set(seen) == set(whole.group_names) - set(held_out)
     assert sum(seen.values()) == 20 * 8 * 2
 
 
 def test_which_alphabets_are_held_out_is_a_function_of_the_seed(tmp_path):
-    held = [training_images(config(None, seed=seed, holdout=2))[1].alphabet_names for seed in range(20)]
-    again = [training_images(config(None, seed=seed, holdout=2))[1].alphabet_names for seed in range(20)]
+    held = [training_images(config(None, seed=seed, holdout=2))[1].group_names for seed in range(20)]
+    again = [training_images(config(None, seed=seed, holdout=2))[1].group_names for seed in range(20)]
     assert held == again
     assert len(set(held)) == 3  # of 3 alphabets, each two
 
@@ -146,7 +146,7 @@ def test_holding_out_every_alphabet_is_refused_before_anything_is_written(tmp_pa
 
 def test_a_run_writes_down_what_it_held_out(tmp_path):
     report = train(config(tmp_path / "run"))
-    held_out = training_images(config(None))[1].alphabet_names
+    held_out = training_images(config(None))[1].group_names
     for path in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
         assert read_description(tmp_path / "run" / path).held_out == held_out
     written = json.loads((tmp_path / "run" / CONFIG_FILE).read_text())
@@ -252,7 +252,7 @@ def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_
     monkeypatch.setattr(heldout, "MOST_IMAGES", most)
     packed = synthetic.draw_set("test")  # 8 characters by 5 drawers
     rows = HeldOutExam(packed, SMALL, CPU).rows
-    assert packed.drawer_N[rows].tolist() == list(range(1, hands + 1)) * 8
+    assert packed.source_N[rows].tolist() == list(range(1, hands + 1)) * 8
     assert packed.class_N[rows].tolist() == [number for number in range(8) for _ in range(hands)]
 
 
@@ -400,7 +400,7 @@ def test_an_exam_can_be_taken_on_the_held_out_alphabets(run):
     assert (report.images, report.classes, report.alphabets) == (CHARACTERS * DRAWERS, CHARACTERS, 1)
     same_alphabet = next(exam for exam in report.exams if exam.exam == "same-alphabet")
     assert tuple(group.name for group in same_alphabet.groups) == report.network.held_out
-    assert report.network.held_out == training_images(config(None))[1].alphabet_names
+    assert report.network.held_out == training_images(config(None))[1].group_names
 
 
 def test_images_of_the_test_set_were_never_seen_and_those_of_the_training_set_were(run):

@@ -3,10 +3,10 @@
 import torch
 
 from omnitwin.config import ShowConfig
-from omnitwin.data.acquire import load
-from omnitwin.data.packed import check_pairable
+from omnitwin.data.catalogue import open_images
+from omnitwin.data.imageset import check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.data.pictures import picture_of_row, scored_pair
+from omnitwin.data.pictures import scored_pair
 from omnitwin.errors import BadInput
 from omnitwin.reports.data import ShowReport
 from omnitwin.reports.pictures import LabelledPicture
@@ -16,7 +16,7 @@ from omnitwin.system.randomness import Stream, random_generator
 
 def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
     """Draw config.images different images and config.pairs pairs, as functions of the seed."""
-    packed = load(config.dataset, config.subset, config.source, reporter)
+    packed = open_images(config.dataset, config.subset, config.source, reporter)
     check_pairable(packed)
     if config.images > len(packed):
         raise BadInput(f"{packed.name} has {len(packed):,} images, fewer than {config.images:,}", "")
@@ -29,7 +29,7 @@ def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
         subset=config.subset,
         seed=config.seed,
         images=tuple(
-            LabelledPicture(picture=picture_of_row(packed, row), label=packed.label(row))
+            LabelledPicture(picture=packed.picture(row), label=packed.label(row))
             for row in order[: config.images].tolist()
         ),
         pairs=tuple(scored_pair(packed, left, right, similar) for left, right, similar in rows),

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from omnitwin.config import SourceConfig
 from omnitwin.data.packed import PackedSet, fingerprint
+from omnitwin.reports.progress import SILENT, Reporter
 
 SIZE = 105  # pixels a side, as Omniglot
 DRAWERS = 20  # hands an alphabet, as Omniglot
@@ -61,6 +63,11 @@ class Hands:
     wobble_H: Floats
 
 
+def open_synthetic(subset: str, config: SourceConfig, reporter: Reporter = SILENT) -> PackedSet:
+    """Return the `training` or `test` set as the catalogue has it; nothing is fetched."""
+    return draw_set(subset)
+
+
 def draw_set(
     subset: str,
     *,
@@ -88,10 +95,10 @@ def draw_set(
         images_NHW=torch.from_numpy(pixels_NHW),
         white=1,
         class_N=torch.arange(classes).repeat_interleave(drawers),
-        drawer_N=torch.arange(1, drawers + 1).repeat(classes),
-        alphabet_C=torch.arange(alphabets).repeat_interleave(characters),
+        source_N=torch.arange(1, drawers + 1).repeat(classes),
+        group_C=torch.arange(alphabets).repeat_interleave(characters),
         class_names=tuple(f"{name}/character{index + 1:02d}" for name in names for index in range(characters)),
-        alphabet_names=tuple(names),
+        group_names=tuple(names),
         fingerprint=fingerprint(pixels_NHW),
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from omnitwin.config import HARDEST_PAIRS, EvalConfig
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.exams.exam_details import with_details
 from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import Tally, coarse_edges, tally_pairs
@@ -25,7 +25,7 @@ BALANCED, BALANCED_HALF = "balanced_accuracy", "balanced_accuracy_at_0.5"
 Replicates = tuple[Array, Array]  # similar and dissimilar counts, (R, K) each
 
 
-def all_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float) -> ExamReport:
+def all_pairs(scorer: Scorer, original: ImageSet, config: EvalConfig, threshold: float) -> ExamReport:
     """Every one of the N (N - 1) / 2 pairs; intervals by resampling characters."""
     prepared_N, edges, cuts = _prepare(scorer, threshold)
     classes, images = len(original.class_names), len(original)
@@ -46,7 +46,7 @@ def all_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold
     return with_details(report, tally, scorer, original, threshold)
 
 
-def same_alphabet(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float) -> ExamReport:
+def same_alphabet(scorer: Scorer, original: ImageSet, config: EvalConfig, threshold: float) -> ExamReport:
     """Every pair of images of one alphabet, alphabet by alphabet; intervals of the whole by resampling alphabets."""
     prepared_N, edges, cuts = _prepare(scorer, threshold)
     bounds = _alphabet_bounds(original)
@@ -55,7 +55,7 @@ def same_alphabet(scorer: Scorer, original: PackedSet, config: EvalConfig, thres
     groups: list[Group] = []
     pairs = sum(size * (size - 1) // 2 for size in sizes)
     with scorer.reporter.task("Comparing pairs within alphabets", pairs, "pairs") as advance:
-        for name, (first, last) in zip(original.alphabet_names, bounds, strict=True):
+        for name, (first, last) in zip(original.group_names, bounds, strict=True):
             tally = tally_pairs(scorer, prepared_N, first, last, edges, HARDEST_PAIRS, advance)
             tallies.append(tally)
             if last - first > 1:
@@ -94,11 +94,12 @@ def _prepare(scorer: Scorer, threshold: float) -> tuple[torch.Tensor, torch.Tens
     return prepared_N, edges, {name: int(np.searchsorted(edges.cpu().numpy(), at)) + 1 for name, at in logits.items()}
 
 
-def _alphabet_bounds(packed: PackedSet) -> list[tuple[int, int]]:
+def _alphabet_bounds(packed: ImageSet) -> list[tuple[int, int]]:
     """First class of each alphabet and of the next: classes of an alphabet lie side by side."""
-    alphabet_C = packed.alphabet_C.cpu()
-    assert bool((alphabet_C.diff() >= 0).all())
-    starts = [*torch.searchsorted(alphabet_C, torch.arange(len(packed.alphabet_names))).tolist(), len(alphabet_C)]
+    assert packed.group_C is not None  # evaluation takes no exam of alphabets without them
+    group_C = packed.group_C.cpu()
+    assert bool((group_C.diff() >= 0).all())
+    starts = [*torch.searchsorted(group_C, torch.arange(len(packed.group_names))).tolist(), len(group_C)]
     return list(pairwise(starts))
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from omnitwin.config import BEYOND_PAIRS, EvalConfig
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
 from omnitwin.exams.scorer import Scorer
 from omnitwin.images.framing import WHITE
 from omnitwin.images.intake import take_in
 from omnitwin.images.novelty import novelty, statistics
-from omnitwin.images.variations import AS_DRAWN, VARIATIONS
+from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
 from omnitwin.metrics.resampling import REPLICATES, pair_figures, pair_replicates
 from omnitwin.metrics.roc import Array
@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 BLOCK = 100  # replicates at a time, which bounds memory
 
 
-def beyond(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: float) -> ExamReport:
+def beyond(scorer: Scorer, original: ImageSet, config: EvalConfig, threshold: float) -> ExamReport:
     """The same random pairs in each variation, both images varied by numbers of their own, taken in as files are.
 
     The figures over all leave out the pairs as they were drawn. Where the network knows novelty (metrics.novelty), the
@@ -73,13 +73,13 @@ def beyond(scorer: Scorer, original: PackedSet, config: EvalConfig, threshold: f
 
 
 def _side(scorer: Scorer) -> int:
-    return int(scorer.packed.images_NHW.shape[-1])
+    return scorer.packed.shape[-1]
 
 
 def _taken_in(
     name: str,
     key: list[int],
-    original: PackedSet,
+    original: ImageSet,
     pairs: PairBatch,
     size: int,
     frame: str,
@@ -91,7 +91,7 @@ def _taken_in(
         squares_BSS, unrest_B = np.empty((len(rows_B), size, size), dtype=np.uint8), np.empty(len(rows_B))
         for place, row in enumerate(rows_B.tolist()):
             random = np.random.default_rng([abs(part) for part in (*key, side, place)])
-            intake = take_in(VARIATIONS[name](original.images_NHW[row].numpy(), random), size, frame)
+            intake = take_in(VARIATIONS[name](two_level(original.picture(row)), random), size, frame)
             squares_BSS[place], unrest_B[place] = np.asarray(intake.image), intake.unrest
             advance(1)
         sides.append((squares_BSS, unrest_B))
@@ -114,7 +114,7 @@ def _false_alarms(alarm_B: Array | None, class_B: torch.Tensor) -> tuple[Measure
 class _Figures:
     """Balanced accuracy at the threshold and AUC of the pairs' scores; intervals by resampling characters."""
 
-    def __init__(self, original: PackedSet, pairs: PairBatch, threshold: float, seed: int) -> None:
+    def __init__(self, original: ImageSet, pairs: PairBatch, threshold: float, seed: int) -> None:
         self.left_B, self.right_B = (original.class_N[rows].numpy() for rows in (pairs.left_B, pairs.right_B))
         self.similar_B = pairs.similar_B.numpy()
         self.classes, self.seed = len(original.class_names), seed

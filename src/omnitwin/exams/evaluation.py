@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 
 from omnitwin.config import EXAMS, EvalConfig
-from omnitwin.data.acquire import load, load_official
+from omnitwin.data.acquire import load_official
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.episodes import choices
+from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.official import OfficialRuns
-from omnitwin.data.packed import PackedSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.data.split import only_alphabets
+from omnitwin.data.split import only
 from omnitwin.errors import BadInput
 from omnitwin.exams.all_pairs import all_pairs, same_alphabet
 from omnitwin.exams.beyond import beyond
@@ -72,8 +73,8 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
         scorer = Scorer(
             model=BASELINES[config.baseline](), packed=original.to(device), device=device, reporter=reporter
         )
-        scorer.calibration = _fit_baseline(scorer, load(dataset, "training", config.source, reporter), config.seed)
-        threshold = EVEN
+        threshold, training = EVEN, open_images(dataset, "training", config.source, reporter)
+        scorer.calibration = _fit_baseline(scorer, training, config.seed)
     reports = []
     for exam in exams:
         begun, embedding = time.perf_counter(), scorer.embed_seconds
@@ -89,7 +90,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
         seen=seen,
         images=len(original),
         classes=len(original.class_names),
-        alphabets=len(original.alphabet_names),
+        alphabets=len(original.group_names),
         device=describe_device(device),
         precision=precision,
         exams=tuple(reports),
@@ -101,7 +102,7 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
 
 
 def _take(
-    exam: str, scorer: Scorer, original: PackedSet, runs: OfficialRuns | None, config: EvalConfig, threshold: float
+    exam: str, scorer: Scorer, original: ImageSet, runs: OfficialRuns | None, config: EvalConfig, threshold: float
 ) -> ExamReport:
     if exam == "pairs":
         return random_pairs(scorer, original, config)
@@ -119,9 +120,9 @@ def _take(
 
 def _images(
     config: EvalConfig, dataset: str, description: Description | None, reporter: Reporter
-) -> tuple[PackedSet, str]:
+) -> tuple[ImageSet, str]:
     """The images that config asks for, and whether the network has seen them."""
-    packed = load(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
+    packed = open_images(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
     known = description is not None and description.fingerprint == packed.fingerprint
     if config.subset == "held-out":
         if description is None or not description.held_out:
@@ -129,13 +130,13 @@ def _images(
             raise BadInput(f"{who} has no held-out alphabets", "Use --set test, or train with --holdout 5.")
         if not known:
             raise BadInput(f"this network was trained on other images than {packed.name} holds now", "Use --set test.")
-        packed = only_alphabets(packed, description.held_out)
+        packed = only(packed, description.held_out)
     check_pairable(packed)
     fitted = known or (description is None and config.subset == "training")  # a baseline's threshold, on those
     return packed, ("held-out" if config.subset == "held-out" else "training") if fitted else "never"
 
 
-def _applicable(config: EvalConfig, packed: PackedSet, reporter: Reporter) -> list[str]:
+def _applicable(config: EvalConfig, packed: ImageSet, reporter: Reporter) -> list[str]:
     """The exams in their order. What cannot be taken is said before any is: BadInput, or a note where all were asked.
 
     The official runs are drawings of Omniglot's test set and of nothing else.
@@ -145,7 +146,9 @@ def _applicable(config: EvalConfig, packed: PackedSet, reporter: Reporter) -> li
         try:
             if exam == "official" and packed.name != "omniglot/test":
                 raise BadInput(f"the official runs belong to omniglot/test, not to {packed.name}", "Leave them out.")
-            if exam == "same-alphabet" and int(packed.alphabet_C.bincount().max()) < 2:
+            if exam == "same-alphabet" and packed.group_C is None:
+                raise BadInput(f"{packed.name} has no alphabets or other groups of classes", "Leave same-alphabet out.")
+            if exam == "same-alphabet" and packed.group_C is not None and int(packed.group_C.bincount().max()) < 2:
                 raise BadInput(f"no alphabet of {packed.name} has two characters", "Leave same-alphabet out.")
             if exam == "one-shot":
                 choices(packed, config.way, config.shot, config.scope)
@@ -157,7 +160,7 @@ def _applicable(config: EvalConfig, packed: PackedSet, reporter: Reporter) -> li
     return chosen
 
 
-def _fit_baseline(scorer: Scorer, training: PackedSet, seed: int) -> dict[str, float] | None:
+def _fit_baseline(scorer: Scorer, training: ImageSet, seed: int) -> dict[str, float] | None:
     """Temperature and bias for a baseline's scores, from training pairs; it knows nothing of the test set."""
     check_pairable(training)
     pairs = draw_pairs(training, BASELINE_PAIRS, random_generator(torch.device("cpu"), seed, Stream.CALIBRATION))

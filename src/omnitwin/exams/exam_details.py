@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pictures import scored_pair
 from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import Tally
@@ -21,7 +21,7 @@ SCORE_BINS = 80
 PRIOR = "1:1 (similar and dissimilar pairs weigh the same in all)"
 
 
-def with_details(report: ExamReport, tally: Tally, scorer: Scorer, original: PackedSet, threshold: float) -> ExamReport:
+def with_details(report: ExamReport, tally: Tally, scorer: Scorer, original: ImageSet, threshold: float) -> ExamReport:
     return replace(
         report,
         curves=_curves(tally),
@@ -30,7 +30,7 @@ def with_details(report: ExamReport, tally: Tally, scorer: Scorer, original: Pac
     )
 
 
-def _hardest(tally: Tally, original: PackedSet, threshold: float) -> tuple[ScoredPair, ...]:
+def _hardest(tally: Tally, original: ImageSet, threshold: float) -> tuple[ScoredPair, ...]:
     """The pairs at the far ends of the scores that are wrong at the threshold, dissimilar ones first."""
     pairs = []
     for similar, candidates in ((False, tally.highest), (True, tally.lowest)):

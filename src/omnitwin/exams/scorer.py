@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.metrics.calibration import calibrated
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import autocast, keep_freed_memory, synchronize
@@ -36,7 +36,7 @@ class Scorer:
     """
 
     model: Model
-    packed: PackedSet
+    packed: ImageSet
     device: torch.device
     precision: str = "fp32"
     calibration: dict[str, float] | None = None

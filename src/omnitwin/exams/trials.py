@@ -10,8 +10,8 @@ import torch
 
 from omnitwin.config import EvalConfig
 from omnitwin.data.episodes import Episodes, draw_episodes
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.official import OfficialRuns
-from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
 from omnitwin.data.pictures import scored_pair
 from omnitwin.exams.scorer import Scorer
@@ -35,7 +35,7 @@ PUBLISHED = (
 )
 
 
-def random_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig) -> ExamReport:
+def random_pairs(scorer: Scorer, original: ImageSet, config: EvalConfig) -> ExamReport:
     """The example's exam: batches of random pairs, similar with probability 1/2, called similar from 0.5 on.
 
     The probability is the one that compare tells: where a network is calibrated, the calibrated one.
@@ -71,7 +71,7 @@ def random_pairs(scorer: Scorer, original: PackedSet, config: EvalConfig) -> Exa
     )
 
 
-def one_shot(scorer: Scorer, original: PackedSet, config: EvalConfig) -> ExamReport:
+def one_shot(scorer: Scorer, original: ImageSet, config: EvalConfig) -> ExamReport:
     """N-way k-shot episodes; intervals by the variance between alphabets, or between characters for scope `any`."""
     drawn = [
         draw_episodes(
@@ -86,23 +86,25 @@ def one_shot(scorer: Scorer, original: PackedSet, config: EvalConfig) -> ExamRep
     ]
     right_E = torch.cat([_answered(scorer, episodes) for episodes in drawn])
     class_E = original.class_N[torch.cat([episodes.query_E for episodes in drawn])]
-    alphabet_E = original.alphabet_C[class_E]
-    cluster_E, kind = (alphabet_E, "alphabets") if config.scope == "alphabet" else (class_E, "characters")
+    alphabet_E = class_E if original.group_C is None else original.group_C[class_E]
+    within_alphabets = config.scope == "alphabet" and original.group_C is not None
+    cluster_E, kind = (alphabet_E, "alphabets") if within_alphabets else (class_E, "characters")
     if config.seeds > 1:
         grouped_by, names = "seed", [f"seed {seed}" for seed in _seeds(config)]
         group_E = torch.arange(config.seeds).repeat_interleave(config.episodes)
         within_E, within = cluster_E, kind
-    else:
-        grouped_by, names, group_E = "alphabet", list(original.alphabet_names), alphabet_E
+    else:  # without alphabets there are no names, so no groups
+        grouped_by, names, group_E = "alphabet", list(original.group_names), alphabet_E
         within_E, within = class_E, "characters"
     drawers = "one drawer" if config.shot == 1 else f"{config.shot} drawers"
+    apart = "other images than the query" if original.source_N is None else f"examples by {drawers}, query by another"
     mean = f", mean score of {config.shot} examples each" if config.shot > 1 else ""
     return ExamReport(
         exam="one-shot",
         description=(
             f"{len(right_E):,} episodes, {config.way}-way {config.shot}-shot, characters from "
-            f"{'one alphabet' if config.scope == 'alphabet' else 'any alphabet'}, examples by {drawers}, "
-            f"query by another{mean}; a tie is wrong"
+            f"{'one alphabet' if within_alphabets else 'any alphabet'}, "
+            f"{apart}{mean}; a tie is wrong"
         ),
         seeds=_seeds(config),
         n=len(right_E),
@@ -114,14 +116,15 @@ def one_shot(scorer: Scorer, original: PackedSet, config: EvalConfig) -> ExamRep
     )
 
 
-def official(scorer: Scorer, original: PackedSet, runs: OfficialRuns) -> ExamReport:
+def official(scorer: Scorer, original: ImageSet, runs: OfficialRuns) -> ExamReport:
     """Lake's 20 runs of 20 trials, by error rate; runs come two to an alphabet, and the interval knows."""
     episodes = runs.episodes()
     wrong_E = ~_answered(scorer, episodes)
-    alphabet_E = original.alphabet_C[original.class_N[episodes.query_E]]
+    assert original.group_C is not None  # they are drawings of Omniglot's test set
+    alphabet_E = original.group_C[original.class_N[episodes.query_E]]
     run_E = torch.arange(len(runs.query_RT)).repeat_interleave(runs.query_RT.shape[1])
     names = [
-        f"run {run + 1:02d}, {original.alphabet_names[int(alphabet)]}"
+        f"run {run + 1:02d}, {original.group_names[int(alphabet)]}"
         for run, alphabet in enumerate(alphabet_E[:: runs.query_RT.shape[1]])
     ]
     return ExamReport(
