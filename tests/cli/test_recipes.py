@@ -168,7 +168,7 @@ def test_an_override_that_would_change_a_resumed_run_is_refused(run, tmp_path):
     run(*TINY, "--output", tmp_path / "run")
     outcome = run("train", "--resume", tmp_path / "run", "--iterations", 3, "--override", "rotation=3")
     assert outcome.code == 2
-    assert "rotation cannot change" in outcome.complaint()
+    assert "--override rotation cannot change" in outcome.complaint()
 
 
 def test_an_unknown_field_exits_2_and_leaves_no_folder(run, tmp_path):

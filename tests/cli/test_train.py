@@ -78,7 +78,7 @@ def test_config_says_what_was_asked_for(run, tmp_path):
     run(*QUICK, "--iterations", 1, "--seed", 7, "--learning-rate", 0.002, "--output", tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     asked = {"name": "small", "iterations": 1, "batch_size": 8, "seed": 7, "learning_rate": 0.002}
-    assert asked.items() <= config["recipe"].items()
+    assert asked.items() <= Recipe.from_json(config["recipe"]).flat().items()
     assert (config["dataset"], config["precision"]) == ("synthetic/training", "fp32")
 
 

@@ -176,7 +176,13 @@ def train(
             "name": name,
             "output": output,
         }
-        config, folder, done = runs.continued(config, None if resume == NEWEST else resume, asked)
+        overridden = {word.partition("=")[0] for word in overrides}
+        config, folder, done = runs.continued(
+            config,
+            None if resume == NEWEST else resume,
+            asked,
+            lambda name: f"--override {name}" if name in overridden else f"--{name.replace('_', '-')}",
+        )
     if dry_run:
         plan = planning.plan(config, reporter(quiet), done, folder)
         if json:

@@ -7,7 +7,7 @@ for resuming are files of model.checkpoint.
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -90,12 +90,12 @@ def recorded(run: str | None) -> tuple[Path, Description]:
 
 
 def continued(
-    config: TrainConfig, run: str | None, changes: Mapping[str, Any] | None = None
+    config: TrainConfig, run: str | None, changes: Mapping[str, Any] | None = None, spell: Callable[[str], str] = str
 ) -> tuple[TrainConfig, Path, int]:
     """How to go on with a run: the config with the run's own recipe and data, its folder, and the iterations it did.
 
     changes: fields of the recipe asked for, and `recipe`, `dataset`, `name`, `output`. Only the number of iterations
-    can change half way; BadInput names what else would.
+    can change half way; BadInput names what else would, as `spell` writes it.
 
     >>> config, folder, done = continued(TrainConfig(device="cpu"), "my-run", {"iterations": 5000})
     >>> train(config, resume=folder)
@@ -106,7 +106,7 @@ def continued(
     asked = {name: value for name, value in (changes or {}).items() if value is not None}
     refused = [name for name, value in asked.items() if name != "iterations" and value != known.get(name)]
     if refused:
-        words = ", ".join(refused)
+        words = ", ".join(map(spell, refused))
         raise BadInput(f"{words} cannot change in a run that is resumed", "Leave it out, or start a new run.")
     return (
         replace(
