@@ -1,6 +1,6 @@
-"""Curves of exams and of training as matplotlib figures: ROC, DET, scores, reliability, alphabets, loss.
+"""Plots of exams and of training with matplotlib: ROC, DET, scores, reliability, alphabets, loss.
 
-Colours from Okabe and Ito's palette, told apart by the colour-blind; every title says n.
+Colour-blind readers can tell the colours apart (Okabe and Ito's palette). Every title gives n.
 """
 
 import io
@@ -29,12 +29,12 @@ SIZE = (5.2, 4.0)  # inches: the width of a thesis column
 RESOLUTION = 200  # dots an inch
 LONGEST_NAME = 44  # letters; of Omniglot's alphabets the longest has 41
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
-SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # as matplotlib makes them
-NEAREST = 1e-6  # to 0 and 1 that a DET curve is drawn, whose axes end at neither
+SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # of ids that matplotlib makes from addresses
+NEAREST = 1e-6  # least distance of a rate from 0 and 1 in a DET plot: its axes reach neither
 
 
 def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:
-    """All figures that the exams of a report have the numbers for, by name."""
+    """Return by name every figure that the exams of a report have numbers for."""
     curved = [exam for exam in report.exams if exam.curves is not None]
     found: dict[str, Figure] = {}
     if curved:
@@ -52,7 +52,7 @@ def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:
 
 
 def write_figures(report: EvalReport, folder: Path) -> list[Path]:
-    """Every figure of a report as a PNG in a folder, with the sheets of pairs."""
+    """Write every figure of a report and the sheets of pairs as PNG files, and return their paths."""
     written = []
     for name, figure in plots(report).items():
         written.append(folder / f"{name}.png")
@@ -69,7 +69,7 @@ def write_figures(report: EvalReport, folder: Path) -> list[Path]:
 
 
 def as_svg(figure: "Figure") -> str:
-    """A figure as SVG text, the same for the same figure: ids, which matplotlib makes from addresses, are counted."""
+    """Return a figure as SVG text. Equal figures give equal text: matplotlib's ids are replaced by id0, id1, ..."""
     content = io.StringIO()
     figure.savefig(content, format="svg", metadata={"Date": None}, transparent=True)
     numbers: dict[str, str] = {}
@@ -77,7 +77,7 @@ def as_svg(figure: "Figure") -> str:
 
 
 def training_plot(steps: Sequence[StepReport], dark: bool = False) -> "Figure":
-    """Loss by iteration, and the held-out equal error rate where there is one."""
+    """Draw the loss by iteration, and the held-out equal error rate if it was measured."""
 
     def draw(axes: "Axes") -> None:
         blue, orange, _ = _colours(dark)
@@ -104,8 +104,8 @@ def _drawn(dark: bool, draw: Callable[["Axes"], None], size: tuple[float, float]
     with _style(dark):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
-        figure.draw_without_rendering()  # while the style holds: text takes its settings when it is laid out
-        figure.set_layout_engine("none")  # laid out once: doing it again would move everything a little
+        figure.draw_without_rendering()  # within the style, which text reads when it is laid out
+        figure.set_layout_engine("none")  # a second layout would move everything a little
         return figure
 
 
@@ -117,8 +117,8 @@ def _style(dark: bool) -> Iterator[None]:
     style: dict[Any, Any] = {
         **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink),
         **dict.fromkeys(("axes.facecolor", "figure.facecolor", "savefig.facecolor"), paper),
-        "text.parse_math": False,  # a dollar sign in a name is one
-        "text.usetex": False,  # whatever the user's own settings say
+        "text.parse_math": False,  # names may hold dollar signs
+        "text.usetex": False,  # even if the user's settings ask for it
         "font.size": 9.5,
         "axes.titlesize": 9.5,
         "axes.grid": True,
@@ -142,7 +142,7 @@ def _title(report: EvalReport, text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """A name with the letters that every font has, and not so many that they leave no room for the curve."""
+    """Return a name in ASCII, which every font has, cut to LONGEST_NAME letters to leave room for the curve."""
     spelt = clean(text).encode("ascii", "backslashreplace").decode()
     return spelt if len(spelt) <= LONGEST_NAME else f"{spelt[: LONGEST_NAME - 3]}..."
 
@@ -212,7 +212,7 @@ def _reliability(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set(xlabel="probability told", ylabel="share of similar pairs")
     axes.set_title(_title(report, f"Reliability, {exam.exam}, n = {exam.n:,} pairs, prior 1:1"))
-    axes.legend(loc="best", fontsize=8)  # as trained a network may be above the line or below
+    axes.legend(loc="best", fontsize=8)  # an uncalibrated network may lie above or below the line
 
 
 def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
