@@ -60,15 +60,16 @@ def browse_figure(report: ShowReport, path: Path) -> None:
 
 
 def pairs_figure(exam: ExamReport, dataset: str, path: Path) -> None:
-    """The example's last figure: test pairs with target, prediction and score."""
-    (accuracy,) = exam.measures
-    title = f"{dataset}: accuracy {value(accuracy)} of n = {exam.n:,} random pairs ({interval(accuracy)})"
+    """Write the example's last figure: pairs with target, prediction and score, below the exam's first figure."""
+    first = exam.measures[0]
+    title = f"{dataset}, {exam.exam}: {first.label} {value(first)} of n = {exam.n:,} {exam.unit} ({interval(first)})"
     _write(_stack(title, [_sheet([_scored_cell(pair) for pair in exam.shown], PAIRS_A_ROW)]), path)
 
 
 def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
-    """The wrong pairs of an exam of all pairs that the scorer was surest of."""
-    title = f"{dataset}, {exam.exam}: the wrong pairs scored surest, of n = {exam.n:,} (threshold {exam.threshold:.4g})"
+    """Write the wrong pairs of an exam that have the surest scores."""
+    threshold = "" if exam.threshold is None else f" (threshold {exam.threshold:.4g})"
+    title = f"{dataset}, {exam.exam}: the wrong pairs scored surest, of n = {exam.n:,}{threshold}"
     _write(_stack(title, [_sheet([_labelled_cell(pair) for pair in exam.hardest], PAIRS_A_ROW)]), path)
 
 

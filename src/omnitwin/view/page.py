@@ -22,7 +22,6 @@ from omnitwin.view.exams import (
     group_headings,
     group_method,
     interval,
-    measure_label,
     seen,
     value,
 )
@@ -113,7 +112,7 @@ def _headlines(evaluation: EvalReport) -> str:
     rows = []
     for exam in evaluation.exams:
         first = exam.measures[0]
-        name = f"{exam.exam}: {measure_label(first, exam)}"
+        name = f"{exam.exam}: {first.label}"
         rows.append((name, value(first), interval(first), f"{first.n:,} {exam.unit}"))
     return _table(("exam", "value", "95 % interval", "n"), rows, "figures-only")
 
@@ -143,7 +142,7 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
 
 
 def _exam(exam: ExamReport, figures: Sequence[str]) -> list[str]:
-    rows = [(measure_label(one, exam), value(one), interval(one)) for one in exam.measures]
+    rows = [(one.label, value(one), interval(one)) for one in exam.measures]
     facts = [f"n = {exam.n:,} {exam.unit}", *dict.fromkeys(one.method for one in exam.measures), *circumstances(exam)]
     parts = [
         f"<h2>{text(exam.exam)}</h2>",
