@@ -2,7 +2,7 @@
 PYTHON ?= .venv-test/bin/python
 
 .PHONY: check test slow lint format completions reference benchmarks weights build
-.PHONY: smoke audit test-lowest test-python faults fuzz coverage
+.PHONY: smoke audit test-machines test-lowest test-python faults fuzz coverage
 
 check: lint test
 
@@ -62,6 +62,10 @@ smoke:
 
 audit:
 	$(PYTHON) tools/audit.py $(AUDIT)
+
+# The tests as other processors would run them; TESTS="--only NAME" takes one way, further words go on to pytest.
+test-machines:
+	$(PYTHON) tools/machines.py $(TESTS)
 
 # The tests with the lowest version allowed of every dependency, and with another Python (make test-python
 # PYTHON_VERSION=3.13): each in an environment of its own (5 GB), which goes again. TESTS chooses some of them.

@@ -20,11 +20,9 @@ from typing import Any
 import numpy as np
 from common import hardware, markdown_table, say, spread, summary
 
-from omnitwin.answers.engines import load_torch
+from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.data import synthetic
-from omnitwin.metrics.calibration import calibrated, sigmoid
-from omnitwin.model.locating import BUNDLED_WEIGHTS
-from omnitwin.model.numpy_twin import load_numpy
+from omnitwin.system.paths import BUNDLED
 
 COMPARE, TORCH, BARE = "omnitwin compare a.png b.png", "import torch", "import typer, numpy, PIL.Image"
 BATCH = 1000  # images
@@ -64,9 +62,13 @@ def write_images(folder: Path) -> list[str]:
     return paths
 
 
+def opened(engine: str) -> Verifier:
+    return open_verifier(BUNDLED, engine=engine)
+
+
 def embed_seconds(images_BSS: Any, rounds: int) -> Seconds:
     """Seconds of embedding a batch by each engine, in turn."""
-    engines = {"NumPy": load_numpy(BUNDLED_WEIGHTS)[0], "torch": load_torch(BUNDLED_WEIGHTS, "cpu")[0]}
+    engines = {"NumPy": opened("numpy").network, "torch": opened("torch").network}
     seconds: Seconds = {name: [] for name in engines}
     for number in range(rounds + 1):
         for name, engine in engines.items():
@@ -80,10 +82,12 @@ def embed_seconds(images_BSS: Any, rounds: int) -> Seconds:
 def largest_differences(images_NSS: Any) -> dict[str, float]:
     """Of NumPy's logits and probabilities from torch's, over the pairs of each image with the next."""
     answers = []
-    for network, description in (load_numpy(BUNDLED_WEIGHTS), load_torch(BUNDLED_WEIGHTS, "cpu")):
-        embeddings_ND = network.embed(images_NSS)
-        logits_N = network.score(embeddings_ND, np.roll(embeddings_ND, 1, axis=0))
-        answers.append((logits_N, sigmoid(calibrated(logits_N, description.calibration))))
+    for verifier in (opened("numpy"), opened("torch")):
+        embeddings_ND = verifier.network.embed(images_NSS)
+        others_ND = np.roll(embeddings_ND, 1, axis=0)
+        answers.append(
+            (verifier.network.score(embeddings_ND, others_ND), verifier.probability(embeddings_ND, others_ND))
+        )
     (logits, probabilities), (their_logits, their_probabilities) = answers
     return {
         "logit": float(np.abs(logits - their_logits).max()),
@@ -127,8 +131,9 @@ def main() -> None:
     arguments = parser.parse_args()
     machine = hardware()
     cold = cold_starts(arguments.rounds)
-    recipe = load_numpy(BUNDLED_WEIGHTS)[1].recipe
-    packed = synthetic.draw_set("test", **MANY).framed(recipe.image_size, recipe.frame)
+    verifier = opened("numpy")
+    assert verifier.image_size is not None
+    packed = synthetic.draw_set("test", **MANY).framed(verifier.image_size, verifier.frame)
     images_NSS = packed.images_NHW.numpy().astype(np.float32) / packed.white
     warm = embed_seconds(images_NSS[:BATCH], arguments.rounds)
     differences = largest_differences(images_NSS)

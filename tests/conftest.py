@@ -4,8 +4,9 @@
 import os
 
 # Small data gains nothing from more threads, and loses much where tests run side by side. Child processes heed it, too.
+THREADS = os.environ.get("OMNITWIN_TEST_THREADS", "1")
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+    os.environ[variable] = THREADS
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,11 +23,16 @@ from omnitwin.exams import beyond as exam_variations
 
 TEST_DATA = "OMNITWIN_TEST_DATA"
 TEST_NETWORK = "OMNITWIN_TEST_NETWORK"
+TEST_BF16 = "OMNITWIN_TEST_BF16"  # present or absent: what the processor is taken for; unset, what it is
 UNWANTED_VARIABLES = ("OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(THREADS))
+    if TEST_BF16 in os.environ:
+        present = {"absent": False, "present": True}[os.environ[TEST_BF16]]
+        features = {**getattr(torch.cpu, "get_capabilities", dict)(), "amx_bf16": False, "avx512_bf16": present}
+        torch.cpu.get_capabilities = lambda: features
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

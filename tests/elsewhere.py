@@ -11,9 +11,7 @@ import json
 import os
 import shutil
 import signal
-import struct
 import sys
-import types
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,13 +33,11 @@ NOT_ON_WINDOWS = {
 }  # fmt: skip
 NO_MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix", "crypt", "readline")
 FORBIDDEN = set('<>:"|?*')  # in the names of files
-OFD_SETLK = 37  # of Linux: a lock of an open file, not of a process, as those of Windows are
 
 
 def become_windows() -> None:
     """Take away what Windows has not, and refuse what it refuses; libraries, which know where they are, come before."""
-    import fcntl
-
+    import filelock
     import matplotlib.figure
     import PIL.Image
     import platformdirs
@@ -51,7 +47,18 @@ def become_windows() -> None:
     import torch
     import typer.testing
 
-    assert all((matplotlib.figure, platformdirs, rich.live, rich.progress, safetensors.torch, torch, typer.testing))
+    assert all(
+        (
+            filelock.lock_descriptor,
+            matplotlib.figure,
+            platformdirs,
+            rich.live,
+            rich.progress,
+            safetensors.torch,
+            torch,
+            typer.testing,
+        )
+    )
     PIL.Image.init()
     for module, names in NOT_ON_WINDOWS.items():
         for name in names:
@@ -59,30 +66,12 @@ def become_windows() -> None:
                 delattr(module, name)
     for name in NO_MODULES:
         sys.modules[name] = None
-    sys.modules["msvcrt"] = _msvcrt(fcntl)
     shutil._use_fd_functions = shutil._USE_CP_SENDFILE = False
     for name in ("replace", "rename", "unlink", "remove", "mkdir", "open"):
         setattr(os, name, _refusing(getattr(os, name), name))
     builtins.open = io.open = _refusing(io.open, "open")
     os.symlink = os.link = _without_privilege
     signal.signal = partial(_signal_of_windows, signal.signal)
-
-
-def _msvcrt(fcntl):
-    """Its locks: of a handle, of a range of bytes, gone when the handle is closed."""
-    module = types.ModuleType("msvcrt")
-    module.LK_LOCK, module.LK_NBLCK, module.LK_UNLCK = 1, 2, 0
-
-    def locking(handle, mode, count):
-        assert mode == module.LK_NBLCK
-        start = os.lseek(handle, 0, os.SEEK_CUR)
-        try:
-            fcntl.fcntl(handle, OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, start, count, 0))
-        except OSError as error:
-            raise OSError(errno.EACCES, os.strerror(errno.EACCES)) from error
-
-    module.locking = locking
-    return module
 
 
 def _signal_of_windows(real, number, handler):

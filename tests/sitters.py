@@ -1,27 +1,23 @@
 """Who sits an exam in tests: models that know everything, nothing or only pictures, and sets made by hand."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
+from omnitwin.answers.engines import Model, TorchNetwork
+from omnitwin.answers.verifier import TORCH, Verifier
+from omnitwin.config import EvalConfig
 from omnitwin.data.packed import PackedSet
-from omnitwin.exams.scorer import Scorer
+from omnitwin.exams.exam import Exam, Sitting
+from omnitwin.exams.scorer import Scorer, seated
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import SMALL
+from omnitwin.reports.exams import ExamReport
 from omnitwin.training.trainer import build_network
 
 CPU = torch.device("cpu")
 Answer = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # scores of pairs of rows
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """For many small steps, in which threads on a busy machine only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Sitter:
@@ -74,8 +70,19 @@ def same_picture(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     return (left == right) * 2.0 - 1
 
 
-def sit(packed: PackedSet, answer: Answer) -> Scorer:
-    return Scorer(model=Sitter(packed, answer), packed=packed, device=CPU)
+def verifier_of(model: Model, **fields: Any) -> Verifier:
+    """A model on the CPU, as what answers; its threshold is one half, its images are of any size."""
+    known = {"name": "by hand", "image_size": None, "frame": "whole", "threshold": 0.5}
+    return Verifier(**{"network": TorchNetwork(model, CPU), "engine": TORCH, **known, **fields})
+
+
+def sit(packed: PackedSet, answer: Answer, **fields: Any) -> Scorer:
+    return seated(verifier_of(Sitter(packed, answer), **fields), packed)
+
+
+def taken(exam: Exam, scorer: Scorer, packed: PackedSet, config: EvalConfig, material: Any = None) -> ExamReport:
+    """The report of one exam by a scorer of the set, or of the set in another frame."""
+    return exam.take(Sitting(scorer=scorer, images=packed, config=config, material=material))
 
 
 def uneven_set(alphabets: Sequence[Sequence[int]], size: int = 28) -> PackedSet:
@@ -88,14 +95,14 @@ def uneven_set(alphabets: Sequence[Sequence[int]], size: int = 28) -> PackedSet:
         images_NHW=torch.randint(0, 2, (sum(counts), size, size), generator=generator, dtype=torch.uint8),
         white=1,
         class_N=torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)),
-        drawer_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
-        alphabet_C=torch.arange(len(alphabets)).repeat_interleave(torch.tensor([len(one) for one in alphabets])),
+        source_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
+        group_C=torch.arange(len(alphabets)).repeat_interleave(torch.tensor([len(one) for one in alphabets])),
         class_names=tuple(
             f"{name}/character{index + 1:02d}"
             for name, alphabet in zip(names, alphabets, strict=True)
             for index in range(len(alphabet))
         ),
-        alphabet_names=tuple(names),
+        group_names=tuple(names),
         fingerprint="none",
     )
 

@@ -47,8 +47,6 @@ OF_ONE_SYSTEM = {  # names of the standard library that some systems have not
 }
 MODULES_OF_ONE_SYSTEM = {*elsewhere.NO_MODULES, "msvcrt", "winreg", "winsound", "_winapi", "nt", "spwd", "curses"}
 GUARDED = {  # where each is used, and what is asked first
-    ("system/locks.py", "fcntl"): "except ImportError",
-    ("system/locks.py", "msvcrt"): "except ImportError",
     ("system/device.py", "resource"): "except ImportError",
     ("system/device.py", "ctypes.CDLL"): "sys.platform.startswith",
     ("system/files.py", "os.geteuid"): "hasattr(os, 'geteuid')",

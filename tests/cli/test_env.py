@@ -4,6 +4,7 @@ import json
 import platform
 import shutil
 import sys
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 import omnitwin
 
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
+PROJECT = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = [line.partition(">=")[0] for line in PROJECT["project"]["dependencies"]]
 
 
 def environment(run, *words):

@@ -545,11 +545,11 @@ def test_the_real_runs_are_twenty_of_twenty_trials_two_to_an_alphabet(real_data)
     assert official.query_RT.shape == official.support_RW.shape == official.answer_RT.shape == (20, 20)
     right_RT = official.support_RW.gather(1, official.answer_RT)
     assert torch.equal(test.class_N[right_RT], test.class_N[official.query_RT])
-    assert not torch.equal(test.drawer_N[right_RT], test.drawer_N[official.query_RT])
+    assert not torch.equal(test.source_N[right_RT], test.source_N[official.query_RT])
     for rows in (official.query_RT, official.support_RW):
-        alphabets = test.alphabet_C[test.class_N[rows]]
+        alphabets = test.group_C[test.class_N[rows]]
         assert all(len(set(run)) == 1 for run in alphabets.tolist())
-        assert all(len(set(run)) == 1 for run in test.drawer_N[rows].tolist())
+        assert all(len(set(run)) == 1 for run in test.source_N[rows].tolist())
 
 
 @pytest.mark.realdata

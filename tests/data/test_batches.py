@@ -48,7 +48,7 @@ def test_every_class_is_there_where_there_are_fewer_than_asked_for():
 def test_so_many_alphabets_give_so_many_classes_each_turned_alike(step):
     """The classes of the rest come from anywhere: none are asked for here."""
     batch = draw(step, replace(TWO, per_alphabet=2), classes=4)
-    alphabets = UNEVEN.alphabet_C[classes_of(batch)[:, 0]].tolist()
+    alphabets = UNEVEN.group_C[classes_of(batch)[:, 0]].tolist()
     assert sorted(Counter(alphabets).values()) == [2, 2]
     turns = {alphabet: {int(batch.way_C[at]) for at in range(4) if alphabets[at] == alphabet} for alphabet in alphabets}
     assert all(len(each) == 1 for each in turns.values())
@@ -57,7 +57,7 @@ def test_so_many_alphabets_give_so_many_classes_each_turned_alike(step):
 @pytest.mark.parametrize("step", range(10))
 def test_a_small_alphabet_gives_all_that_it_has_and_others_fill_up(step):
     batch = draw(step, replace(TWO, alphabets=4, per_alphabet=3), classes=11)  # 3 + 2 + 3 + 3 together
-    found = Counter(UNEVEN.alphabet_C[classes_of(batch)[:, 0]].tolist())
+    found = Counter(UNEVEN.group_C[classes_of(batch)[:, 0]].tolist())
     assert found == {0: 3, 1: 2, 2: 3, 3: 3}
 
 
@@ -113,7 +113,7 @@ def test_the_drawings_of_a_class_are_used_uniformly():
 def test_alphabets_are_chosen_uniformly():
     """One class each of one alphabet: chi-square with 3 degrees of freedom is below 16.3 in 99.9 %."""
     one = replace(TWO, alphabets=1, per_alphabet=1)
-    found = [int(UNEVEN.alphabet_C[classes_of(draw(step, one, classes=1))[0, 0]]) for step in range(1000)]
+    found = [int(UNEVEN.group_C[classes_of(draw(step, one, classes=1))[0, 0]]) for step in range(1000)]
     assert chi_square([found.count(alphabet) for alphabet in range(4)], 250) < 16.3
 
 
@@ -138,4 +138,4 @@ def test_keys_as_large_as_they_come_leave_every_class_in_its_alphabet(monkeypatc
     real = torch.rand
     monkeypatch.setattr(torch, "rand", lambda *size, **named: torch.full_like(real(*size, **named), 1 - 2**-24))
     batch = draw(batches=replace(TWO, alphabets=64, per_alphabet=2), classes=128, packed=many)
-    assert set(Counter(many.alphabet_C[classes_of(batch, many)[:, 0]].tolist()).values()) == {2}
+    assert set(Counter(many.group_C[classes_of(batch, many)[:, 0]].tolist()).values()) == {2}

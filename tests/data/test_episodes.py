@@ -52,9 +52,9 @@ def test_ways_are_distinct_classes_and_all_shots_of_a_way_show_its_class(drawn):
 
 def test_each_shot_is_by_one_drawer_and_the_query_by_none_of_them(drawn):
     packed, _, shot, _, episodes = drawn
-    drawer_EWK = packed.drawer_N[episodes.support_EWK]
+    drawer_EWK = packed.source_N[episodes.support_EWK]
     assert (drawer_EWK == drawer_EWK[:, :1]).all()
-    hands = torch.cat([drawer_EWK[:, 0], packed.drawer_N[episodes.query_E][:, None]], 1)
+    hands = torch.cat([drawer_EWK[:, 0], packed.source_N[episodes.query_E][:, None]], 1)
     assert all(len(set(drawers)) == shot + 1 for drawers in hands.tolist())
 
 
@@ -72,7 +72,7 @@ def test_the_query_is_never_among_the_supports(drawn):
 
 def test_scope_alphabet_stays_within_one_alphabet_and_scope_any_does_not(drawn):
     packed, _, _, scope, episodes = drawn
-    alphabet_EW = packed.alphabet_C[packed.class_N[episodes.support_EWK[:, :, 0]]]
+    alphabet_EW = packed.group_C[packed.class_N[episodes.support_EWK[:, :, 0]]]
     within = (alphabet_EW == alphabet_EW[:, :1]).all(1)
     assert bool(within.all()) == (scope == "alphabet")
 
@@ -81,9 +81,9 @@ def test_the_answer_the_class_and_the_drawers_are_drawn_uniformly(drawn):
     packed, way, shot, _, episodes = drawn
     assert_uniform(episodes.answer_E.bincount(minlength=way))
     assert_uniform(packed.class_N[episodes.query_E].bincount(minlength=8))
-    assert_uniform(packed.drawer_N[episodes.query_E].bincount(minlength=7)[1:])
+    assert_uniform(packed.source_N[episodes.query_E].bincount(minlength=7)[1:])
     for one in range(shot):
-        assert_uniform(packed.drawer_N[episodes.support_EWK[:, 0, one]].bincount(minlength=7)[1:])
+        assert_uniform(packed.source_N[episodes.support_EWK[:, 0, one]].bincount(minlength=7)[1:])
     for place in range(way):
         assert_uniform(packed.class_N[episodes.support_EWK[:, place, 0]].bincount(minlength=8))
 
@@ -96,13 +96,13 @@ def test_the_place_of_the_answer_tells_nothing_of_the_class(drawn):
 def test_alphabets_are_drawn_uniformly_however_many_characters_they_have():
     packed = uneven_set(((3,) * 9, (3,) * 2, (3,) * 4))
     episodes = draw(packed, 2, 1, "alphabet")
-    assert_uniform(packed.alphabet_C[packed.class_N[episodes.query_E]].bincount(minlength=3))
+    assert_uniform(packed.group_C[packed.class_N[episodes.query_E]].bincount(minlength=3))
 
 
 def test_an_alphabet_with_too_few_characters_is_left_out():
     packed = uneven_set(((3,) * 9, (3,) * 2, (3,) * 4))
     episodes = draw(packed, 4, 1, "alphabet")
-    assert packed.alphabet_C[packed.class_N[episodes.query_E]].unique().tolist() == [0, 2]
+    assert packed.group_C[packed.class_N[episodes.query_E]].unique().tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("scope", ["alphabet", "any"])
@@ -130,10 +130,10 @@ def test_as_many_ways_as_characters_and_shots_as_other_drawers_are_the_most(tiny
 
 def test_the_row_of_each_drawing_is_found_by_its_character_and_drawer():
     packed = synthetic.draw_set("test", alphabets=2, characters=2, drawers=3, size=28)
-    shuffled = replace(packed, drawer_N=torch.tensor([2, 9, 5, 5, 2, 9, 9, 5, 2, 2, 5, 9]))
+    shuffled = replace(packed, source_N=torch.tensor([2, 9, 5, 5, 2, 9, 9, 5, 2, 2, 5, 9]))
     row_CH = drawing_rows(shuffled)
     assert shuffled.class_N[row_CH].tolist() == [[one] * 3 for one in range(4)]
-    assert shuffled.drawer_N[row_CH].tolist() == [[2, 5, 9]] * 4
+    assert shuffled.source_N[row_CH].tolist() == [[2, 5, 9]] * 4
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,4 @@ def test_a_missing_drawing_is_refused(counts):
 def test_a_drawing_there_twice_is_refused():
     packed = uneven_set(((3, 3),))
     with pytest.raises(BadInput, match="not every drawer drew every character once"):
-        draw(replace(packed, drawer_N=torch.tensor([1, 2, 2, 1, 2, 3])), 2, 1, "alphabet", 1)
+        draw(replace(packed, source_N=torch.tensor([1, 2, 2, 1, 2, 3])), 2, 1, "alphabet", 1)

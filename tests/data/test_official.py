@@ -10,22 +10,17 @@ import torch
 from omniglot_like import png, png_of, runs_fingerprint_of, with_damaged_member, write_folder, write_zip
 from safetensors import safe_open
 from safetensors.torch import save_file
-from sitters import single_thread
+from sitters import taken
 
+from omnitwin.answers.engines import open_baseline
+from omnitwin.config import EvalConfig
 from omnitwin.data import official, omniglot, synthetic
 from omnitwin.data.official import decode_runs, load_runs, save_runs
 from omnitwin.errors import DatasetCorrupt
-from omnitwin.exams import trials as exam_trials
-from omnitwin.exams.scorer import Scorer
-from omnitwin.model.baselines import HausdorffBaseline
+from omnitwin.exams.catalogue import EXAMS
+from omnitwin.exams.scorer import seated
 
 PLAN = [((1, 0, 2), 1, 3), ((4, 5, 3), 4, 2)]  # classes, drawer of the examples, drawer of the queries
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with single_thread():
-        yield
 
 
 def nothing(count):
@@ -52,7 +47,7 @@ class FakeRuns:
 
 def drawn(test, kind, drawer):
     """The row of a class's drawing by one drawer."""
-    return int(((test.class_N == kind) & (test.drawer_N == drawer)).nonzero()[0, 0])
+    return int(((test.class_N == kind) & (test.source_N == drawer)).nonzero()[0, 0])
 
 
 @pytest.fixture(scope="module")
@@ -285,13 +280,13 @@ def test_the_real_runs_are_20_of_20_trials_as_the_paper_says(real_data, real_tes
     """Lake et al. 2015, supplement sec. 5.1: 10 alphabets, two runs each, of 20 characters by two drawers."""
     runs = decode_runs(real_data / "all_runs.zip", real_test_set, nothing)
     assert runs.query_RT.shape == runs.support_RW.shape == runs.answer_RT.shape == (20, 20)
-    class_N, drawer_N = real_test_set.class_N, real_test_set.drawer_N
-    alphabet_N = real_test_set.alphabet_C[class_N]
+    class_N, source_N = real_test_set.class_N, real_test_set.source_N
+    alphabet_N = real_test_set.group_C[class_N]
     rows_R2T = torch.cat([runs.query_RT, runs.support_RW], 1)
     assert all(len(set(alphabets)) == 1 for alphabets in alphabet_N[rows_R2T].tolist())
     assert sorted(alphabet_N[runs.query_RT[:, 0]].bincount().tolist())[-10:] == [2] * 10
     assert len(alphabet_N[rows_R2T].unique()) == 10
-    for queries, supports in zip(drawer_N[runs.query_RT].tolist(), drawer_N[runs.support_RW].tolist(), strict=True):
+    for queries, supports in zip(source_N[runs.query_RT].tolist(), source_N[runs.support_RW].tolist(), strict=True):
         assert len(set(queries)) == len(set(supports)) == 1
         assert set(queries) != set(supports)
     assert all(len(set(classes)) == 20 for classes in class_N[runs.support_RW].tolist())
@@ -303,8 +298,8 @@ def test_the_real_runs_are_20_of_20_trials_as_the_paper_says(real_data, real_tes
 def test_hausdorff_baseline_reproduces_the_38_8_percent_error_of_the_official_demo(real_data, real_test_set):
     """demo_classification.m and .py of brendenlake/omniglot: 38.8 % is 155 of 400."""
     runs = decode_runs(real_data / "all_runs.zip", real_test_set, nothing)
-    scorer = Scorer(model=HausdorffBaseline(), packed=real_test_set, device=torch.device("cpu"))
-    error = exam_trials.official(scorer, real_test_set, runs).measure("error")
+    scorer = seated(open_baseline("hausdorff"), real_test_set)
+    error = taken(EXAMS["official"], scorer, real_test_set, EvalConfig(), runs).measure("error")
     assert (round(error.value * error.n), error.n) == (155, 400)
     assert error.value == 0.3875
 

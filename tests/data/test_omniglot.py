@@ -65,10 +65,10 @@ def test_drawings_come_in_the_order_of_their_paths_with_their_ids(fake_omniglot,
     assert np.array_equal(packed.images_NHW.numpy(), expected_NHW)
     assert packed.images_NHW.dtype == torch.uint8
     assert packed.class_names == CHARACTERS
-    assert packed.alphabet_names == ("Alpha_(first)", "Beta")
+    assert packed.group_names == ("Alpha_(first)", "Beta")
     assert packed.class_N.tolist() == [0] * 20 + [1] * 20 + [2] * 20
-    assert packed.drawer_N.tolist() == [*range(1, 21)] * 3
-    assert packed.alphabet_C.tolist() == [0, 0, 1]
+    assert packed.source_N.tolist() == [*range(1, 21)] * 3
+    assert packed.group_C.tolist() == [0, 0, 1]
     assert (packed.name, packed.white, packed.fingerprint) == ("omniglot/training", 1, training.fingerprint)
 
 
@@ -325,7 +325,7 @@ def test_the_official_counts_are_those_of_the_paper():
 )
 def test_the_real_set_has_its_counts_and_fingerprint(real_data, name, file, alphabets, characters, images, fingerprint):
     packed = decode(real_data / file, omniglot.SETS[name], nothing)
-    assert len(packed.alphabet_names) == alphabets
+    assert len(packed.group_names) == alphabets
     assert len(packed.class_names) == characters
     assert packed.images_NHW.shape == (images, 105, 105)
     assert hashlib.sha256(packed.images_NHW.numpy().tobytes()).hexdigest() == fingerprint

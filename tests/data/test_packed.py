@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from omnitwin.data import packed as packed_module
-from omnitwin.data.packed import PackedSet, check_pairable, load_packed, read_record, save_packed
+from omnitwin.data.imageset import check_pairable
+from omnitwin.data.packed import PackedSet, load_packed, read_record, save_packed
 from omnitwin.errors import BadInput, DatasetCorrupt
 
 
@@ -21,10 +22,10 @@ def set_of(images_NHW, counts, white=1):
         images_NHW=images_NHW,
         white=white,
         class_N=torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)),
-        drawer_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
-        alphabet_C=torch.zeros(len(counts), dtype=torch.int64),
+        source_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
+        group_C=torch.zeros(len(counts), dtype=torch.int64),
         class_names=tuple(f"Hand/character{index + 1:02d}" for index in range(len(counts))),
-        alphabet_names=("Hand",),
+        group_names=("Hand",),
         fingerprint="none",
     )
 

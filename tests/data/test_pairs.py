@@ -39,10 +39,10 @@ def mixed_set():
         images_NHW=torch.zeros(12, 2, 2, dtype=torch.uint8),
         white=1,
         class_N=torch.arange(3).repeat_interleave(torch.tensor(counts)),
-        drawer_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
-        alphabet_C=torch.zeros(3, dtype=torch.int64),
+        source_N=torch.cat([torch.arange(1, count + 1) for count in counts]),
+        group_C=torch.zeros(3, dtype=torch.int64),
         class_names=("two", "three", "seven"),
-        alphabet_names=("one",),
+        group_names=("one",),
         fingerprint="none",
     )
 
@@ -121,7 +121,7 @@ def test_each_two_images_of_a_class_meet_equally_often(drawn):
 def test_both_images_of_a_dissimilar_pair_are_drawn_independently(tiny_set):
     pairs = draw_pairs(tiny_set, DRAWN, random_generator(CPU, 0, 2))
     left_drawer, right_drawer = (
-        tiny_set.drawer_N[rows][~pairs.similar_B] - 1 for rows in (pairs.left_B, pairs.right_B)
+        tiny_set.source_N[rows][~pairs.similar_B] - 1 for rows in (pairs.left_B, pairs.right_B)
     )
     assert_uniform(np.bincount(left_drawer * 6 + right_drawer, minlength=36))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from omnitwin.data import synthetic
-from omnitwin.data.packed import check_pairable
+from omnitwin.data.imageset import check_pairable
 
 
 def draw(subset="training", **changes):
@@ -26,9 +26,9 @@ def test_ids_count_drawers_within_characters_within_alphabets():
     drawn = draw()
     assert drawn.images_NHW.shape == (2 * 3 * 4, 40, 40)
     assert drawn.class_N.tolist() == [row // 4 for row in range(24)]
-    assert drawn.drawer_N.tolist() == [row % 4 + 1 for row in range(24)]
-    assert drawn.alphabet_C.tolist() == [0, 0, 0, 1, 1, 1]
-    assert len(drawn.alphabet_names) == 2
+    assert drawn.source_N.tolist() == [row % 4 + 1 for row in range(24)]
+    assert drawn.group_C.tolist() == [0, 0, 0, 1, 1, 1]
+    assert len(drawn.group_names) == 2
     assert len(set(drawn.class_names)) == 6
     assert drawn.class_names[3] == "Synthetic 02/character01"
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from omniglot_like import RUN_ANSWERS, RUN_DRAWERS
 from PIL import Image
-from sitters import Sitter, same_picture, single_thread
+from sitters import Sitter, same_picture
 
 from omnitwin.answers.comparison import compare
 from omnitwin.config import EXAMS, CompareConfig, EvalConfig, ShowConfig, SourceConfig
@@ -32,12 +32,6 @@ from omnitwin.training.trainer import build_network
 
 ALL = EvalConfig(exams=("all",), batches=2, batch_size=50, way=4, episodes=60, device="cpu")
 SYNTHETIC_EXAMS = ["pairs", "all-pairs", "same-alphabet", "one-shot", "beyond"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with single_thread():
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """One holder for a folder, who is named; what dead ones left is cleared, and nothing else."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -45,6 +46,14 @@ def test_a_folder_that_is_held_names_its_holder(tmp_path):
         pass
     assert f"process {child} on " in refused.value.line()
     assert refused.value.exit_code == 3
+
+
+def test_the_name_of_the_holder_leaves_out_the_byte_that_windows_locks_against_readers(tmp_path):
+    """https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-lockfileex; filelock locks byte 0."""
+    with hold(tmp_path):
+        written = (tmp_path / LOCK_FILE).read_bytes()
+    assert written[:1] == b"\0"
+    assert json.loads(written[1:])["pid"] == os.getpid()
 
 
 def test_the_lock_of_a_killed_holder_is_free_and_leaves_nothing(tmp_path):
@@ -243,20 +252,20 @@ def test_folders_that_are_links_to_one_another_are_refused_in_one_line(tmp_path)
         pass
 
 
-def test_a_place_that_is_taken_for_a_moment_is_tried_again(tmp_path, monkeypatch):
-    """As by a virus scanner, on Windows."""
-    real, tries = os.replace, []
+def test_a_place_that_is_taken_for_a_moment_is_tried_again(tmp_path):
+    """A virus scanner takes it on Windows."""
+    (tmp_path / "new.txt").write_text("new")
+    tries = []
 
     def busy(source, target):
         tries.append(target)
         if len(tries) < 3:
             raise PermissionError(errno.EACCES, "Permission denied")
-        real(source, target)
+        os.replace(source, target)
 
-    monkeypatch.setattr(files, "PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(os, "replace", busy)
-    write_text(tmp_path / "file.txt", "new")
+    files.move(tmp_path / "new.txt", tmp_path / "file.txt", pauses=(0.0, 0.0), replace=busy)
     assert (tmp_path / "file.txt").read_text() == "new"
+    assert len(tries) == 3
 
 
 def test_a_link_that_looks_like_a_left_over_is_not_followed(tmp_path):

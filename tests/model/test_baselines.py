@@ -3,19 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from sitters import single_thread
 
 from omnitwin.data import omniglot, synthetic
 from omnitwin.model.baselines import BASELINES, NODES, HausdorffBaseline, PixelBaseline
 
 BOTH = [PixelBaseline, HausdorffBaseline]
 ids = {"ids": lambda baseline: getattr(baseline, "name", str(baseline))}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with single_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,10 @@ from omnitwin.errors import BadCheckpoint
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model import anatomy
 from omnitwin.model.anatomy import BLOCKS, Blocks
-from omnitwin.model.checkpoint import layout as torch_layout
 from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
 from omnitwin.model.description import Description, opened
 from omnitwin.model.locating import BUNDLED_WEIGHTS
-from omnitwin.model.numpy_twin import Convolution, layout, load_numpy, max_pool, runs_in_numpy
+from omnitwin.model.numpy_twin import Convolution, load_numpy, max_pool, runs_in_numpy
 from omnitwin.model.twin import build_twin
 from omnitwin.recipes import FAST, SMALL
 from omnitwin.system.tensorfile import read_record, save_tensors
@@ -162,13 +161,6 @@ def test_max_pool_leaves_a_last_odd_row_or_column_out_as_torch_does(height, widt
     x = np.random.default_rng(4).standard_normal((3, height, width, 5)).astype(np.float32)
     theirs = F.max_pool2d(torch.from_numpy(x).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1).numpy()
     assert np.array_equal(max_pool(x), theirs)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("encoder", BLOCKS)
-def test_the_layout_is_that_of_torchs_network(encoder, size):
-    recipe = description(encoder, size).recipe
-    assert layout(recipe) == torch_layout(build_twin(encoder, size, "distance").state_dict())
 
 
 def test_networks_of_blocks_with_a_distance_run_in_numpy_and_no_others():

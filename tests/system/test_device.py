@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from omnitwin.errors import BadInput, DeviceMissing
-from omnitwin.system.device import available_devices, peak_memory, select_device, select_precision
+from omnitwin.system.device import available_devices, multiplies_bf16, peak_memory, select_device, select_precision
 from omnitwin.system.randomness import random_generator
 
 CPU = torch.device("cpu")
@@ -38,17 +38,30 @@ def test_a_name_that_no_device_has_is_bad_input(name):
         select_device(name)
 
 
-def test_precision_is_taken_at_its_word_and_auto_is_one_of_the_two():
+def test_precision_is_taken_at_its_word():
     assert select_precision("fp32", CPU) == "fp32"
     assert select_precision("bf16", CPU) == "bf16"
-    assert select_precision("auto", CPU) in ("fp32", "bf16")
     with pytest.raises(BadInput):
         select_precision("fp8", CPU)
 
 
-def test_auto_precision_is_fp32_where_the_cpu_cannot_multiply_bf16(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
-    assert select_precision("auto", CPU) == "fp32"
+@pytest.mark.parametrize(
+    ("features", "native"),
+    [
+        ({}, False),  # other makers' CPUs, and those of which torch tells nothing
+        ({"avx2": True, "avx512_f": True, "amx_bf16": False, "avx512_bf16": False}, False),
+        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+    ],
+    ids=["unknown", "avx512", "avx512-bf16", "amx"],
+)
+def test_a_cpu_multiplies_bf16_where_it_has_one_of_the_instructions_for_it(features, native):
+    assert multiplies_bf16(features) is native
+
+
+def test_auto_precision_of_a_cpu_is_what_its_features_say():
+    native = multiplies_bf16(getattr(torch.cpu, "get_capabilities", dict)())
+    assert select_precision("auto", CPU) == ("bf16" if native else "fp32")
 
 
 def test_peak_memory_grows_with_what_is_held():

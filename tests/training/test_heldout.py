@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from sitters import CPU, single_thread, uneven_set
+from sitters import CPU, dyadic_network, uneven_set
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
@@ -32,12 +32,6 @@ from omnitwin.training.training import train
 
 TINY = replace(SMALL, iterations=8, batch_size=8, holdout=1)
 ALPHABETS, CHARACTERS, DRAWERS = 3, 4, 5
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with single_thread():
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +97,7 @@ def script(monkeypatch, eer_of):
 def test_a_run_never_draws_an_image_of_a_held_out_alphabet(tmp_path, monkeypatch):
     whole = load("synthetic", "training", SourceConfig())
     alphabet_of = {
-        image.numpy().tobytes(): whole.alphabet_names[int(whole.alphabet_C[kind])]
+        image.numpy().tobytes(): whole.group_names[int(whole.group_C[kind])]
         for image, kind in zip(whole.images_NHW, whole.class_N, strict=True)
     }
     seen, draw = Counter(), Trainer.draw
@@ -117,13 +111,13 @@ def test_a_run_never_draws_an_image_of_a_held_out_alphabet(tmp_path, monkeypatch
     report = train(config(tmp_path / "run", iterations=20))
     held_out = read_description(report.weights).held_out
     assert len(held_out) == 1
-    assert set(seen) == set(whole.alphabet_names) - set(held_out)
+    assert set(seen) == set(whole.group_names) - set(held_out)
     assert sum(seen.values()) == 20 * 8 * 2
 
 
 def test_which_alphabets_are_held_out_is_a_function_of_the_seed(tmp_path):
-    held = [training_images(config(None, seed=seed, holdout=2))[1].alphabet_names for seed in range(20)]
-    again = [training_images(config(None, seed=seed, holdout=2))[1].alphabet_names for seed in range(20)]
+    held = [training_images(config(None, seed=seed, holdout=2))[1].group_names for seed in range(20)]
+    again = [training_images(config(None, seed=seed, holdout=2))[1].group_names for seed in range(20)]
     assert held == again
     assert len(set(held)) == 3  # of 3 alphabets, each two
 
@@ -152,7 +146,7 @@ def test_holding_out_every_alphabet_is_refused_before_anything_is_written(tmp_pa
 
 def test_a_run_writes_down_what_it_held_out(tmp_path):
     report = train(config(tmp_path / "run"))
-    held_out = training_images(config(None))[1].alphabet_names
+    held_out = training_images(config(None))[1].group_names
     for path in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
         assert read_description(tmp_path / "run" / path).held_out == held_out
     written = json.loads((tmp_path / "run" / CONFIG_FILE).read_text())
@@ -183,22 +177,27 @@ def two_loops(network, packed, rows):
     return np.array(scores), np.array(similar)
 
 
-@pytest.mark.parametrize("packed", [uneven_set(((3, 2, 5), (2, 6)))], ids=["uneven"])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_exam_has_the_figures_of_two_loops_over_all_pairs(packed, seed):
-    network = network_with(seed)
-    result = HeldOutExam(packed, SMALL, CPU).take(network)
-    scores, similar = two_loops(network, packed, range(len(packed)))
+def equal_error_rate(similar, scores):
+    """Where FAR equals 1 - TAR on the straight lines between scikit-learn's points, to 1 in 100,000."""
     far, tar, _ = roc_curve(similar, scores, drop_intermediate=False)
     line = np.linspace(0, 1, 100_001)
+    return line[np.argmin(np.abs(np.interp(line, far, tar) - (1 - line)))]
+
+
+@pytest.mark.parametrize("alphabets", [((1, 2, 3, 7), (4, 5, 10)), ((8, 8), (8, 8))], ids=["uneven", "even"])
+def test_the_exam_has_the_figures_of_two_loops_over_all_pairs(alphabets):
+    packed = uneven_set(alphabets)
+    network = dyadic_network(packed)
+    result = HeldOutExam(packed, SMALL, CPU).take(network)
+    scores, similar = two_loops(network, packed, range(len(packed)))
     assert result.auc == pytest.approx(roc_auc_score(similar, scores), abs=1e-9)
-    assert result.eer == pytest.approx(line[np.argmin(np.abs(np.interp(line, far, tar) - (1 - line)))], abs=2e-5)
+    assert result.eer == pytest.approx(equal_error_rate(similar, scores), abs=2e-5)
 
 
-def test_the_threshold_gives_the_highest_balanced_accuracy_there_is():
-    packed = synthetic.draw_set("test")
-    network = network_with(2)
-    torch.nn.init.constant_(network.head.weight, -0.3)  # the nearer, the more similar
+@pytest.mark.parametrize("alphabets", [((1, 2, 3, 7), (4, 5, 10)), ((8, 8), (8, 8))], ids=["uneven", "even"])
+def test_the_threshold_gives_the_highest_balanced_accuracy_there_is(alphabets):
+    packed = uneven_set(alphabets)
+    network = dyadic_network(packed)
     result = HeldOutExam(packed, SMALL, CPU).take(network)
     scores, similar = two_loops(network, packed, range(len(packed)))
     probability = 1 / (1 + np.exp(-calibrated(scores, result.calibration)))
@@ -253,7 +252,7 @@ def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_
     monkeypatch.setattr(heldout, "MOST_IMAGES", most)
     packed = synthetic.draw_set("test")  # 8 characters by 5 drawers
     rows = HeldOutExam(packed, SMALL, CPU).rows
-    assert packed.drawer_N[rows].tolist() == list(range(1, hands + 1)) * 8
+    assert packed.source_N[rows].tolist() == list(range(1, hands + 1)) * 8
     assert packed.class_N[rows].tolist() == [number for number in range(8) for _ in range(hands)]
 
 
@@ -295,29 +294,44 @@ def test_of_a_run_the_best_is_what_others_use(tmp_path, every_2, monkeypatch):
     assert (report.network.iteration, report.network.iterations) == (4, 8)
 
 
-def test_checkpoints_keep_the_threshold_and_calibration_of_their_own_exam(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "EVERY", 10)
-    train(config(tmp_path / "run", iterations=40, learning_rate=0.01))
+def test_checkpoints_keep_the_threshold_and_calibration_of_their_own_exam(tmp_path, every_2, monkeypatch):
+    """Scores twice as large after each step: their order, and so the EER, stays, and the first exam's is the best.
+
+    A power of 2 is exact in floating point, and the temperature of 4 times the scores is 4 times as high.
+    """
+
+    def double(self, iteration):
+        with torch.no_grad():
+            self.network.head.weight.fill_(-(2.0**iteration))
+            self.network.head.bias.zero_()
+        return torch.tensor(0.5), torch.tensor(0.5)
+
+    monkeypatch.setattr(Trainer, "step", double)
+    train(config(tmp_path / "run", iterations=4))
+    best, last = (read_description(tmp_path / "run" / name) for name in (BEST_FILE, WEIGHTS_FILE))
+    assert (best.iteration, last.iteration) == (2, 4)
+    assert last.calibration["temperature"] == pytest.approx(4 * best.calibration["temperature"], rel=1e-4)
     exam = HeldOutExam(training_images(config(None))[1], SMALL, CPU)
-    told = []
-    for name in (BEST_FILE, WEIGHTS_FILE):
-        network, description = load_checkpoint(tmp_path / "run" / name)
-        result = exam.take(network)
-        told.append(description.calibration)
+    for name, description in ((BEST_FILE, best), (WEIGHTS_FILE, last)):
+        result = exam.take(load_checkpoint(tmp_path / "run" / name)[0])
         assert description.calibration == pytest.approx(result.calibration, rel=1e-4)
         assert description.threshold == pytest.approx(result.threshold, rel=1e-4)
         assert description.metrics["held_out_eer"] == pytest.approx(result.eer, abs=1e-6)
-    assert None not in told
-    assert told[0] != told[1]
 
 
 def test_the_eer_of_the_checkpoint_is_that_of_an_exam_of_all_pairs_of_the_held_out_alphabets(tmp_path, every_2):
+    """That exam counts scores in bins of 1 in 2,048: scores moved by 1 in 1,024 either way bound both figures."""
     train(config(tmp_path / "run", iterations=20, learning_rate=3e-3))
     run = EvalConfig(checkpoint=str(tmp_path / "run"), subset="held-out", exams=("all-pairs",), device="cpu")
     exam = evaluate(run).exams[0]
-    description = read_description(tmp_path / "run" / BEST_FILE)
-    assert exam.measure("eer").value == pytest.approx(description.metrics["held_out_eer"], abs=0.003)
-    assert exam.measure("balanced_accuracy").value >= exam.measure("balanced_accuracy_at_0.5").value - 1e-9
+    network, description = load_checkpoint(tmp_path / "run" / BEST_FILE)
+    packed = training_images(config(None))[1]
+    scores, similar = two_loops(network, packed, range(len(packed)))
+    step = np.abs(scores) / 1024 * np.where(similar, 1, -1)
+    best, worst = (equal_error_rate(similar, scores + sign * step) for sign in (1, -1))
+    assert worst - best < 0.1
+    for eer in (exam.measure("eer").value, description.metrics["held_out_eer"]):
+        assert best - 2e-5 <= eer <= worst + 2e-5
     assert exam.threshold == description.threshold
 
 
@@ -386,7 +400,7 @@ def test_an_exam_can_be_taken_on_the_held_out_alphabets(run):
     assert (report.images, report.classes, report.alphabets) == (CHARACTERS * DRAWERS, CHARACTERS, 1)
     same_alphabet = next(exam for exam in report.exams if exam.exam == "same-alphabet")
     assert tuple(group.name for group in same_alphabet.groups) == report.network.held_out
-    assert report.network.held_out == training_images(config(None))[1].alphabet_names
+    assert report.network.held_out == training_images(config(None))[1].group_names
 
 
 def test_images_of_the_test_set_were_never_seen_and_those_of_the_training_set_were(run):

@@ -238,18 +238,18 @@ def same_weights(one, other):
 def test_held_out_alphabets_are_not_trained_on_and_are_named_in_every_file(tmp_path):
     report = train(config(tmp_path / "run", holdout=1))
     packed, held_out = training_images(config(None, holdout=1))
-    assert set(packed.alphabet_names) | set(held_out.alphabet_names) == {"Synthetic 01", "Synthetic 02"}
+    assert set(packed.group_names) | set(held_out.group_names) == {"Synthetic 01", "Synthetic 02"}
     assert not set(packed.class_names) & set(held_out.class_names)
     assert (len(packed), len(held_out)) == (120, 120)
     for name in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
-        assert read_description(report.output / name).held_out == held_out.alphabet_names, name
+        assert read_description(report.output / name).held_out == held_out.group_names, name
     written = json.loads((report.output / CONFIG_FILE).read_text())
-    assert (written["held_out"], written["recipe"]["holdout"]) == (list(held_out.alphabet_names), 1)
+    assert (written["held_out"], written["recipe"]["holdout"]) == (list(held_out.group_names), 1)
 
 
 def test_which_alphabets_are_held_out_depends_on_the_seed_alone():
     def held_out(seed):
-        return training_images(config(None, holdout=1, seed=seed))[1].alphabet_names
+        return training_images(config(None, holdout=1, seed=seed))[1].group_names
 
     assert [held_out(seed) for seed in range(8)] == [held_out(seed) for seed in range(8)]
     assert len({held_out(seed) for seed in range(8)}) == 2
@@ -416,7 +416,7 @@ def test_a_plan_counts_and_measures_and_writes_nothing(home):
 def test_a_plan_counts_what_is_left_to_train_on_and_names_what_is_held_out():
     report = plan(TrainConfig(recipe=replace(TINY, holdout=1), dataset="synthetic", device="cpu"))
     assert (report.classes, report.images, report.data_bytes) == (6, 120, 120 * 28 * 28)
-    assert report.held_out == training_images(config(None, holdout=1))[1].alphabet_names
+    assert report.held_out == training_images(config(None, holdout=1))[1].group_names
 
 
 def small_set():

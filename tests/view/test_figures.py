@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hand_built import curved_exam, pairs_exam, ranking
+from hand_built import curved_exam, pairs_exam, ranking, trained_network
 from PIL import Image
 from terminals import pair, picture
 
@@ -48,12 +48,8 @@ def compared(**fields):
         "probability": 0.75,
         "calibrated": True,
         "threshold": 0.5,
-        "checkpoint": Path("weights.safetensors"),
-        "bundled": False,
+        "network": trained_network(),
         "engine": "numpy",
-        "recipe": "small",
-        "iteration": 3,
-        "iterations": 3,
         "notes": (),
         "first_picture": FLAT,
         "first_input": FLAT,

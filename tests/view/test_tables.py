@@ -7,7 +7,7 @@ import pytest
 from hand_built import evaluation, network, pairs_exam, ranking
 from terminals import picture, plan, terminal
 
-from omnitwin.reports.answers import ComparisonReport, RankingReport
+from omnitwin.reports.answers import ComparisonReport, RankingReport, TrainedNetwork
 from omnitwin.reports.data import DownloadReport, SetReport
 from omnitwin.reports.training import TrainReport
 from omnitwin.view.exams import show_evaluation
@@ -47,12 +47,8 @@ COMPARED = ComparisonReport(
     probability=0.98765,
     calibrated=False,
     threshold=0.5,
-    checkpoint=WEIGHTS,
-    bundled=False,
+    network=TrainedNetwork(checkpoint=WEIGHTS, bundled=False, recipe="small", iteration=40, iterations=40),
     engine="numpy",
-    recipe="small",
-    iteration=40,
-    iterations=40,
     notes=("first.png: a speck was ignored",),
     first_picture=picture(),
     second_picture=picture(),
@@ -168,7 +164,7 @@ def show_exams(report, console):
     ("show", "whole", "early"),
     [
         (show_exams, evaluation(pairs_exam()), evaluation(pairs_exam(), network=network(iterations=2_000))),
-        (show_comparison, COMPARED, replace(COMPARED, iterations=2_000)),
+        (show_comparison, COMPARED, replace(COMPARED, network=replace(COMPARED.network, iterations=2_000))),
     ],
 )
 def test_a_network_that_was_stopped_early_is_seen_to_be_one(show, whole, early):

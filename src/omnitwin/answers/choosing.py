@@ -1,7 +1,14 @@
 """`omnitwin use`: which network answers where none is named."""
 
 from omnitwin.model.description import read_description
-from omnitwin.model.locating import BUNDLED_WEIGHTS, Choice, locate_checkpoint, read_default, write_default
+from omnitwin.model.locating import (
+    BUNDLED_WEIGHTS,
+    Choice,
+    locate_checkpoint,
+    read_default,
+    trained_network,
+    write_default,
+)
 from omnitwin.reports.answers import ChoiceReport
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BUNDLED, expand, runs_folder
@@ -23,12 +30,4 @@ def choose(name: str) -> ChoiceReport:
 def chosen() -> ChoiceReport:
     """The default as it stands; BadCheckpoint where it is gone or has changed."""
     weights = locate_checkpoint(None)
-    description = read_description(weights)
-    return ChoiceReport(
-        name=read_default().name,
-        bundled=weights == BUNDLED_WEIGHTS,
-        checkpoint=weights,
-        recipe=description.recipe.name,
-        iteration=description.iteration,
-        iterations=description.recipe.iterations,
-    )
+    return ChoiceReport(name=read_default().name, network=trained_network(weights, read_description(weights)))

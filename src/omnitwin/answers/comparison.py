@@ -7,59 +7,46 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
-from omnitwin.config import AnswerConfig, CompareConfig, RankConfig
+from omnitwin.answers.verifier import Verifier, open_verifier
+from omnitwin.config import CompareConfig, RankConfig
 from omnitwin.data.pictures import picture_of_image
-from omnitwin.errors import BadCheckpoint, BadImage, BadInput
-from omnitwin.images.framing import WHITE
+from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.intake import OUTSIDE_PROGRAMS, Intake, read_image
-from omnitwin.images.novelty import Array, novelty, statistics
-from omnitwin.metrics.calibration import calibrated, sigmoid
-from omnitwin.model.description import Description, read_description
-from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
-from omnitwin.model.numpy_twin import load_numpy, runs_in_numpy
-from omnitwin.recipes import Recipe
 from omnitwin.reports.answers import ComparisonReport, RankedImage, RankingReport, UnreadImage
 from omnitwin.reports.progress import SILENT, Reporter
 
 FOLLOWED_FROM = 200  # images: fewer are read before anybody wonders
 
 
-class Network(Protocol):
-    """See NumpyTwin."""
-
-    def embed(self, images_BSS: Array, /) -> Array: ...
-    def score(self, left_BD: Array, right_BD: Array, /) -> Array: ...
-
-
 def compare(config: CompareConfig) -> ComparisonReport:
-    """Probability that both files show the same thing, by the network's own pair score; the order does not matter."""
-    path = locate_checkpoint(config.checkpoint)
-    network, description, engine = load_network(path, config.device)
-    first, second = (_read(file, description.recipe) for file in (config.first, config.second))
-    left_1D, right_1D = np.split(network.embed(_stack([first, second])), 2)
-    probability = float(_probability(network.score(left_1D, right_1D), path, description)[0])
-    novelties = _novelty([first, second], description)
+    """Return the probability that both files show the same thing; their order changes no bit of it."""
+    verifier = open_verifier(config.checkpoint, config.device, config.threshold)
+    first, second = intakes = [_read(file, verifier) for file in (config.first, config.second)]
+    left_1D, right_1D = np.split(verifier.embed(intakes), 2)
+    probability = float(verifier.probability(left_1D, right_1D)[0])
+    first_novelty, second_novelty = verifier.novelties(intakes)
     notes = [f"{config.first.name}: {note}" for note in first.notes]
     notes += [f"{config.second.name}: {note}" for note in second.notes]
-    answer = _answer(config, path, description, engine)
     return ComparisonReport(
-        **answer,
+        network=verifier.trained(),
+        engine=verifier.engine,
+        calibrated=verifier.calibration is not None,
+        threshold=verifier.threshold,
         first=config.first,
         second=config.second,
-        same=probability >= answer["threshold"],
+        same=probability >= verifier.threshold,
         probability=probability,
         notes=tuple(notes),
         first_picture=picture_of_image(first.shown),
         second_picture=picture_of_image(second.shown),
         first_input=picture_of_image(first.image),
         second_input=picture_of_image(second.image),
-        first_novelty=novelties[0],
-        second_novelty=novelties[1],
+        first_novelty=first_novelty,
+        second_novelty=second_novelty,
     )
 
 
@@ -69,28 +56,29 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
     A folder stands for the images in it, and the query among them is left out. What cannot be read, or is blank, is
     named in the report; BadImage where it is the query.
     """
-    path = locate_checkpoint(config.checkpoint)
-    network, description, engine = load_network(path, config.device)
+    verifier = open_verifier(config.checkpoint, config.device, config.threshold)
     start = time.perf_counter()
-    intakes = {config.query: _read(config.query, description.recipe)}
+    intakes = {config.query: _read(config.query, verifier)}
     files, unread = _images_of(config.others, config.query)
     shown_by = reporter if len(files) >= FOLLOWED_FROM else SILENT
     with shown_by.task("Reading images", len(files), "images") as advance:
         for file in files:
             try:
-                intakes[file] = _read(file, description.recipe)
+                intakes[file] = _read(file, verifier)
             except BadImage as error:
                 unread.append(UnreadImage(file=file, problem=error.line()))
             advance(1)
-    novelties = _novelty(intakes.values(), description)
-    embeddings_ND = network.embed(_stack(intakes.values()))
+    novelties = verifier.novelties(list(intakes.values()))
+    embeddings_ND = verifier.embed(list(intakes.values()))
     found = list(intakes)[1:]
-    logits_B = network.score(embeddings_ND[:1], embeddings_ND[1:])
-    probabilities_B = _probability(logits_B, path, description)
+    logits_B = verifier.network.score(embeddings_ND[:1], embeddings_ND[1:])
+    probabilities_B = verifier.probability(embeddings_ND[:1], embeddings_ND[1:])
     seconds = time.perf_counter() - start
-    answer = _answer(config, path, description, engine)
     return RankingReport(
-        **answer,
+        network=verifier.trained(),
+        engine=verifier.engine,
+        calibrated=verifier.calibration is not None,
+        threshold=verifier.threshold,
         query=config.query,
         notes=intakes[config.query].notes,
         novelty=novelties[0],
@@ -100,7 +88,7 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
                 rank=number,
                 file=found[place],
                 probability=float(probabilities_B[place]),
-                same=bool(probabilities_B[place] >= answer["threshold"]),
+                same=bool(probabilities_B[place] >= verifier.threshold),
                 notes=intakes[found[place]].notes,
                 novelty=novelties[1 + place],
                 picture=picture_of_image(intakes[found[place]].image),
@@ -114,31 +102,13 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
     )
 
 
-def load_network(path: Path, device: str) -> tuple[Network, Description, str]:
-    """The network of a weights file with its description, and what runs it: `numpy` on a CPU where it can be."""
-    if device == "cpu" and runs_in_numpy(read_description(path).recipe):
-        return *load_numpy(path), "numpy"
-    from omnitwin.answers.engines import load_torch
-
-    return *load_torch(path, device), "torch"
-
-
-def _read(path: Path, recipe: Recipe) -> Intake:
-    """A file as the network of that recipe sees it; BadImage where that is nothing but paper."""
-    intake = read_image(path, recipe.image_size, recipe.frame)
+def _read(path: Path, verifier: Verifier) -> Intake:
+    """Return a file as the verifier sees it; raise BadImage if nothing but paper is left of it."""
+    assert verifier.image_size is not None
+    intake = read_image(path, verifier.image_size, verifier.frame)
     if intake.blank:
         raise BadImage(f"{path} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
     return intake
-
-
-def _novelty(intakes: Iterable[Intake], description: Description) -> list[float | None]:
-    """How unlike any known drawing each image is, above 1 more than any should be; None where nobody can tell."""
-    intakes = list(intakes)
-    if description.novelty is None:
-        return [None] * len(intakes)
-    squares_NSS = np.stack([np.asarray(intake.image) for intake in intakes])
-    known = statistics(squares_NSS, np.array([intake.unrest for intake in intakes]))
-    return [float(one) for one in novelty(known, description.novelty)]
 
 
 def _images_of(places: Iterable[Path], query: Path) -> tuple[list[Path], list[UnreadImage]]:
@@ -170,31 +140,3 @@ def _images_of(places: Iterable[Path], query: Path) -> tuple[list[Path], list[Un
 def _looks_like_an_image(path: Path) -> bool:
     kind = Image.registered_extensions().get(path.suffix.lower())
     return kind in Image.OPEN and kind not in OUTSIDE_PROGRAMS and not path.name.startswith(".") and path.is_file()
-
-
-def _stack(intakes: Iterable[Intake]) -> Array:
-    """(B, S, S) float32, ink 0 and paper 1."""
-    return np.stack([np.asarray(intake.image) for intake in intakes]).astype(np.float32) / WHITE
-
-
-def _probability(logits_B: Array, path: Path, description: Description) -> Array:
-    """BadCheckpoint where one is no number: it is neither `same` nor `different`."""
-    with np.errstate(all="ignore"):
-        probability_B = sigmoid(calibrated(logits_B, description.calibration))
-    if np.isnan(probability_B).any():
-        raise BadCheckpoint(f"{path} gives no answer: its weights lead to numbers that are not finite")
-    return probability_B
-
-
-def _answer(config: AnswerConfig, path: Path, description: Description, engine: str) -> dict[str, Any]:
-    """The fields of reports.Answer."""
-    return {
-        "checkpoint": path,
-        "bundled": path == BUNDLED_WEIGHTS,
-        "recipe": description.recipe.name,
-        "iteration": description.iteration,
-        "iterations": description.recipe.iterations,
-        "engine": engine,
-        "calibrated": description.calibration is not None,
-        "threshold": description.threshold if config.threshold is None else config.threshold,
-    }

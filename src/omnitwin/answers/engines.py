@@ -1,43 +1,77 @@
-"""A network that answers through torch, as the ones in NumPy do: arrays in, arrays out."""
+"""The torch engine: a network or a baseline on its device, arrays in and arrays out, as NumpyTwin is."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import torch
 
-from omnitwin.model.checkpoint import load_checkpoint
-from omnitwin.model.description import Description
-from omnitwin.model.numpy_twin import Array
-from omnitwin.model.twin import TwinNetwork
+from omnitwin.answers.verifier import TORCH, Verifier
+from omnitwin.model import checkpoint
+from omnitwin.model.baselines import BASELINES
+from omnitwin.model.tensors import Array, Tensors
+from omnitwin.recipes import Recipe
 from omnitwin.system.device import select_device
 
 EMBED_AT_ONCE = 64  # images
+EVEN = 0.5  # threshold of a baseline: of a probability fitted with as many similar as dissimilar pairs
+
+
+class Model(Protocol):
+    """What TwinNetwork and the baselines have in common: tensors in, tensors out. See their docstrings."""
+
+    def embed(self, images_B1SS: torch.Tensor, /) -> torch.Tensor: ...
+    def score(self, left_B: torch.Tensor, right_B: torch.Tensor, /) -> torch.Tensor: ...
+    def prepare(self, embeddings_N: torch.Tensor, /) -> torch.Tensor: ...
+    def score_all(self, left_A: torch.Tensor, right_B: torch.Tensor, /) -> torch.Tensor: ...
 
 
 @dataclass(frozen=True, eq=False)
 class TorchNetwork:
-    """A twin network on its device."""
+    """A model whose weights lie on the device."""
 
-    network: TwinNetwork
+    model: Model
     device: torch.device
 
     @torch.inference_mode()
     def embed(self, images_BSS: Array) -> Array:
-        """Embeddings (B, D) float32 of images (B, S, S) from 0 for ink to 1 for paper."""
+        """Return embeddings (B, D) float32 of images (B, S, S) from 0 for ink to 1 for paper."""
         images_B1SS = torch.from_numpy(images_BSS).float()[:, None]
-        parts = [self.network.embed(part.to(self.device)).cpu() for part in torch.split(images_B1SS, EMBED_AT_ONCE)]
+        parts = [self.model.embed(part.to(self.device)).cpu() for part in torch.split(images_B1SS, EMBED_AT_ONCE)]
         embeddings_BD: Array = torch.cat(parts).numpy()
         return embeddings_BD
 
     @torch.inference_mode()
     def score(self, left_BD: Array, right_BD: Array) -> Array:
-        """Logits (B,) of the probability that each pair of embeddings shows the same thing."""
+        """Return logits (B,) of the probability that each pair of embeddings shows the same thing."""
         left, right = (torch.from_numpy(side).to(self.device) for side in (left_BD, right_BD))
-        logits_B: Array = self.network.score(left, right).cpu().numpy()
+        logits_B: Array = self.model.score(left, right).cpu().numpy()
         return logits_B
 
 
-def load_torch(path: Path, device: str) -> tuple[TorchNetwork, Description]:
-    network, description = load_checkpoint(path)
+def build_torch(tensors: Tensors, recipe: Recipe, device: str) -> TorchNetwork:
+    """Return the network of checked tensors on a device (`cpu`, `cuda`, `mps`, `auto`)."""
     there = select_device(device)
-    return TorchNetwork(network.to(there), there), description
+    return TorchNetwork(checkpoint.build(tensors, recipe).to(there), there)
+
+
+def open_baseline(name: str, device: str = "cpu") -> Verifier:
+    """Return a baseline by its name (config.BASELINES). Its scores are not logits before a calibration is fitted.
+
+    `dataclasses.replace(baseline, calibration=...)` gives it one.
+    """
+    network = TorchNetwork(BASELINES[name](), select_device(device))
+    return Verifier(
+        name=name,
+        network=network,
+        engine=TORCH,
+        image_size=None,
+        frame="whole",
+        threshold=EVEN,
+        probabilistic=False,
+    )
+
+
+def torch_network(verifier: Verifier) -> TorchNetwork:
+    """Return the model of a verifier that torch runs, with its device. Open it with engine="torch"."""
+    assert isinstance(verifier.network, TorchNetwork), f"{verifier.name} runs in {verifier.engine}"
+    return verifier.network

@@ -9,6 +9,7 @@ import torch
 
 from omnitwin.config import SourceConfig
 from omnitwin.data import official, omniglot, synthetic
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.official import OfficialRuns, decode_runs, load_runs, save_runs
 from omnitwin.data.omniglot import Archive, OmniglotSet
 from omnitwin.data.packed import PackedSet, load_packed, save_packed
@@ -77,7 +78,7 @@ def _held_by(source: str | None) -> list[Archive]:
     return [held]
 
 
-def load(dataset: str, subset: str, source: SourceConfig, reporter: Reporter = SILENT) -> PackedSet:
+def load(dataset: str, subset: str, source: SourceConfig, reporter: Reporter = SILENT) -> ImageSet:
     """The `training` or `test` set of a data set, fetched first where it is missing."""
     if subset not in omniglot.SETS:
         raise BadInput(f"no set is called {subset!r}", f"Use {' or '.join(omniglot.SETS)}.")
@@ -93,7 +94,7 @@ def load(dataset: str, subset: str, source: SourceConfig, reporter: Reporter = S
     return packed
 
 
-def load_official(test: PackedSet, source: SourceConfig, reporter: Reporter = SILENT) -> OfficialRuns:
+def load_official(test: ImageSet, source: SourceConfig, reporter: Reporter = SILENT) -> OfficialRuns:
     """The official runs as rows of the test set, fetched first where they are missing."""
     runs = _load_sound_runs(test)
     if runs is None:
@@ -133,8 +134,9 @@ def _ensure(one: Archive, config: SourceConfig, reporter: Reporter) -> SetReport
         classes, alphabets = one.characters, one.alphabets
     else:
         assert packed is not None
+        assert packed.group_C is not None
         characters = torch.unique(packed.class_N[load_runs(packed_path(one), packed).support_RW])
-        classes, alphabets = len(characters), len(torch.unique(packed.alphabet_C[characters]))
+        classes, alphabets = len(characters), len(torch.unique(packed.group_C[characters]))
     return SetReport(
         name=one.name,
         fetched=not there,
@@ -157,7 +159,7 @@ def _load_sound(one: Archive) -> PackedSet | None:
     return packed if packed and packed.fingerprint == one.fingerprint else None
 
 
-def _load_sound_runs(test: PackedSet) -> OfficialRuns | None:
+def _load_sound_runs(test: ImageSet) -> OfficialRuns | None:
     try:
         return load_runs(packed_path(official.ARCHIVE), test)
     except DatasetCorrupt:

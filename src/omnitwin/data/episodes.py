@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.errors import BadInput
 
 
@@ -27,46 +27,80 @@ class Episodes:
 
 
 def draw_episodes(
-    packed: PackedSet, way: int, shot: int, count: int, scope: str, generator: torch.Generator
+    images: ImageSet, way: int, shot: int, count: int, scope: str, generator: torch.Generator
 ) -> Episodes:
-    """Draw count episodes; scope `alphabet` takes all ways from one alphabet, drawn uniformly, `any` from all classes.
+    """Draw episodes; scope `alphabet` takes all ways from one group, drawn uniformly, `any` from all classes.
 
-    Drawers are told apart by number; across alphabets one number need not be one person.
+    Sources are told apart by number; across groups one number need not be one person. Without sources the examples and
+    the query are different images of their classes. Without groups every scope is `any`.
     """
-    row_CH, groups = choices(packed, way, shot, scope)
-    hands = row_CH.shape[1]
+    row_CH, groups = choices(images, way, shot, scope)
     group_E = torch.randint(len(groups), (count,), generator=generator)
     class_EW = torch.stack([groups[group][_pick(len(groups[group]), way, generator)] for group in group_E.tolist()])
-    hand_EK = torch.stack([_pick(hands, shot + 1, generator) for _ in range(count)])
+    if row_CH is None:
+        place_EWK = _different(images.count_C.cpu()[class_EW], shot + 1, generator)
+        row_EWK = images.first_C.cpu()[class_EW][:, :, None] + place_EWK
+        answer_E = torch.randint(way, (count,), generator=generator)
+        return Episodes(row_EWK[torch.arange(count), answer_E, -1], row_EWK[:, :, :-1], answer_E)
+    hand_EK = torch.stack([_pick(row_CH.shape[1], shot + 1, generator) for _ in range(count)])
     answer_E = torch.randint(way, (count,), generator=generator)
     query_E = row_CH[class_EW.gather(1, answer_E[:, None])[:, 0], hand_EK[:, -1]]
     return Episodes(query_E, row_CH[class_EW[:, :, None], hand_EK[:, None, :-1]], answer_E)
 
 
-def choices(packed: PackedSet, way: int, shot: int, scope: str) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Drawing rows (C, H), and the groups of classes that an episode's ways may come from; BadInput where none may."""
-    row_CH = drawing_rows(packed)
-    classes, hands = row_CH.shape
-    if shot + 1 > hands:
+def choices(images: ImageSet, way: int, shot: int, scope: str) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
+    """Return the rows by source (C, H), None without sources, and the groups of classes that the ways may come from.
+
+    Raises BadInput if the set has too few sources or images of a class, or no group of so many classes.
+    """
+    classes = len(images.class_names)
+    row_CH = None if images.source_N is None else drawing_rows(images)
+    if row_CH is not None and shot + 1 > row_CH.shape[1]:
         raise BadInput(
-            f"{packed.name} has {hands} drawers; {shot} shots and a query need {shot + 1}", "Use a smaller --shot."
+            f"{images.name} has {row_CH.shape[1]} drawers; {shot} shots and a query need {shot + 1}",
+            "Use a smaller --shot.",
         )
-    group_C = packed.alphabet_C.cpu() if scope == "alphabet" else torch.zeros(classes, dtype=torch.int64)
+    fewest = int(images.count_C.min())
+    if row_CH is None and shot + 1 > fewest:
+        poor = images.class_names[int(images.count_C.argmin())]
+        raise BadInput(
+            f"{images.name} has {fewest} images of {poor}; {shot} shots and a query need {shot + 1}",
+            "Use a smaller --shot.",
+        )
+    within = scope == "alphabet" and images.group_C is not None
+    group_C = images.group_C.cpu() if within and images.group_C is not None else torch.zeros(classes, dtype=torch.int64)
     groups = [members for members in _members(group_C) if len(members) >= way]
     if not groups:
-        raise BadInput(f"{packed.name} has no {scope} of {way} characters", "Use a smaller --way, or --scope any.")
+        if images.group_C is None:
+            raise BadInput(f"{images.name} has {classes} classes, fewer than {way} ways", "Use a smaller --way.")
+        raise BadInput(f"{images.name} has no {scope} of {way} characters", "Use a smaller --way, or --scope any.")
     return row_CH, groups
 
 
-def drawing_rows(packed: PackedSet) -> torch.Tensor:
-    """Row of each class's drawing by each drawer, (C, H); BadInput where somebody did not draw something."""
-    class_N, drawer_N = packed.class_N.cpu(), packed.drawer_N.cpu()
-    hands, place_N = torch.unique(drawer_N, return_inverse=True)
-    row_CH = torch.full((len(packed.class_names), len(hands)), -1)
-    row_CH[class_N, place_N] = torch.arange(len(packed))
-    if (row_CH < 0).any() or row_CH.numel() != len(packed):
-        raise BadInput(f"{packed.name}: not every drawer drew every character once, as one-shot episodes need", "")
+def drawing_rows(images: ImageSet) -> torch.Tensor:
+    """Return the row of each class's image by each source, (C, H); BadInput unless each source has one of each."""
+    assert images.source_N is not None
+    class_N, source_N = images.class_N.cpu(), images.source_N.cpu()
+    hands, place_N = torch.unique(source_N, return_inverse=True)
+    row_CH = torch.full((len(images.class_names), len(hands)), -1)
+    row_CH[class_N, place_N] = torch.arange(len(images))
+    if (row_CH < 0).any() or row_CH.numel() != len(images):
+        raise BadInput(f"{images.name}: not every drawer drew every character once, as one-shot episodes need", "")
     return row_CH
+
+
+def _different(count_EW: torch.Tensor, picks: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw `picks` different numbers from 0 to count - 1 for each count, in random order: (E, W, picks).
+
+    The number k is drawn among the count - k that are left; each smaller one drawn before moves it up by one.
+    """
+    picked_EWK = torch.empty((*count_EW.shape, 0), dtype=torch.int64)
+    for taken in range(picks):
+        number_EW = torch.randint(2**31, count_EW.shape, generator=generator) % (count_EW - taken)
+        for before_EW in picked_EWK.sort(dim=2).values.unbind(2):
+            number_EW = number_EW + (number_EW >= before_EW)
+        picked_EWK = torch.cat([picked_EWK, number_EW[:, :, None]], dim=2)
+    return picked_EWK
 
 
 def _members(group_C: torch.Tensor) -> list[torch.Tensor]:

@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from omnitwin.data.episodes import Episodes
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.omniglot import DAMAGED, Archive, decode_png, folder_members, zip_members
 from omnitwin.data.packed import PackedSet
 from omnitwin.errors import DatasetCorrupt
@@ -138,7 +139,7 @@ def save_runs(path: Path, runs: OfficialRuns, test: PackedSet) -> None:
     tensorfile.save_tensors(path, tensors, record)
 
 
-def load_runs(path: Path, test: PackedSet) -> OfficialRuns:
+def load_runs(path: Path, test: ImageSet) -> OfficialRuns:
     """Read packed runs; DatasetCorrupt where they are damaged, of another format or rows of another set."""
     try:
         with safe_open(path, framework="pt") as file:

@@ -213,9 +213,9 @@ def _assemble(
         images_NHW=torch.from_numpy(pixels_NHW),
         white=1,
         class_N=torch.arange(len(drawings)).repeat_interleave(DRAWERS),
-        drawer_N=torch.arange(1, DRAWERS + 1).repeat(len(drawings)),
-        alphabet_C=torch.tensor([place_of[character.split("/")[0]] for character in drawings]),
+        source_N=torch.arange(1, DRAWERS + 1).repeat(len(drawings)),
+        group_C=torch.tensor([place_of[character.split("/")[0]] for character in drawings]),
         class_names=tuple(drawings),
-        alphabet_names=tuple(alphabets),
+        group_names=tuple(alphabets),
         fingerprint=seen,
     )

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from omnitwin.errors import BadInput, DatasetCorrupt
+from omnitwin.errors import DatasetCorrupt
 from omnitwin.images.framing import framed
+from omnitwin.reports.pictures import Picture
 from omnitwin.system import tensorfile
 
 FORMAT = "omnitwin-packed-set"
@@ -29,17 +30,18 @@ TENSORS = ("bits_NP", "class_N", "drawer_N", "alphabet_C")
 class PackedSet:
     """Images (N, H, W) uint8 from 0 for ink to white for paper; images of a class lie side by side.
 
-    class_N: class of each image, ascending; drawer_N: who drew it, from 1; alphabet_C: alphabet of each class.
+    The protocol's names are explained in omnitwin.data.imageset. In Omniglot a group is an alphabet, and a source the
+    number of a drawer.
     """
 
     name: str
     images_NHW: torch.Tensor
     white: int
     class_N: torch.Tensor
-    drawer_N: torch.Tensor
-    alphabet_C: torch.Tensor
+    source_N: torch.Tensor | None = None
+    group_C: torch.Tensor | None = None
     class_names: tuple[str, ...]
-    alphabet_names: tuple[str, ...]
+    group_names: tuple[str, ...] = ()
     fingerprint: str
 
     @cached_property
@@ -55,26 +57,59 @@ class PackedSet:
     def __len__(self) -> int:
         return len(self.images_NHW)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width in pixels."""
+        return 1, self.images_NHW.shape[1], self.images_NHW.shape[2]
+
+    @property
+    def device(self) -> torch.device:
+        return self.images_NHW.device
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of pixels in the device's memory."""
+        return self.images_NHW.nbytes
+
     def label(self, row: int) -> str:
-        """`Alphabet/character, drawing 7` for one row."""
-        return f"{self.class_names[int(self.class_N[row])]}, drawing {int(self.drawer_N[row])}"
+        """Name one image: `Alphabet/character, drawing 7`, or `image 7` of its class without sources."""
+        kind = int(self.class_N[row])
+        if self.source_N is None:
+            return f"{self.class_names[kind]}, image {row - int(self.first_C[kind]) + 1}"
+        return f"{self.class_names[kind]}, drawing {int(self.source_N[row])}"
+
+    def picture(self, row: int) -> Picture:
+        """Return one image in 256 grey levels, paper 255."""
+        image_HW = self.images_NHW[row].cpu() * (255 // self.white)
+        height, width = image_HW.shape
+        return Picture(width=width, height=height, pixels=image_HW.numpy().tobytes())
 
     def to(self, device: torch.device) -> "PackedSet":
-        moved = {name: getattr(self, name).to(device) for name in ("images_NHW", "class_N", "drawer_N", "alphabet_C")}
-        return replace(self, **moved)
+        return replace(
+            self,
+            images_NHW=self.images_NHW.to(device),
+            class_N=self.class_N.to(device),
+            source_N=None if self.source_N is None else self.source_N.to(device),
+            group_C=None if self.group_C is None else self.group_C.to(device),
+        )
 
     def of_classes(self, kept_C: torch.Tensor) -> "PackedSet":
-        """The images of the classes that kept_C (C,) bool names, of their alphabets only, ids counted anew."""
-        alphabets = torch.unique(self.alphabet_C[kept_C])
+        """Return the classes where kept_C, (C,) bool, is true, and their groups, both numbered from 0 again."""
         there_N = kept_C[self.class_N]
-        return replace(
+        kept = replace(
             self,
             images_NHW=self.images_NHW[there_N],
             class_N=(torch.cumsum(kept_C, 0) - 1)[self.class_N[there_N]],
-            drawer_N=self.drawer_N[there_N],
-            alphabet_C=torch.searchsorted(alphabets, self.alphabet_C[kept_C]),
+            source_N=None if self.source_N is None else self.source_N[there_N],
             class_names=tuple(self.class_names[index] for index in kept_C.nonzero().flatten().tolist()),
-            alphabet_names=tuple(self.alphabet_names[index] for index in alphabets.tolist()),
+        )
+        if self.group_C is None:
+            return kept
+        groups = torch.unique(self.group_C[kept_C])
+        return replace(
+            kept,
+            group_C=torch.searchsorted(groups, self.group_C[kept_C]),
+            group_names=tuple(self.group_names[index] for index in groups.tolist()),
         )
 
     def framed(self, size: int, frame: str = "whole") -> "PackedSet":
@@ -98,15 +133,17 @@ def fingerprint(images_NHW: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
 
 
 def save_packed(path: Path, packed: PackedSet) -> None:
-    """Write a set of two-level images (white 1); the file is complete or absent."""
+    """Write a set of two-level images (white 1) with groups and sources; the file is complete or absent."""
     assert packed.white == 1
+    assert packed.source_N is not None
+    assert packed.group_C is not None
     count, height, width = packed.images_NHW.shape
     bits_NP = np.packbits(packed.images_NHW.numpy().reshape(count, height * width), axis=1)
     tensors = {
         "bits_NP": torch.from_numpy(bits_NP),
         "class_N": packed.class_N.to(torch.int32),
-        "drawer_N": packed.drawer_N.to(torch.int32),
-        "alphabet_C": packed.alphabet_C.to(torch.int32),
+        "drawer_N": packed.source_N.to(torch.int32),
+        "alphabet_C": packed.group_C.to(torch.int32),
     }
     record = {
         "format": FORMAT,
@@ -115,7 +152,7 @@ def save_packed(path: Path, packed: PackedSet) -> None:
         "height": height,
         "width": width,
         "class_names": packed.class_names,
-        "alphabet_names": packed.alphabet_names,
+        "alphabet_names": packed.group_names,
         "fingerprint": packed.fingerprint,
         "crc32": tensorfile.checksum(tensors[name] for name in TENSORS),
     }
@@ -152,20 +189,11 @@ def load_packed(path: Path) -> PackedSet:
             images_NHW=torch.from_numpy(pixels_NP).view(-1, height, width),
             white=1,
             class_N=tensors["class_N"].long(),
-            drawer_N=tensors["drawer_N"].long(),
-            alphabet_C=tensors["alphabet_C"].long(),
+            source_N=tensors["drawer_N"].long(),
+            group_C=tensors["alphabet_C"].long(),
             class_names=tuple(record["class_names"]),
-            alphabet_names=tuple(record["alphabet_names"]),
+            group_names=tuple(record["alphabet_names"]),
             fingerprint=record["fingerprint"],
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DatasetCorrupt(f"{path} cannot be read: {error}") from error
-
-
-def check_pairable(packed: PackedSet) -> None:
-    """BadInput where similar or dissimilar pairs cannot be drawn."""
-    if len(packed.class_names) < 2:
-        raise BadInput(f"{packed.name} has {len(packed.class_names)} class; pairs need at least 2", "")
-    if int(packed.count_C.min()) < 2:
-        poor = packed.class_names[int(packed.count_C.argmin())]
-        raise BadInput(f"{packed.name}: {poor} has fewer than 2 images, so no similar pair can be drawn of it", "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,14 +19,14 @@ class PairBatch:
     similar_B: torch.Tensor
 
 
-def draw_pairs(packed: PackedSet, count: int, generator: torch.Generator) -> PairBatch:
+def draw_pairs(packed: ImageSet, count: int, generator: torch.Generator) -> PairBatch:
     """Draw count pairs, each similar with probability 1/2.
 
     Similar: a class drawn uniformly, two different images of it. Dissimilar: two different classes drawn uniformly,
     one image of each. (MathWorks, "Train a Twin Neural Network to Compare Images", getTwinBatch.)
     """
     classes = len(packed.class_names)
-    numbers_6B = torch.randint(2**31, (6, count), generator=generator, device=packed.images_NHW.device)
+    numbers_6B = torch.randint(2**31, (6, count), generator=generator, device=packed.device)
     coin_B, class_B, class_step_B, image_B, image_step_B, other_image_B = numbers_6B
     similar_B = coin_B % 2 == 0
     left_class_B = class_B % classes

@@ -7,14 +7,7 @@ from PIL import Image
 from omnitwin.reports.pictures import Picture, ScoredPair
 
 if TYPE_CHECKING:  # it needs torch, which pictures of files do not
-    from omnitwin.data.packed import PackedSet
-
-
-def picture_of_row(packed: "PackedSet", row: int) -> Picture:
-    """One image of a set, 255 for paper."""
-    image_HW = packed.images_NHW[row].cpu() * (255 // packed.white)
-    height, width = image_HW.shape
-    return Picture(width=width, height=height, pixels=image_HW.numpy().tobytes())
+    from omnitwin.data.imageset import ImageSet
 
 
 def picture_of_image(image: Image.Image) -> Picture:
@@ -23,7 +16,7 @@ def picture_of_image(image: Image.Image) -> Picture:
 
 
 def scored_pair(
-    packed: "PackedSet",
+    images: "ImageSet",
     left: int,
     right: int,
     similar: bool,
@@ -32,10 +25,10 @@ def scored_pair(
 ) -> ScoredPair:
     """A pair of rows with what is known of it."""
     return ScoredPair(
-        left=picture_of_row(packed, left),
-        right=picture_of_row(packed, right),
-        left_label=packed.label(left),
-        right_label=packed.label(right),
+        left=images.picture(left),
+        right=images.picture(right),
+        left_label=images.label(left),
+        right_label=images.label(right),
         similar=similar,
         predicted=predicted,
         score=score,

@@ -6,8 +6,7 @@ from PIL import Image
 
 from omnitwin.config import SourceConfig
 from omnitwin.data.acquire import load
-from omnitwin.data.packed import PackedSet
-from omnitwin.data.pictures import picture_of_row
+from omnitwin.data.imageset import ImageSet
 
 
 def write_samples(folder: Path) -> list[tuple[Path, Path]]:
@@ -18,8 +17,9 @@ def write_samples(folder: Path) -> list[tuple[Path, Path]]:
     return [(files[0], files[1]), (files[0], files[2])]
 
 
-def _write(packed: PackedSet, row: int, folder: Path) -> Path:
-    picture = picture_of_row(packed, row)
-    path = folder / f"{packed.class_names[int(packed.class_N[row])].split('/')[-1]}-hand{int(packed.drawer_N[row])}.png"
+def _write(packed: ImageSet, row: int, folder: Path) -> Path:
+    picture = packed.picture(row)
+    hand = row - int(packed.first_C[packed.class_N[row]]) + 1
+    path = folder / f"{packed.class_names[int(packed.class_N[row])].split('/')[-1]}-hand{hand}.png"
     Image.frombytes("L", (picture.width, picture.height), picture.pixels).save(path)
     return path

@@ -4,9 +4,9 @@ import torch
 
 from omnitwin.config import ShowConfig
 from omnitwin.data.acquire import load
-from omnitwin.data.packed import check_pairable
+from omnitwin.data.imageset import check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.data.pictures import picture_of_row, scored_pair
+from omnitwin.data.pictures import scored_pair
 from omnitwin.errors import BadInput
 from omnitwin.reports.data import ShowReport
 from omnitwin.reports.pictures import LabelledPicture
@@ -29,7 +29,7 @@ def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
         subset=config.subset,
         seed=config.seed,
         images=tuple(
-            LabelledPicture(picture=picture_of_row(packed, row), label=packed.label(row))
+            LabelledPicture(picture=packed.picture(row), label=packed.label(row))
             for row in order[: config.images].tolist()
         ),
         pairs=tuple(scored_pair(packed, left, right, similar) for left, right, similar in rows),

@@ -1,30 +1,46 @@
-"""Alphabets kept out of training, on which thresholds, calibration and the best checkpoint are chosen."""
+"""Keep groups (Omniglot: alphabets) out of training; threshold, calibration and the best checkpoint are chosen on them.
+
+C classes, P parts: the groups, or the classes of a set without groups
+"""
 
 import torch
 
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.errors import BadInput
 
 
-def hold_out(packed: PackedSet, count: int, generator: torch.Generator) -> tuple[PackedSet, PackedSet | None]:
-    """The set without `count` alphabets that the generator picks, and those alphabets (None for a count of 0)."""
+def part_names(images: ImageSet) -> tuple[str, ...]:
+    """Return the names of the parts that a set is split by: its groups, or its classes without groups."""
+    return images.class_names if images.group_C is None else images.group_names
+
+
+def hold_out(images: ImageSet, count: int, generator: torch.Generator) -> tuple[ImageSet, ImageSet | None]:
+    """Return the set without `count` parts that the generator picks, and those parts (None for a count of 0)."""
     if count == 0:
-        return packed, None
-    alphabets = len(packed.alphabet_names)
-    if count >= alphabets:
+        return images, None
+    parts = len(part_names(images))
+    if images.group_C is None and not 2 <= count <= parts - 2:  # pairs need two classes, on both sides
         raise BadInput(
-            f"{packed.name} has {alphabets} alphabets; holding out {count} leaves none to train on",
-            f"Start a new run with --holdout {alphabets - 1} or less.",
+            f"{images.name} has {parts} classes; holding out {count} leaves fewer than 2 on one side",
+            f"Start a new run with --holdout from 2 to {parts - 2}." if parts >= 4 else "Use --holdout 0.",
         )
-    held_A = torch.zeros(alphabets, dtype=torch.bool)
-    held_A[torch.randperm(alphabets, generator=generator)[:count]] = True
-    return packed.of_classes(~held_A[packed.alphabet_C]), packed.of_classes(held_A[packed.alphabet_C])
+    if count >= parts:
+        raise BadInput(
+            f"{images.name} has {parts} alphabets; holding out {count} leaves none to train on",
+            f"Start a new run with --holdout {parts - 1} or less.",
+        )
+    held_P = torch.zeros(parts, dtype=torch.bool)
+    held_P[torch.randperm(parts, generator=generator)[:count]] = True
+    held_C = held_P if images.group_C is None else held_P[images.group_C]
+    return images.of_classes(~held_C), images.of_classes(held_C)
 
 
-def only_alphabets(packed: PackedSet, names: tuple[str, ...]) -> PackedSet:
-    """The images of the alphabets with these names; BadInput where the set lacks one."""
-    missing = sorted(set(names) - set(packed.alphabet_names))
+def only(images: ImageSet, names: tuple[str, ...]) -> ImageSet:
+    """Return the parts with these names, as held_out in a checkpoint has them; BadInput if the set lacks one."""
+    known = part_names(images)
+    missing = sorted(set(names) - set(known))
     if missing:
-        raise BadInput(f"{packed.name} has no alphabet {missing[0]}", "The network was trained on another set.")
-    held_A = torch.tensor([name in names for name in packed.alphabet_names])
-    return packed.of_classes(held_A[packed.alphabet_C])
+        kind = "class" if images.group_C is None else "alphabet"
+        raise BadInput(f"{images.name} has no {kind} {missing[0]}", "The network was trained on another set.")
+    named_P = torch.tensor([name in names for name in known])
+    return images.of_classes(named_P if images.group_C is None else named_P[images.group_C])

@@ -88,10 +88,10 @@ def draw_set(
         images_NHW=torch.from_numpy(pixels_NHW),
         white=1,
         class_N=torch.arange(classes).repeat_interleave(drawers),
-        drawer_N=torch.arange(1, drawers + 1).repeat(classes),
-        alphabet_C=torch.arange(alphabets).repeat_interleave(characters),
+        source_N=torch.arange(1, drawers + 1).repeat(classes),
+        group_C=torch.arange(alphabets).repeat_interleave(characters),
         class_names=tuple(f"{name}/character{index + 1:02d}" for name in names for index in range(characters)),
-        alphabet_names=tuple(names),
+        group_names=tuple(names),
         fingerprint=fingerprint(pixels_NHW),
     )
 

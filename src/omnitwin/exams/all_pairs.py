@@ -9,14 +9,15 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from omnitwin.answers.verifier import Verifier
 from omnitwin.config import HARDEST_PAIRS, EvalConfig
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pictures import scored_pair
 from omnitwin.errors import BadInput
 from omnitwin.exams import measures
 from omnitwin.exams.exam import Sitting, bootstrap_method
 from omnitwin.exams.measures import Kind
-from omnitwin.exams.scorer import Scorer, Sitter
+from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import MOST_COARSE, Tally, coarse_edges, tally_pairs
 from omnitwin.metrics import calibration as calibrating
 from omnitwin.metrics.intervals import bootstrap_interval
@@ -59,7 +60,7 @@ def all_pairs(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
         measures=_of_characters(_kinds(sitting.threshold), tally, cuts, classes, sitting.config.seed, str(classes)),
         curves=_curves(tally),
         colour="blue",
-        calibration=_calibration(tally, scorer.sitter),
+        calibration=_calibration(tally, scorer.verifier),
         hardest=_hardest(tally, images, sitting.threshold),
     )
 
@@ -74,7 +75,7 @@ def same_alphabet(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamRepor
     tallies: list[Tally] = []
     groups: list[Group] = []
     with scorer.reporter.task("Comparing pairs within alphabets", n, "pairs") as advance:
-        for name, (first, last) in zip(images.alphabet_names, bounds, strict=True):
+        for name, (first, last) in zip(images.group_names, bounds, strict=True):
             tally = tally_pairs(scorer, prepared_N, first, last, edges, HARDEST_PAIRS, advance)
             tallies.append(tally)
             if last - first > 1:
@@ -92,14 +93,16 @@ def same_alphabet(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamRepor
         groups=tuple(groups),
         curves=_curves(whole),
         colour="orange",
-        calibration=_calibration(whole, scorer.sitter),
+        calibration=_calibration(whole, scorer.verifier),
         hardest=_hardest(whole, images, sitting.threshold),
     )
 
 
-def check_alphabets(images: PackedSet, config: EvalConfig) -> None:
-    """BadInput if no alphabet has two characters."""
-    if int(images.alphabet_C.bincount().max()) < 2:
+def check_alphabets(images: ImageSet, config: EvalConfig) -> None:
+    """Raise BadInput if no alphabet has two characters."""
+    if images.group_C is None:
+        raise BadInput(f"{images.name} has no alphabets or other groups of classes", "Leave same-alphabet out.")
+    if int(images.group_C.bincount().max()) < 2:
         raise BadInput(f"no alphabet of {images.name} has two characters", "Leave same-alphabet out.")
 
 
@@ -107,18 +110,19 @@ def _prepare(scorer: Scorer, most_coarse: int) -> tuple[torch.Tensor, torch.Tens
     """Return prepared embeddings, coarse edges, and the coarse bin from which each threshold accepts."""
     prepared_N = scorer.prepared()
     logits = {
-        measures.BALANCED.name: np.float32(calibrating.log_odds(scorer.sitter.threshold)),
+        measures.BALANCED.name: np.float32(calibrating.log_odds(scorer.verifier.threshold)),
         measures.BALANCED_HALF.name: np.float32(0),
     }
     edges = coarse_edges(scorer, prepared_N, tuple(float(logit) for logit in logits.values()), most_coarse)
     return prepared_N, edges, {name: int(np.searchsorted(edges.cpu().numpy(), at)) + 1 for name, at in logits.items()}
 
 
-def _alphabet_bounds(packed: PackedSet) -> list[tuple[int, int]]:
+def _alphabet_bounds(images: ImageSet) -> list[tuple[int, int]]:
     """Return each alphabet's first class, and the class after its last. Classes of an alphabet lie side by side."""
-    alphabet_C = packed.alphabet_C.cpu()
-    assert bool((alphabet_C.diff() >= 0).all())
-    starts = [*torch.searchsorted(alphabet_C, torch.arange(len(packed.alphabet_names))).tolist(), len(alphabet_C)]
+    assert images.group_C is not None  # check_alphabets
+    group_C = images.group_C.cpu()
+    assert bool((group_C.diff() >= 0).all())
+    starts = [*torch.searchsorted(group_C, torch.arange(len(images.group_names))).tolist(), len(group_C)]
     return list(pairwise(starts))
 
 
@@ -219,7 +223,7 @@ def _merge(tallies: list[Tally]) -> Tally:
 # ---- curves, calibration, the hardest pairs ----
 
 
-def _hardest(tally: Tally, original: PackedSet, threshold: float) -> tuple[ScoredPair, ...]:
+def _hardest(tally: Tally, images: ImageSet, threshold: float) -> tuple[ScoredPair, ...]:
     """Return the pairs with the surest scores that are wrong at the threshold, dissimilar ones first."""
     pairs = []
     for similar, candidates in ((False, tally.highest), (True, tally.lowest)):
@@ -227,7 +231,7 @@ def _hardest(tally: Tally, original: PackedSet, threshold: float) -> tuple[Score
             probability = float(calibrating.sigmoid(np.array(score)))
             predicted = probability >= threshold
             if predicted != similar:
-                pairs.append(scored_pair(original, left, right, similar, predicted, probability))
+                pairs.append(scored_pair(images, left, right, similar, predicted, probability))
     return tuple(pairs)
 
 
@@ -257,11 +261,11 @@ def _curves(tally: Tally) -> Curves:
     )
 
 
-def _calibration(tally: Tally, sitter: Sitter) -> CalibrationReport | None:
+def _calibration(tally: Tally, verifier: Verifier) -> CalibrationReport | None:
     """Return how reliable the probabilities are, or None for a baseline: its raw scores are no logits."""
-    if not sitter.probabilistic:
+    if not verifier.probabilistic:
         return None
-    fitted = sitter.calibration
+    fitted = verifier.calibration
     raw_B = tally.values_B if fitted is None else (tally.values_B - fitted["bias"]) * fitted["temperature"]
     return CalibrationReport(
         prior=PRIOR,

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from omnitwin.config import BEYOND_PAIRS
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
 from omnitwin.exams.exam import CPU, Sitting, bootstrap_method, joined
 from omnitwin.exams.measures import AUC, BALANCED, FALSE_ALARMS, Kind
 from omnitwin.images.framing import WHITE
 from omnitwin.images.intake import take_in
 from omnitwin.images.novelty import novelty, statistics
-from omnitwin.images.variations import AS_DRAWN, VARIATIONS
+from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
 from omnitwin.metrics.calibration import log_odds
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
 from omnitwin.metrics.resampling import natural, pair_figures, pair_replicates
@@ -37,7 +37,7 @@ def beyond(sitting: Sitting) -> ExamReport:
     pairs = joined(
         draw_pairs(images, BEYOND_PAIRS, random_generator(CPU, seed, Stream.BEYOND)) for seed in sitting.seeds
     )
-    side, frame, known = int(scorer.packed.images_NHW.shape[-1]), scorer.sitter.frame, scorer.sitter.novelty
+    side, frame, known = scorer.packed.shape[-1], scorer.verifier.frame, scorer.verifier.novelty
     logits: dict[str, Array] = {}
     alarms: dict[str, Array] = {}
     drawings = 2 * len(pairs.left_B) * len(VARIATIONS)
@@ -76,7 +76,7 @@ def beyond(sitting: Sitting) -> ExamReport:
 def _taken_in(
     name: str,
     key: list[int],
-    images: PackedSet,
+    images: ImageSet,
     pairs: PairBatch,
     size: int,
     frame: str,
@@ -91,7 +91,7 @@ def _taken_in(
         squares_BSS, unrest_B = np.empty((len(rows_B), size, size), dtype=np.uint8), np.empty(len(rows_B))
         for place, row in enumerate(rows_B.tolist()):
             random = np.random.default_rng([*key, side, place])
-            intake = take_in(VARIATIONS[name](images.images_NHW[row].numpy(), random), size, frame)
+            intake = take_in(VARIATIONS[name](two_level(images.picture(row)), random), size, frame)
             squares_BSS[place], unrest_B[place] = np.asarray(intake.image), intake.unrest
             advance(1)
         sides.append((squares_BSS, unrest_B))
@@ -112,7 +112,7 @@ def _false_alarms(alarm_B: Array | None, class_B: torch.Tensor) -> tuple[Measure
 class _Figures:
     """Balanced accuracy at the threshold and AUC of the pairs' scores; intervals by resampling characters."""
 
-    def __init__(self, images: PackedSet, pairs: PairBatch, threshold: float, seed: int) -> None:
+    def __init__(self, images: ImageSet, pairs: PairBatch, threshold: float, seed: int) -> None:
         left_B, right_B = (images.class_N[rows].numpy() for rows in (pairs.left_B, pairs.right_B))
         self.similar_B = pairs.similar_B.numpy()
         self.classes = len(images.class_names)

@@ -5,20 +5,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from omnitwin.answers.engines import EMBED_AT_ONCE, open_baseline, torch_network
+from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig
 from omnitwin.data.acquire import load
-from omnitwin.data.packed import PackedSet, check_pairable
-from omnitwin.data.split import only_alphabets
+from omnitwin.data.imageset import ImageSet, check_pairable
+from omnitwin.data.pairs import draw_pairs
+from omnitwin.data.split import only, part_names
 from omnitwin.errors import BadInput
 from omnitwin.exams.catalogue import chosen
-from omnitwin.exams.exam import Exam, Sitting, Take
-from omnitwin.exams.scorer import EMBED_AT_ONCE, Sitter, seated
-from omnitwin.exams.sitters import fit_baseline, open_network
-from omnitwin.reports.exams import EvalReport, ExamReport
+from omnitwin.exams.exam import CPU, Exam, Sitting, Take
+from omnitwin.exams.scorer import seated
+from omnitwin.metrics.calibration import fit_calibration
+from omnitwin.metrics.roc import count_scores
+from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
+from omnitwin.system.files import digest
+from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import attempt
 
+BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities
 SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the device, or use --device cpu."
 
 
@@ -26,7 +33,7 @@ SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the d
 class _Ground:
     """The images of the exams; seen and left_out are those of EvalReport."""
 
-    images: PackedSet
+    images: ImageSet
     seen: str
     left_out: tuple[str, ...] = ()
 
@@ -35,45 +42,43 @@ def evaluate(
     config: EvalConfig,
     reporter: Reporter = SILENT,
     *,
-    sitter: Sitter | None = None,
-    images: PackedSet | None = None,
+    verifier: Verifier | None = None,
+    images: ImageSet | None = None,
     exams: Sequence[str | Exam | Take] | None = None,
 ) -> EvalReport:
     """Take the exams that config names. Each image is embedded once for all of them.
 
-    sitter, images and exams take the place of those that config names; an exam may be a function of one's own:
+    verifier, images and exams take the place of those that config names. An exam may be a function of your own:
 
     >>> evaluate(EvalConfig(checkpoint="bundled"), exams=["pairs", my_exam])  # doctest: +SKIP
     """
     start = time.perf_counter()
-    device = select_device(config.device)  # refused before data is fetched for it
-    precision = select_precision(config.precision, device)
+    device = select_device(config.device) if verifier is None else torch_network(verifier).device
+    precision = select_precision(config.precision, device)  # refused, as the device is, before data is fetched for it
     asked = config.exams if exams is None else exams
-    config = replace(config, exams=tuple(one for one in asked if isinstance(one, str)))  # which checks the names
-    network = sitter or (open_network(config.checkpoint, device) if config.baseline is None else None)
-    dataset = config.dataset or (network.family if network else Sitter.family)
-    ground = _ground(config, dataset, network, images, reporter)
+    config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # which checks the names
+    verifier = verifier or _open(config)
+    dataset = config.dataset or (verifier.description.dataset_family if verifier.description else "omniglot")
+    ground = _ground(config, dataset, verifier, images, reporter)
     taken = _applicable(chosen(asked), ground.images, config, reporter)
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}
-    if network is None:
-        assert config.baseline is not None
+    if not verifier.probabilistic and verifier.calibration is None:
         training = load(dataset, "training", config.source, reporter)
-        network = fit_baseline(config.baseline, training, config.seed, device, reporter)
-    scorer = seated(network, ground.images, device, precision if network.network else "fp32", reporter)
-    reports = [
-        _take(exam, Sitting(scorer=scorer, images=ground.images, config=config, material=material[exam]))
-        for exam in taken
-    ]
+        verifier = fitted(verifier, training, config.seed, reporter)
+    network = _network_report(verifier)
+    scorer = seated(verifier, ground.images, precision if network else "fp32", reporter)
+    sitting = Sitting(scorer=scorer, images=ground.images, config=config)
+    reports = [_take(exam, replace(sitting, material=material[exam]), network) for exam in taken]
     return EvalReport(
-        network=network.network,
-        baseline=network.baseline,
+        network=network,
+        baseline=None if network else verifier.name,
         dataset=ground.images.name,
         subset=config.subset,
         seen=ground.seen,
         left_out=ground.left_out,
         images=len(ground.images),
         classes=len(ground.images.class_names),
-        alphabets=len(ground.images.alphabet_names),
+        alphabets=len(ground.images.group_names),
         device=describe_device(device),
         precision=scorer.precision,
         exams=tuple(reports),
@@ -84,54 +89,95 @@ def evaluate(
     )
 
 
-def _take(exam: Exam, sitting: Sitting) -> ExamReport:
-    """Take an exam, and add to its report whose it is and how long it took."""
-    scorer = sitting.scorer
-    begun, embedding = time.perf_counter(), scorer.embed_seconds
-    scorer.reporter.note(f"Exam: {exam.name}")
-    report = attempt(partial(exam.take, sitting), scorer.device, lambda: SMALLER)
-    seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
-    network = scorer.sitter.network
-    return replace(report, weights_sha256=network.weights_sha256 if network else None, seconds=seconds)
+def fitted(
+    baseline: Verifier, training: ImageSet, seed: int, reporter: Reporter = SILENT, pairs: int = BASELINE_PAIRS
+) -> Verifier:
+    """Return the baseline with a calibration from random pairs of the training images.
+
+    Both kinds of pair weigh the same. Raises BadInput if no pairs can be drawn.
+    """
+    check_pairable(training)
+    drawn = draw_pairs(training, pairs, random_generator(CPU, seed, Stream.CALIBRATION))
+    scores = seated(baseline, training, reporter=reporter).score_pairs(drawn.left_B, drawn.right_B).double().numpy()
+    return replace(baseline, calibration=fit_calibration(*count_scores(scores, drawn.similar_B.numpy())))
+
+
+def _open(config: EvalConfig) -> Verifier:
+    if config.baseline is not None:
+        return open_baseline(config.baseline, config.device)
+    return open_verifier(config.checkpoint, config.device, engine=TORCH)
 
 
 def _ground(
-    config: EvalConfig, dataset: str, network: Sitter | None, images: PackedSet | None, reporter: Reporter
+    config: EvalConfig, dataset: str, verifier: Verifier, images: ImageSet | None, reporter: Reporter
 ) -> _Ground:
-    """Return the images that config asks for, and what the network knows of them."""
+    """Return the images that config asks for, and what the verifier knows of them."""
     if images is None:
         images = load(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
-    known = network is not None and network.fingerprint == images.fingerprint
-    held_out = network.held_out if network is not None and known else ()
+    description = verifier.description
+    known = description is not None and description.fingerprint == images.fingerprint
+    held_out = description.held_out if description is not None else ()
     if config.subset == "held-out":
-        if network is None or not network.held_out:
-            who = "this network" if network and network.network else "a baseline"
+        if not held_out:
+            who = "a baseline" if description is None else "this network"
             raise BadInput(f"{who} has no held-out alphabets", "Use --set test, or train with --holdout 5.")
         if not known:
             raise BadInput(f"this network was trained on other images than {images.name} holds now", "Use --set test.")
-        ground = _Ground(images=only_alphabets(images, held_out), seen="held-out")
-    elif known or (network is None and config.subset == "training"):  # a baseline's threshold is fitted on those
-        if held_out:
-            images = only_alphabets(images, tuple(name for name in images.alphabet_names if name not in held_out))
-        ground = _Ground(images=images, seen="training", left_out=held_out)
+        ground = _Ground(images=only(images, held_out), seen="held-out")
+    elif known and held_out:
+        trained_on = tuple(name for name in part_names(images) if name not in held_out)
+        ground = _Ground(images=only(images, trained_on), seen="training", left_out=held_out)
+    elif known or (description is None and config.subset == "training"):  # on which a baseline is fitted
+        ground = _Ground(images=images, seen="training")
     else:
         ground = _Ground(images=images, seen="never")
     check_pairable(ground.images)
     return ground
 
 
-def _applicable(wanted: dict[Exam, bool], images: PackedSet, config: EvalConfig, reporter: Reporter) -> list[Exam]:
-    """Return the exams that can be taken on these images. Say what cannot be taken before any exam begins.
+def _applicable(wanted: dict[Exam, bool], images: ImageSet, config: EvalConfig, reporter: Reporter) -> list[Exam]:
+    """Return the exams that can be taken on these images. What cannot be taken is said before any exam begins.
 
-    BadInput if it was asked for by itself; a note if `all` were.
+    Raises BadInput if an exam was asked for by its own name; notes it if `all` were asked for.
     """
     found = []
-    for exam, by_itself in wanted.items():
+    for exam, by_name in wanted.items():
         try:
             exam.check(images, config)
             found.append(exam)
         except BadInput as error:
-            if by_itself:
+            if by_name:
                 raise
             reporter.note(f"{exam.name} is left out: {error}")
     return found
+
+
+def _take(exam: Exam, sitting: Sitting, network: NetworkReport | None) -> ExamReport:
+    """Take an exam; its report also says whose it is and how long it took."""
+    scorer = sitting.scorer
+    begun, embedding = time.perf_counter(), scorer.embed_seconds
+    scorer.reporter.note(f"Exam: {exam.name}")
+    report = attempt(partial(exam.take, sitting), scorer.device, lambda: SMALLER)
+    seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
+    return replace(report, weights_sha256=network.weights_sha256 if network else None, seconds=seconds)
+
+
+def _network_report(verifier: Verifier) -> NetworkReport | None:
+    """Return what a report says of a network; None for a baseline."""
+    path, description = verifier.path, verifier.description
+    if path is None or description is None:
+        return None
+    calibration = verifier.calibration or {}
+    return NetworkReport(
+        checkpoint=str(path),
+        weights_sha256=digest(path, "sha256"),
+        recipe=description.recipe.name,
+        iteration=description.iteration,
+        iterations=description.recipe.iterations,
+        trained_on=description.dataset,
+        held_out=description.held_out,
+        threshold=verifier.threshold,
+        temperature=calibration.get("temperature"),
+        bias=calibration.get("bias"),
+        bundled=verifier.bundled,
+    )

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from omnitwin.config import EvalConfig
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import PairBatch
 from omnitwin.exams.scorer import Scorer
 from omnitwin.metrics.resampling import REPLICATES
@@ -31,14 +31,14 @@ class Sitting:
     """What an exam is given."""
 
     scorer: Scorer  # scores pairs of rows of the images
-    images: PackedSet  # as they came: not framed, on the CPU
+    images: ImageSet  # as they came: not framed, on the CPU
     config: EvalConfig
     material: Any = None  # what the exam's fetch returned
 
     @property
     def threshold(self) -> float:
         """Probability from which the network answers `similar`."""
-        return self.scorer.sitter.threshold
+        return self.scorer.verifier.threshold
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -49,11 +49,11 @@ class Sitting:
 Take = Callable[[Sitting], ExamReport]
 
 
-def fits_any_set(images: PackedSet, config: EvalConfig) -> None:
+def fits_any_set(images: ImageSet, config: EvalConfig) -> None:
     """Accept every set that pairs can be drawn from."""
 
 
-def fetch_nothing(images: PackedSet, config: EvalConfig, reporter: Reporter) -> None:
+def fetch_nothing(images: ImageSet, config: EvalConfig, reporter: Reporter) -> None:
     """Need nothing but the images."""
 
 
@@ -63,8 +63,8 @@ class Exam:
 
     name: str
     take: Take
-    check: Callable[[PackedSet, EvalConfig], None] = fits_any_set  # raises BadInput for a set it cannot be taken on
-    fetch: Callable[[PackedSet, EvalConfig, Reporter], Any] = fetch_nothing  # brings what else it needs, beforehand
+    check: Callable[[ImageSet, EvalConfig], None] = fits_any_set  # raises BadInput for a set it cannot be taken on
+    fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing  # brings what else it needs, beforehand
 
 
 def joined(parts: Iterable[PairBatch]) -> PairBatch:

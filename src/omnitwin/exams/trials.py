@@ -8,17 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from omnitwin.answers.engines import EVEN
 from omnitwin.config import EvalConfig
 from omnitwin.data.acquire import load_official
 from omnitwin.data.episodes import Episodes, choices, draw_episodes
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.official import OfficialRuns
-from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.pictures import scored_pair
 from omnitwin.errors import BadInput
 from omnitwin.exams.exam import CPU, Sitting, joined
 from omnitwin.exams.measures import ACCURACY, ERROR, Kind
-from omnitwin.exams.scorer import EVEN, Scorer
+from omnitwin.exams.scorer import Scorer
 from omnitwin.metrics.intervals import clustered_wilson_interval, wilson_interval
 from omnitwin.reports.exams import ExamReport, Group, Measure, PublishedFigure
 from omnitwin.reports.progress import Reporter
@@ -57,7 +58,7 @@ def random_pairs(sitting: Sitting) -> ExamReport:
         grouped_by, names = "seed", [f"seed {seed}" for seed in seeds]
     else:
         grouped_by, names = "batch", [str(number) for number in range(1, config.batches + 1)]
-    calibrated = "; called similar from a calibrated probability of 0.5 on" if scorer.sitter.calibration else ""
+    calibrated = "; called similar from a calibrated probability of 0.5 on" if scorer.verifier.calibration else ""
     columns = (pairs.left_B, pairs.right_B, pairs.similar_B, predicted_B, probability_B)
     rows = zip(*(column[: config.show].tolist() for column in columns), strict=True)
     return ExamReport(
@@ -77,7 +78,7 @@ def random_pairs(sitting: Sitting) -> ExamReport:
     )
 
 
-def check_episodes(images: PackedSet, config: EvalConfig) -> None:
+def check_episodes(images: ImageSet, config: EvalConfig) -> None:
     """BadInput if the images make no episodes of so many ways and shots."""
     choices(images, config.way, config.shot, config.scope)
 
@@ -92,23 +93,24 @@ def one_shot(sitting: Sitting) -> ExamReport:
     ]
     right_E = torch.cat([_answered(sitting.scorer, episodes) for episodes in drawn])
     class_E = images.class_N[torch.cat([episodes.query_E for episodes in drawn])]
-    alphabet_E = images.alphabet_C[class_E]
-    cluster_E, kind = (alphabet_E, "alphabets") if config.scope == "alphabet" else (class_E, "characters")
+    alphabet_E = class_E if images.group_C is None else images.group_C[class_E]
+    within_alphabets = config.scope == "alphabet" and images.group_C is not None
+    cluster_E, kind = (alphabet_E, "alphabets") if within_alphabets else (class_E, "characters")
     if config.seeds > 1:
         grouped_by, names = "seed", [f"seed {seed}" for seed in seeds]
         group_E = torch.arange(config.seeds).repeat_interleave(config.episodes)
         within_E, within = cluster_E, kind
-    else:
-        grouped_by, names, group_E = "alphabet", list(images.alphabet_names), alphabet_E
+    else:  # without alphabets there are no names, so no groups
+        grouped_by, names, group_E = "alphabet", list(images.group_names), alphabet_E
         within_E, within = class_E, "characters"
     drawers = "one drawer" if shot == 1 else f"{shot} drawers"
+    apart = "other images than the query" if images.source_N is None else f"examples by {drawers}, query by another"
     mean = f", mean score of {shot} examples each" if shot > 1 else ""
     return ExamReport(
         exam="one-shot",
         description=(
             f"{len(right_E):,} episodes, {way}-way {shot}-shot, characters from "
-            f"{'one alphabet' if config.scope == 'alphabet' else 'any alphabet'}, examples by {drawers}, "
-            f"query by another{mean}; a tie is wrong"
+            f"{'one alphabet' if within_alphabets else 'any alphabet'}, {apart}{mean}; a tie is wrong"
         ),
         seeds=seeds,
         n=len(right_E),
@@ -119,13 +121,13 @@ def one_shot(sitting: Sitting) -> ExamReport:
     )
 
 
-def check_official(images: PackedSet, config: EvalConfig) -> None:
+def check_official(images: ImageSet, config: EvalConfig) -> None:
     """BadInput if the images are not those of the official runs."""
     if images.name != OFFICIAL_SET:
         raise BadInput(f"the official runs belong to {OFFICIAL_SET}, not to {images.name}", "Leave them out.")
 
 
-def fetch_runs(images: PackedSet, config: EvalConfig, reporter: Reporter) -> OfficialRuns:
+def fetch_runs(images: ImageSet, config: EvalConfig, reporter: Reporter) -> OfficialRuns:
     """Return the official runs, downloaded if needed."""
     return load_official(images, config.source, reporter)
 
@@ -134,12 +136,13 @@ def official(sitting: Sitting) -> ExamReport:
     """Lake's 20 runs of 20 trials, by error rate; runs come two to an alphabet, and the interval accounts for it."""
     images, runs = sitting.images, sitting.material
     assert isinstance(runs, OfficialRuns)
+    assert images.group_C is not None  # they are drawings of Omniglot's test set
     episodes = runs.episodes()
     wrong_E = ~_answered(sitting.scorer, episodes)
-    alphabet_E = images.alphabet_C[images.class_N[episodes.query_E]]
+    alphabet_E = images.group_C[images.class_N[episodes.query_E]]
     run_E = torch.arange(len(runs.query_RT)).repeat_interleave(runs.query_RT.shape[1])
     names = [
-        f"run {run + 1:02d}, {images.alphabet_names[int(alphabet)]}"
+        f"run {run + 1:02d}, {images.group_names[int(alphabet)]}"
         for run, alphabet in enumerate(alphabet_E[:: runs.query_RT.shape[1]])
     ]
     return ExamReport(

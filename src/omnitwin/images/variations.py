@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from omnitwin.images.framing import WHITE
 from omnitwin.images.resampling import Array
+from omnitwin.reports.pictures import Picture
 
 Generator = np.random.Generator
 Variation = Callable[[Array, Generator], Image.Image]
@@ -19,6 +20,12 @@ Variation = Callable[[Array, Generator], Image.Image]
 FINE = 2  # pixels of a smooth drawing to one of the original
 GONE = 0.15  # share of the ink: a drawing that a thin pen leaves less of was thin before
 ENLARGED = 96  # pixels a side of a drawing of few pixels, enlarged
+
+
+def two_level(picture: Picture) -> Array:
+    """Return the drawing in a grey picture, (H, W) uint8: 1 for paper, which is lighter than middle grey."""
+    grey_HW = np.frombuffer(picture.pixels, dtype=np.uint8).reshape(picture.height, picture.width)
+    return (grey_HW > WHITE // 2).astype(np.uint8)
 
 
 def vary_plain(drawing_HW: Array, random: Generator) -> Image.Image:

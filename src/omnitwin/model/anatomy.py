@@ -1,8 +1,16 @@
-"""What networks are made of, in one table for torch, which trains them, and NumPy, which answers with them."""
+"""What networks are made of, in one table for torch, which trains them, and NumPy, which answers with them.
 
+`layout` gives the shape of each tensor of a network without torch, so that a file is checked before anything is built.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from omnitwin.errors import BadInput
+
+Shape = tuple[int, ...]
+Shapes = Iterator[tuple[str, Shape]]
+Layout = dict[str, tuple[Shape, str]]  # shape and number format (`float32`) of each tensor, by its name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +30,7 @@ BLOCKS = {
     "strong": Blocks(widths=(32, 64, 128), residual=(0, 1, 1), features=256),
 }
 IMAGE_SIZES = {"classic": 105, "small": 28, "resnet18": None, **dict.fromkeys(BLOCKS)}  # None: any that leaves a pixel
+OTHER_FEATURES = {"classic": 4096, "small": 128, "resnet18": 512}  # numbers that an encoder makes of an image
 HEADS = ("difference", "distance")
 
 
@@ -36,3 +45,80 @@ def check(encoder: str, image_size: int, head: str) -> None:
         raise BadInput(f"the encoder {encoder} takes {needed} x {needed} pixels, not {image_size} x {image_size}", "")
     if encoder in BLOCKS and image_size < (least := 2 ** len(BLOCKS[encoder].widths)):
         raise BadInput(f"the encoder {encoder} takes {least} x {least} pixels or more, not {image_size}", "")
+
+
+def layout(encoder: str, image_size: int, head: str) -> Layout:
+    """Return the shape and number format of each tensor of a network that `check` has passed, as torch names them."""
+    shapes = {f"encoder.{name}": shape for name, shape in _encoder(encoder, image_size)}
+    if head == "distance":
+        shapes |= {"head.log_scale": (), "head.bias": ()}
+    else:
+        shapes |= {"head.weight": (1, _features(encoder)), "head.bias": (1,)}
+    return {name: (shape, "int64" if name.endswith("_tracked") else "float32") for name, shape in shapes.items()}
+
+
+def _features(encoder: str) -> int:
+    return BLOCKS[encoder].features if encoder in BLOCKS else OTHER_FEATURES[encoder]
+
+
+def _encoder(encoder: str, image_size: int) -> Shapes:
+    if encoder == "classic":
+        return _classic()
+    if encoder == "small":
+        return _small()
+    if encoder == "resnet18":
+        return _resnet18()
+    return _blocks(BLOCKS[encoder], image_size)
+
+
+def _classic() -> Shapes:
+    for place, outputs, inputs, side in ((0, 64, 1, 10), (3, 128, 64, 7), (6, 128, 128, 4), (9, 256, 128, 5)):
+        yield f"{place}.weight", (outputs, inputs, side, side)
+        yield f"{place}.bias", (outputs,)
+    yield from _linear("12", _features("classic"), 256 * 5 * 5)
+
+
+def _small() -> Shapes:
+    for place, inputs, outputs in ((0, 1, 32), (4, 32, 64), (8, 64, 128)):
+        yield from _normalised(f"{place}", f"{place + 1}", outputs, inputs)
+    yield from _linear("13", _features("small"), 128 * 3 * 3)
+
+
+def _resnet18() -> Shapes:
+    yield from _normalised("0.conv1", "0.bn1", 64, 1, side=7)
+    inputs = 64
+    for layer, width in enumerate((64, 128, 256, 512), start=1):
+        for block in (0, 1):
+            name = f"0.layer{layer}.{block}"
+            yield from _normalised(f"{name}.conv1", f"{name}.bn1", width, inputs)
+            yield from _normalised(f"{name}.conv2", f"{name}.bn2", width, width)
+            if inputs != width:
+                yield from _normalised(f"{name}.downsample.0", f"{name}.downsample.1", width, inputs, side=1)
+            inputs = width
+    yield from _linear("0.fc", _features("resnet18"), 512)
+
+
+def _blocks(anatomy: Blocks, image_size: int) -> Shapes:
+    inputs = 1
+    for i, (width, pairs) in enumerate(zip(anatomy.widths, anatomy.residual, strict=True)):
+        yield from _normalised(f"blocks.{i}.conv", f"blocks.{i}.norm", width, inputs)
+        for j in range(pairs):
+            for place in (0, 3):
+                name = f"blocks.{i}.residual.{j}"
+                yield from _normalised(f"{name}.{place}", f"{name}.{place + 1}", width, width)
+        inputs = width
+    side = image_size >> len(anatomy.widths)
+    yield "out.weight", (anatomy.features, inputs * side * side)
+
+
+def _normalised(convolution: str, norm: str, outputs: int, inputs: int, side: int = 3) -> Shapes:
+    """A convolution without bias and the batch norm behind it."""
+    yield f"{convolution}.weight", (outputs, inputs, side, side)
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{norm}.{name}", (outputs,)
+    yield f"{norm}.num_batches_tracked", ()
+
+
+def _linear(name: str, outputs: int, inputs: int) -> Shapes:
+    yield f"{name}.weight", (outputs, inputs)
+    yield f"{name}.bias", (outputs,)

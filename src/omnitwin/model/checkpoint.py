@@ -12,18 +12,21 @@ import torch
 
 from omnitwin import __version__
 from omnitwin.errors import BadCheckpoint
+from omnitwin.model import anatomy
+from omnitwin.model.anatomy import Layout
 from omnitwin.model.description import (
     FORMAT,
     FORMAT_VERSION,
     STATE_FORMAT,
     Description,
-    Layout,
     check_layout,
     describe,
     opened,
     record_of,
 )
+from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.model.twin import TwinNetwork, build_twin
+from omnitwin.recipes import Recipe
 from omnitwin.system.tensorfile import save_tensors
 
 
@@ -42,22 +45,22 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], Description]:
 
 
 def load_checkpoint(path: Path) -> tuple[TwinNetwork, Description]:
-    """The network in evaluation mode on the CPU, with its description; BadCheckpoint says what is wrong with a file.
+    """Return the network in evaluation mode on the CPU, with its description; raise BadCheckpoint if it has a fault.
 
     Tensors in half precision are widened to what the network computes in.
     """
-    tensors, record = _load(path, FORMAT)
-    description = describe(path, record)
-    parts = (description.recipe.encoder, description.recipe.image_size, description.recipe.head)
-    with torch.device("meta"):  # costs no memory, however large the record says that the network is
-        wanted = build_twin(*parts).state_dict()
-    for name, tensor in tensors.items():
-        if tensor.dtype == torch.float16 and name in wanted and wanted[name].dtype == torch.float32:
-            tensors[name] = tensor.float()
-    check_tensors(path, wanted, tensors)
-    network = build_twin(*parts)
-    network.load_state_dict(tensors)
-    return network.eval(), description
+    with opened(path, "numpy") as file:
+        description = describe(path, record_of(path, file, FORMAT))
+        recipe = description.recipe
+        tensors = read_tensors(path, file, anatomy.layout(recipe.encoder, recipe.image_size, recipe.head))
+    return build(tensors, recipe), description
+
+
+def build(tensors: Tensors, recipe: Recipe) -> TwinNetwork:
+    """Return the network of tensors that read_tensors has checked, in evaluation mode."""
+    network = build_twin(recipe.encoder, recipe.image_size, recipe.head)
+    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+    return network.eval()
 
 
 def check_tensors(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.model.anatomy import check
+from omnitwin.model.anatomy import Layout, check
 from omnitwin.recipes import Recipe
 from omnitwin.system.paths import WEIGHTS_FILE, is_endless
 from omnitwin.system.tensorfile import read_record
@@ -24,8 +24,6 @@ FORMAT_VERSION = 3
 READABLE_VERSIONS = (1, 2, 3)  # 1 knew neither calibration nor held-out alphabets, 2 no novelty
 STATE_FORMAT = "omnitwin-training-state"
 NOVELTY_STATISTICS = 8  # of the ink, see metrics.novelty
-
-Layout = dict[str, tuple[tuple[int, ...], str]]  # the shape and number format of each tensor, by its name
 
 
 @dataclass(frozen=True, kw_only=True)

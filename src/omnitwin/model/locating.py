@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnitwin.errors import BadCheckpoint
+from omnitwin.model.description import Description
+from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.system.files import digest, write_text
 from omnitwin.system.paths import (
     BEST_FILE,
@@ -130,3 +132,14 @@ def _weights_of(found: Path) -> Path:
     if weights is None:
         raise BadCheckpoint(f"{found} holds no {WEIGHTS_FILE}")
     return weights
+
+
+def trained_network(path: Path, description: Description) -> TrainedNetwork:
+    """Return what a report tells of the network of a weights file."""
+    return TrainedNetwork(
+        checkpoint=path,
+        bundled=path == BUNDLED_WEIGHTS,
+        recipe=description.recipe.name,
+        iteration=description.iteration,
+        iterations=description.recipe.iterations,
+    )

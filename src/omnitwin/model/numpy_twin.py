@@ -8,21 +8,16 @@ B images, H x W places (S at the input), C channels before and O after, D featur
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from omnitwin.errors import BadCheckpoint
-from omnitwin.model.anatomy import BLOCKS
-from omnitwin.model.description import FORMAT, Description, Layout, check_layout, describe, opened, record_of
+from omnitwin.model.anatomy import BLOCKS, layout
+from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
+from omnitwin.model.tensors import Array, Tensors, read_tensors
 from omnitwin.recipes import Recipe
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Tensors = dict[str, Array]
-
 EMBED_AT_ONCE = 16  # images, whose maps stay in the processor's cache
-KINDS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "I64": "int64"}  # of safetensors
 VARIANCE_EPSILON = 1e-5  # of torch's BatchNorm2d
 QUIET = np.errstate(all="ignore")  # as torch: what huge weights lead to is seen in the answer
 LEAST_LENGTH = 1e-12  # of an embedding that is scaled to length 1, as in torch's normalize
@@ -109,7 +104,8 @@ def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
     """The network of a checkpoint that runs_in_numpy, with its description; BadCheckpoint says what is wrong."""
     with opened(path, "numpy") as file:
         description = describe(path, record_of(path, file, FORMAT))
-        tensors = _read(path, file, layout(description.recipe))
+        recipe = description.recipe
+        tensors = read_tensors(path, file, layout(recipe.encoder, recipe.image_size, recipe.head))
     return build(tensors, description.recipe), description
 
 
@@ -127,24 +123,6 @@ def build(tensors: Tensors, recipe: Recipe) -> NumpyTwin:
     )
 
 
-def layout(recipe: Recipe) -> Layout:
-    """The tensors of a network of blocks, as torch names them."""
-    anatomy = BLOCKS[recipe.encoder]
-    side = recipe.image_size >> len(anatomy.widths)
-    shapes: dict[str, tuple[int, ...]] = {"head.log_scale": (), "head.bias": ()}
-    shapes["encoder.out.weight"] = (anatomy.features, anatomy.widths[-1] * side * side)
-    before = (1, *anatomy.widths[:-1])
-    for i, (channels, width, pairs) in enumerate(zip(before, anatomy.widths, anatomy.residual, strict=True)):
-        parts = [("conv", "norm", channels)]
-        parts += [(f"residual.{j}.{k}", f"residual.{j}.{k + 1}", width) for j in range(pairs) for k in (0, 3)]
-        for convolution, norm, inputs in parts:
-            shapes[f"encoder.blocks.{i}.{convolution}.weight"] = (width, inputs, 3, 3)
-            for name in ("weight", "bias", "running_mean", "running_var"):
-                shapes[f"encoder.blocks.{i}.{norm}.{name}"] = (width,)
-            shapes[f"encoder.blocks.{i}.{norm}.num_batches_tracked"] = ()
-    return {name: (shape, "int64" if name.endswith("tracked") else "float32") for name, shape in shapes.items()}
-
-
 def max_pool(x_BHWC: Array) -> Array:
     """The largest of each 2 x 2 places; a last odd row or column is left out, as by torch."""
     height, width = (side // 2 * 2 for side in x_BHWC.shape[1:3])
@@ -155,22 +133,6 @@ def max_pool(x_BHWC: Array) -> Array:
 def relu(x: Array) -> Array:
     """In place."""
     return np.maximum(x, 0, out=x)
-
-
-def _read(path: Path, file: Any, wanted: Layout) -> Tensors:
-    """Tensors of the wanted layout, those in half precision widened."""
-    found: Layout = {}
-    for name in file.keys():  # noqa: SIM118 (not a dict)
-        part = file.get_slice(name)
-        kind = KINDS.get(part.get_dtype(), part.get_dtype())
-        halved = kind == "float16" and wanted.get(name, ((), ""))[1] == "float32"
-        found[name] = (tuple(part.get_shape()), "float32" if halved else kind)
-    check_layout(path, wanted, found)
-    tensors = {name: file.get_tensor(name).astype(kind) for name, (_, kind) in wanted.items()}
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise BadCheckpoint(f"{path}: {name} holds numbers that are not finite")
-    return tensors
 
 
 def _block(tensors: Tensors, name: str, pairs: int) -> Block:

@@ -1,18 +1,23 @@
 """What `compare` and `use` say, and what a bug report needs, as frozen records of plain numbers and words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnitwin.reports.pictures import Picture
 
+INLINE = {"inline": True}  # metadata of a field: in JSON its parts lie among those of the record that has it
 BEST = 10  # images of a ranking, the most similar, that are drawn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Who answered: bundled says that the weights came with omnitwin, engine (`numpy` or `torch`) what ran them.
+class TrainedNetwork:
+    """Which network it is, and how far it was trained.
 
-    calibrated: whether probabilities were fitted to pairs of held-out alphabets, as many similar as dissimilar.
+    checkpoint: its weights file
+    bundled: whether the weights came with omnitwin
+    recipe: name of the recipe
+    iteration: iterations done when these weights were written
+    iterations: iterations that the recipe asked for
     """
 
     checkpoint: Path
@@ -20,6 +25,18 @@ class Answer:
     recipe: str
     iteration: int
     iterations: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The network that answered, and how.
+
+    engine: `numpy` or `torch`, which ran the network
+    calibrated: whether probabilities were fitted to held-out pairs, as many similar as dissimilar
+    threshold: probability from which a pair is called the same
+    """
+
+    network: TrainedNetwork = field(metadata=INLINE)
     engine: str
     calibrated: bool
     threshold: float
@@ -87,14 +104,10 @@ class RankingReport(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceReport:
-    """Which network answers where none is named: `bundled`, a run's name or a path."""
+    """The default network. name: `bundled`, a run's name or a path."""
 
     name: str
-    bundled: bool
-    checkpoint: Path
-    recipe: str
-    iteration: int
-    iterations: int
+    network: TrainedNetwork = field(metadata=INLINE)
 
 
 @dataclass(frozen=True, kw_only=True)

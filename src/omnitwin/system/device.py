@@ -3,6 +3,7 @@
 import ctypes
 import platform
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 import torch
@@ -53,11 +54,15 @@ def select_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
-        features: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-        native = bool(features.get("amx_bf16") or features.get("avx512_bf16"))
+        native = multiplies_bf16(getattr(torch.cpu, "get_capabilities", dict)())
     else:
         native = False
     return "bf16" if native else "fp32"
+
+
+def multiplies_bf16(features: Mapping[str, object]) -> bool:
+    """Whether a CPU of these features, named as torch.cpu.get_capabilities names them, has products in bf16."""
+    return bool(features.get("amx_bf16") or features.get("avx512_bf16"))
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:

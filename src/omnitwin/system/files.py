@@ -1,6 +1,6 @@
 """Files that are complete or absent: write in a private folder beside the target, fsync, rename.
 
-No link is followed that somebody else may have planted.
+Links that somebody else may have planted are not followed.
 """
 
 import errno
@@ -9,7 +9,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -17,15 +17,16 @@ from typing import IO, Any
 from omnitwin.errors import CannotWrite
 from omnitwin.system.locks import TEMPORARY_PREFIX, make_folder, open_no_link, private_folder
 
-MOST_LINKS = 40  # from one to the next, as Linux counts
-PAUSES = (0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()  # seconds; virus scanners there hold new files for a moment
+MOST_LINKS = 40  # links that lead to links, as in Linux
+PAUSES = (0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()  # seconds; virus scanners hold new files for a moment
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Yield a path beside target to write to; on success it replaces target in one step, on failure it is gone.
+    """Yield a path beside target to write to. On success it replaces target in one step, on failure it is removed.
 
-    Raises CannotWrite where the folder cannot be made, the file not written, or target is a link of somebody else's.
+    Raises CannotWrite if the folder or the file cannot be written, or if somebody else may have planted target as a
+    link.
     """
     try:
         target = followed(target)
@@ -39,24 +40,30 @@ def replacing(target: Path) -> Iterator[Path]:
             temporary.chmod(mode)  # safetensors makes files that only the user can read
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-            _move(temporary, target)
+            move(temporary, target)
     except OSError as error:
         raise CannotWrite(f"cannot write {target}: {error.strerror or error}") from error
 
 
-def _move(source: Path, target: Path) -> None:
-    for seconds in PAUSES:
+def move(
+    source: Path,
+    target: Path,
+    pauses: Sequence[float] = PAUSES,
+    replace: Callable[[Path, Path], None] = os.replace,
+) -> None:
+    """Replace target by source. Try again after each pause (seconds) while another program has target open."""
+    for seconds in pauses:
         try:
-            return os.replace(source, target)
+            return replace(source, target)
         except PermissionError:
             time.sleep(seconds)
-    return os.replace(source, target)
+    return replace(source, target)
 
 
 def followed(target: Path) -> Path:
-    """Where a file is to be written: a link of the user's own keeps pointing, its target is what gets replaced.
+    """Return the path behind the links at target, so that writing there keeps the user's own links.
 
-    CannotWrite for a link that is neither the user's nor root's, or that lies where everyone may put one.
+    Raises CannotWrite for a link that belongs neither to the user nor to root, or that lies where everyone may write.
     """
     for _ in range(MOST_LINKS):
         if not target.is_symlink():
@@ -74,7 +81,7 @@ def _may_be_planted(link: Path) -> bool:
 
 
 def open_unlinked(path: Path, mode: str, **how: Any) -> IO[Any]:
-    """Open a file to write in place; CannotWrite where it is a link, of either kind, OSError where it cannot be."""
+    """Open a file to write in place. Raises CannotWrite if it is a symbolic or a hard link, OSError otherwise."""
     try:
         return open(path, mode, opener=open_no_link, **how)
     except OSError as error:
@@ -84,7 +91,7 @@ def open_unlinked(path: Path, mode: str, **how: Any) -> IO[Any]:
 
 
 def check_writable(target: Path) -> None:
-    """CannotWrite where a file could not be written there: asked before the work whose result it is to hold."""
+    """Raise CannotWrite if a file cannot be written at target. Call it before the work whose result goes there."""
     try:
         target = followed(target)
         make_folder(target.parent)
@@ -97,12 +104,12 @@ def check_writable(target: Path) -> None:
 
 
 def write_text(target: Path, text: str) -> None:
-    """The same bytes on every system."""
+    """Write a text file as UTF-8 with the same bytes on every system. Raises CannotWrite."""
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def digest(path: Path, algorithm: str) -> str:
-    """Hexadecimal digest of a file."""
+    """Return the hexadecimal digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

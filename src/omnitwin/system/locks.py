@@ -1,6 +1,8 @@
-"""One holder for a folder: a lock file that the system frees when its holder dies, and says who that is meanwhile.
+"""Folders that one process uses at a time: a lock file that names its holder, and clearing after killed processes.
 
-What killed processes left in a folder is cleared by the next one that holds it, or writes there.
+filelock asks the system for the lock itself; the system frees it when its holder dies. The rest is ours, for reasons
+in docs/LOG.md: filelock's own FileLock leaves its file behind, locks through hard links, and fails on another user's
+lock file and on disks without locks.
 """
 
 import errno
@@ -19,20 +21,20 @@ from omnitwin.errors import CannotWrite, FolderInUse
 
 LOCK_FILE = ".omnitwin.lock"
 TEMPORARY_PREFIX = ".omnitwin-writing-"  # of folders in which files are written before they are moved to their place
-TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + "[a-z0-9_]{8}")  # as tempfile completes it: nothing of the user's
+TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + "[a-z0-9_]{8}")  # as tempfile completes the name
 POLL_SECONDS = 0.1
-LOCKED_BYTE = 1 << 30  # on Windows, where nobody may read a byte that is locked: far behind the record
+RECORD_START = 1  # bytes; filelock locks byte 0, which no other process can read on Windows then
 LARGEST_RECORD = 1000  # bytes
-WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK)  # disks that know none
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK)  # from disks without locks
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag; making links takes a privilege there
 
 
 @contextmanager
 def hold(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Be the only holder of a folder, which is made where it is missing, and gone again where nothing came of it.
+    """Lock a folder, creating it if needed and removing it if it stays empty.
 
-    Where another process holds it: FolderInUse, or waiting is told once who that is and it waits. CannotWrite where
-    the folder cannot be written.
+    If another process holds it, raise FolderInUse; with waiting, call it once with a line that names the holder, and
+    wait. Raises CannotWrite if the folder cannot be made or written.
     """
     _check_name(folder)
     new = not folder.exists()
@@ -54,7 +56,7 @@ def hold(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator
 
 
 def _check_name(folder: Path) -> None:
-    """CannotWrite for a name that is not Unicode: what is written there, safetensors could not read again."""
+    """Raise CannotWrite if the name is not Unicode: safetensors could not read the files back."""
     try:
         os.fsencode(folder).decode()
     except UnicodeDecodeError as error:
@@ -62,7 +64,7 @@ def _check_name(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> Path:
-    """CannotWrite where it cannot be made."""
+    """Make a folder and its parents if needed, and return it. Raises CannotWrite."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -76,10 +78,13 @@ def make_folder(folder: Path) -> Path:
 
 @contextmanager
 def private_folder(parent: Path) -> Iterator[Path]:
-    """A folder for the time of writing, that nobody else can reach into; locked, so that it is not cleared in use."""
+    """Yield a new folder to write in, which only this user can enter; it is removed afterwards.
+
+    It is locked, so that clear_left_overs of another process leaves it alone.
+    """
     clear_left_overs(parent)
     handle = None
-    while handle is None:  # another process may take it for a left-over before it is locked, and remove it
+    while handle is None:  # another process may remove it as a left-over before it is locked
         folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent))
         try:
             with suppress(FileNotFoundError):
@@ -94,7 +99,7 @@ def private_folder(parent: Path) -> Iterator[Path]:
 
 
 def clear_left_overs(folder: Path) -> None:
-    """Remove what processes that are gone were writing in a folder, and nothing else."""
+    """Remove the private folders of dead processes from a folder, and nothing else."""
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
         if comes_and_goes(path) and path.is_dir() and not path.is_symlink():
             with suppress(OSError):
@@ -104,19 +109,20 @@ def clear_left_overs(folder: Path) -> None:
 
 
 def comes_and_goes(path: Path) -> bool:
-    """Whether it is, by its name, a lock or what a process is writing, or was when it was killed."""
+    """Return whether the name is that of a lock file or of a private folder."""
     return path.name == LOCK_FILE or TEMPORARY.fullmatch(path.name) is not None
 
 
 def _remove(folder: Path, handle: int) -> None:
-    """A folder of files in writing whose lock is held: until it is gone, or nobody else could begin to use it."""
+    """Remove a private folder while its lock is held, so that no other process begins to use it."""
     shutil.rmtree(folder, ignore_errors=True)
-    _release(folder / LOCK_FILE, handle)  # Windows removes no open file, nor the folder around it
+    _release(folder / LOCK_FILE, handle)  # Windows removes neither an open file nor its folder
     with suppress(OSError):
         folder.rmdir()
 
 
 def _wait_for(lock: Path, folder: Path, waiting: Callable[[str], None] | None) -> int:
+    """Return a handle that holds the lock, after waiting for it if the caller wants to."""
     told = False
     while (handle := _try(lock)) is None:
         if waiting is None:
@@ -129,35 +135,37 @@ def _wait_for(lock: Path, folder: Path, waiting: Callable[[str], None] | None) -
 
 
 def _try(lock: Path) -> int | None:
-    """An open handle that holds the lock until it is closed, or None where another process has it."""
+    """Return an open handle that holds the lock until it is closed, or None if another process has it."""
+    from filelock import lock_descriptor  # 20 ms, and only writing needs it
+
     while True:
         handle = _open(lock)
         try:
-            free = _lock(handle)
+            free = lock_descriptor(handle, blocking=False)
         except OSError as error:
             if error.errno not in WITHOUT_LOCKS:
                 os.close(handle)
                 raise
-            return handle  # better without a lock than not at all
+            return handle  # writing without a lock is better than not writing
         if not free:
             os.close(handle)
             return None
         if _is_at(lock, handle):
             return handle
-        os.close(handle)  # the holder before removed it just now: what is locked has no name, or another one
+        os.close(handle)  # the previous holder removed this file after it was opened here: try the next one
 
 
 def _open(lock: Path) -> int:
     try:
         return open_no_link(lock, os.O_RDWR | os.O_CREAT)
-    except PermissionError:  # another user's, in a folder of several: it can be locked, and not signed
+    except PermissionError:  # another user's lock file in a shared folder: it can be locked, but not signed
         if not os.path.lexists(lock):
             raise
         return open_no_link(lock, os.O_RDONLY)
 
 
 def open_no_link(path: str | Path, flags: int) -> int:
-    """os.open for what is written in place; OSError (ELOOP) for a link of either kind, through which it would go on."""
+    """Open a file like os.open, for writing in place. Raises OSError (ELOOP) if it is a symbolic or a hard link."""
     handle = os.open(path, flags & ~os.O_TRUNC | NO_FOLLOW, 0o666)
     if os.fstat(handle).st_nlink > 1:
         os.close(handle)
@@ -168,36 +176,16 @@ def open_no_link(path: str | Path, flags: int) -> int:
 
 
 def _is_at(lock: Path, handle: int) -> bool:
-    """Whether an open file is the one of that name: the folder may have been made anew meanwhile."""
-    if os.name == "nt":  # where an open file keeps its name
+    """Return whether the open file still has this name: its folder may have been removed and made again."""
+    if os.name == "nt":  # an open file keeps its name there
         return True
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(handle), os.lstat(lock))
     return False
 
 
-def _lock(handle: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        os.lseek(handle, LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        os.lseek(handle, 0, os.SEEK_SET)
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
 def _release(lock: Path, handle: int) -> None:
-    """Remove the lock file while it is still held, where the system can: afterwards it may be another holder's."""
+    """Remove the lock file, then free the lock: after that the name may belong to the next holder's file."""
     try:
         if _is_at(lock, handle):
             lock.unlink()
@@ -209,17 +197,19 @@ def _release(lock: Path, handle: int) -> None:
 
 
 def _sign(handle: int) -> None:
-    """Say who holds the lock."""
+    """Write into the lock file who holds it."""
     record = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-    with suppress(OSError):  # a full disk: the lock holds without
+    with suppress(OSError):  # the disk is full: the lock holds without a name
         os.ftruncate(handle, 0)
+        os.lseek(handle, RECORD_START, os.SEEK_SET)
         os.write(handle, json.dumps(record).encode())
 
 
 def _holder(lock: Path) -> str:
-    """Who signed it: `process 12 on host since 2026-01-31 12:00:00`."""
+    """Return who signed a lock file: `process 12 on host since 2026-01-31 12:00:00`."""
     try:
-        with open(os.open(lock, os.O_RDONLY | NO_FOLLOW), encoding="utf-8") as file:
+        with open(os.open(lock, os.O_RDONLY | NO_FOLLOW), "rb") as file:
+            file.seek(RECORD_START)
             record = json.loads(file.read(LARGEST_RECORD))
         return f"process {record['pid']} on {record['host']} since {record['since']}"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -7,7 +7,10 @@ import torch
 
 from omnitwin import __version__
 
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs")
+PACKAGES = (
+    "torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs", "filelock",
+    "jinja2",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ import torch
 from omnitwin.config import TrainConfig
 from omnitwin.data.augment import vary
 from omnitwin.data.batches import check_batches, draw_batch
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.model.losses import all_pairs_loss, centroid_loss
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Recipe
@@ -22,7 +22,7 @@ EARLY = 9  # iterations that the moving average counts as begun before the first
 class BatchTrainer(Trainer):
     """Classes with several drawings each, varied; AdamW; a run ends with the moving average of its weights."""
 
-    def __init__(self, config: TrainConfig, packed: PackedSet) -> None:
+    def __init__(self, config: TrainConfig, packed: ImageSet) -> None:
         assert config.recipe.batches is not None
         self.batches = config.recipe.batches
         super().__init__(config, packed)
@@ -123,6 +123,6 @@ def learning_rate(recipe: Recipe, iteration: int) -> float:
     return recipe.learning_rate * (1 + math.cos(math.pi * (share - warm_up) / max(1 - warm_up, 1e-9))) / 2
 
 
-def new_trainer(config: TrainConfig, packed: PackedSet) -> Trainer:
+def new_trainer(config: TrainConfig, packed: ImageSet) -> Trainer:
     """The trainer that the recipe asks for."""
     return (BatchTrainer if config.recipe.batches else Trainer)(config, packed)

@@ -6,7 +6,7 @@ import torch
 
 from omnitwin.config import TrainConfig
 from omnitwin.data.acquire import load
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
 from omnitwin.metrics.roc import auc, count_scores, equal_error_rate, roc_curve
@@ -31,7 +31,7 @@ class HeldOutResult:
     calibration: dict[str, float] | None
 
 
-def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[PackedSet, PackedSet | None]:
+def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
     """What a run trains on and what it holds out; which alphabets those are is a function of the recipe's seed."""
     packed = load(config.dataset, "training", config.source, reporter)
     return hold_out(
@@ -42,7 +42,7 @@ def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[P
 class HeldOutExam:
     """All pairs of some drawings of the held-out characters, the same at every sitting; in fp32, as they are used."""
 
-    def __init__(self, held_out: PackedSet, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, held_out: ImageSet, recipe: Recipe, device: torch.device) -> None:
         self.packed = held_out.framed(recipe.image_size, recipe.frame).to(device)
         hands = max(2, MOST_IMAGES // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from omnitwin.config import TrainConfig
+from omnitwin.data.split import part_names
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
@@ -43,16 +44,14 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     seconds = (time.perf_counter() - start) / MEASURED_STEPS
     weights = sum(tensor.nbytes for tensor in trainer.network.state_dict().values())
     return replace(
-        describe_run(
-            config, trainer, held_out.alphabet_names if held_out else (), done, output or output_folder(config)
-        ),
+        describe_run(config, trainer, part_names(held_out) if held_out else (), done, output or output_folder(config)),
         seconds_per_iteration=seconds,
         seconds_in_all=min(seconds * max(0, config.recipe.iterations - done), config.max_seconds or math.inf),
         weights_bytes=weights,
         training_bytes=sum(
             tensor.nbytes for part in (trainer.wanted_state().values(), trainer.network.parameters()) for tensor in part
         ),
-        data_bytes=trainer.packed.images_NHW.nbytes,
+        data_bytes=trainer.packed.nbytes,
         peak_bytes=peak_memory(trainer.device),
     )
 

@@ -3,7 +3,7 @@
 import torch
 
 from omnitwin.config import TrainConfig
-from omnitwin.data.packed import PackedSet, check_pairable
+from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.model.encoders import count_parameters, has_batch_statistics
 from omnitwin.model.losses import pair_loss
@@ -35,7 +35,7 @@ class Trainer:
 
     least = 1
 
-    def __init__(self, config: TrainConfig, packed: PackedSet) -> None:
+    def __init__(self, config: TrainConfig, packed: ImageSet) -> None:
         check_pairable(packed)
         self.recipe = config.recipe
         self.device = select_device(config.device)

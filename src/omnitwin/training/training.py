@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from omnitwin.config import TrainConfig
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
+from omnitwin.data.split import part_names
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
 from omnitwin.model.description import Description, read_description
@@ -59,11 +60,11 @@ class _Run:
     """A run's life: steps, metrics, checkpoints, and when to end."""
 
     def __init__(
-        self, config: TrainConfig, trainer: Trainer, held_out: PackedSet | None, reporter: Reporter, output: Path
+        self, config: TrainConfig, trainer: Trainer, held_out: ImageSet | None, reporter: Reporter, output: Path
     ) -> None:
         self.config, self.recipe = config, config.recipe
         self.trainer, self.reporter, self.output = trainer, reporter, output
-        self.held_out = held_out.alphabet_names if held_out else ()
+        self.held_out = part_names(held_out) if held_out else ()
         self.exam = HeldOutExam(held_out, self.recipe, trainer.device) if held_out else None
         self.results: dict[int, HeldOutResult] = {}  # by iteration, of this process
         self.best: Description | None = None

@@ -39,8 +39,14 @@ def print_json(report: Any) -> None:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: _plain(part) for name, part in pairs if not isinstance(part, Picture)}
+        record: dict[str, Any] = {}
+        for field in fields(value):
+            part = getattr(value, field.name)
+            if field.metadata.get("inline"):
+                record |= _plain(part)
+            elif not isinstance(part, Picture):
+                record[field.name] = _plain(part)
+        return record
     if isinstance(value, dict):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, tuple | list):

@@ -8,7 +8,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.reports.answers import BEST, Answer, ChoiceReport, ComparisonReport, EnvironmentReport, RankingReport
+from omnitwin.reports.answers import (
+    BEST,
+    Answer,
+    ChoiceReport,
+    ComparisonReport,
+    EnvironmentReport,
+    RankingReport,
+    TrainedNetwork,
+)
 from omnitwin.reports.data import DownloadReport, ShowReport
 from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.reports.training import PlanReport, TrainReport
@@ -104,7 +112,7 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
         ),
         soft_wrap=True,
     )
-    say(console, _answered(report), "dim")
+    say(console, _answered(report.network), "dim")
     for note in report.notes:
         say(console, f"Note: {note}", "dim")
 
@@ -137,7 +145,7 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
     speed = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
     say(console, f"{speed}: {report.images_per_second:,.0f} images/s ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
-    say(console, _answered(report), "dim")
+    say(console, _answered(report.network), "dim")
     _show_notes(((report.query.name, report.notes), *((one.file.name, one.notes) for one in report.ranked)), console)
 
 
@@ -168,10 +176,11 @@ def _warn_of_novelty(name: str, novelty: float | None, console: Console) -> None
 
 
 def show_choice(report: ChoiceReport, console: Console) -> None:
-    if report.bundled:
-        say(console, f"Where no --checkpoint is given {BUNDLED_WEIGHTS} answer ({trained(report)}).")
+    network = report.network
+    if network.bundled:
+        say(console, f"Where no --checkpoint is given {BUNDLED_WEIGHTS} answer ({trained(network)}).")
     else:
-        say(console, f"Where no --checkpoint is given {report.name} answers ({trained(report)}): {report.checkpoint}")
+        say(console, f"Where no --checkpoint is given {report.name} answers ({trained(network)}): {network.checkpoint}")
 
 
 def _verdict(same: bool) -> tuple[str, str]:
@@ -182,10 +191,10 @@ def _kind(report: Answer) -> str:
     return "calibrated probability" if report.calibrated else "probability"
 
 
-def _answered(report: Answer) -> str:
-    if report.bundled:
-        return f"Answered by {BUNDLED_WEIGHTS} ({trained(report)})"
-    return f"Answered by {trained(report)}: {report.checkpoint}"
+def _answered(network: TrainedNetwork) -> str:
+    if network.bundled:
+        return f"Answered by {BUNDLED_WEIGHTS} ({trained(network)})"
+    return f"Answered by {trained(network)}: {network.checkpoint}"
 
 
 def show_browse(report: ShowReport, console: Console) -> None:
@@ -213,10 +222,12 @@ def show_environment(report: EnvironmentReport, console: Console) -> None:
 
 
 def _default_network(report: EnvironmentReport) -> str:
-    network = report.default_network
-    if network is None:
+    if report.default_network is None:
         return report.default_problem or ""
-    return f"{network.name} ({trained(network)})" + ("" if network.bundled else f": {network.checkpoint}")
+    network = report.default_network.network
+    return f"{report.default_network.name} ({trained(network)})" + (
+        "" if network.bundled else f": {network.checkpoint}"
+    )
 
 
 def _show_rows(rows: list[tuple[str, str]], console: Console) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from omnitwin.reports.answers import Answer, ChoiceReport
+from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.reports.training import PlanReport
 
 if TYPE_CHECKING:  # records of exams take their time to be made, and an answer needs none
@@ -40,7 +40,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def trained(report: "Answer | ChoiceReport | NetworkReport") -> str:
+def trained(report: "TrainedNetwork | NetworkReport") -> str:
     """Which recipe, and how much of it: a run that was stopped early should be seen to be one."""
     of = "" if report.iteration == report.iterations else f" of {report.iterations:,}"
     return f"{report.recipe}, {report.iteration:,}{of} iterations"

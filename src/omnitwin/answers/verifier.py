@@ -1,0 +1,146 @@
+"""A verifier: a network or a baseline, with all that turns its scores into answers. Opened once, used for everything.
+
+    verifier = open_verifier("my-run")
+    first, second = (read_image(path, verifier.image_size, verifier.frame) for path in paths)
+    embeddings_BD = verifier.embed([first, second])
+    verifier.probability(embeddings_BD[:1], embeddings_BD[1:])  # (1,)
+
+B images or pairs, D features, S pixels a side
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from omnitwin.errors import BadCheckpoint
+from omnitwin.images.framing import WHITE
+from omnitwin.images.intake import Intake
+from omnitwin.images.novelty import Array, novelty, statistics
+from omnitwin.metrics.calibration import calibrated, sigmoid
+from omnitwin.model import numpy_twin
+from omnitwin.model.anatomy import layout
+from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
+from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint, trained_network
+from omnitwin.model.numpy_twin import runs_in_numpy
+from omnitwin.model.tensors import read_tensors
+from omnitwin.reports.answers import TrainedNetwork
+
+NUMPY, TORCH = "numpy", "torch"  # engines
+
+
+class Network(Protocol):
+    """What both engines can do: arrays in, arrays out. See NumpyTwin."""
+
+    def embed(self, images_BSS: Array, /) -> Array: ...
+    def score(self, left_BD: Array, right_BD: Array, /) -> Array: ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Verifier:
+    """A network or a baseline that is ready to answer.
+
+    name: the path of its weights file, or what a baseline is called
+    engine: `numpy` or `torch`, which runs the network
+    image_size: pixels a side of the square that it sees; None if it takes images of any size, as a baseline does
+    frame: how a picture lies in that square
+    threshold: probability from which a pair counts as the same
+    calibration: temperature and bias of the logit, or None for the logit as it is
+    novelty: what images.novelty knows familiar images by, or None if nothing was fitted
+    probabilistic: whether scores are logits by themselves, before any calibration
+    path: its weights file, or None for a baseline
+    description: what that file says of itself, or None for a baseline
+    """
+
+    name: str
+    network: Network
+    engine: str
+    image_size: int | None
+    frame: str
+    threshold: float
+    calibration: dict[str, float] | None = None
+    novelty: dict[str, Any] | None = None
+    probabilistic: bool = True
+    path: Path | None = None
+    description: Description | None = None
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the weights came with omnitwin."""
+        return self.path == BUNDLED_WEIGHTS
+
+    def embed(self, intakes: Sequence[Intake]) -> Array:
+        """Return embeddings (B, D) float32 of images that were read for this verifier's size and frame."""
+        squares_BSS = np.stack([np.asarray(intake.image) for intake in intakes])
+        return self.network.embed(squares_BSS.astype(np.float32) / WHITE)
+
+    def score(self, left_BD: Array, right_BD: Array) -> Array:
+        """Return logits (B,) after calibration; exchanging left and right changes no bit. One side may have B = 1."""
+        logits_B: Array = calibrated(self.network.score(left_BD, right_BD), self.calibration)
+        return logits_B
+
+    def probability(self, left_BD: Array, right_BD: Array) -> Array:
+        """Return the probability (B,) that each pair of embeddings shows the same thing, symmetric as `score` is.
+
+        Raises BadCheckpoint if the weights lead to something that is not a number: it is neither same nor different.
+        """
+        with np.errstate(all="ignore"):
+            probability_B = sigmoid(self.score(left_BD, right_BD))
+        if np.isnan(probability_B).any():
+            raise BadCheckpoint(f"{self.name} gives no answer: its weights lead to numbers that are not finite")
+        return probability_B
+
+    def novelties(self, intakes: Sequence[Intake]) -> list[float | None]:
+        """Return how unlike any familiar image each one is (above 1: unlike all), or None if the verifier cannot tell.
+
+        Familiar images are those that the network was trained on.
+        """
+        if self.novelty is None:
+            return [None] * len(intakes)
+        squares_BSS = np.stack([np.asarray(intake.image) for intake in intakes])
+        known_BD = statistics(squares_BSS, np.array([intake.unrest for intake in intakes]))
+        return [float(value) for value in novelty(known_BD, self.novelty)]
+
+    def trained(self) -> TrainedNetwork:
+        """Return which network this is and how far it was trained. Only of a verifier with a weights file."""
+        assert self.path is not None
+        assert self.description is not None
+        return trained_network(self.path, self.description)
+
+
+def open_verifier(
+    name: str | None = None, device: str = "cpu", threshold: float | None = None, engine: str | None = None
+) -> Verifier:
+    """Open the verifier of a checkpoint; its file is opened, read and checked once.
+
+    name: a path, a run, `newest` or `bundled`; None for the default. threshold: None for the checkpoint's own. engine:
+    None for NumPy if it can run the network on this device, else torch. Raises BadCheckpoint, or DeviceMissing.
+    """
+    path = locate_checkpoint(name)
+    with opened(path, "numpy") as file:
+        description = describe(path, record_of(path, file, FORMAT))
+        recipe = description.recipe
+        tensors = read_tensors(path, file, layout(recipe.encoder, recipe.image_size, recipe.head))
+    if engine is None:
+        engine = NUMPY if device == "cpu" and runs_in_numpy(recipe) else TORCH
+    network: Network
+    if engine == NUMPY:
+        network = numpy_twin.build(tensors, recipe)
+    else:
+        from omnitwin.answers.engines import build_torch
+
+        network = build_torch(tensors, recipe, device)
+    return Verifier(
+        name=str(path),
+        network=network,
+        engine=engine,
+        image_size=recipe.image_size,
+        frame=recipe.frame,
+        threshold=description.threshold if threshold is None else threshold,
+        calibration=description.calibration,
+        novelty=description.novelty,
+        path=path,
+        description=description,
+    )
