@@ -75,6 +75,7 @@ def evaluate(
     A tie counts as wrong, no pair holds one image twice, and nothing is chosen on the test set.
     """
     from omnitwin.exams import evaluation
+    from omnitwin.system.device import keep_freed_memory
     from omnitwin.system.locks import make_folder
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.exams import show_evaluation
@@ -102,6 +103,7 @@ def evaluate(
     )
     if figures is not None:
         make_folder(figures)  # said before the exams, not after them, where it cannot be
+    keep_freed_memory()
     report_to = reporter(quiet)
     report = evaluation.evaluate(config, report_to)
     if json:

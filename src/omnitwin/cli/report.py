@@ -35,6 +35,7 @@ def report(
 ) -> None:
     """Write one HTML page about a run: what was trained, curves, all exams with intervals, figures, hardest pairs."""
     from omnitwin.exams import reporting
+    from omnitwin.system.device import keep_freed_memory
     from omnitwin.view.console import print_json, result_console, say
     from omnitwin.view.page import check_page, write_page
     from omnitwin.view.progress import reporter
@@ -48,6 +49,7 @@ def report(
         source=source(),
         device=device,
     )
+    keep_freed_memory()
     found = reporting.report_run(config, output, reporter(quiet))
     write_page(found)
     if json:
