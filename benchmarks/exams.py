@@ -81,6 +81,7 @@ def main() -> None:
     machine = hardware()
     verifier = open_verifier(arguments.checkpoint, engine=TORCH)
     assert verifier.description is not None
+    encoder = verifier.description.recipe.encoder
     original = load("omniglot", "test", SourceConfig())
     keep_freed_memory()
     scorer = seated(verifier, original)
@@ -96,11 +97,7 @@ def main() -> None:
     if arguments.json:
         sides = {name: {"seconds": values, **summary(values)} for name, values in seconds.items()}
         extra = {"embedding_seconds": embedding, "ratio": summary(ratios), "batched_ratio": summary(faster)}
-        print(
-            json.dumps(
-                {"hardware": machine, "encoder": verifier.description.recipe.encoder, "ways": sides, **extra}, indent=2
-            )
-        )
+        print(json.dumps({"hardware": machine, "encoder": encoder, "ways": sides, **extra}, indent=2))
         return
     rate, single = ([1 / value for value in seconds[name]] for name in ("batched image", "image"))
     rows = [
@@ -109,7 +106,7 @@ def main() -> None:
         [f"straightforward, from {SAMPLE * PAIRS_AT_ONCE} pairs", spread(plain, 0), spread(ratios, 0)],
     ]
     print(
-        f"{machine}. Encoder {verifier.description.recipe.encoder}, fp32, {torch.get_num_threads()} threads; {pairs:,} pairs; "
+        f"{machine}. Encoder {encoder}, fp32, {torch.get_num_threads()} threads; {pairs:,} pairs; "
         f"n = {arguments.rounds} rounds in one process, after one of warm-up; median (least to greatest). Peak memory "
         f"of the process {peak_rss(resource.RUSAGE_SELF):,} bytes.\n"
     )

@@ -64,7 +64,7 @@ def evaluate(
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}
     if not verifier.probabilistic and verifier.calibration is None:
         training = load(dataset, "training", config.source, reporter)
-        verifier = fitted(verifier, training, config.seed, reporter)
+        verifier = fitted(verifier, training, config.seed, BASELINE_PAIRS, reporter)
     network = _network_report(verifier)
     scorer = seated(verifier, ground.images, precision if network else "fp32", reporter)
     sitting = Sitting(scorer=scorer, images=ground.images, config=config)
@@ -89,10 +89,8 @@ def evaluate(
     )
 
 
-def fitted(
-    baseline: Verifier, training: ImageSet, seed: int, reporter: Reporter = SILENT, pairs: int = BASELINE_PAIRS
-) -> Verifier:
-    """Return the baseline with a calibration from random pairs of the training images.
+def fitted(baseline: Verifier, training: ImageSet, seed: int, pairs: int, reporter: Reporter = SILENT) -> Verifier:
+    """Return the baseline with a calibration from this many random pairs of the training images.
 
     Both kinds of pair weigh the same. Raises BadInput if no pairs can be drawn.
     """
