@@ -18,7 +18,7 @@ from common import hardware, markdown_table, peak_rss, say, spread, summary
 from omnitwin.answers.engines import EMBED_AT_ONCE, Model
 from omnitwin.answers.verifier import TORCH, open_verifier
 from omnitwin.config import EvalConfig, SourceConfig
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.exams.all_pairs import all_pairs
@@ -82,7 +82,7 @@ def main() -> None:
     verifier = open_verifier(arguments.checkpoint, engine=TORCH)
     assert verifier.description is not None
     encoder = verifier.description.recipe.encoder
-    original = load("omniglot", "test", SourceConfig())
+    original = open_images("omniglot", "test", SourceConfig())
     keep_freed_memory()
     scorer = seated(verifier, original)
     say(f"embedding {len(original):,} images")

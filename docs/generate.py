@@ -27,7 +27,7 @@ end with one of these [exit codes](#exit-codes), and heed these [environment var
 
 """
 COMPLETION = "`omnitwin` alone takes {}, too, which are Typer's."
-WORDS = {int: "INTEGER", float: "NUMBER"}  # for the value of an option that names none
+WORDS = {int: "N", float: "NUMBER"}  # for the value of an option that names none
 Function = Callable[..., Any]
 
 
@@ -63,7 +63,7 @@ def section(title: str, text: str | None, parameters: list[Any], function: Funct
     arguments = [one for one in parameters if not is_option(one)]
     options = [one for one in parameters if is_option(one)]
     kinds = get_type_hints(function, include_extras=True)
-    usage = "".join(f" {one.metavar}" + "..." * (one.nargs == -1) for one in arguments)
+    usage = "".join(" " + usage_of(one) for one in arguments)
     parts = [f"## {title}", escape(text), f"```text\n{title} [OPTIONS]{usage}{more}\n```"]
     if arguments:
         rows = ((code(one.metavar), escape(one.help), default(one)) for one in arguments)
@@ -73,12 +73,18 @@ def section(title: str, text: str | None, parameters: list[Any], function: Funct
     return "\n\n".join(parts)
 
 
+def usage_of(argument: Any) -> str:
+    """`A.png`, `B.png...` or `[RUN]`."""
+    word = argument.metavar + "..." * (argument.nargs == -1)
+    return word if argument.required else f"[{word}]"
+
+
 def is_option(parameter: Any) -> bool:
     return bool(parameter.opts[0].startswith("-"))
 
 
 def spelled(option: Any, kinds: dict[str, Any]) -> str:
-    """`--batches INTEGER` (1 or more), `--quiet`, `-q`."""
+    """`--batches N` (1 or more), `--quiet`, `-q`."""
     kind = kinds[option.name]
     value = "" if holds(kind, bool) else f" {option.metavar or word_for(kind)}"
     words = ", ".join(code(word + value) for word in option.opts)

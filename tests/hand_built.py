@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omnitwin.reports.answers import RankedImage, RankingReport, TrainedNetwork
+from omnitwin.reports.answers import BEST, RankedImage, RankingReport, TrainedNetwork
 from omnitwin.reports.exams import (
     CalibrationReport,
     Curves,
@@ -246,10 +246,10 @@ def ranking(count, drawn=PICTURE, *, notes=(), novelties=()):
                 same=number % 2 == 1,
                 notes=notes[number - 1] if notes else (),
                 novelty=novelties[number - 1] if novelties else None,
-                picture=drawn,
             )
             for number in range(1, count + 1)
         ),
+        pictures=(drawn,) * min(count, BEST),
         unread=(),
         images=count + 1,
         seconds=0.5,

@@ -85,7 +85,7 @@ def test_the_reference_does_not_depend_on_the_terminal_or_the_user(generator, mo
 def test_every_option_that_the_help_shows_is_in_the_reference_and_no_other(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setenv("TERMINAL_WIDTH", "300")
-    shown = re.findall(r"^\W*(--[a-z-]+)", CliRunner().invoke(app, [command, "--help"]).output, flags=re.M)
+    shown = re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", CliRunner().invoke(app, [command, "--help"]).output, flags=re.M)
     told = re.findall(r"^\| `(--[a-z-]+)", section(f"omnitwin {command}"), flags=re.M)
     assert sorted(told) == sorted(set(shown) - {"--help"})
     assert told
@@ -93,8 +93,8 @@ def test_every_option_that_the_help_shows_is_in_the_reference_and_no_other(comma
 
 def test_values_and_defaults_of_options_are_told():
     options = {cells[0]: cells[2] for cells in rows_of(section("omnitwin eval"), "option")}
-    assert options["`--seed INTEGER`"] == "`0`"
-    assert options["`--episodes INTEGER` (1 or more)"] == "`10000`"
+    assert options["`--seed N`"] == "`0`"
+    assert options["`--episodes N` (1 or more)"] == "`10000`"
     assert options["`--json`"] == options["`--quiet`, `-q`"] == ""
     assert "`--learning-rate NUMBER`" in section("omnitwin train")
     assert "omnitwin compare [OPTIONS] A.png B.png...\n" in section("omnitwin compare")

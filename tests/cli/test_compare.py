@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -207,6 +209,32 @@ def test_a_checkpoint_written_anew_without_a_change_is_no_bad_one(run, trained, 
     written_anew(trained / "weights.safetensors", tmp_path / "same.safetensors")
     again = comparison(run, *images, "--checkpoint", tmp_path / "same.safetensors")
     assert again["probability"] == comparison(run, *images)["probability"]
+
+
+HOMELESS = """
+import os, pwd
+
+def unknown(user):
+    raise KeyError(user)
+
+for name in ("HOME", "OMNITWIN_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+    os.environ.pop(name, None)
+pwd.getpwuid = unknown
+from omnitwin.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody is without a home")
+def test_a_user_without_a_home_folder_is_answered_by_the_bundled_weights_and_by_any_file(images):
+    def homeless(*words):
+        command = [sys.executable, "-c", HOMELESS, "compare", *images, *words, "--exit-zero"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    assert homeless() == homeless("--checkpoint", BUNDLED_WEIGHTS) == (0, "")
+    code, told = homeless("--checkpoint", "newest")
+    assert (code, told.startswith("omnitwin: this user has no home folder")) == (3, True)
 
 
 def test_no_network_yet_exits_3_and_says_how_to_get_one(run, images):

@@ -44,7 +44,7 @@ def test_demo_leaves_nothing_behind(run, home, temporary):
 
 def test_demo_names_no_folder_that_is_gone_when_it_ends(run, temporary):
     outcome = run("demo", "--iterations", 1)
-    assert "Network: the one just trained (fast, 1 iterations" in outcome.out
+    assert "Network: the one just trained (fast, 1 iteration" in outcome.out
     assert str(temporary) not in outcome.out + outcome.err
 
 

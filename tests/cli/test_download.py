@@ -13,7 +13,7 @@ def test_download_says_what_it_fetched_and_then_has_nothing_to_do(run, fake_omni
     first = run("download", "--from", fake_omniglot.zip_of("training").parent)
     assert first.code == 0
     assert "training: fetched; 2 alphabets, 3 characters, 60 drawings, verified" in first.out
-    assert "official runs: fetched; 1 alphabets, 2 characters, 8 drawings, verified" in first.out
+    assert "official runs: fetched; 1 alphabet, 2 characters, 8 drawings, verified" in first.out
     second = run("download")
     assert second.code == 0
     assert second.out.endswith("Nothing to do.\n")

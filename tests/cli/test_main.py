@@ -1,6 +1,8 @@
 """The words on the command line, and how the program ends."""
 
+import importlib
 import os
+import re
 import subprocess
 import sys
 
@@ -72,7 +74,7 @@ def test_help_of_a_command_names_each_of_its_options(run, command):
     outcome = run(command, "--help")
     assert outcome.code == 0
     assert outcome.err == ""
-    words = outcome.out.split()
+    words = outcome.out.replace(",", "").split()
     assert [option for option in options_of(command) if option not in words] == []
 
 
@@ -85,10 +87,47 @@ def test_help_keeps_the_square_brackets_of_an_optional_value(run):
     assert "[RUN]" in run("train", "--help").out
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_values_by_a_word_and_flags_by_nothing(run, command):
+    text = run(command, "--help").out
+    assert "<" not in text
+    assert "{" not in text
+    assert "(None)" not in text
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_the_terminal_and_leaves_half_of_it_to_the_words(run, monkeypatch, command, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = run(command, "--help").out.splitlines()
+    assert max(map(len, lines)) <= columns
+    options = lines[lines.index("Options:") + 1 :]
+    texts = [match.start(1) for line in options if (match := re.match(r"  -\S.*?  +(\S)", line))]
+    assert len(texts) > 1
+    assert max(texts) <= columns / 2
+
+
+@pytest.mark.parametrize("force", ["GITHUB_ACTIONS", "FORCE_COLOR"])
+def test_no_color_wins_over_what_forces_colours(force):
+    variables = {"NO_COLOR": "1", force: "1"}
+    for words in (["--help"], ["compare", "--help"], ["eval", "--exam", "nothing"], ["env"], ["compare", "a", "b"]):
+        ended = python_m_omnitwin(*words, **variables)
+        assert "\x1b" not in ended.stdout + ended.stderr
+        assert ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("name", ["compare", "demo", "download", "env", "eval", "report", "show", "train", "use"])
+def test_the_modules_of_the_commands_are_reached_by_their_names(name):
+    module = importlib.import_module(f"omnitwin.cli.{name}")
+    assert getattr(omnitwin.cli, name) is module
+    assert module.__doc__ == f"`omnitwin {name}`."
+
+
 def test_no_command_shows_the_help_and_exits_2(run):
     outcome = run()
     assert outcome.code == 2
-    assert "Usage: omnitwin" in outcome.out + outcome.err
+    assert outcome.out.startswith("Usage: omnitwin [OPTIONS] COMMAND")
+    assert outcome.err == ""
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,40 @@ def test_a_folder_stands_for_the_images_in_it_and_other_files_do_not_count(run, 
     assert (by_folder["unread"], outcome.err) == ([], "")
 
 
+def test_what_a_folder_holds_besides_its_images_is_counted_and_said(run, images, drawings):
+    (drawings / "notes.txt").write_text("no image")
+    (drawings / ".hidden").write_text("not counted")
+    (drawings / "deeper.png").mkdir()
+    report, _ = ranking(run, images[0], drawings)
+    assert report["left_out"] == [{"folder": str(drawings), "subfolders": 1, "files": 1}]
+    text = run("compare", images[0], drawings).out
+    assert f"Note: {drawings}: 1 subfolder was not searched, 1 file is no image\n" in text
+
+
+@pytest.mark.parametrize(
+    ("subfolders", "files", "words"),
+    [
+        (40, 0, "holds no image files itself; its 40 subfolders were not searched."),
+        (1, 3, "holds no image files itself; its subfolder was not searched."),
+        (0, 1, "holds no image files, but 1 file of another kind."),
+        (0, 2, "holds no image files, but 2 files of other kinds."),
+        (0, 0, "holds no image files."),
+    ],
+)
+def test_a_folder_without_images_is_not_called_empty_of_what_was_not_searched(
+    run, images, tmp_path, subfolders, files, words
+):
+    photos = tmp_path / "photos"
+    for number in range(subfolders):
+        (photos / f"class {number}").mkdir(parents=True)
+    photos.mkdir(exist_ok=True)
+    for number in range(files):
+        (photos / f"{number}.txt").touch()
+    outcome = run("compare", images[0], photos)
+    assert outcome.code == 2
+    assert outcome.complaint() == f"omnitwin: {photos} {words}"
+
+
 def test_the_query_among_the_others_is_left_out(run, drawings, monkeypatch):
     monkeypatch.chdir(drawings)
     by_pattern, _ = ranking(run, "03.png", *sorted(path.name for path in drawings.glob("*.png")))

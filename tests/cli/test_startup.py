@@ -76,7 +76,28 @@ def test_threads_that_wait_for_others_soon_give_up_their_core_unless_the_user_sa
 
 
 def test_wrong_words_import_nothing_heavy():
-    wrong = (["train", "--max-time", "soon"], ["eval", "--batches", "0"], ["trian"])
+    wrong = (
+        ["trian"],
+        ["train", "--max-time", "soon"],
+        ["train", "--recipe", "quick"],
+        ["train", "--encoder", "mine"],
+        ["train", "--dataset", "nowhere"],
+        ["train", "--device", "banana"],
+        ["train", "--precision", "fp8"],
+        ["eval", "--batches", "0"],
+        ["eval", "--exam", "oral"],
+        ["eval", "--set", "mine"],
+        ["eval", "--scope", "world"],
+        ["eval", "--baseline", "guess"],
+        ["eval", "--device", "cuda:x"],
+        ["eval", "--precision", "fp8"],
+        ["eval", "--dataset", "nowhere"],
+        ["show", "--set", "mine"],
+        ["show", "--dataset", "nowhere"],
+        ["compare", "a.png", "b.png", "--device", "tpu"],
+        ["report", "--exam", "oral"],
+        ["demo", "--device", "banana"],
+    )
     answers = calls(*([words, {}] for words in wrong))
     assert [(code, heavy) for code, _, heavy in answers] == [(2, [])] * len(wrong)
 
@@ -87,6 +108,14 @@ def test_compare_with_weights_for_numpy_needs_no_torch(images, tmp_path):
         assert code == 0
         assert "probability" in text
         assert heavy == ["numpy", "PIL"]
+
+
+def test_a_ranking_without_a_figure_imports_nothing_that_draws_one(images, tmp_path):
+    words = ["compare", *map(str, images), str(tmp_path)]
+    command = [sys.executable, "-X", "importtime", "-m", "omnitwin", *words]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "omnitwin.answers.comparison" in imported
+    assert not [name for name in ("PIL.ImageDraw", "PIL.ImageFont", "omnitwin.view.figures") if name in imported]
 
 
 def test_use_needs_no_torch():

@@ -36,7 +36,7 @@ SYNTHETIC_EXAMS = ["pairs", "all-pairs", "same-alphabet", "one-shot", "beyond"]
 @cache
 def drawn(subset):
     """2 alphabets of 5 characters by 4 drawers."""
-    return synthetic.draw_set("test" if subset == "test" else "training", alphabets=2, characters=5, drawers=4)
+    return synthetic.draw_set(subset, alphabets=2, characters=5, drawers=4)
 
 
 @cache
@@ -46,7 +46,8 @@ def baseline(name, pairs=500):
 
 def evaluate(config, reporter=SILENT, **given):
     """The exams on few images, unless others are given."""
-    return evaluation.evaluate(config, reporter, **{"images": drawn(config.subset), **given})
+    few = {subset: drawn(subset) for subset in ("training", "test")}
+    return evaluation.evaluate(replace(config, dataset=config.dataset or few), reporter, **given)
 
 
 def save(folder, network=None, **description):
@@ -278,9 +279,9 @@ def test_what_a_baseline_knows_comes_from_the_training_set_alone():
     """The probabilities of other test images lie on the same curve of their differing pixels."""
     curves = []
     for seed in (0, 1):
-        images = synthetic.draw_set("test", alphabets=2, characters=5, drawers=4, seed=seed)
-        config = EvalConfig(baseline="pixels", dataset="synthetic", show=30, device="cpu")
-        for pair in evaluate(config, images=images).exams[0].shown:
+        test = synthetic.draw_set("test", alphabets=2, characters=5, drawers=4, seed=seed)
+        images = {"training": drawn("training"), "test": test}
+        for pair in evaluate(EvalConfig(baseline="pixels", dataset=images, show=30, device="cpu")).exams[0].shown:
             differing = float((ink_of(pair.left) != ink_of(pair.right)).double().mean())
             curves.append((seed, differing, math.log(pair.score / (1 - pair.score))))
     seeds, differing, logit = (np.array(column) for column in zip(*curves, strict=True))
@@ -473,7 +474,7 @@ def test_images_of_another_data_set_were_never_seen(tmp_path):
 def test_a_set_of_which_no_pairs_can_be_drawn_is_refused(run):
     alone = synthetic.draw_set("test", alphabets=1, characters=1, drawers=2)
     with pytest.raises(BadInput, match="pairs need at least 2"):
-        evaluate(EvalConfig(checkpoint=run, device="cpu"), images=alone)
+        evaluate(EvalConfig(checkpoint=run, dataset=alone, device="cpu"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")

@@ -242,6 +242,11 @@ def test_marks_are_counted_as_by_flood_fill():
 def test_what_a_person_is_shown_is_the_whole_picture_and_not_the_ink_alone():
     sheet = Image.new("L", (260, 130), 255)
     sheet.paste(drawing(), (150, 10))
-    shown = np.asarray(seen(sheet).shown)
+    shown = np.asarray(take_in(sheet, SIZE, "ink", shown=True).shown)
     assert shown[:, :56].min() == 255
     assert shown[:, 56:].min() < 100
+
+
+def test_no_picture_for_a_person_is_made_where_nobody_asks_for_it():
+    for frame in ("ink", "whole"):
+        assert take_in(drawing(), SIZE, frame).shown is None

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from sitters import uneven_set
 
 from omnitwin.config import EvalConfig, TrainConfig
-from omnitwin.data import acquire, synthetic
+from omnitwin.data import synthetic
+from omnitwin.data.catalogue import open_images
 from omnitwin.errors import BadCheckpoint, BadInput, CannotRun, TrainingDiverged
 from omnitwin.exams import evaluation
 from omnitwin.model.checkpoint import load_checkpoint
@@ -420,7 +421,7 @@ def test_a_plan_counts_what_is_left_to_train_on_and_names_what_is_held_out():
 
 
 def small_set():
-    return acquire.load("synthetic", "training", TrainConfig().source)
+    return open_images("synthetic", "training")
 
 
 def test_pairs_need_two_classes_of_two_images(tiny_set):

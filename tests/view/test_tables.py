@@ -7,7 +7,7 @@ import pytest
 from hand_built import evaluation, network, pairs_exam, ranking
 from terminals import picture, plan, terminal
 
-from omnitwin.reports.answers import ComparisonReport, RankingReport, TrainedNetwork
+from omnitwin.reports.answers import ComparisonReport, LeftOut, RankingReport, TrainedNetwork
 from omnitwin.reports.data import DownloadReport, SetReport
 from omnitwin.reports.training import TrainReport
 from omnitwin.view.exams import show_evaluation
@@ -103,7 +103,7 @@ def test_plan_says_where_a_system_does_not_tell_the_memory_in_use():
     measured = plan(seconds_per_iteration=0.5, seconds_in_all=50.0, weights_bytes=1, training_bytes=1, data_bytes=1)
     lines = printed(show_plan, measured)
     assert any("0:50 at 0.500 s an iteration" in line for line in lines)
-    assert any(line.startswith("peak memory") and "not told" in line for line in lines)
+    assert any(line.startswith("peak memory") and "unknown" in line for line in lines)
 
 
 def test_plan_names_the_alphabets_that_are_held_out():
@@ -196,13 +196,38 @@ def test_of_a_ranking_the_query_and_the_best_ten_are_shown_by_name():
     assert "12. " not in text
 
 
+def told(count, notes):
+    return [line for line in printed(show_ranking, ranking(count, notes=notes)) if line.startswith("Note")]
+
+
 def test_notes_that_differ_in_numbers_alone_share_a_line_in_a_ranking():
-    notes = [("12 specks were ignored", "light ink on dark was turned round"), ("7 specks were ignored",), ()]
-    lines = [line for line in printed(show_ranking, ranking(3, notes=notes)) if line.startswith("Note")]
-    assert lines == [
-        "Note: 2 images, such as 01.png: 12 specks were ignored",
+    notes = [
+        ("40 x 20 was scaled to fit 28 x 28", "light ink on dark was turned round"),
+        ("9 x 9 was scaled to fit 28 x 28",),
+        (),
+    ]
+    assert told(3, notes) == [
+        "Note: 2 images, such as 01.png: 40 x 20 was scaled to fit 28 x 28",
         "Note: 01.png: light ink on dark was turned round",
     ]
+
+
+def test_specks_of_many_images_are_counted_once_by_the_most():
+    notes = [("7 specks were ignored",), ("a speck was ignored",), ("144 specks were ignored, many for a drawing",)]
+    assert told(3, notes) == ["Note: 3 images: up to 144 specks were ignored, many for a drawing"]
+    assert told(2, [("a speck was ignored",)] * 2) == ["Note: 2 images: a speck was ignored"]
+    assert told(2, [("12 specks were ignored",), ()]) == ["Note: 01.png: 12 specks were ignored"]
+
+
+def test_what_was_left_out_of_a_folder_is_told_with_the_right_plural():
+    for subfolders, files, words in (
+        (40, 0, "photos: 40 subfolders were not searched"),
+        (0, 2, "photos: 2 files are no images"),
+        (1, 1, "photos: 1 subfolder was not searched, 1 file is no image"),
+    ):
+        left_out = LeftOut(folder=Path("photos"), subfolders=subfolders, files=files)
+        lines = printed(show_ranking, replace(ranking(2), left_out=(left_out,)))
+        assert lines[-1] == f"Note: {words}"
 
 
 def test_images_unlike_any_drawing_are_warned_of_in_one_line_that_names_the_first_few():

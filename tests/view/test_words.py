@@ -1,6 +1,6 @@
 import pytest
 
-from omnitwin.view.words import bytes_in_words, curve, percent, time_in_words
+from omnitwin.view.words import bytes_in_words, counted, curve, percent, time_in_words
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,17 @@ def test_curve_can_do_with_ascii():
     marks = curve(range(6), 6, unicode=False)
     assert marks.isascii()
     assert len(set(marks)) == 6
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "words"),
+    [
+        (0, "image", "0 images"),
+        (1, "random pair", "1 random pair"),
+        (1000, "image", "1,000 images"),
+        (1, "class", "1 class"),
+        (64, "class", "64 classes"),
+    ],
+)
+def test_what_is_counted_is_singular_for_one_alone(count, name, words):
+    assert counted(count, name) == words

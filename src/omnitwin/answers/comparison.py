@@ -1,32 +1,37 @@
-"""`omnitwin compare`: do image files show the same thing? Two get a verdict, more are ranked by how similar they are.
+"""Compare image files: two get a verdict, more are ranked by how probably they show what the first shows.
+
+    omnitwin compare a.png b.png
+    omnitwin compare query.png photos/
 
 A network that runs in NumPy answers without torch, whose import alone takes longer than the rest.
 """
 
-import os
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from omnitwin.answers.files import find_images, read, read_all
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import CompareConfig, RankConfig
 from omnitwin.data.pictures import picture_of_image
-from omnitwin.errors import BadImage, BadInput
-from omnitwin.images.intake import OUTSIDE_PROGRAMS, Intake, read_image
-from omnitwin.reports.answers import ComparisonReport, RankedImage, RankingReport, UnreadImage
+from omnitwin.images.intake import Intake
+from omnitwin.images.novelty import Array
+from omnitwin.reports.answers import BEST, ComparisonReport, RankedImage, RankingReport, UnreadImage
+from omnitwin.reports.pictures import Picture
 from omnitwin.reports.progress import SILENT, Reporter
 
-FOLLOWED_FROM = 200  # images: fewer are read before anybody wonders
+AT_ONCE = 256  # images of a ranking in memory
+FOLLOWED_FROM = 200  # images; progress of fewer is not shown
 
 
 def compare(config: CompareConfig) -> ComparisonReport:
     """Return the probability that both files show the same thing; their order changes no bit of it."""
     verifier = open_verifier(config.checkpoint, config.device, config.threshold)
-    first, second = intakes = [_read(file, verifier) for file in (config.first, config.second)]
+    first, second = intakes = [read(file, verifier, shown=True) for file in (config.first, config.second)]
     left_1D, right_1D = np.split(verifier.embed(intakes), 2)
+    assert first.shown is not None
+    assert second.shown is not None
     probability = float(verifier.probability(left_1D, right_1D)[0])
     first_novelty, second_novelty = verifier.novelties(intakes)
     notes = [f"{config.first.name}: {note}" for note in first.notes]
@@ -51,28 +56,27 @@ def compare(config: CompareConfig) -> ComparisonReport:
 
 
 def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
-    """All other images by the probability that they show what the query shows; each is embedded once.
+    """Rank other images by the probability that they show what the query shows; each is read and embedded once.
 
-    A folder stands for the images in it, and the query among them is left out. What cannot be read, or is blank, is
-    named in the report; BadImage where it is the query.
+    A folder stands for the image files in it, without the query. The report names what cannot be read or is blank.
+    Raises BadImage if that is the query.
     """
     verifier = open_verifier(config.checkpoint, config.device, config.threshold)
     start = time.perf_counter()
-    intakes = {config.query: _read(config.query, verifier)}
-    files, unread = _images_of(config.others, config.query)
-    shown_by = reporter if len(files) >= FOLLOWED_FROM else SILENT
-    with shown_by.task("Reading images", len(files), "images") as advance:
-        for file in files:
-            try:
-                intakes[file] = _read(file, verifier)
-            except BadImage as error:
-                unread.append(UnreadImage(file=file, problem=error.line()))
+    query = read(config.query, verifier)
+    (query_novelty,) = verifier.novelties([query])
+    found = find_images(config.others, config.query)
+    scored = _Scored(verifier, query)
+    with (reporter if len(found.files) >= FOLLOWED_FROM else SILENT).task(
+        "Reading images", len(found.files), "images"
+    ) as advance:
+        for file, image in read_all(found.files, verifier):
+            if isinstance(image, UnreadImage):
+                found.unread.append(image)
+            else:
+                scored.add(file, image)
             advance(1)
-    novelties = verifier.novelties(list(intakes.values()))
-    embeddings_ND = verifier.embed(list(intakes.values()))
-    found = list(intakes)[1:]
-    logits_B = verifier.network.score(embeddings_ND[:1], embeddings_ND[1:])
-    probabilities_B = verifier.probability(embeddings_ND[:1], embeddings_ND[1:])
+    ranked, pictures = scored.ranked()
     seconds = time.perf_counter() - start
     return RankingReport(
         network=verifier.trained(),
@@ -80,63 +84,76 @@ def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
         calibrated=verifier.calibration is not None,
         threshold=verifier.threshold,
         query=config.query,
-        notes=intakes[config.query].notes,
-        novelty=novelties[0],
-        query_picture=picture_of_image(intakes[config.query].image),
-        ranked=tuple(
-            RankedImage(
-                rank=number,
-                file=found[place],
-                probability=float(probabilities_B[place]),
-                same=bool(probabilities_B[place] >= verifier.threshold),
-                notes=intakes[found[place]].notes,
-                novelty=novelties[1 + place],
-                picture=picture_of_image(intakes[found[place]].image),
-            )
-            for number, place in enumerate(np.argsort(-logits_B, kind="stable").tolist(), start=1)
-        ),
-        unread=tuple(unread),
-        images=len(intakes),
+        notes=query.notes,
+        novelty=query_novelty,
+        query_picture=picture_of_image(query.image),
+        ranked=ranked,
+        pictures=pictures,
+        unread=tuple(found.unread),
+        left_out=tuple(found.left_out),
+        images=1 + len(ranked),
         seconds=seconds,
-        images_per_second=len(intakes) / seconds,
+        images_per_second=(1 + len(ranked)) / seconds,
     )
 
 
-def _read(path: Path, verifier: Verifier) -> Intake:
-    """Return a file as the verifier sees it; raise BadImage if nothing but paper is left of it."""
-    assert verifier.image_size is not None
-    intake = read_image(path, verifier.image_size, verifier.frame)
-    if intake.blank:
-        raise BadImage(f"{path} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
-    return intake
+class _Scored:
+    """Images by how probably they show what the query shows. A picture is kept of the most similar only.
 
-
-def _images_of(places: Iterable[Path], query: Path) -> tuple[list[Path], list[UnreadImage]]:
-    """Files as they are and folders as the images in them, by name; none twice, the query never. And empty folders.
-
-    Spellings and links of one file are one: the first given counts. BadInput where there is only the query.
+    Images are embedded in batches, the query in the first: torch's last bits depend on what shares a batch.
     """
-    files: dict[str, Path] = {}
-    empty = []
-    for place in places:
-        if not os.path.isdir(place):
-            files.setdefault(os.path.realpath(place), place)
-            continue
-        try:
-            inside = sorted(path for path in place.iterdir() if _looks_like_an_image(path))
-            problem = f"{place} holds no images."
-        except OSError as error:
-            inside, problem = [], f"{place} may not be read: {error.strerror}."
-        for path in inside:
-            files.setdefault(os.path.realpath(path), path)
-        if not inside:
-            empty.append(UnreadImage(file=place, problem=problem))
-    files.pop(os.path.realpath(query), None)
-    if not files and not empty:
-        raise BadInput(f"Nothing is left to rank: {query} itself was the only image given", "Name others, too.")
-    return list(files.values()), empty
 
+    def __init__(self, verifier: Verifier, query: Intake) -> None:
+        self.verifier = verifier
+        self.query_1D: Array | None = None
+        self.waiting = [query]
+        self.files: list[Path] = []
+        self.notes: list[tuple[str, ...]] = []
+        self.novelties: list[float | None] = []
+        self.logits: list[float] = []
+        self.probabilities: list[float] = []
+        self.pictures: dict[int, Picture] = {}  # by place among the files
 
-def _looks_like_an_image(path: Path) -> bool:
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    return kind in Image.OPEN and kind not in OUTSIDE_PROGRAMS and not path.name.startswith(".") and path.is_file()
+    def add(self, file: Path, image: Intake) -> None:
+        self.files.append(file)
+        self.notes.append(image.notes)
+        self.waiting.append(image)
+        if len(self.waiting) == AT_ONCE:
+            self._score()
+
+    def ranked(self) -> tuple[tuple[RankedImage, ...], tuple[Picture, ...]]:
+        """Return the images, the most similar first, and the pictures of the first BEST."""
+        self._score()
+        order = np.argsort(-np.array(self.logits), kind="stable").tolist()  # equals keep the order they were given in
+        images = tuple(
+            RankedImage(
+                rank=rank,
+                file=self.files[place],
+                probability=self.probabilities[place],
+                same=self.probabilities[place] >= self.verifier.threshold,
+                notes=self.notes[place],
+                novelty=self.novelties[place],
+            )
+            for rank, place in enumerate(order, start=1)
+        )
+        return images, tuple(self.pictures[place] for place in order[:BEST])
+
+    def _score(self) -> None:
+        """Embed and score the images that wait, and drop them."""
+        if not self.waiting:
+            return
+        embeddings_BD = self.verifier.embed(self.waiting)
+        if self.query_1D is None:
+            self.query_1D, embeddings_BD = embeddings_BD[:1], embeddings_BD[1:]
+            del self.waiting[0]
+        if self.waiting:
+            start = len(self.logits)
+            self.logits += self.verifier.network.score(self.query_1D, embeddings_BD).tolist()
+            self.probabilities += self.verifier.probability(self.query_1D, embeddings_BD).tolist()
+            self.novelties += self.verifier.novelties(self.waiting)
+            candidates = (*self.pictures, *range(start, len(self.logits)))
+            best = sorted(candidates, key=lambda place: (-self.logits[place], place))[:BEST]
+            self.pictures = {
+                place: self.pictures.get(place) or picture_of_image(self.waiting[place - start].image) for place in best
+            }
+        self.waiting = []

@@ -15,25 +15,20 @@ import typer
 from typer.exceptions import TyperException
 
 from omnitwin import __version__
-from omnitwin.cli.compare import compare
-from omnitwin.cli.demo import demo
-from omnitwin.cli.download import download
-from omnitwin.cli.env import env
-from omnitwin.cli.eval import evaluate
-from omnitwin.cli.report import report
-from omnitwin.cli.show import show
+from omnitwin.cli import compare, demo, download, env, eval, report, show, train, use  # modules, under their own names
+from omnitwin.cli.help import SETTINGS, Command, Group, summary
 from omnitwin.cli.streams import guarded_streams
-from omnitwin.cli.train import spell_out_resume, train
-from omnitwin.cli.use import use
 from omnitwin.errors import BadInput, ExitCode, OmnitwinError, is_shortage
 from omnitwin.system.paths import HOME_VARIABLE, is_set
 
 app = typer.Typer(
     name="omnitwin",
     help="Train a twin network to tell whether two images show the same thing, measure it, and ask it.",
-    no_args_is_help=True,
+    cls=Group,
+    invoke_without_command=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=SETTINGS,
 )
 # How long a thread of torch's waits for the others with a core to itself (libgomp reads this as it is loaded). On two
 # cores that others use as well, 40 iterations of fast took 51, 53 and 81 s with the usual 300,000, and 22, 26 and 58 s
@@ -44,18 +39,18 @@ COMPLETES = "_OMNITWIN_COMPLETE"  # set by the completion scripts, whose answers
 SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
 WITHOUT_PATTERNS = os.name == "nt"  # whose shells leave them to the program
 COMMANDS: dict[str, Callable[..., None]] = {
-    "download": download,
-    "show": show,
-    "train": train,
-    "eval": evaluate,
-    "compare": compare,
-    "use": use,
-    "report": report,
-    "demo": demo,
-    "env": env,
+    "download": download.download,
+    "show": show.show,
+    "train": train.train,
+    "eval": eval.evaluate,
+    "compare": compare.compare,
+    "use": use.use,
+    "report": report.report,
+    "demo": demo.demo,
+    "env": env.env,
 }
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, cls=Command, short_help=summary(command.__doc__ or ""))(command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -66,6 +61,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     home: Annotated[
         Path | None,
         typer.Option(
@@ -81,6 +77,9 @@ def _common(
 ) -> None:
     if home is not None:
         os.environ[HOME_VARIABLE] = str(home)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(ExitCode.BAD_INPUT)
 
 
 def main() -> NoReturn:
@@ -113,7 +112,7 @@ def _words() -> list[str]:
             where = f"{name} has no value" if word else "one of the words is empty"
             raise BadInput(where, "Is a variable of the script not set?")
     found = (word_or_files(word) if WITHOUT_PATTERNS else [word] for word in sys.argv[1:])
-    return spell_out_resume([name for names in found for name in names])
+    return train.spell_out_resume([name for names in found for name in names])
 
 
 def word_or_files(word: str) -> list[str]:
@@ -133,8 +132,6 @@ def _run() -> int:
         return _complain(error.line(), error.exit_code)
     except TyperException as error:  # the words on the command line
         text = error.format_message()
-        if not text:  # no command given: the help has been shown
-            return ExitCode.BAD_INPUT
         if files := [word for word in sys.argv[1:] if word.startswith("-") and os.path.exists(word)]:
             text += f" The file of that name: ./{files[0]}"
         context = getattr(error, "ctx", None)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,15 +13,15 @@ from omnitwin.errors import ExitCode
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A.png", help="An image file.")],
-    others: Annotated[list[Path], typer.Argument(metavar="B.png", help="Another; or several, or folders of them.")],
+    others: Annotated[list[Path], typer.Argument(metavar="B.png", help="Another image file, several, or folders.")],
     checkpoint: Checkpoint = None,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", help="Probability from which on: same.", show_default="the checkpoint's"),
+        typer.Option("--threshold", help="Answer same from this probability on.", show_default="the checkpoint's"),
     ] = None,
     show_input: Annotated[
         bool,
-        typer.Option("--show-input", help="Show what the network saw, too (of a ranking, of the ten most similar)."),
+        typer.Option("--show-input", help="Also show what the network saw (in a ranking: of the ten most similar)."),
     ] = False,
     figure: Figure = None,
     device: Device = CompareConfig.device,
@@ -29,21 +29,23 @@ def compare(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell whether two images show the same thing. Exits 0 for same, 1 for different.
+    """Tell whether two images show the same thing. The exit code is 0 for same, 1 for different.
 
-    More than two, or a folder: ranks the others by how probably they show what the first shows, and exits 0.
+    With more than two images, or a folder, rank the others by the probability that they show what the first shows.
+    The exit code is then 0.
     """
     if figure is not None:
         from omnitwin.view.figures import check_figure
 
         check_figure(figure, (first, *others))
-    words: dict[str, Any] = {"checkpoint": checkpoint, "threshold": threshold, "device": device}
     if len(others) > 1 or os.path.isdir(others[0]):
-        _rank(RankConfig(query=first, others=tuple(others), **words), figure, show_input, json, quiet)
-    elif (
-        not _same(CompareConfig(first=first, second=others[0], **words), figure, show_input, json, quiet)
-        and not exit_zero
-    ):
+        ranking = RankConfig(
+            query=first, others=tuple(others), checkpoint=checkpoint, threshold=threshold, device=device
+        )
+        _rank(ranking, figure, show_input, json, quiet)
+        return
+    pair = CompareConfig(first=first, second=others[0], checkpoint=checkpoint, threshold=threshold, device=device)
+    if not _same(pair, figure, show_input, json, quiet) and not exit_zero:
         raise typer.Exit(ExitCode.DIFFERENT)
 
 
@@ -69,19 +71,21 @@ def _same(config: CompareConfig, figure: Path | None, show_input: bool, json: bo
 def _rank(config: RankConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> None:
     from omnitwin.answers import comparison
     from omnitwin.view.console import message_console, print_json, result_console, say
-    from omnitwin.view.figures import ranking_figure
     from omnitwin.view.progress import reporter
-    from omnitwin.view.tables import show_ranking, warn_of_ranking
 
     report = comparison.rank(config, reporter(quiet))
-    for one in report.unread:
-        say(message_console(), f"omnitwin: {one.problem}", "bold red")
+    for image in report.unread:
+        say(message_console(), f"omnitwin: {image.problem}", "bold red")
     if json:
         print_json(report)
     elif report.ranked and not quiet:
+        from omnitwin.view.tables import show_ranking, warn_of_ranking
+
         show_ranking(report, result_console(), show_input)
         warn_of_ranking(report, message_console())
     if not report.ranked:
         raise typer.Exit(ExitCode.BAD_INPUT)
     if figure is not None:
+        from omnitwin.view.figures import ranking_figure
+
         ranking_figure(report, figure)

@@ -13,15 +13,15 @@ def download(
         typer.Option(
             "--from",
             metavar="SOURCE",
-            help="A folder, a zip file or a base URL to take the data from (also: OMNITWIN_MIRROR).",
+            help="Take the data from a folder, a zip file or a base URL (also: OMNITWIN_MIRROR).",
             show_default="the official address",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch anew what is already here.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again what is already here.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fetch Omniglot's training and test sets, check every pixel and pack them.
+    """Fetch Omniglot's training and test sets, check every pixel, and pack them.
 
     OMNITWIN_OFFLINE=1 forbids the network.
     """

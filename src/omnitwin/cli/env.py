@@ -4,7 +4,7 @@ from omnitwin.cli.options import Json
 
 
 def env(json: Json = False) -> None:
-    """Print versions, devices, folders and the default network: what a bug report needs."""
+    """Print what a bug report needs: versions, devices, folders and the default network."""
     from omnitwin.answers.environment import describe_environment
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.tables import show_environment

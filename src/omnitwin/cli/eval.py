@@ -12,7 +12,9 @@ from omnitwin.cli.options import (
     Json,
     Precision,
     Quiet,
+    any_of,
     exams_option,
+    known,
     one_of,
     source,
 )
@@ -23,27 +25,33 @@ DEFAULT = EvalConfig()
 
 def evaluate(
     exam: Annotated[list[str] | None, exams_option(DEFAULT.exams[0])] = None,
-    batches: Annotated[int, typer.Option("--batches", min=1, help="pairs: batches of them.")] = DEFAULT.batches,
+    batches: Annotated[int, typer.Option("--batches", min=1, help="pairs: number of batches.")] = DEFAULT.batches,
     batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, help="pairs: how many in a batch.")
+        int, typer.Option("--batch-size", min=1, help="pairs: pairs in a batch.")
     ] = DEFAULT.batch_size,
     way: Annotated[int, typer.Option("--way", min=2, help="one-shot: characters to choose from.")] = DEFAULT.way,
     shot: Annotated[
-        int, typer.Option("--shot", min=1, help="one-shot: examples of each; their mean score counts.")
+        int, typer.Option("--shot", min=1, help="one-shot: examples of each character; their mean score counts.")
     ] = DEFAULT.shot,
-    episodes: Annotated[int, typer.Option("--episodes", min=1, help="one-shot: questions.")] = DEFAULT.episodes,
+    episodes: Annotated[
+        int, typer.Option("--episodes", min=1, help="one-shot: number of questions.")
+    ] = DEFAULT.episodes,
     scope: Annotated[
         str,
         typer.Option(
             "--scope",
             metavar="NAME",
-            help="one-shot: characters from one alphabet, or any.",
+            help="one-shot: take the characters from one alphabet, or from any.",
             autocompletion=one_of(*SCOPES),
+            callback=known("scope", *SCOPES),
         ),
     ] = DEFAULT.scope,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same draws, on any machine.")] = DEFAULT.seed,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same, on any machine.")] = DEFAULT.seed,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, help="Take the sampled exams with so many seeds, from --seed on.")
+        int,
+        typer.Option(
+            "--seeds", min=1, help="Take the sampled exams with this many seeds: --seed, the next, and so on."
+        ),
     ] = DEFAULT.seeds,
     checkpoint: Checkpoint = None,
     baseline: Annotated[
@@ -51,37 +59,36 @@ def evaluate(
         typer.Option(
             "--baseline",
             metavar="NAME",
-            help="pixels or hausdorff instead of a network.",
+            help=f"{any_of(*BASELINES)}: compare images without a network.",
             autocompletion=one_of(*BASELINES),
+            callback=known("baseline", *BASELINES),
         ),
     ] = None,
     dataset: DatasetOrNone = None,
     subset: Annotated[
         str,
-        typer.Option("--set", metavar="NAME", help="test, held-out or training.", autocompletion=one_of(*SUBSETS)),
+        typer.Option(
+            "--set",
+            metavar="NAME",
+            help=f"{any_of(*SUBSETS)}.",
+            autocompletion=one_of(*SUBSETS),
+            callback=known("set", *SUBSETS),
+        ),
     ] = DEFAULT.subset,
-    show: Annotated[int, typer.Option("--show", min=0, help="pairs: show so many with their score.")] = DEFAULT.show,
+    show: Annotated[int, typer.Option("--show", min=0, help="pairs: show this many with their scores.")] = DEFAULT.show,
     figures: Annotated[
         Path | None,
-        typer.Option("--figures", metavar="FOLDER", help="Write ROC, DET, scores and more there, as PNG."),
+        typer.Option("--figures", metavar="FOLDER", help="Write figures (ROC, DET, scores and more) as PNG files."),
     ] = None,
     device: Device = DEFAULT.device,
     precision: Precision = DEFAULT.precision,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a trained network on characters it never saw; by default with the example's exam, random pairs.
+    """Measure a trained network on characters it never saw: by default with the example's exam, random pairs.
 
-    A tie counts as wrong, no pair holds one image twice, and nothing is chosen on the test set.
+    A tie counts as wrong, no pair holds the same image twice, and the test set chooses nothing.
     """
-    from omnitwin.exams import evaluation
-    from omnitwin.system.device import keep_freed_memory
-    from omnitwin.system.locks import make_folder
-    from omnitwin.view.console import print_json, result_console
-    from omnitwin.view.exams import show_evaluation
-    from omnitwin.view.plots import write_figures
-    from omnitwin.view.progress import reporter
-
     config = EvalConfig(
         exams=tuple(exam or DEFAULT.exams),
         batches=batches,
@@ -101,8 +108,16 @@ def evaluate(
         precision=precision,
         show=show or (FIGURE_PAIRS if figures else 0),
     )
+    from omnitwin.exams import evaluation
+    from omnitwin.system.device import keep_freed_memory
+    from omnitwin.system.locks import make_folder
+    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.exams import show_evaluation
+    from omnitwin.view.plots import write_figures
+    from omnitwin.view.progress import reporter
+
     if figures is not None:
-        make_folder(figures)  # said before the exams, not after them, where it cannot be
+        make_folder(figures)  # a folder that cannot be made is refused before the exams, not after
     keep_freed_memory()
     report_to = reporter(quiet)
     report = evaluation.evaluate(config, report_to)

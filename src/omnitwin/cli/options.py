@@ -1,6 +1,8 @@
-"""Options that several commands share, and how their words become config fields. Imports nothing heavy."""
+"""Options that several commands share, and how their words become config fields. Imports nothing heavy.
 
-import os
+Each option checks its words as they are read, so that a wrong one is refused before anything heavy is imported.
+"""
+
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +12,15 @@ import typer
 
 from omnitwin.config import DATASETS, EXAMS, SourceConfig
 from omnitwin.errors import BadInput
-from omnitwin.system.paths import BUNDLED, NEWEST, is_set, trained_runs
+from omnitwin.system.paths import BUNDLED, NEWEST, trained_runs
+from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
-PLAIN_NAME = r"[\w.][\w.+@-]*"  # of a run, with no character that a shell knows another meaning of
+PLAIN_NAME = r"[\w.][\w.+@-]*"  # a run's name without any character that a shell gives another meaning
 
 
 def one_of(*words: str) -> Callable[[str], list[str]]:
-    """A completion that offers these words."""
+    """Return a completion that offers these words."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
@@ -26,8 +29,30 @@ def any_of(*words: str) -> str:
     return " or ".join([", ".join(words[:-1]), *words[-1:]]) if len(words) > 1 else words[0]
 
 
+def known(kind: str, *words: str) -> Callable[[Any], Any]:
+    """Return an option's callback that raises BadInput for a word, or one of several, that is not among these."""
+
+    def check(given: Any) -> Any:
+        for word in [given] if isinstance(given, str) else given or []:
+            if word not in words:
+                raise BadInput(f"no {kind} is called {word!r}", f"Use {any_of(*words)}.")
+        return given
+
+    return check
+
+
+def passed_by(check: Callable[[str], None]) -> Callable[[str], str]:
+    """Return an option's callback that gives back the word if the check raises nothing."""
+
+    def callback(word: str) -> str:
+        check(word)
+        return word
+
+    return callback
+
+
 def complete_run(incomplete: str) -> list[str]:
-    """Only names that mean themselves in every shell: bash puts what is offered on its command line as it is."""
+    """Offer runs whose names mean themselves in every shell: bash puts an offered word on its line as it is."""
     names = [run.name for run in trained_runs() if re.fullmatch(PLAIN_NAME, run.name)]
     return [name for name in names if name.startswith(incomplete)]
 
@@ -36,35 +61,45 @@ def complete_checkpoint(incomplete: str) -> list[str]:
     return [*one_of(BUNDLED, NEWEST)(incomplete), *complete_run(incomplete)]
 
 
-DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "cuda:0", "mps"), ("auto", "fp32", "bf16")
-
-
 def exams_option(default: str) -> Any:
     return typer.Option(
         "--exam",
         metavar="NAME",
-        help=f"{', '.join(EXAMS)} or all; may be given several times.",
+        help=f"{any_of(*EXAMS, 'all')}; may be given several times.",
         show_default=default,
         autocompletion=one_of(*EXAMS, "all"),
+        callback=known("exam", *EXAMS, "all"),
     )
 
 
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.", autocompletion=one_of(*DEVICES)),
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, cuda, cuda:N or mps.",
+        autocompletion=one_of(*DEVICES),
+        callback=passed_by(check_device),
+    ),
 ]
 Precision = Annotated[
     str,
-    typer.Option("--precision", metavar="NAME", help="auto, fp32 or bf16.", autocompletion=one_of(*PRECISIONS)),
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help=f"Number format: {any_of(*PRECISIONS)}.",
+        autocompletion=one_of(*PRECISIONS),
+        callback=passed_by(check_precision),
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 Checkpoint = Annotated[
     str | None,
     typer.Option(
         "--checkpoint",
-        metavar="PATH or NAME",
-        help="A weights file, a run's folder or name, newest or bundled.",
+        metavar="NAME",
+        help="The network: a run's name or folder, a weights file, newest or bundled.",
         show_default="bundled, or the choice of omnitwin use",
         autocompletion=complete_checkpoint,
     ),
@@ -74,7 +109,13 @@ Figure = Annotated[
 ]
 Dataset = Annotated[
     str,
-    typer.Option("--dataset", metavar="NAME", help=f"{any_of(*DATASETS)}.", autocompletion=one_of(*DATASETS)),
+    typer.Option(
+        "--dataset",
+        metavar="NAME",
+        help=f"{any_of(*DATASETS)}.",
+        autocompletion=one_of(*DATASETS),
+        callback=known("data set", *DATASETS),
+    ),
 ]
 
 DatasetOrNone = Annotated[
@@ -83,20 +124,20 @@ DatasetOrNone = Annotated[
         "--dataset",
         metavar="NAME",
         help=f"{any_of(*DATASETS)}.",
-        show_default="omniglot, or the one trained on",
+        show_default="the data set the network was trained on, or omniglot",
         autocompletion=one_of(*DATASETS),
+        callback=known("data set", *DATASETS),
     ),
 ]
 
 
 def source(from_: str | None = None, force: bool = False) -> SourceConfig:
-    """Where data comes from: --from, else OMNITWIN_MIRROR, else the official address."""
-    mirror = os.environ.get("OMNITWIN_MIRROR") or None
-    return SourceConfig(source=from_ or mirror, offline=is_set("OMNITWIN_OFFLINE"), force=force)
+    """Return where data comes from."""
+    return SourceConfig(source=from_, force=force)
 
 
 def parse_duration(text: str | None) -> float | None:
-    """Seconds of `90`, `90s`, `30m` or `1.5h`."""
+    """Return the seconds of `90`, `90s`, `30m` or `1.5h`; BadInput for anything else."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)

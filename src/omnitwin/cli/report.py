@@ -15,7 +15,7 @@ def report(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN]",
+            metavar="RUN",
             help="A run's name or folder, or a weights file.",
             show_default="the newest run",
             autocompletion=complete_run,
@@ -23,24 +23,15 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", metavar="FILE.html", help="Where to write the page.", show_default="report.html in the run"
-        ),
+        typer.Option("--output", metavar="FILE.html", help="The page to write.", show_default="report.html in the run"),
     ] = None,
     exam: Annotated[list[str] | None, exams_option(DEFAULT.exams[0])] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the sampled exams.")] = DEFAULT.seed,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the sampled exams.")] = DEFAULT.seed,
     device: Device = DEFAULT.device,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write one HTML page about a run: what was trained, curves, all exams with intervals, figures, hardest pairs."""
-    from omnitwin.exams import reporting
-    from omnitwin.system.device import keep_freed_memory
-    from omnitwin.view.console import print_json, result_console, say
-    from omnitwin.view.page import check_page, write_page
-    from omnitwin.view.progress import reporter
-
-    check_page(output)
+    """Write one HTML page about a run: what was trained, its curves, all exams, figures and hardest pairs."""
     config = EvalConfig(
         exams=tuple(exam or DEFAULT.exams),
         checkpoint=run,
@@ -49,6 +40,13 @@ def report(
         source=source(),
         device=device,
     )
+    from omnitwin.exams import reporting
+    from omnitwin.system.device import keep_freed_memory
+    from omnitwin.view.console import print_json, result_console, say
+    from omnitwin.view.page import check_page, write_page
+    from omnitwin.view.progress import reporter
+
+    check_page(output)
     keep_freed_memory()
     found = reporting.report_run(config, output, reporter(quiet))
     write_page(found)

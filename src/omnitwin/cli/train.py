@@ -15,6 +15,7 @@ from omnitwin.cli.options import (
     Quiet,
     any_of,
     complete_run,
+    known,
     one_of,
     parse_duration,
     source,
@@ -39,28 +40,35 @@ def train(
             help=f"{any_of(*RECIPES)}.",
             show_default=DEFAULT.recipe.name,
             autocompletion=one_of(*RECIPES),
+            callback=known("recipe", *RECIPES),
         ),
     ] = None,
     iterations: Annotated[
-        int | None, typer.Option("--iterations", help="Batches.", show_default=default_of("iterations"))
+        int | None, typer.Option("--iterations", help="Batches to train on.", show_default=default_of("iterations"))
     ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
             "--batch-size",
-            help="Pairs in a batch; images, where a recipe trains on all their pairs.",
+            help="Pairs in a batch; images in a batch for recipes that train on all their pairs.",
             show_default=default_of("batch_size"),
         ),
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            "--learning-rate", help="Of Adam; the highest, where it changes.", show_default=default_of("learning_rate")
+            "--learning-rate",
+            help="Adam's learning rate (the peak, if it is scheduled).",
+            show_default=default_of("learning_rate"),
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="Of weights, pairs and held-out alphabets.", show_default=default_of("seed")),
+        typer.Option(
+            "--seed",
+            help="Seed of the initial weights, the pairs and the held-out alphabets.",
+            show_default=default_of("seed"),
+        ),
     ] = None,
     encoder: Annotated[
         str | None,
@@ -70,17 +78,22 @@ def train(
             help=f"{any_of(*ENCODERS)}.",
             show_default=default_of("encoder"),
             autocompletion=one_of(*ENCODERS),
+            callback=known("encoder", *ENCODERS),
         ),
     ] = None,
     image_size: Annotated[
         int | None,
-        typer.Option("--image-size", help="Pixels a side.", show_default=default_of("image_size")),
+        typer.Option(
+            "--image-size",
+            help="Pixels on a side of the square that the network sees.",
+            show_default=default_of("image_size"),
+        ),
     ] = None,
     holdout: Annotated[
         int | None,
         typer.Option(
             "--holdout",
-            help="Alphabets to keep out of training, for threshold, calibration and the best checkpoint.",
+            help="Alphabets to keep out of training. They choose threshold, calibration and best checkpoint.",
             show_default=default_of("holdout"),
         ),
     ] = None,
@@ -89,7 +102,7 @@ def train(
         typer.Option(
             "--override",
             metavar="NAME=VALUE",
-            help="Any field of the recipe, such as rotation=15; may be given several times.",
+            help="Change any field of the recipe, such as rotation=15; may be given several times.",
             autocompletion=complete_override,
         ),
     ] = None,
@@ -98,30 +111,31 @@ def train(
     precision: Precision = DEFAULT.precision,
     compile: Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile).")] = False,
     max_time: Annotated[
-        str | None, typer.Option("--max-time", metavar="TIME", help="Stop and save after 90s, 30m or 1.5h.")
+        str | None,
+        typer.Option("--max-time", metavar="TIME", help="Stop and save after this time, such as 90s, 30m or 1.5h."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="Of the run's folder.", show_default="recipe and time")
+        str | None, typer.Option("--name", help="Name of the run's folder.", show_default="recipe and time")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FOLDER", help="The run's folder itself, anywhere.")
+        Path | None, typer.Option("--output", metavar="FOLDER", help="The run's folder, anywhere on this machine.")
     ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
             "--resume",
             metavar="[RUN]",
-            help="Go on with a run (path or name; alone: the newest).",
+            help="Continue a run, by name or folder; without a value, the newest.",
             autocompletion=complete_run,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure a few steps, say what would run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure a few steps and tell what would run.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a twin network; by default exactly the example's, on Omniglot's training set.
+    """Train a twin network: by default exactly the example's, on Omniglot's training set.
 
-    Ctrl-C finishes the step, saves and says how to go on.
+    Ctrl-C finishes the step, saves, and tells how to continue.
     """
     overrides = override or []
     given = {
@@ -183,7 +197,7 @@ def train(
 
 
 def spell_out_resume(words: list[str]) -> list[str]:
-    """The words of a command line with a bare `--resume` given its value, newest, which Typer cannot leave out."""
+    """Return the words with the value `newest` for a bare `--resume`: Typer knows no option with an optional value."""
     return [
         f"{word}={NEWEST}" if word == "--resume" and (not rest or rest[0].startswith("-")) else word
         for word, rest in ((word, words[index + 1 : index + 2]) for index, word in enumerate(words))
@@ -191,7 +205,7 @@ def spell_out_resume(words: list[str]) -> list[str]:
 
 
 def _run_name(name: str | None) -> str | None:
-    """A name that a folder can have on every system, so that a run can be taken to any."""
+    """Return the name if a folder can have it on every system; BadInput if not."""
     if name is not None and (not name or name in (NEWEST, BUNDLED) or re.search(NO_NAME, name, re.IGNORECASE)):
         raise BadInput(f"{name!r} cannot name a run", "For a folder elsewhere use --output.")
     return name

@@ -11,8 +11,8 @@ def use(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
-            help="A run's name or folder, a weights file, or bundled. Alone: tell which it is.",
+            metavar="NAME",
+            help="A run's name or folder, a weights file, newest or bundled. Without it: tell the choice.",
             show_default=False,
             autocompletion=complete_checkpoint,
         ),
@@ -20,10 +20,10 @@ def use(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose the network that compare and eval take where no --checkpoint is given.
+    """Choose the network that compare and eval use without --checkpoint.
 
-    At first it is the bundled one, and a training never changes it: where the one chosen is trained on, choose it anew.
-    newest stands for the run that is the newest now.
+    The default is the bundled network, and training never changes it. After you resume the chosen run, choose it again.
+    newest means the newest run at this moment.
     """
     from omnitwin.answers import choosing
     from omnitwin.view.console import print_json, result_console

@@ -8,7 +8,7 @@ from functools import partial
 from omnitwin.answers.engines import EMBED_AT_ONCE, open_baseline, torch_network
 from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import Images, open_images
 from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.split import only, part_names
@@ -43,14 +43,13 @@ def evaluate(
     reporter: Reporter = SILENT,
     *,
     verifier: Verifier | None = None,
-    images: ImageSet | None = None,
     exams: Sequence[str | Exam | Take] | None = None,
 ) -> EvalReport:
     """Take the exams that config names. Each image is embedded once for all of them.
 
-    verifier, images and exams take the place of those that config names. An exam may be a function of your own:
+    verifier and exams take the place of those that config names. An exam may be a function of your own:
 
-    >>> evaluate(EvalConfig(checkpoint="bundled"), exams=["pairs", my_exam])  # doctest: +SKIP
+    >>> evaluate(EvalConfig(checkpoint="bundled", dataset=my_images), exams=["pairs", my_exam])  # doctest: +SKIP
     """
     start = time.perf_counter()
     device = select_device(config.device) if verifier is None else torch_network(verifier).device
@@ -58,12 +57,14 @@ def evaluate(
     asked = config.exams if exams is None else exams
     config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # which checks the names
     verifier = verifier or _open(config)
-    dataset = config.dataset or (verifier.description.dataset_family if verifier.description else "omniglot")
-    ground = _ground(config, dataset, verifier, images, reporter)
+    dataset = config.dataset
+    if dataset is None:
+        dataset = verifier.description.dataset_family if verifier.description else "omniglot"
+    ground = _ground(config, dataset, verifier, reporter)
     taken = _applicable(chosen(asked), ground.images, config, reporter)
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}
     if not verifier.probabilistic and verifier.calibration is None:
-        training = load(dataset, "training", config.source, reporter)
+        training = open_images(dataset, "training", config.source, reporter)
         verifier = fitted(verifier, training, config.seed, BASELINE_PAIRS, reporter)
     network = _network_report(verifier)
     scorer = seated(verifier, ground.images, precision if network else "fp32", reporter)
@@ -106,12 +107,9 @@ def _open(config: EvalConfig) -> Verifier:
     return open_verifier(config.checkpoint, config.device, engine=TORCH)
 
 
-def _ground(
-    config: EvalConfig, dataset: str, verifier: Verifier, images: ImageSet | None, reporter: Reporter
-) -> _Ground:
+def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
     """Return the images that config asks for, and what the verifier knows of them."""
-    if images is None:
-        images = load(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
+    images = open_images(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
     description = verifier.description
     known = description is not None and description.fingerprint == images.fingerprint
     held_out = description.held_out if description is not None else ()

@@ -33,11 +33,12 @@ ENLARGED = 2  # times the square's size is, at least, what an image smaller than
 class Intake:
     """An image as a network sees it, in size x size grey levels from 0 for ink to 255 for paper, and what was done.
 
-    shown: what a person sees; for the frame `whole` the same, for `ink` the whole picture, fitted to a small square.
+    shown: what a person sees, or None if nobody asked; for the frame `whole` the same image, for `ink` the whole
+    picture, fitted to a small square.
     """
 
     image: Image.Image
-    shown: Image.Image
+    shown: Image.Image | None = None
     notes: tuple[str, ...]
     unrest: float = 0.0  # of the paper, see data.cleaning; 0 for the frame `whole`
 
@@ -47,27 +48,28 @@ class Intake:
         return self.image.getextrema() == (WHITE, WHITE)
 
 
-def read_image(path: Path, size: int, frame: str) -> Intake:
+def read_image(path: Path, size: int, frame: str, shown: bool = False) -> Intake:
     """Read any format that Pillow reads; BadImage says what is wrong with a file that is no image.
 
     An image that is size x size, black and white, ink on paper, comes out of frame `whole` with its pixels unchanged; a
     drawing of a data set, black and white, comes out of either frame as PackedSet.framed makes its row.
     """
-    return take_in(_open(path), size, frame)
+    return take_in(_open(path), size, frame, shown)
 
 
-def take_in(grey: Image.Image, size: int, frame: str) -> Intake:
-    """A grey image (mode L) as a network sees it, with the same care as a file."""
+def take_in(grey: Image.Image, size: int, frame: str, shown: bool = False) -> Intake:
+    """A grey image (mode L) as a network sees it, with the same care as a file; with shown also for a person."""
     if frame == "whole":
-        return _take_whole(grey, size)
+        return _take_whole(grey, size, shown)
     handy = _of_handy_size(grey, size)
     cleaned = clean_ink(handy)
     paper_1HW = np.rint((1 - cleaned.ink_HW) * WHITE).astype(np.uint8)[None]
     square = Image.fromarray(framed(paper_1HW, size, frame)[0])
-    return Intake(image=square, shown=_fit(handy, SHOWN), notes=cleaned.notes, unrest=cleaned.unrest)
+    picture = _fit(handy, SHOWN) if shown else None
+    return Intake(image=square, shown=picture, notes=cleaned.notes, unrest=cleaned.unrest)
 
 
-def _take_whole(grey: Image.Image, size: int) -> Intake:
+def _take_whole(grey: Image.Image, size: int, shown: bool) -> Intake:
     notes = []
     if border_is_dark(grey):
         grey = ImageOps.invert(grey)
@@ -77,7 +79,7 @@ def _take_whole(grey: Image.Image, size: int) -> Intake:
     if grey.size != (size, size):
         notes.append(f"{grey.width} x {grey.height} was scaled to fit {size} x {size}")
         grey = _fit(grey, size)
-    return Intake(image=grey, shown=grey, notes=tuple(notes))
+    return Intake(image=grey, shown=grey if shown else None, notes=tuple(notes))
 
 
 def _of_handy_size(grey: Image.Image, size: int) -> Image.Image:

@@ -1,4 +1,7 @@
-"""Which weights file a name stands for: a path, a run, `newest`, `bundled`, or the default that the user chose."""
+"""Find the weights file that a name stands for: a path, a run, `newest`, `bundled`, or None for the default.
+
+The default is what `omnitwin use NAME` chose, else the bundled weights.
+"""
 
 import json
 import re
@@ -7,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from omnitwin.errors import BadCheckpoint
+from omnitwin.errors import BadCheckpoint, CannotRun
 from omnitwin.model.description import Description
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.system.files import digest, write_text
@@ -26,12 +29,16 @@ from omnitwin.system.paths import (
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "bundled.safetensors"
 FILE = "default.json"  # in the data folder
 FORMAT, FORMAT_VERSION = "omnitwin-default", 2  # 1 had no digest, so any weights of that name could answer
-HINT = "Choose anew: omnitwin use NAME, or: omnitwin use bundled"
+HINT = "Choose again: omnitwin use NAME, or: omnitwin use bundled"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A run's name, an absolute path or `bundled`, and the SHA-256 of its weights file (None for the bundled one)."""
+    """The default network.
+
+    name: a run's name, an absolute path, or `bundled`
+    sha256: digest of its weights file, or None for `bundled`
+    """
 
     name: str
     sha256: str | None
@@ -39,12 +46,15 @@ class Choice:
     def __post_init__(self) -> None:
         pinned = self.sha256 is None if self.name == BUNDLED else re.fullmatch("[0-9a-f]{64}", self.sha256 or "")
         if not isinstance(self.name, str) or not self.name or not pinned:
-            raise ValueError("a choice without a name, or without the SHA-256 that goes with it")
+            raise ValueError("a choice needs a name and, unless it is bundled, a SHA-256")
 
 
 def read_default() -> Choice:
-    """What `omnitwin use` chose, or else the bundled weights; BadCheckpoint for a damaged file."""
-    path = data_folder() / FILE
+    """Return what `omnitwin use` chose, or else the bundled weights. Raises BadCheckpoint if the file is damaged."""
+    try:
+        path = data_folder() / FILE
+    except CannotRun:  # a user without a home folder cannot have chosen any
+        return Choice(BUNDLED, None)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         kind, version = record["format"], record["format_version"]
@@ -62,6 +72,7 @@ def read_default() -> Choice:
 
 
 def write_default(choice: Choice) -> None:
+    """Make a choice the default, in a file that is complete or absent. Raises CannotWrite."""
     record = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -72,10 +83,9 @@ def write_default(choice: Choice) -> None:
 
 
 def locate_checkpoint(name: str | None) -> Path:
-    """The weights file that a name stands for; BadCheckpoint where there is none.
+    """Return the weights file of a path, a run's name, `newest`, `bundled`, or the default (None).
 
-    A name is a path, a run's, `newest` or `bundled`; None is the default, so the bundled weights unless `omnitwin use`
-    chose others. Of a run it is the best by its held-out alphabets where it has some, else the last.
+    A run with a best checkpoint stands for that one, else for its last. Raises BadCheckpoint if nothing has that name.
     """
     if name is None:
         return _default()
@@ -92,22 +102,29 @@ def locate_checkpoint(name: str | None) -> Path:
 
 
 def find_run(name: str | None) -> Path | None:
-    """A run's folder from a path, a name under the runs folder, or None for the newest; None where there is none."""
+    """Return the file or folder of a path or a run's name, or the newest run for None; None if there is none."""
     if name is None:
         return newest_run()
-    for folder in (expand(name), runs_folder() / name):
-        with suppress(OSError):  # a name that no file system takes, a folder that may not be read
-            if folder.exists():
-                return folder
-    return None
+    path = expand(name)
+    if _exists(path):
+        return path
+    run = runs_folder() / name
+    return run if _exists(run) else None
+
+
+def _exists(path: Path) -> bool:
+    """Return False also for a name that no file system takes, and for a folder that may not be read."""
+    with suppress(OSError):
+        return path.exists()
+    return False
 
 
 def _default() -> Path:
-    """What answers where nothing is said; where what was chosen is gone or has changed, nothing does in its place."""
+    """Return the default network's file. Raises BadCheckpoint if the chosen one is missing or has changed."""
     choice = read_default()
     if choice.name == BUNDLED:
         return BUNDLED_WEIGHTS
-    chosen = runs_folder() / choice.name  # a name there, or an absolute path
+    chosen = runs_folder() / choice.name  # an absolute path replaces the folder
     try:
         if not chosen.exists():
             raise BadCheckpoint("it is gone")

@@ -1,11 +1,12 @@
-"""What `compare` and `use` say, and what a bug report needs, as frozen records of plain numbers and words."""
+"""Reports of `compare`, `use` and `env`: frozen records of plain numbers and words."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnitwin.reports.pictures import Picture
 
-INLINE = {"inline": True}  # metadata of a field: in JSON its parts lie among those of the record that has it
+INLINE = {"json": "inline"}  # metadata of a field: in JSON its parts lie among those of the record that has it
+OMITTED = {"json": "omitted"}
 BEST = 10  # images of a ranking, the most similar, that are drawn
 
 
@@ -44,10 +45,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonReport(Answer):
-    """The answer for two files: probability that they show the same thing, and the verdict at the threshold.
+    """The answer for two files.
 
-    Pictures are of the files, inputs of what the network saw of them. first_novelty, second_novelty: how unlike any
-    known drawing they are, far from all above 1; None where the checkpoint cannot tell.
+    same: whether probability reaches the threshold
+    probability: that both show the same thing
+    notes: what was done to the images, with the file's name
+    first_picture, second_picture: the files as a person sees them
+    first_input, second_input: what the network saw
+    first_novelty, second_novelty: how unlike any familiar image, above 1 unlike all; None if the network cannot tell
     """
 
     first: Path
@@ -65,7 +70,13 @@ class ComparisonReport(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class RankedImage:
-    """novelty: how unlike any drawing known in training the image is, above 1 it is far; None where nobody can tell."""
+    """One image of a ranking.
+
+    rank: 1 for the most similar
+    probability: that it shows what the query shows
+    notes: what was done to it
+    novelty: how unlike any familiar image, above 1 unlike all; None if the network cannot tell
+    """
 
     rank: int
     file: Path
@@ -73,22 +84,38 @@ class RankedImage:
     same: bool
     notes: tuple[str, ...]
     novelty: float | None
-    picture: Picture
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadImage:
-    """A file or folder that nothing could be read from; problem is a line that names it."""
+    """A file or folder that nothing could be read from. problem: a line that names it."""
 
     file: Path
     problem: str
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """What was passed over in a folder of images.
+
+    subfolders: folders in it, which were not searched
+    files: files in it that are no images; hidden ones don't count
+    """
+
+    folder: Path
+    subfolders: int
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RankingReport(Answer):
     """Images by the probability that they show what the query shows, the most similar first.
 
-    seconds: to read, embed and compare all images, the query too; images_per_second: how many of them in one.
+    notes, novelty, query_picture: of the query; the picture is what the network saw
+    pictures: what the network saw of the first BEST in ranked
+    images: number of images that were read, with the query
+    seconds: time to read, embed and compare them all
+    images_per_second: images / seconds
     """
 
     query: Path
@@ -96,7 +123,9 @@ class RankingReport(Answer):
     novelty: float | None
     query_picture: Picture
     ranked: tuple[RankedImage, ...]
+    pictures: tuple[Picture, ...] = field(metadata=OMITTED)
     unread: tuple[UnreadImage, ...]
+    left_out: tuple[LeftOut, ...] = ()
     images: int
     seconds: float
     images_per_second: float
@@ -112,7 +141,16 @@ class ChoiceReport:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentReport:
-    """default_network: who answers where nobody is named, or None with the problem where it cannot."""
+    """What a bug report needs.
+
+    versions: of omnitwin, Python, the system and the libraries, by name
+    devices: descriptions of the devices here, the preferred one first
+    chosen_device, precision: what `auto` stands for here
+    folders: paths of the `cache` and `data` folders
+    variables: values of the environment variables that are set
+    default_network: the network used without --checkpoint, or None if it cannot be used
+    default_problem: why it cannot be used, or None
+    """
 
     versions: dict[str, str]
     devices: tuple[str, ...]

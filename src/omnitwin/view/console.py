@@ -2,10 +2,12 @@
 
 import json
 import math
+import os
 import sys
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -14,11 +16,21 @@ from omnitwin.reports.pictures import Picture
 
 
 def result_console() -> Console:
-    return Console(file=sys.stdout, highlight=False)
+    return _console(sys.stdout)
 
 
 def message_console() -> Console:
-    return Console(file=sys.stderr, highlight=False)
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    """Return a console for a stream. NO_COLOR rules out every style, even if FORCE_COLOR is set."""
+    if not os.environ.get("NO_COLOR"):
+        return Console(file=stream, highlight=False)
+    terminal = False
+    with suppress(OSError, ValueError):  # of a stream that is closed
+        terminal = stream.isatty()
+    return Console(file=stream, highlight=False, color_system=None, force_terminal=terminal)
 
 
 def clean(text: str) -> str:
@@ -41,10 +53,10 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         record: dict[str, Any] = {}
         for field in fields(value):
-            part = getattr(value, field.name)
-            if field.metadata.get("inline"):
+            part, rule = getattr(value, field.name), field.metadata.get("json")
+            if rule == "inline":
                 record |= _plain(part)
-            elif not isinstance(part, Picture):
+            elif rule != "omitted" and not isinstance(part, Picture):
                 record[field.name] = _plain(part)
         return record
     if isinstance(value, dict):

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from omnitwin.errors import BadInput
-from omnitwin.reports.answers import BEST, ComparisonReport, RankingReport
+from omnitwin.reports.answers import ComparisonReport, RankingReport
 from omnitwin.reports.data import ShowReport
 from omnitwin.reports.exams import ExamReport
 from omnitwin.reports.pictures import Picture, ScoredPair
@@ -83,13 +83,13 @@ def comparison_figure(report: ComparisonReport, path: Path) -> None:
 def ranking_figure(report: RankingReport, path: Path) -> None:
     """The query beside each of the images that are most similar to it, as the network saw them."""
     cells = []
-    for one in report.ranked[:BEST]:
+    for image, picture in zip(report.ranked, report.pictures, strict=False):  # pictures of the best only
         lines = (
-            _verdict(one.same),
-            (f"{one.rank}. {one.file.name}", BLACK),
-            (f"probability {one.probability:.4f}", BLACK),
+            _verdict(image.same),
+            (f"{image.rank}. {image.file.name}", BLACK),
+            (f"probability {image.probability:.4f}", BLACK),
         )
-        cells.append(_Cell((report.query_picture, one.picture), lines))
+        cells.append(_Cell((report.query_picture, picture), lines))
     title = f"{report.query.name}: the {len(cells)} most similar of {len(report.ranked):,}"
     _write(_stack(f"{title} (threshold {report.threshold:.4g})", [_sheet(cells, PAIRS_A_ROW)]), path)
 

@@ -1,4 +1,4 @@
-"""Each report as text for a terminal, on stdout."""
+"""Draw each report as text for a terminal, on stdout."""
 
 import re
 import shlex
@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from omnitwin.reports.answers import (
-    BEST,
     Answer,
     ChoiceReport,
     ComparisonReport,
     EnvironmentReport,
+    LeftOut,
     RankingReport,
     TrainedNetwork,
 )
@@ -34,29 +34,34 @@ from omnitwin.view.words import (
 )
 
 SAW = "What the network saw"
+SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
 UNLIKE = "unlike any drawing that the network was trained on; the answer means little"
 
 
 def show_download(report: DownloadReport, console: Console) -> None:
-    for one in report.sets:
-        state, origin = ("fetched", f", from {one.source}") if one.fetched else ("already here", "")
+    for part in report.sets:
+        state, origin = ("fetched", f", from {part.source}") if part.fetched else ("already here", "")
         say(
             console,
-            f"{one.name}: {state}; {one.alphabets} alphabets, {one.classes} characters, {one.images:,} drawings, "
-            f"verified, {bytes_in_words(one.packed_bytes)} in {one.packed}{origin}",
+            f"{part.name}: {state}; {counted(part.alphabets, 'alphabet')}, {counted(part.classes, 'character')}, "
+            f"{counted(part.images, 'drawing')}, "
+            f"verified, {bytes_in_words(part.packed_bytes)} in {part.packed}{origin}",
         )
-    if not any(one.fetched for one in report.sets):
+    if not any(part.fetched for part in report.sets):
         say(console, "Nothing to do.")
 
 
 def show_plan(report: PlanReport, console: Console) -> None:
     rows = [
         ("recipe", f"{report.recipe} (encoder {report.encoder}), seed {report.seed}"),
-        ("data", f"{report.dataset}: {report.images:,} images of {report.classes:,} classes"),
+        ("data", f"{report.dataset}: {counted(report.images, 'image')} of {counted(report.classes, 'class')}"),
         ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
         ("parameters", f"{report.parameters:,}"),
-        ("iterations", f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}"),
+        (
+            "iterations",
+            f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
+        ),
     ]
     if report.seconds_per_iteration is not None and report.seconds_in_all is not None:
         rows += [
@@ -64,7 +69,7 @@ def show_plan(report: PlanReport, console: Console) -> None:
             ("weights", bytes_in_words(report.weights_bytes or 0)),
             ("weights, gradients and optimiser", bytes_in_words(report.training_bytes or 0)),
             ("images on the device", bytes_in_words(report.data_bytes or 0)),
-            ("peak memory", bytes_in_words(report.peak_bytes) if report.peak_bytes else "not told by this system"),
+            ("peak memory", bytes_in_words(report.peak_bytes) if report.peak_bytes else "unknown on this system"),
         ]
     rows.append(("would write", str(report.output)))
     _show_rows(rows, console)
@@ -72,11 +77,12 @@ def show_plan(report: PlanReport, console: Console) -> None:
 
 def show_training(report: TrainReport, console: Console) -> None:
     if report.stopped_by is None:
-        say(console, f"Done: {report.iteration:,} iterations in {time_in_words(report.seconds)}", "bold green")
+        say(console, f"Done: {counted(report.iteration, 'iteration')} in {time_in_words(report.seconds)}", "bold green")
     else:
         say(
             console,
-            f"Stopped ({report.stopped_by}) and saved after {report.iteration:,} of {report.iterations:,} iterations. "
+            f"Stopped ({report.stopped_by}) and saved after {report.iteration:,} of "
+            f"{counted(report.iterations, 'iteration')}. "
             f"Go on with: omnitwin train --resume {shlex.quote(str(report.output))}",
             "bold yellow",
         )
@@ -95,12 +101,14 @@ def show_training(report: TrainReport, console: Console) -> None:
 
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
-    """The files' images side by side, below them with show_input what the network saw, and the answer."""
+    """Print both images side by side and the answer; with show_input also what the network saw."""
     names = (report.first.name, report.second.name)
     columns = pair_columns(console)
     table = Table.grid(padding=(0, GAP, 0, 0))
     table.add_row(*(Text(clean(name), no_wrap=True, overflow=cut(console)) for name in names))
-    table.add_row(*(draw_picture(one, columns, console) for one in (report.first_picture, report.second_picture)))
+    table.add_row(
+        *(draw_picture(picture, columns, console) for picture in (report.first_picture, report.second_picture))
+    )
     console.print(table)
     if show_input:
         say(console, f"{SAW}:")
@@ -113,22 +121,31 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
         soft_wrap=True,
     )
     say(console, _answered(report.network), "dim")
-    for note in report.notes:
-        say(console, f"Note: {note}", "dim")
+    for files, note in _by_note(report):
+        say(console, f"Note: {files}: {note}", "dim")
+
+
+def _by_note(report: ComparisonReport) -> list[tuple[str, str]]:
+    """Each text of a note once, with the names of the files that it is about."""
+    files: dict[str, list[str]] = {}
+    for line in report.notes:
+        name = report.first.name if line.startswith(f"{report.first.name}: ") else report.second.name
+        files.setdefault(line.removeprefix(f"{name}: "), []).append(name)
+    return [(" and ".join(names), note) for note, names in files.items()]
 
 
 def warn_of_comparison(report: ComparisonReport, console: Console) -> None:
-    """A line for each file that is far from any known drawing."""
+    """Print a warning for each file that is far from every known drawing."""
     _warn_of_novelty(report.first.name, report.first_novelty, console)
     _warn_of_novelty(report.second.name, report.second_novelty, console)
 
 
 def show_ranking(report: RankingReport, console: Console, show_input: bool = False) -> None:
-    """The images in their order; above them with show_input what the network saw of the query and the best."""
+    """Print the images in their order; with show_input also what the network saw of the query and the best."""
     if show_input:
         say(console, f"{SAW} of {report.query.name}, then of the most similar:")
-        best = ((one.picture, f"{one.rank}. {one.file.name}") for one in report.ranked[:BEST])
-        seen = ((report.query_picture, report.query.name), *best)
+        names = (report.query.name, *(f"{image.rank}. {image.file.name}" for image in report.ranked))
+        seen = zip((report.query_picture, *report.pictures), names, strict=False)  # pictures of the best only
         console.print(draw_images([LabelledPicture(picture=picture, label=name) for picture, name in seen], console))
     say(
         console,
@@ -137,34 +154,61 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
     )
     width = max(4, len(str(len(report.ranked))))
     say(console, f"{'rank':>{width}}  probability  verdict    file", "bold")
-    for one in report.ranked:
-        verdict, style = _verdict(one.same)
-        beginning = f"{one.rank:>{width}}  {one.probability:>11.4f}  "
-        file = clean(str(one.file))  # never cut or wrapped, so that it can be copied
+    for image in report.ranked:
+        verdict, style = _verdict(image.same)
+        beginning = f"{image.rank:>{width}}  {image.probability:>11.4f}  "
+        file = clean(str(image.file))  # neither cut nor wrapped, so that it can be copied
         console.print(Text.assemble(beginning, (f"{verdict:<9}", style), f"  {file}"), soft_wrap=True)
     speed = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
     say(console, f"{speed}: {report.images_per_second:,.0f} images/s ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
     say(console, _answered(report.network), "dim")
-    _show_notes(((report.query.name, report.notes), *((one.file.name, one.notes) for one in report.ranked)), console)
+    _show_notes(
+        ((report.query.name, report.notes), *((image.file.name, image.notes) for image in report.ranked)), console
+    )
+    for left_out in report.left_out:
+        say(console, f"Note: {_left_out(left_out)}", "dim")
+
+
+def _left_out(left_out: LeftOut) -> str:
+    """`photos: 40 subfolders were not searched, 1 file is no image`."""
+    parts = []
+    if count := left_out.subfolders:
+        parts.append(f"{counted(count, 'subfolder')} {'was' if count == 1 else 'were'} not searched")
+    if count := left_out.files:
+        parts.append(f"{counted(count, 'file')} {'is no image' if count == 1 else 'are no images'}")
+    return f"{left_out.folder}: {', '.join(parts)}"
 
 
 def _show_notes(notes_of_files: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
-    """A line for each kind of note, in which numbers make no difference."""
+    """Print a line for each kind of note: notes of one kind differ only in numbers."""
     by_kind: dict[str, list[tuple[str, str]]] = {}
     for name, notes in notes_of_files:
         for note in notes:
-            by_kind.setdefault(re.sub(r"\d+", "", note), []).append((name, note))
+            kind = "specks" if _specks(note) else re.sub(r"\d+", "", note)
+            by_kind.setdefault(kind, []).append((name, note))
     for found in by_kind.values():
-        name, note = found[0]
-        such_as = f", such as {name}" if len({note for _, note in found}) > 1 else ""
-        say(console, f"Note: {name if len(found) == 1 else f'{len(found):,} images{such_as}'}: {note}", "dim")
+        name, note = max(found, key=lambda pair: _specks(pair[1]))
+        files, differ = name, len({note for _, note in found}) > 1
+        if len(found) > 1:
+            files = f"{len(found):,} images"
+        if differ and _specks(note):
+            note = f"up to {note}"
+        elif differ:
+            files += f", such as {name}"
+        say(console, f"Note: {files}: {note}", "dim")
+
+
+def _specks(note: str) -> int:
+    """Return how many specks a note of images.cleaning counts, or 0 if it is another note."""
+    found = SPECKS.match(note)
+    return int(found["count"] or 1) if found else 0
 
 
 def warn_of_ranking(report: RankingReport, console: Console) -> None:
-    """A line where the query is far from any known drawing, and one for all the ranked images that are."""
+    """Print a warning if the query is far from every known drawing, and one for all ranked images that are."""
     _warn_of_novelty(report.query.name, report.novelty, console)
-    far = [one.file.name for one in report.ranked if one.novelty is not None and one.novelty > 1]
+    far = [image.file.name for image in report.ranked if image.novelty is not None and image.novelty > 1]
     if far:
         are = "image is" if len(far) == 1 else "images are"
         say(console, f"Warning: {len(far):,} ranked {are} {UNLIKE}: {listed(far)}", "bold yellow")
@@ -178,9 +222,9 @@ def _warn_of_novelty(name: str, novelty: float | None, console: Console) -> None
 def show_choice(report: ChoiceReport, console: Console) -> None:
     network = report.network
     if network.bundled:
-        say(console, f"Where no --checkpoint is given {BUNDLED_WEIGHTS} answer ({trained(network)}).")
+        say(console, f"Without --checkpoint {BUNDLED_WEIGHTS} answer ({trained(network)}).")
     else:
-        say(console, f"Where no --checkpoint is given {report.name} answers ({trained(network)}): {network.checkpoint}")
+        say(console, f"Without --checkpoint {report.name} answers ({trained(network)}): {network.checkpoint}")
 
 
 def _verdict(same: bool) -> tuple[str, str]:
@@ -199,10 +243,10 @@ def _answered(network: TrainedNetwork) -> str:
 
 def show_browse(report: ShowReport, console: Console) -> None:
     if report.images:
-        say(console, f"{len(report.images)} random images of {report.dataset}, seed {report.seed}", "bold")
+        say(console, f"{counted(len(report.images), 'random image')} of {report.dataset}, seed {report.seed}", "bold")
         console.print(draw_images(report.images, console))
     if report.pairs:
-        say(console, f"{len(report.pairs)} random pairs of {report.dataset}, seed {report.seed}", "bold")
+        say(console, f"{counted(len(report.pairs), 'random pair')} of {report.dataset}, seed {report.seed}", "bold")
         console.print(draw_pairs(report.pairs, console))
 
 
@@ -231,7 +275,7 @@ def _default_network(report: EnvironmentReport) -> str:
 
 
 def _show_rows(rows: list[tuple[str, str]], console: Console) -> None:
-    """Names and values in two columns; values are never cut or wrapped, so that they can be copied."""
+    """Print names and values in two columns. Values are neither cut nor wrapped, so that they can be copied."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         say(console, f"{name:<{width}}  {value}")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.reports.training import PlanReport
 
-if TYPE_CHECKING:  # records of exams take their time to be made, and an answer needs none
+if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
     from omnitwin.reports.exams import NetworkReport
 
 BUNDLED_WEIGHTS = "the bundled weights"
-NAMED = 3  # of many files
+NAMED = 3  # files that a line names
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -25,8 +25,9 @@ def bytes_in_words(count: int) -> str:
 
 
 def counted(count: int, name: str) -> str:
-    """`1 image`, `1,000 images`."""
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
+    """`1 image`, `1,000 images`, `2 classes`, `1 pair` of the singular."""
+    plural = name if count == 1 else f"{name}es" if name.endswith("s") else f"{name}s"
+    return f"{count:,} {plural}"
 
 
 def time_in_words(seconds: float) -> str:
@@ -41,37 +42,37 @@ def percent(share: float) -> str:
 
 
 def trained(report: "TrainedNetwork | NetworkReport") -> str:
-    """Which recipe, and how much of it: a run that was stopped early should be seen to be one."""
-    of = "" if report.iteration == report.iterations else f" of {report.iterations:,}"
-    return f"{report.recipe}, {report.iteration:,}{of} iterations"
+    """`fast, 1,200 iterations`, or of a run that was stopped early `fast, 300 of 1,200 iterations`."""
+    of = "" if report.iteration == report.iterations else f"{report.iteration:,} of "
+    return f"{report.recipe}, {of}{counted(report.iterations, 'iteration')}"
 
 
 def batch_in_words(plan: PlanReport) -> str:
     """`180 pairs`, `256 images (64 classes, 32,640 pairs)`."""
-    count = f"{plan.batch_size:,} {plan.unit}"
+    count = counted(plan.batch_size, plan.unit.removesuffix("s"))
     if plan.batch_classes is None:
         return count
-    return f"{count} ({plan.batch_classes:,} classes, {plan.pairs_per_iteration:,} pairs)"
+    return f"{count} ({counted(plan.batch_classes, 'class')}, {counted(plan.pairs_per_iteration, 'pair')})"
 
 
 def label_lines(label: str) -> list[str]:
-    """An image's label, `Alphabet/character07, drawing 3`, a part a line, so that a narrow column cuts none away."""
+    """Split a label such as `Alphabet/character07, drawing 3` into a line a part: a narrow column then cuts none."""
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
 
 
 def listed(names: Sequence[str]) -> str:
-    """`a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`."""
+    """`a.png, b.png`; of many the first few: `a.png, b.png, c.png and 9 more`."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
 def curve(values: Sequence[float], columns: int, unicode: bool = True) -> str:
-    """The values from first to last in at most columns characters, each the mean of its share, higher for larger."""
+    """Draw the values in at most this many characters: each stands for the mean of its share, higher for larger."""
     count = min(columns, len(values))
     edges = [index * len(values) // count for index in range(count + 1)] if count else []
     means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     marks = BLOCKS if unicode else LEVELS
     low, high = (min(means), max(means)) if means else (0.0, 0.0)
-    flat = high - low <= 1e-9 * abs(high)  # what differs by rounding alone is level
+    flat = high - low <= 1e-9 * abs(high)  # values that differ only by rounding are level
     span = math.inf if flat else high - low
     return "".join(marks[round((mean - low) / span * (len(marks) - 1))] for mean in means)

@@ -1,0 +1,101 @@
+"""Image files: which ones a list of files and folders stands for, and how each is read for a verifier."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from omnitwin.answers.verifier import Verifier
+from omnitwin.errors import BadImage, BadInput
+from omnitwin.images.intake import OUTSIDE_PROGRAMS, Intake, read_image
+from omnitwin.reports.answers import LeftOut, UnreadImage
+
+
+@dataclass
+class FoundFiles:
+    """What a list of files and folders stands for.
+
+    files: image files, none twice
+    unread: folders that hold no image file or may not be read, with the reason
+    left_out: what was passed over in the other folders
+    """
+
+    files: list[Path] = field(default_factory=list)
+    unread: list[UnreadImage] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def find_images(places: Iterable[Path], query: Path) -> FoundFiles:
+    """Return files as they are, and for each folder the image files in it by name; never the query.
+
+    Spellings and links of one file count once, as the first one given. Folders inside a folder are not searched. Raises
+    BadInput if nothing but the query is left.
+    """
+    found = FoundFiles()
+    by_place: dict[str, Path] = {}
+    for place in places:
+        for file in _files_of(place, found) if os.path.isdir(place) else [place]:
+            by_place.setdefault(os.path.realpath(file), file)
+    by_place.pop(os.path.realpath(query), None)
+    found.files = list(by_place.values())
+    if not found.files and not found.unread:
+        raise BadInput(f"Nothing is left to rank: {query} itself was the only image given", "Name others, too.")
+    return found
+
+
+def read(path: Path, verifier: Verifier, shown: bool = False) -> Intake:
+    """Return an image as the verifier sees it, with shown also as a person sees it.
+
+    Raises BadImage if the file is no image, or if nothing but paper is left of it.
+    """
+    assert verifier.image_size is not None
+    intake = read_image(path, verifier.image_size, verifier.frame, shown)
+    if intake.blank:
+        raise BadImage(f"{path} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
+    return intake
+
+
+def read_all(files: Iterable[Path], verifier: Verifier) -> Iterator[tuple[Path, Intake | UnreadImage]]:
+    """Yield each file with its image, or with what is wrong with it."""
+    for file in files:
+        try:
+            yield file, read(file, verifier)
+        except BadImage as error:
+            yield file, UnreadImage(file=file, problem=error.line())
+
+
+def _files_of(folder: Path, found: FoundFiles) -> list[Path]:
+    """Return the image files of a folder by name, and note in found what it holds besides. Hidden names don't count."""
+    try:
+        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        subfolders = sum(path.is_dir() for path in inside)
+        images = [path for path in inside if _is_image(path)]
+    except OSError as error:
+        found.unread.append(UnreadImage(file=folder, problem=f"{folder} may not be read: {error.strerror}."))
+        return []
+    left_out = LeftOut(folder=folder, subfolders=subfolders, files=len(inside) - subfolders - len(images))
+    if not images:
+        found.unread.append(UnreadImage(file=folder, problem=_without_images(left_out)))
+    elif left_out.subfolders or left_out.files:
+        found.left_out.append(left_out)
+    return images
+
+
+def _is_image(path: Path) -> bool:
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    return kind in Image.OPEN and kind not in OUTSIDE_PROGRAMS and path.is_file()
+
+
+def _without_images(left_out: LeftOut) -> str:
+    folder, subfolders, files = left_out.folder, left_out.subfolders, left_out.files
+    if subfolders == 1:
+        return f"{folder} holds no image files itself; its subfolder was not searched."
+    if subfolders:
+        return f"{folder} holds no image files itself; its {subfolders:,} subfolders were not searched."
+    if files == 1:
+        return f"{folder} holds no image files, but 1 file of another kind."
+    if files:
+        return f"{folder} holds no image files, but {files:,} files of other kinds."
+    return f"{folder} holds no image files."
