@@ -137,10 +137,9 @@ def test_a_calibration_moves_every_score_before_it_is_counted():
 
 def test_pairs_scored_a_few_at_a_time_score_as_alone():
     fifty = 128 * 50  # numbers in 50 pairs of 128 features
-    left, right = (torch.tensor([pair[side] for pair in untied().pairs]) for side in (1, 2))
-    assert untied().scorer(score_at_once=fifty).score_pairs(left, right).tolist() == [
-        pair[0] for pair in untied().pairs
-    ]
+    left, right = (torch.tensor([pair[side] for pair in exact().pairs]) for side in (1, 2))
+    scores = exact().scorer(score_at_once=fifty).score_pairs(left, right)
+    assert scores.tolist() == [pair[0] for pair in exact().pairs]
 
 
 def test_coarse_edges_rise_hold_the_fixed_ones_and_reach_into_the_tail():
