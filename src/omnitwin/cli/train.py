@@ -159,13 +159,11 @@ def train(
         output=output,
         name=_run_name(name),
     )
-    from omnitwin.system.device import keep_freed_memory
     from omnitwin.training import planning, resuming, training
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_plan, show_training
 
-    keep_freed_memory()
     folder, done = None, 0
     if resume is not None:
         folder, description = resuming.recorded(None if resume == NEWEST else resume)
