@@ -136,11 +136,19 @@ def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
             pen.text((x, y), _shorten(text, cell_width - MARGIN, font), fill=colour, font=font)
             y += line_height
         for place, picture in enumerate(cell.pictures):
-            grey = Image.frombytes("L", (picture.width, picture.height), picture.pixels)
             left = x + place * (PICTURE + MARGIN // 2)
-            sheet.paste(grey.resize((PICTURE, PICTURE), Image.Resampling.NEAREST), (left, y))
+            image = _enlarged(picture)
+            sheet.paste(image, (left + (PICTURE - image.width) // 2, y + (PICTURE - image.height) // 2))
             pen.rectangle((left, y, left + PICTURE - 1, y + PICTURE - 1), outline=GREY)
     return sheet
+
+
+def _enlarged(picture: Picture) -> Image.Image:
+    """Return a picture with its longer side of PICTURE pixels."""
+    longer = max(picture.size)
+    width, height = (max(1, side * PICTURE // longer) for side in picture.size)
+    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
+    return image.resize((width, height), Image.Resampling.NEAREST)
 
 
 def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -202,7 +202,7 @@ def _png(picture: Picture) -> str:
     from PIL import Image
 
     content = io.BytesIO()
-    image = Image.frombytes("L", (picture.width, picture.height), picture.pixels)
+    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
     image.save(content, format="PNG", optimize=True)
     return _uri("png", content.getvalue())
 
