@@ -60,15 +60,16 @@ def browse_figure(report: ShowReport, path: Path) -> None:
 
 
 def pairs_figure(exam: ExamReport, dataset: str, path: Path) -> None:
-    """Write the example's last figure: test pairs with target, prediction and score."""
-    (accuracy,) = exam.measures
-    title = f"{dataset}: accuracy {value(accuracy)} of n = {exam.n:,} random pairs ({interval(accuracy)})"
+    """Write the example's last figure: pairs with target, prediction and score, below the exam's first figure."""
+    first = exam.measures[0]
+    title = f"{dataset}, {exam.exam}: {first.label} {value(first)} of n = {exam.n:,} {exam.unit} ({interval(first)})"
     _write(_stack(title, [_sheet([_scored_cell(pair) for pair in exam.shown], PAIRS_A_ROW)]), path)
 
 
 def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
-    """Write those wrong pairs of an all-pairs exam that the network was surest of."""
-    title = f"{dataset}, {exam.exam}: the wrong pairs scored surest, of n = {exam.n:,} (threshold {exam.threshold:.4g})"
+    """Write the wrong pairs of an exam that have the surest scores."""
+    threshold = "" if exam.threshold is None else f" (threshold {exam.threshold:.4g})"
+    title = f"{dataset}, {exam.exam}: the wrong pairs scored surest, of n = {exam.n:,}{threshold}"
     _write(_stack(title, [_sheet([_labelled_cell(pair) for pair in exam.hardest], PAIRS_A_ROW)]), path)
 
 
@@ -135,11 +136,19 @@ def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
             pen.text((x, y), _shorten(text, cell_width - MARGIN, font), fill=colour, font=font)
             y += line_height
         for place, picture in enumerate(cell.pictures):
-            grey = Image.frombytes("L", (picture.width, picture.height), picture.pixels)
             left = x + place * (PICTURE + MARGIN // 2)
-            sheet.paste(grey.resize((PICTURE, PICTURE), Image.Resampling.NEAREST), (left, y))
+            image = _enlarged(picture)
+            sheet.paste(image, (left + (PICTURE - image.width) // 2, y + (PICTURE - image.height) // 2))
             pen.rectangle((left, y, left + PICTURE - 1, y + PICTURE - 1), outline=GREY)
     return sheet
+
+
+def _enlarged(picture: Picture) -> Image.Image:
+    """Return a picture with its longer side of PICTURE pixels."""
+    longer = max(picture.size)
+    width, height = (max(1, side * PICTURE // longer) for side in picture.size)
+    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
+    return image.resize((width, height), Image.Resampling.NEAREST)
 
 
 def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

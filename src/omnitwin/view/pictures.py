@@ -1,4 +1,4 @@
-"""Grey pictures in a terminal: half blocks if it has colours, otherwise a ramp of characters."""
+"""Pictures in a terminal: half blocks if it has colour, else grey as a ramp of characters."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -21,18 +21,18 @@ NARROWEST, WIDEST = 12, 28  # columns of one picture
 def draw_picture(picture: Picture, columns: int, console: Console) -> Text:
     """Draw a picture in the given columns and, as characters are twice as high as wide, half the lines."""
     lines = max(1, round(columns * picture.height / picture.width / 2))
-    image = Image.frombytes("L", (picture.width, picture.height), picture.pixels)
+    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
     if has_colour(console):
-        grey = image.resize((columns, 2 * lines), Image.Resampling.BOX).tobytes()
-        rows = [grey[start : start + columns] for start in range(0, len(grey), columns)]
+        colours = image.resize((columns, 2 * lines), Image.Resampling.BOX).convert("RGB").tobytes()
+        cells = [f"rgb({red},{green},{blue})" for red, green, blue in zip(*[iter(colours)] * 3, strict=True)]
+        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
         text = Text(no_wrap=True, overflow="crop")
         for index, (upper, lower) in enumerate(zip(rows[::2], rows[1::2], strict=True)):
             text.append("\n" if index else "")
             for above, below in zip(upper, lower, strict=True):
-                style = Style(color=f"rgb({above},{above},{above})", bgcolor=f"rgb({below},{below},{below})")
-                text.append("▀", style)
+                text.append("▀", Style(color=above, bgcolor=below))
     else:
-        grey = image.resize((columns, lines), Image.Resampling.BOX).tobytes()
+        grey = image.convert("L").resize((columns, lines), Image.Resampling.BOX).tobytes()
         darkest = max(1, 255 - min(grey))  # averaging fades thin strokes: stretch to the last character
         cells = [RAMP[(255 - value) * (len(RAMP) - 1) // darkest] for value in grey]
         rows_of_text = ["".join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
