@@ -14,6 +14,7 @@ from omnitwin.cli.stop import StopButton
 from omnitwin.cli.train import spell_out_resume
 from omnitwin.data import synthetic
 from omnitwin.errors import BadInput
+from omnitwin.recipes import Recipe
 from omnitwin.training.trainer import Trainer
 
 QUICK = ("train", "--recipe", "small", "--dataset", "synthetic", "--batch-size", "8", "--precision", "fp32")
