@@ -16,7 +16,7 @@ import torch
 from common import hardware, markdown_table, peak_rss, say, spread, summary
 
 from omnitwin.config import EvalConfig, SourceConfig
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.exams.all_pairs import all_pairs
@@ -79,7 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     machine = hardware()
     network, description = load_checkpoint(locate_checkpoint(arguments.checkpoint))
-    recipe, original = description.recipe, load("omniglot", "test", SourceConfig())
+    recipe, original = description.recipe, open_images("omniglot", "test", SourceConfig())
     keep_freed_memory()
     scorer = Scorer(model=network, packed=original.framed(recipe.image_size, recipe.frame), device=CPU)
     say(f"embedding {len(original):,} images")

@@ -19,7 +19,8 @@ from common import add_zip_argument, check_zip, extracted, hardware, markdown_ta
 from PIL import Image
 
 from omnitwin.config import SourceConfig
-from omnitwin.data.acquire import load, packed_path
+from omnitwin.data.acquire import packed_path
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.omniglot import TRAINING, decode
 from omnitwin.data.packed import load_packed
 
@@ -80,7 +81,7 @@ def main() -> None:
     arguments = parser.parse_args()
     check_zip(parser, arguments.zip)
     machine = hardware()
-    load("omniglot", "training", SourceConfig(source=str(arguments.zip)))  # packs it where that is still to do
+    open_images("omniglot", "training", SourceConfig(source=str(arguments.zip)))  # packs it where that is still to do
     with extracted(arguments.zip) as folder:
         ways = {
             PACKED: lambda: load_packed(packed_path(TRAINING)).images_NHW,

@@ -13,7 +13,7 @@ import torch
 from common import WARM_UP_STEPS, add_zip_argument, check_zip, peak_rss, print_steps
 
 from omnitwin.config import SourceConfig, TrainConfig
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.training import trainer as trainer_module
 from omnitwin.training.trainer import Trainer
 
@@ -22,7 +22,7 @@ DRAWS = 50  # batches drawn and gathered to time that alone
 
 def train(zip_path: Path, steps: int, precision: str) -> dict[str, Any]:
     """Seconds of each step, drawing its pairs included, and of drawing and gathering alone."""
-    packed = load("omniglot", "training", SourceConfig(source=str(zip_path)))
+    packed = open_images("omniglot", "training", SourceConfig(source=str(zip_path)))
     trainer = Trainer(TrainConfig(device="cpu", precision=precision), packed)
     seconds = []
     start = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, Recipe
@@ -14,20 +15,23 @@ HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong on
 
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
 
-DATASETS = ("omniglot", "synthetic")
+DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has these and no others
 EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "beyond")
 SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
 BASELINES = ("pixels", "hausdorff")
 SCOPES = ("alphabet", "any")  # from which the characters of an episode come
 
 
+Images = Any  # omnitwin.data.catalogue.Images, which needs torch: a data set's name, image set or mapping of sets
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """Where a data set comes from: source is a folder, a zip file or a base URL; None means the official address."""
+    """Where a data set comes from. What is None is read from the environment when data is loaded."""
 
-    source: str | None = None
-    offline: bool = False
-    force: bool = False
+    source: str | None = None  # a folder, a zip file or a base URL; None: OMNITWIN_MIRROR, else the official address
+    offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
+    force: bool = False  # fetch and pack again what is here already
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,7 @@ class TrainConfig:
     """How, on what and for how long to run a recipe."""
 
     recipe: Recipe = CLASSIC
-    dataset: str = "omniglot"
+    dataset: str | Images = "omniglot"
     source: SourceConfig = field(default_factory=SourceConfig)
     device: str = "auto"
     precision: str = "auto"
@@ -65,7 +69,7 @@ class EvalConfig:
     seeds: int = 1
     checkpoint: str | None = None
     baseline: str | None = None  # instead of a network
-    dataset: str | None = None  # None: the one the checkpoint was trained on
+    dataset: str | Images | None = None  # None: the one the checkpoint was trained on
     subset: str = "test"
     source: SourceConfig = field(default_factory=SourceConfig)
     device: str = "auto"
@@ -119,6 +123,6 @@ class ShowConfig:
     images: int = 8
     pairs: int = 10
     subset: str = "training"
-    dataset: str = "omniglot"
+    dataset: str | Images = "omniglot"
     seed: int = 0
     source: SourceConfig = field(default_factory=SourceConfig)

@@ -21,7 +21,8 @@ from omniglot_like import (
 from omnitwin.config import SourceConfig
 from omnitwin.data import official as official_data
 from omnitwin.data import omniglot
-from omnitwin.data.acquire import download, load, load_official
+from omnitwin.data.acquire import download, load_official
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.packed import load_packed
 from omnitwin.errors import BadInput, DatasetCorrupt, DatasetMissing, DownloadFailed, OmnitwinError
 
@@ -99,7 +100,7 @@ def assert_runs_are_packed(one, fake_omniglot):
     assert (one.images, one.classes, one.alphabets) == (8, 2, 1)
     assert one.fingerprint == runs_fingerprint_of(fake_omniglot.files["official runs"])
     assert one.packed_bytes == one.packed.stat().st_size
-    assert_runs_are_those_of_the_test_set(load("omniglot", "test", SourceConfig(offline=True)))
+    assert_runs_are_those_of_the_test_set(open_images("omniglot", "test", SourceConfig(offline=True)))
 
 
 def assert_runs_are_those_of_the_test_set(test):
@@ -142,7 +143,7 @@ def test_a_set_that_a_folder_does_not_have_is_missed_by_name(fake_omniglot, copy
 
 @pytest.mark.parametrize("kind", ["zip_of", "folder_of"])
 def test_the_runs_alone_are_packed_where_the_test_set_is_there(fake_omniglot, official, cache, kind):
-    load("omniglot", "test", SourceConfig(source=str(fake_omniglot.zips)))
+    open_images("omniglot", "test", SourceConfig(source=str(fake_omniglot.zips)))
     report = download(SourceConfig(source=str(getattr(fake_omniglot, kind)("official runs"))))
     [one] = report.sets
     assert_runs_are_packed(one, fake_omniglot)
@@ -151,7 +152,7 @@ def test_the_runs_alone_are_packed_where_the_test_set_is_there(fake_omniglot, of
 
 
 def test_a_zip_of_the_runs_is_known_by_what_is_in_it_whatever_its_name(fake_omniglot, tmp_path):
-    load("omniglot", "test", SourceConfig(source=str(fake_omniglot.zips)))
+    open_images("omniglot", "test", SourceConfig(source=str(fake_omniglot.zips)))
     renamed = tmp_path / "any name"
     renamed.write_bytes(fake_omniglot.zip_of("official runs").read_bytes())
     [one] = download(SourceConfig(source=str(renamed))).sets
@@ -166,7 +167,7 @@ def test_the_runs_without_the_test_set_are_refused_in_words_that_say_so(fake_omn
 
 
 def test_missing_runs_are_fetched_when_they_are_loaded_and_only_they(fake_omniglot, official):
-    test = load("omniglot", "test", SourceConfig(source=str(fake_omniglot.folders)))
+    test = open_images("omniglot", "test", SourceConfig(source=str(fake_omniglot.folders)))
     load_official(test, SourceConfig())
     assert [path.rpartition("/")[2] for path in official.paths] == ["all_runs.zip"]
     assert_runs_are_those_of_the_test_set(test)
@@ -216,9 +217,49 @@ def test_a_second_call_fetches_nothing_and_touches_no_file(fake_omniglot, offici
     assert snapshot(home) == before
 
 
+def test_a_second_call_reads_no_set_twice(fake_omniglot, cache):
+    source, read = SourceConfig(source=str(fake_omniglot.zips)), []
+
+    def reading(path):
+        read.append(path)
+        return load_packed(path)
+
+    download(source)
+    report = download(source, read=reading)
+    assert [one.fetched for one in report.sets] == [False, False, False]
+    assert (report.sets[2].classes, report.sets[2].alphabets) == (2, 1)
+    assert sorted(read) == [cache / f"{STEMS[name]}.safetensors" for name in SETS]
+
+
+def test_a_set_that_was_just_packed_is_not_read_for_the_runs(fake_omniglot):
+    read = []
+    download(SourceConfig(source=str(fake_omniglot.zips)), read=read.append)
+    assert read == []
+
+
+def test_the_environment_decides_what_a_config_leaves_open(fake_omniglot, official, monkeypatch, tmp_path):
+    monkeypatch.setenv("OMNITWIN_OFFLINE", "1")
+    with pytest.raises(DatasetMissing, match="OMNITWIN_OFFLINE"):
+        open_images("omniglot", "test")
+    assert official.requests == []
+    monkeypatch.setenv("OMNITWIN_MIRROR", str(fake_omniglot.zips))
+    assert len(open_images("omniglot", "test")) == 60
+    assert [one.source for one in download(SourceConfig(force=True)).sets] == [
+        str(fake_omniglot.zip_of(name)) for name in STEMS
+    ]
+    assert official.requests == []
+
+
+def test_a_config_beats_the_environment(fake_omniglot, official, monkeypatch, tmp_path):
+    monkeypatch.setenv("OMNITWIN_OFFLINE", "1")
+    monkeypatch.setenv("OMNITWIN_MIRROR", str(tmp_path / "nowhere"))
+    assert len(open_images("omniglot", "test", SourceConfig(source=official.url, offline=False))) == 60
+    assert official.paths == ["/images_evaluation.zip"]
+
+
 def test_what_is_packed_needs_no_source_any_more(fake_omniglot, official):
     download(SourceConfig(source=str(fake_omniglot.folders)))
-    assert len(load("omniglot", "training", SourceConfig(offline=True))) == 60
+    assert len(open_images("omniglot", "training", SourceConfig(offline=True))) == 60
     assert official.requests == []
 
 
@@ -233,7 +274,7 @@ def test_force_fetches_and_packs_anew(fake_omniglot, official, cache):
 
 
 def test_a_missing_set_is_fetched_when_it_is_loaded_and_only_that_one(fake_omniglot, official, cache):
-    packed = load("omniglot", "test", SourceConfig())
+    packed = open_images("omniglot", "test", SourceConfig())
     assert packed.fingerprint == fingerprint_of(fake_omniglot.files["test"])
     assert packed.name == "omniglot/test"
     assert official.paths == ["/images_evaluation.zip"]
@@ -253,7 +294,7 @@ def test_a_damaged_packed_file_is_made_anew_from_the_kept_zip(fake_omniglot, off
     download(SourceConfig())
     asked = len(official.requests)
     (cache / "images_background.safetensors").write_bytes(b"damaged")
-    assert len(load("omniglot", "training", SourceConfig())) == 60
+    assert len(open_images("omniglot", "training", SourceConfig())) == 60
     assert len(official.requests) == asked
 
 
@@ -269,7 +310,7 @@ def test_offline_refuses_without_asking_anyone(official, home, way):
 def test_offline_refuses_missing_runs_by_name(fake_omniglot, official, copy_of):
     download(SourceConfig(source=str(copy_of(*SETS))))
     with pytest.raises(DatasetMissing, match=r"all_runs\.zip would have to be fetched"):
-        load_official(load("omniglot", "test", SourceConfig()), SourceConfig(offline=True))
+        load_official(open_images("omniglot", "test", SourceConfig()), SourceConfig(offline=True))
     assert official.requests == []
 
 
@@ -330,13 +371,13 @@ def test_the_official_address_must_send_the_official_zip_to_the_byte(fake_omnigl
     server = serve([Answer(body=packed_anew)])
     monkeypatch.setattr(omniglot, "OFFICIAL_URL", server.url)
     with pytest.raises(DatasetCorrupt, match="its MD5 is not"):
-        load("omniglot", "training", SourceConfig())
+        open_images("omniglot", "training", SourceConfig())
     assert files_below(home) == set()
-    assert len(load("omniglot", "training", SourceConfig(source=server.url))) == 60  # any other may pack it anew
+    assert len(open_images("omniglot", "training", SourceConfig(source=server.url))) == 60  # any other may pack it anew
 
 
 def test_the_official_address_must_send_the_official_runs_to_the_byte(fake_omniglot, home, serve, monkeypatch):
-    test = load("omniglot", "test", SourceConfig(source=str(fake_omniglot.folders)))
+    test = open_images("omniglot", "test", SourceConfig(source=str(fake_omniglot.folders)))
     before = files_below(home)
     packed_anew = write_zip(home.parent / "anew.zip", fake_omniglot.files["official runs"]).read_bytes()
     server = serve([Answer(body=packed_anew)])
@@ -399,7 +440,7 @@ def test_runs_of_drawings_that_the_test_set_does_not_have_are_refused(fake_omnig
     files = with_one_pixel_changed(fake_omniglot.files["official runs"])
     archive = replace(fake_omniglot.runs, fingerprint=runs_fingerprint_of(files))
     monkeypatch.setattr(official_data, "ARCHIVE", archive)
-    test = load("omniglot", "test", SourceConfig(source=str(fake_omniglot.zips)))
+    test = open_images("omniglot", "test", SourceConfig(source=str(fake_omniglot.zips)))
     folder = write_folder(tmp_path / "all_runs", files)
     with pytest.raises(DatasetCorrupt, match="a drawing of the official runs is not in omniglot/test"):
         load_official(test, SourceConfig(source=str(folder)))
@@ -409,7 +450,7 @@ def test_damaged_packed_runs_are_made_anew_from_the_kept_zip(fake_omniglot, offi
     download(SourceConfig())
     asked = len(official.requests)
     (cache / "all_runs.safetensors").write_bytes(b"damaged")
-    assert_runs_are_those_of_the_test_set(load("omniglot", "test", SourceConfig()))
+    assert_runs_are_those_of_the_test_set(open_images("omniglot", "test", SourceConfig()))
     assert len(official.requests) == asked
 
 
@@ -494,16 +535,10 @@ def test_a_source_is_never_written_to(fake_omniglot):
 
 
 def test_the_synthetic_data_set_needs_no_file(home):
-    packed = load("synthetic", "test", SourceConfig(offline=True))
+    packed = open_images("synthetic", "test", SourceConfig(offline=True))
     assert packed.name == "synthetic/test"
     assert packed.images_NHW.dtype == torch.uint8
     assert not home.exists()
-
-
-@pytest.mark.parametrize(("dataset", "subset"), [("mnist", "training"), ("omniglot", "validation")])
-def test_an_unknown_data_set_or_subset_is_bad_input(dataset, subset):
-    with pytest.raises(BadInput, match=f"'{dataset if dataset == 'mnist' else subset}'"):
-        load(dataset, subset, SourceConfig())
 
 
 def test_progress_is_told_for_every_byte_and_image(fake_omniglot, official):
@@ -540,7 +575,7 @@ def test_the_real_runs_are_twenty_of_twenty_trials_two_to_an_alphabet(real_data)
     report = download(SourceConfig(source=str(real_data)))
     [runs] = [one for one in report.sets if one.name == "official runs"]
     assert (runs.images, runs.alphabets) == (800, 10)
-    test = load("omniglot", "test", SourceConfig(offline=True))
+    test = open_images("omniglot", "test", SourceConfig(offline=True))
     official = load_official(test, SourceConfig(offline=True))
     assert official.query_RT.shape == official.support_RW.shape == official.answer_RT.shape == (20, 20)
     right_RT = official.support_RW.gather(1, official.answer_RT)
@@ -556,5 +591,5 @@ def test_the_real_runs_are_twenty_of_twenty_trials_two_to_an_alphabet(real_data)
 def test_the_real_zips_are_packed_and_load_bit_for_bit(real_data):
     report = download(SourceConfig(source=str(real_data / "images_evaluation.zip")))
     assert [(one.name, one.images, one.classes, one.alphabets) for one in report.sets] == [("test", 13_180, 659, 20)]
-    packed = load("omniglot", "test", SourceConfig(offline=True))
+    packed = open_images("omniglot", "test", SourceConfig(offline=True))
     assert hashlib.sha256(packed.images_NHW.numpy().tobytes()).hexdigest() == report.sets[0].fingerprint

@@ -15,7 +15,7 @@ from sitters import Sitter, same_picture
 from omnitwin.answers.comparison import compare
 from omnitwin.config import EXAMS, CompareConfig, EvalConfig, ShowConfig, SourceConfig
 from omnitwin.data import synthetic
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.omniglot import decode
 from omnitwin.data.show import show
 from omnitwin.errors import BadInput
@@ -44,7 +44,7 @@ def few_characters(monkeypatch):
 
 def save(folder, network=None, **description):
     """A run as training would leave it; its network is new and knows nothing, unless given."""
-    trained_on = load("synthetic", "training", SourceConfig())
+    trained_on = open_images("synthetic", "training", SourceConfig())
     known = {"recipe": SMALL, "iteration": 1, "precision": "fp32", "dataset": trained_on.name, "metrics": {}}
     described = Description(**{**known, "fingerprint": trained_on.fingerprint, **description})
     checkpoint.save_checkpoint(folder / WEIGHTS_FILE, network or build_network(SMALL).eval(), described)
@@ -209,16 +209,12 @@ def test_the_hausdorff_baseline_tells_probabilities_that_are_logistic_in_the_dis
     np.testing.assert_allclose(logit, slope * distance + bias, atol=1e-3)
 
 
-def test_what_a_baseline_knows_comes_from_the_training_set_alone(monkeypatch):
+def test_what_a_baseline_knows_comes_from_the_training_set_alone():
     """The probabilities of other test images lie on the same curve of their differing pixels."""
     curves = []
     for seed in (0, 1):
-
-        def draw(dataset, subset, source, reporter, seed=seed):
-            return synthetic.draw_set(subset, seed=seed if subset == "test" else 0)
-
-        monkeypatch.setattr(evaluation, "load", draw)
-        shown = evaluate(EvalConfig(baseline="pixels", dataset="synthetic", show=30, device="cpu")).exams[0].shown
+        images = {"training": synthetic.draw_set("training"), "test": synthetic.draw_set("test", seed=seed)}
+        shown = evaluate(EvalConfig(baseline="pixels", dataset=images, show=30, device="cpu")).exams[0].shown
         for pair in shown:
             differing = float((ink_of(pair.left) != ink_of(pair.right)).double().mean())
             curves.append((seed, differing, math.log(pair.score / (1 - pair.score))))
@@ -270,7 +266,6 @@ def test_an_exam_of_three_seeds_is_the_exams_of_each_seed_together(tmp_path, exa
     assert [one.seeds for one in ones] == [(5,), (6,), (7,)]
     assert many.n == sum(one.n for one in ones)
     accuracies = [one.measure("accuracy").value for one in ones]
-    assert len(set(accuracies)) > 1
     assert many.measure("accuracy").value == pytest.approx(sum(accuracies) / 3)
     assert [(group.name, group.measures[0].value) for group in many.groups] == [
         (f"seed {seed}", accuracy) for seed, accuracy in zip((5, 6, 7), accuracies, strict=True)

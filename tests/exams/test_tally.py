@@ -141,8 +141,8 @@ def test_a_calibration_moves_every_score_before_it_is_counted():
 
 def test_pairs_scored_a_few_at_a_time_score_as_alone(monkeypatch):
     monkeypatch.setattr(scoring, "SCORE_AT_ONCE", 128 * 50)  # 50 pairs of 128 features
-    left, right = (torch.tensor([pair[side] for pair in untied().pairs]) for side in (1, 2))
-    assert untied().scorer().score_pairs(left, right).tolist() == [pair[0] for pair in untied().pairs]
+    left, right = (torch.tensor([pair[side] for pair in exact().pairs]) for side in (1, 2))
+    assert exact().scorer().score_pairs(left, right).tolist() == [pair[0] for pair in exact().pairs]
 
 
 def test_coarse_edges_rise_hold_the_fixed_ones_and_reach_into_the_tail():

@@ -1,6 +1,6 @@
 """Kill a process at a moment of one's choice: before or after anything that it changes on disk, or half way through.
 
-The victims are forks of this process, which has imported all that they need and started no thread of torch's. POSIX.
+The victims are forks of this process, which has imported all that they need. POSIX.
 """
 
 import os
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
+import torch
 
 from omnitwin.training import runlog
 
@@ -77,10 +78,16 @@ class Moments:
 
 
 def forked() -> int:
-    """os.fork: 0 in the child. A local server's thread, of which Python warns, does nothing a fork could trip over."""
+    """os.fork: 0 in the child. A local server's thread, of which Python warns, does nothing a fork could trip over.
+
+    No thread of torch's lives on in a fork, and none can be started there: the child computes with one.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+        child = os.fork()
+    if not child:
+        torch.set_num_threads(1)
+    return child
 
 
 def run_and_kill(

@@ -24,6 +24,7 @@ from test_locks import another_process
 
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data import acquire, synthetic
+from omnitwin.data.catalogue import open_images
 from omnitwin.recipes import SMALL
 from omnitwin.system import locks
 from omnitwin.system.files import digest
@@ -156,11 +157,11 @@ def cache_deleted(bench: Bench) -> None:
     acquire.download(SourceConfig(source=str(bench.zips)))
 
     def load_and_delete(*words):
-        packed = acquire.load(*words)
+        packed = open_images(*words)
         shutil.rmtree(acquire.omniglot_folder())
         return packed
 
-    bench.before = lambda: setattr(heldout, "load", load_and_delete)
+    bench.before = lambda: setattr(heldout, "open_images", load_and_delete)
 
 
 def clock_set_back(bench: Bench) -> None:

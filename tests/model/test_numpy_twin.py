@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from omnitwin.config import SourceConfig
 from omnitwin.data import synthetic
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.errors import BadCheckpoint
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model import anatomy
@@ -113,7 +113,7 @@ def test_the_bundled_weights_answer_as_torch_does_for_thousands_of_drawn_up_imag
 @pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.slow)])  # of all 20 drawers: 13 is prime
 @pytest.mark.parametrize("subset", ["training", "test"])
 def test_the_bundled_weights_answer_as_torch_does_for_omniglot(real_data, subset, every):
-    packed = load("omniglot", subset, SourceConfig(source=str(real_data)))
+    packed = open_images("omniglot", subset, SourceConfig(source=str(real_data)))
     images = framed(replace(packed, images_NHW=packed.images_NHW[::every]))
     assert max(largest_differences(images)) < TOLERANCE
 

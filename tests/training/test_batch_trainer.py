@@ -105,9 +105,9 @@ def test_the_loss_of_a_step_is_that_of_its_images(tiny_set):
     embeddings = twin.embed(images)
     pairs = batch_trainer.all_pairs_loss(twin.score_all(embeddings, embeddings), classes, 1.0)
     centroids = batch_trainer.centroid_loss(embeddings.view(6, 3, -1), 20.0)
-    assert float(trainer.step(1)[0]) == pytest.approx(float((pairs + centroids).detach()), rel=1e-5)
+    assert float(trainer.step(1)[0]) == pytest.approx(float((pairs + centroids).detach()), rel=1e-4)
     alone = new_trainer(config(**with_batches(centroid_weight=0.0)), tiny_set)
-    assert float(alone.step(1)[0]) == pytest.approx(float(pairs.detach()), rel=1e-5)
+    assert float(alone.step(1)[0]) == pytest.approx(float(pairs.detach()), rel=1e-4)
 
 
 def test_the_images_of_a_step_depend_on_seed_and_iteration_alone(tiny_set):
@@ -203,9 +203,14 @@ def test_another_seed_gives_other_weights(tmp_path):
 
 
 def test_bf16_and_fp32_steps_start_from_the_same_loss_but_for_rounding(tiny_set):
-    losses = [float(new_trainer(config(precision=precision), tiny_set).step(1)[0]) for precision in ("fp32", "bf16")]
+    losses, formats = [], []
+    for precision in ("fp32", "bf16"):
+        trainer = new_trainer(config(precision=precision), tiny_set)
+        convolution = trainer.network.encoder.blocks[0].conv
+        convolution.register_forward_hook(lambda module, inputs, output: formats.append(output.dtype))
+        losses.append(float(trainer.step(1)[0]))
+    assert formats == [torch.float32, torch.bfloat16]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
-    assert losses[0] != losses[1]
 
 
 def test_the_loss_falls_and_characters_never_seen_are_told_apart(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
 from omnitwin.data import synthetic
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate
 from omnitwin.metrics.calibration import calibrated
@@ -95,7 +95,7 @@ def script(monkeypatch, eer_of):
 
 
 def test_a_run_never_draws_an_image_of_a_held_out_alphabet(tmp_path, monkeypatch):
-    whole = load("synthetic", "training", SourceConfig())
+    whole = open_images("synthetic", "training", SourceConfig())
     alphabet_of = {
         image.numpy().tobytes(): whole.group_names[int(whole.group_C[kind])]
         for image, kind in zip(whole.images_NHW, whole.class_N, strict=True)

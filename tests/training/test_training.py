@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from sitters import uneven_set
 
 from omnitwin.config import EvalConfig, TrainConfig
-from omnitwin.data import acquire, synthetic
+from omnitwin.data import synthetic
+from omnitwin.data.catalogue import open_images
 from omnitwin.errors import BadCheckpoint, BadInput, CannotRun, TrainingDiverged
 from omnitwin.exams import evaluation
 from omnitwin.model.checkpoint import load_checkpoint
@@ -38,7 +39,9 @@ def few_characters(monkeypatch):
 
 
 def config(output, **recipe):
-    return TrainConfig(recipe=replace(TINY, **recipe), dataset="synthetic", device="cpu", output=output)
+    return TrainConfig(
+        recipe=replace(TINY, **recipe), dataset="synthetic", device="cpu", precision="fp32", output=output
+    )
 
 
 def stop_after(steps):
@@ -263,20 +266,12 @@ def test_the_held_out_exam_changes_nothing_of_the_training(tmp_path, monkeypatch
     assert weights[0] == weights[1]
 
 
-def test_threshold_and_calibration_in_a_checkpoint_are_of_its_own_networks_exam(tmp_path, monkeypatch):
+def test_the_error_that_a_run_reports_is_the_lowest_of_its_log(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "EVERY", 2)
-    forty = config(tmp_path / "run", iterations=40, holdout=1, batch_size=16)
-    report = train(replace(forty, precision="fp32"))
-    _, held_out = training_images(config(None, holdout=1))
-    for path in (report.weights, report.best):
-        network, description = load_checkpoint(path)
-        found = HeldOutExam(held_out, TINY, torch.device("cpu")).take(network)
-        assert (description.threshold, description.calibration) == (found.threshold, found.calibration)
-        assert description.metrics["held_out_eer"] == found.eer
-    assert report.held_out_eer == read_description(report.best).metrics["held_out_eer"]
-    assert report.held_out_eer == min(
-        step["held_out_eer"] for step in steps_in(report.output) if "held_out_eer" in step
-    )
+    report = train(config(tmp_path / "run", iterations=8, holdout=1))
+    logged = [step["held_out_eer"] for step in steps_in(report.output) if "held_out_eer" in step]
+    assert len(logged) == 4
+    assert report.held_out_eer == read_description(report.best).metrics["held_out_eer"] == min(logged)
 
 
 def test_the_exam_is_logged_every_so_many_iterations_and_at_the_end(tmp_path, examined):
@@ -420,7 +415,7 @@ def test_a_plan_counts_what_is_left_to_train_on_and_names_what_is_held_out():
 
 
 def small_set():
-    return acquire.load("synthetic", "training", TrainConfig().source)
+    return open_images("synthetic", "training")
 
 
 def test_pairs_need_two_classes_of_two_images(tiny_set):
@@ -430,7 +425,7 @@ def test_pairs_need_two_classes_of_two_images(tiny_set):
 
 
 def test_a_batch_taken_in_parts_gives_the_gradient_of_the_whole(tiny_set, monkeypatch):
-    """The mean over a batch is the mean of its parts, weighted by their sizes."""
+    """The mean over a batch is the mean of its parts, weighted by their sizes, but for the rounding of fp32's sums."""
     monkeypatch.setattr(trainer, "has_batch_statistics", lambda network: False)  # and none are taken here
     gradients = []
     for pairs_at_once in (8, 3):
@@ -439,7 +434,8 @@ def test_a_batch_taken_in_parts_gives_the_gradient_of_the_whole(tiny_set, monkey
         one.network.eval()
         loss, spread = one.step(1)
         gradients.append([loss, spread, *(parameter.grad for parameter in one.network.parameters())])
-    assert all(torch.allclose(one, other, rtol=1e-3, atol=1e-7) for one, other in zip(*gradients, strict=True))
+    for whole, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-3 * float(whole.detach().abs().max()))
 
 
 def test_a_network_with_batch_statistics_takes_its_batch_whole(tiny_set):

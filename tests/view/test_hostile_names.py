@@ -58,13 +58,13 @@ class Skeleton(HTMLParser):
 def paged(text):
     recipe = {"name": text, "seed": 0, "batches": {"rotation": text}}
     return page(
-        RunReport(evaluation=examined(text), recipe=recipe, steps=(), versions={text: text}, page=Path("a.html"))
+        RunReport(evaluation=examined(text), recipe=recipe, steps=(), versions={text: text}, page=Path("a.html")),
+        draw=lambda report, dark=False: {},  # plots take seconds; see below
     )
 
 
 @NAMES
-def test_a_page_has_the_elements_of_a_harmless_one_and_the_name_as_its_text(text, monkeypatch):
-    monkeypatch.setattr("omnitwin.view.page.plots", lambda report, dark=False: {})  # they take seconds; see below
+def test_a_page_has_the_elements_of_a_harmless_one_and_the_name_as_its_text(text):
     hostile, harmless = Skeleton(paged(text)), Skeleton(paged(HARMLESS))
     assert hostile.parts == harmless.parts
     assert hostile.text == harmless.text.replace(HARMLESS, spelt(text))

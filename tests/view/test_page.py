@@ -14,7 +14,7 @@ from omnitwin.errors import BadInput
 from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
 from omnitwin.reports.pictures import Picture, ScoredPair
 from omnitwin.reports.training import StepReport
-from omnitwin.view.page import check_page, page, write_page
+from omnitwin.view.page import check_page, lead, page, write_page
 
 EVIL = '<script>alert("x")</script> & \'"'
 VOID = {"meta", "img", "br", "source"}
@@ -133,6 +133,30 @@ def test_each_figure_comes_in_light_and_dark(report):
 
 def test_a_wrong_answer_is_said_to_be_one(report):
     assert '<span class="wrong">wrong</span>; target similar, predicted dissimilar, score 0.2500' in page(report)
+
+
+def exam_after(iteration, error):
+    return StepReport(iteration=iteration, loss=1.0, pairs_per_second=5.0, elapsed_seconds=1.0, held_out_eer=error)
+
+
+def test_a_page_begins_with_when_the_network_was_best_and_how_good(report):
+    """The network that sat the exams is the one after 3 of 5 iterations."""
+    best = replace(report, steps=(exam_after(2, 0.3), exam_after(3, 0.125), exam_after(4, 0.2)))
+    assert lead(best) == "Best at 3 of 5 iterations: equal error rate 12.5 % on held-out alphabets."
+    worse = replace(report, steps=(exam_after(2, 0.125), exam_after(3, 0.2)))
+    assert lead(worse) == (
+        "After 3 of 5 iterations. The best were 2 iterations: equal error rate 12.5 % on held-out alphabets."
+    )
+    assert lead(report) == "After 3 of 5 iterations."
+    text = page(best)
+    assert text.index(lead(best)) < text.index("<table>")
+
+
+def test_hyper_parameters_are_folded_and_named_with_their_part(report):
+    text = page(replace(report, recipe={"name": "fast", "optimiser": {"learning_rate": 0.003}}))
+    folded = re.search(r"<details><summary>Hyper-parameters</summary>(.*?)</details>", text, re.DOTALL)[1]
+    assert "<td>optimiser: learning rate</td><td>0.003</td>" in folded
+    assert text.count("0.003") == 1
 
 
 def test_a_run_without_metrics_has_a_page_without_a_curve(report):

@@ -1,1 +1,1 @@
-"""Answer for image files: same or different, ranked by similarity, and which network answers."""
+"""Answer for image files: same or different, or ranked by similarity; choose the network that answers."""

@@ -1,4 +1,4 @@
-"""`omnitwin use`: which network answers where none is named."""
+"""Choose the default network: the one that answers when none is named (`omnitwin use`)."""
 
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import (
@@ -15,19 +15,24 @@ from omnitwin.system.paths import BUNDLED, expand, runs_folder
 
 
 def choose(name: str) -> ChoiceReport:
-    """Make a run, a weights file or `bundled` the default, as it is now; `newest` is the run that is the newest now."""
+    """Make a run, a weights file or `bundled` the default, pinned to its weights as they are now.
+
+    `newest` pins the run that is the newest now. Raises BadCheckpoint if the name stands for no checkpoint.
+    """
     weights = locate_checkpoint(name)
-    read_description(weights)  # BadCheckpoint where it is none: said now, not when it has to answer
+    read_description(weights)  # raises BadCheckpoint now, not at the first answer
     if weights == BUNDLED_WEIGHTS:
         write_default(Choice(BUNDLED, None))
     elif weights.parent.parent == runs_folder() and not expand(name).is_file():
-        write_default(Choice(weights.parent.name, digest(weights, "sha256")))  # a run moves with its folder
+        write_default(
+            Choice(weights.parent.name, digest(weights, "sha256"))
+        )  # by name, so that the home folder can move
     else:
         write_default(Choice(str(expand(name).absolute()), digest(weights, "sha256")))
     return chosen()
 
 
 def chosen() -> ChoiceReport:
-    """The default as it stands; BadCheckpoint where it is gone or has changed."""
+    """Return the default network. Raises BadCheckpoint if it is missing or has changed since it was chosen."""
     weights = locate_checkpoint(None)
     return ChoiceReport(name=read_default().name, network=trained_network(weights, read_description(weights)))

@@ -1,4 +1,4 @@
-"""`omnitwin env`: what a bug report needs to know of this machine."""
+"""What a bug report needs to know of this machine (`omnitwin env`)."""
 
 import os
 
@@ -11,7 +11,7 @@ from omnitwin.system.device import available_devices, describe_device, select_de
 from omnitwin.system.paths import HOME_VARIABLE, cache_folder, data_folder
 from omnitwin.system.versions import versions
 
-VARIABLES = {  # and what each does, as README.md and docs/COMMANDS.md tell it
+VARIABLES = {  # with what each does, for README.md and docs/COMMANDS.md
     HOME_VARIABLE: "keep everything under this folder",
     "OMNITWIN_MIRROR": "take Omniglot from this folder, zip file or base URL (https), as `download --from` does",
     "OMNITWIN_OFFLINE": "never use the network",
@@ -21,7 +21,7 @@ VARIABLES = {  # and what each does, as README.md and docs/COMMANDS.md tell it
 
 
 def describe_environment() -> EnvironmentReport:
-    """Versions, devices, folders, the variables that change what omnitwin does, and the default network."""
+    """Report versions, devices, folders, the environment variables that omnitwin heeds, and the default network."""
     device = select_device("auto")
     network, problem = _default_network()
     return EnvironmentReport(

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -38,13 +38,14 @@ def compare(
         from omnitwin.view.figures import check_figure
 
         check_figure(figure, (first, *others))
-    words: dict[str, Any] = {"checkpoint": checkpoint, "threshold": threshold, "device": device}
     if len(others) > 1 or os.path.isdir(others[0]):
-        _rank(RankConfig(query=first, others=tuple(others), **words), figure, show_input, json, quiet)
-    elif (
-        not _same(CompareConfig(first=first, second=others[0], **words), figure, show_input, json, quiet)
-        and not exit_zero
-    ):
+        ranking = RankConfig(
+            query=first, others=tuple(others), checkpoint=checkpoint, threshold=threshold, device=device
+        )
+        _rank(ranking, figure, show_input, json, quiet)
+        return
+    pair = CompareConfig(first=first, second=others[0], checkpoint=checkpoint, threshold=threshold, device=device)
+    if not _same(pair, figure, show_input, json, quiet) and not exit_zero:
         raise typer.Exit(ExitCode.DIFFERENT)
 
 

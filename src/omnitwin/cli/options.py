@@ -3,7 +3,6 @@
 Each option checks its words as they are read, so that a wrong one is refused before anything heavy is imported.
 """
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 
 from omnitwin.config import DATASETS, EXAMS, SourceConfig
 from omnitwin.errors import BadInput
-from omnitwin.system.paths import BUNDLED, NEWEST, is_set, run_folders, trained_runs
+from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
@@ -139,9 +138,8 @@ DatasetOrNone = Annotated[
 
 
 def source(from_: str | None = None, force: bool = False) -> SourceConfig:
-    """Return where data comes from: --from, else OMNITWIN_MIRROR, else the official address."""
-    mirror = os.environ.get("OMNITWIN_MIRROR") or None
-    return SourceConfig(source=from_ or mirror, offline=is_set("OMNITWIN_OFFLINE"), force=force)
+    """Return where data comes from."""
+    return SourceConfig(source=from_, force=force)
 
 
 def parse_duration(text: str | None) -> float | None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from PIL import Image
 
 from omnitwin.config import SourceConfig
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import ImageSet
 
 
 def write_samples(folder: Path) -> list[tuple[Path, Path]]:
     """Two pairs of PNG files of synthetic characters: one by two hands, and two of one alphabet by one hand."""
-    packed = load("synthetic", "test", SourceConfig())
+    packed = open_images("synthetic", "test", SourceConfig())
     first, other = packed.first_C[:2].tolist()
     files = [_write(packed, row, folder) for row in (first, first + 1, other)]
     return [(files[0], files[1]), (files[0], files[2])]

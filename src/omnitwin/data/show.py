@@ -3,7 +3,7 @@
 import torch
 
 from omnitwin.config import ShowConfig
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.pictures import scored_pair
@@ -16,7 +16,7 @@ from omnitwin.system.randomness import Stream, random_generator
 
 def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
     """Draw config.images different images and config.pairs pairs, as functions of the seed."""
-    packed = load(config.dataset, config.subset, config.source, reporter)
+    packed = open_images(config.dataset, config.subset, config.source, reporter)
     check_pairable(packed)
     if config.images > len(packed):
         raise BadInput(f"{packed.name} has {len(packed):,} images, fewer than {config.images:,}", "")

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from omnitwin.config import EXAMS, EvalConfig
-from omnitwin.data.acquire import load, load_official
+from omnitwin.data.acquire import load_official
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.episodes import choices
 from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.official import OfficialRuns
@@ -72,8 +73,8 @@ def evaluate(config: EvalConfig, reporter: Reporter = SILENT) -> EvalReport:
         scorer = Scorer(
             model=BASELINES[config.baseline](), packed=original.to(device), device=device, reporter=reporter
         )
-        scorer.calibration = _fit_baseline(scorer, load(dataset, "training", config.source, reporter), config.seed)
-        threshold = EVEN
+        threshold, training = EVEN, open_images(dataset, "training", config.source, reporter)
+        scorer.calibration = _fit_baseline(scorer, training, config.seed)
     reports = []
     for exam in exams:
         begun, embedding = time.perf_counter(), scorer.embed_seconds
@@ -121,7 +122,7 @@ def _images(
     config: EvalConfig, dataset: str, description: Description | None, reporter: Reporter
 ) -> tuple[ImageSet, str]:
     """The images that config asks for, and whether the network has seen them."""
-    packed = load(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
+    packed = open_images(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
     known = description is not None and description.fingerprint == packed.fingerprint
     if config.subset == "held-out":
         if description is None or not description.held_out:

@@ -1,4 +1,7 @@
-"""Which weights file a name stands for: a path, a run, `newest`, `bundled`, or the default that the user chose."""
+"""Find the weights file that a name stands for: a path, a run, `newest`, `bundled`, or None for the default.
+
+The default is what `omnitwin use NAME` chose, else the bundled weights.
+"""
 
 import json
 import re
@@ -28,12 +31,16 @@ NAMED = 3  # runs that a hint names
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "bundled.safetensors"
 FILE = "default.json"  # in the data folder
 FORMAT, FORMAT_VERSION = "omnitwin-default", 2  # 1 had no digest, so any weights of that name could answer
-HINT = "Choose anew: omnitwin use NAME, or: omnitwin use bundled"
+HINT = "Choose again: omnitwin use NAME, or: omnitwin use bundled"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A run's name, an absolute path or `bundled`, and the SHA-256 of its weights file (None for the bundled one)."""
+    """The default network.
+
+    name: a run's name, an absolute path, or `bundled`
+    sha256: digest of its weights file, or None for `bundled`
+    """
 
     name: str
     sha256: str | None
@@ -41,7 +48,7 @@ class Choice:
     def __post_init__(self) -> None:
         pinned = self.sha256 is None if self.name == BUNDLED else re.fullmatch("[0-9a-f]{64}", self.sha256 or "")
         if not isinstance(self.name, str) or not self.name or not pinned:
-            raise ValueError("a choice without a name, or without the SHA-256 that goes with it")
+            raise ValueError("a choice needs a name and, unless it is bundled, a SHA-256")
 
 
 def read_default() -> Choice:
@@ -67,6 +74,7 @@ def read_default() -> Choice:
 
 
 def write_default(choice: Choice) -> None:
+    """Make a choice the default, in a file that is complete or absent. Raises CannotWrite."""
     record = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -77,10 +85,9 @@ def write_default(choice: Choice) -> None:
 
 
 def locate_checkpoint(name: str | None) -> Path:
-    """The weights file that a name stands for; BadCheckpoint where there is none.
+    """Return the weights file of a path, a run's name, `newest`, `bundled`, or the default (None).
 
-    A name is a path, a run's, `newest` or `bundled`; None is the default, so the bundled weights unless `omnitwin use`
-    chose others. Of a run it is the best by its held-out alphabets where it has some, else the last.
+    A run with a best checkpoint stands for that one, else for its last. Raises BadCheckpoint if nothing has that name.
     """
     if name is None:
         return _default()
@@ -107,7 +114,7 @@ def offered(name: str, names: Sequence[str]) -> str | None:
 
 
 def find_run(name: str | None) -> Path | None:
-    """A run's folder from a path, a name under the runs folder, or None for the newest; None where there is none."""
+    """Return the file or folder of a path or a run's name, or the newest run for None; None if there is none."""
     if name is None:
         return newest_run()
     path = expand(name)
@@ -125,11 +132,11 @@ def _exists(path: Path) -> bool:
 
 
 def _default() -> Path:
-    """What answers where nothing is said; where what was chosen is gone or has changed, nothing does in its place."""
+    """Return the default network's file. Raises BadCheckpoint if the chosen one is missing or has changed."""
     choice = read_default()
     if choice.name == BUNDLED:
         return BUNDLED_WEIGHTS
-    chosen = runs_folder() / choice.name  # a name there, or an absolute path
+    chosen = runs_folder() / choice.name  # an absolute path replaces the folder
     try:
         if not chosen.exists():
             raise BadCheckpoint("it is gone")

@@ -1,7 +1,7 @@
-"""The twin network in NumPy: answers at once where importing torch would take longer than all the rest.
+"""The twin network in NumPy: it answers before torch would have been imported.
 
-For encoders of blocks with the head `distance`. Embeddings and scores are torch's but for rounding. Arrays have their
-channels last, so that what one place of a convolution sees are three runs of numbers: copied, and multiplied at once.
+It runs encoders of blocks with the head `distance`. Embeddings and scores equal torch's but for rounding. Channels come
+last, so that the 3 x 3 places under a convolution are three runs of numbers in memory: copied, then one matrix product.
 
 B images, H x W places (S at the input), C channels before and O after, D features
 """
@@ -19,17 +19,22 @@ from omnitwin.recipes import Recipe
 
 EMBED_AT_ONCE = 16  # images, whose maps stay in the processor's cache
 VARIANCE_EPSILON = 1e-5  # of torch's BatchNorm2d
-QUIET = np.errstate(all="ignore")  # as torch: what huge weights lead to is seen in the answer
+QUIET = np.errstate(all="ignore")  # as torch does: Verifier refuses a probability that is not a number
 LEAST_LENGTH = 1e-12  # of an embedding that is scaled to length 1, as in torch's normalize
 
 
 def runs_in_numpy(recipe: Recipe) -> bool:
+    """Return whether NumpyTwin can run the network of a recipe."""
     return recipe.encoder in BLOCKS and recipe.head == "distance"
 
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """3 x 3 places to one, with paper around: weights (9 C, O) as one matrix, and a bias (O,) where there is one."""
+    """A 3 x 3 convolution padded with zeros, (B, H, W, C) -> (B, H, W, O).
+
+    weight_KO: weights as one matrix, K = 9 C
+    bias_O: None for no bias
+    """
 
     weight_KO: Array
     bias_O: Array | None = None
@@ -40,7 +45,7 @@ class Convolution:
         padded[:, 1:-1, 1:-1] = x_BHWC
         rows = padded.reshape(batch, height + 2, -1)
         seen_BHW3R = sliding_window_view(rows, (3, 3 * channels), axis=(1, 2))[:, :, ::channels]
-        # a product for each image: what it comes to depends on no other image of its batch
+        # one product an image, so that its result depends on no other image of the batch
         y: Array = seen_BHW3R.reshape(batch, height * width, -1) @ self.weight_KO
         if self.bias_O is not None:
             y += self.bias_O
@@ -51,7 +56,7 @@ class Convolution:
 class Block:
     """Convolution, max-pool, scale and shift (batch norm), ReLU; then residual pairs of convolutions.
 
-    The scale stays behind the pool: one below 0 would make its maximum a minimum.
+    The scale comes after the pool and is not folded into the weights: a negative scale would turn maxima into minima.
     """
 
     convolution: Convolution
@@ -80,18 +85,18 @@ class NumpyTwin:
 
     @QUIET
     def embed(self, images_BSS: Array) -> Array:
-        """Embeddings (B, D) float32 of length 1 of images (B, S, S) from 0 for ink to 1 for paper."""
+        """Return embeddings (B, D) float32 of length 1 for images (B, S, S) from 0 for ink to 1 for paper."""
         starts = range(0, len(images_BSS), EMBED_AT_ONCE)
         return np.concatenate([self._embed(images_BSS[start : start + EMBED_AT_ONCE]) for start in starts])
 
     @QUIET
     def score(self, left_BD: Array, right_BD: Array) -> Array:
-        """Logits (B,) of the probability that each pair of embeddings shows the same thing."""
+        """Return logits (B,) of the probability that each pair of embeddings shows the same thing."""
         logits_B: Array = self.bias - self.scale * np.square(left_BD - right_BD).sum(-1)
         return logits_B
 
     def _embed(self, images_BSS: Array) -> Array:
-        x = 1 - images_BSS.astype(np.float32)[..., None]  # inside ink is 1: what convolutions pad with is paper
+        x = 1 - images_BSS.astype(np.float32)[..., None]  # ink becomes 1, so that convolutions pad with paper
         for block in self.blocks:
             x = block(x)
         features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
@@ -101,7 +106,7 @@ class NumpyTwin:
 
 
 def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
-    """The network of a checkpoint that runs_in_numpy, with its description; BadCheckpoint says what is wrong."""
+    """Return the network of a checkpoint that runs_in_numpy, with its description. Raises BadCheckpoint."""
     with opened(path, "numpy") as file:
         description = describe(path, record_of(path, file, FORMAT))
         recipe = description.recipe
@@ -111,7 +116,7 @@ def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
 
 @QUIET
 def build(tensors: Tensors, recipe: Recipe) -> NumpyTwin:
-    """The network of float32 tensors as torch names them."""
+    """Return the network of tensors that read_tensors has checked, named as in torch."""
     anatomy = BLOCKS[recipe.encoder]
     side, width = recipe.image_size >> len(anatomy.widths), anatomy.widths[-1]
     out_DOHW = tensors["encoder.out.weight"].reshape(-1, width, side, side)
@@ -124,14 +129,14 @@ def build(tensors: Tensors, recipe: Recipe) -> NumpyTwin:
 
 
 def max_pool(x_BHWC: Array) -> Array:
-    """The largest of each 2 x 2 places; a last odd row or column is left out, as by torch."""
+    """Return the largest of each 2 x 2 places. An odd last row or column is dropped, as in torch."""
     height, width = (side // 2 * 2 for side in x_BHWC.shape[1:3])
     rows = np.maximum(x_BHWC[:, 0:height:2], x_BHWC[:, 1:height:2])
     return np.maximum(rows[:, :, 0:width:2], rows[:, :, 1:width:2])
 
 
 def relu(x: Array) -> Array:
-    """In place."""
+    """Replace numbers below 0 by 0, in place."""
     return np.maximum(x, 0, out=x)
 
 
@@ -144,13 +149,13 @@ def _block(tensors: Tensors, name: str, pairs: int) -> Block:
 
 
 def _folded(tensors: Tensors, name: str, place: int) -> Convolution:
-    """A convolution with the batch norm behind it in its weights and bias."""
+    """Return a convolution whose weights and bias include the batch norm that follows it."""
     scale_O, shift_O = _scale_and_shift(tensors, f"{name}.{place + 1}")
     return Convolution(_matrix(tensors[f"{name}.{place}.weight"]) * scale_O, shift_O)
 
 
 def _scale_and_shift(tensors: Tensors, name: str) -> tuple[Array, Array]:
-    """Batch norm with its running statistics as y = scale x + shift."""
+    """Return batch norm, with its running statistics, as scale and shift: y = scale x + shift."""
     mean_O, variance_O = tensors[f"{name}.running_mean"], tensors[f"{name}.running_var"]
     scale_O = tensors[f"{name}.weight"] / np.sqrt(variance_O + VARIANCE_EPSILON)
     return scale_O, tensors[f"{name}.bias"] - mean_O * scale_O

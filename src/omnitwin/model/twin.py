@@ -20,7 +20,8 @@ TILE = 512  # pairs a side that a CPU's inner cache holds while all features are
 class TwinNetwork(nn.Module, ABC):
     """Both images through one encoder, then a score of their embeddings, whose sigmoid is the probability of similar.
 
-    score(a, b) equals score(b, a) bit for bit, so the answer for a pair does not depend on its order.
+    score(a, b) equals score(b, a) bit for bit on any machine. An embedding may differ in its last bits by the machine
+    and by the image's place in a batch.
     """
 
     encoder: nn.Module

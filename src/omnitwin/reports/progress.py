@@ -1,4 +1,10 @@
-"""How work tells its progress while it is done: a protocol, and a reporter that says nothing."""
+"""How work reports its progress: a protocol, and a reporter that says nothing.
+
+with reporter.task("Reading images", len(files), "images") as advance:
+    for file in files:
+        ...
+        advance(1)
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,19 +17,22 @@ ShowStep = Callable[[StepReport], None]
 
 
 class Reporter(Protocol):
-    """Where a workflow tells what it is doing, while it is doing it."""
+    """What a long piece of work tells while it runs."""
 
     def note(self, text: str) -> None:
-        """Say one line."""
+        """Say a line."""
 
     def warn(self, text: str) -> None:
-        """Say one line that should not be missed."""
+        """Say a line that should not be missed."""
 
     def task(self, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
-        """Follow some work of total units; the callable is told how many more are done. unit: `bytes` or a noun."""
+        """Show the progress of total units of work. Call the callable with the number of units just done.
+
+        unit: `bytes`, or a plural noun
+        """
 
     def training(self, plan: PlanReport) -> AbstractContextManager[ShowStep]:
-        """Follow a training run; the callable is given the newest step now and then."""
+        """Show the progress of a training run. Call the callable with the newest step now and then."""
 
 
 class _Silent:

@@ -1,4 +1,4 @@
-"""Which processor and which number format; its memory and its queue."""
+"""The device that computes: its choice, number format, memory and queue."""
 
 import ctypes
 import platform
@@ -15,14 +15,17 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt(3)
 
 
 def available_devices() -> list[str]:
-    """Names that `--device` takes on this machine, the preferred one first."""
+    """Return the names that `--device` takes on this machine, the preferred one first."""
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return [*cuda, *mps, "cpu"]
 
 
 def select_device(name: str) -> torch.device:
-    """`auto`, `cpu`, `cuda`, `cuda:N` or `mps` as a torch device; DeviceMissing if the machine lacks it."""
+    """Return the torch device of `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises BadInput for any other name, DeviceMissing if this machine has no such device.
+    """
     check_device(name)
     found = available_devices()
     if name == "auto":
@@ -34,7 +37,7 @@ def select_device(name: str) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """One line for a person: the device and the hardware behind it."""
+    """Return a line for people: the device and its hardware."""
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory / 2**30
         return f"{device} ({torch.cuda.get_device_name(device)}, {memory:.0f} GiB)"
@@ -45,7 +48,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def select_precision(name: str, device: torch.device) -> str:
-    """`auto` becomes bf16 where the hardware multiplies it natively, else fp32."""
+    """Return `bf16` or `fp32`; `auto` is bf16 if the hardware multiplies it natively. Raises BadInput."""
     check_precision(name)
     if name != "auto":
         return name
@@ -64,15 +67,15 @@ def multiplies_bf16(features: Mapping[str, object]) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """Matrix products in bf16 while weights stay fp32, or nothing for fp32."""
+    """Return a context in which matrix products are bf16 and weights stay fp32; for fp32 it changes nothing."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep the big buffers that one training step frees and the next one asks for again.
+    """Let glibc keep the big buffers that a training step frees, for the next step.
 
-    By default each goes back to the kernel, which hands it out zeroed page by page; RESULTS.md in
-    benchmarks/ has what that costs. Nothing happens where the C library is another one.
+    By default they go back to the kernel, which zeroes each page before it returns it; benchmarks/RESULTS.md measures
+    the cost. With another C library this does nothing.
     """
     if sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -81,7 +84,7 @@ def keep_freed_memory() -> None:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all it was asked to."""
+    """Wait until the device has finished its queue."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -89,20 +92,21 @@ def synchronize(device: torch.device) -> None:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that this process may have in all on a GPU; RuntimeError on a device that does not tell."""
+    """Return the bytes that this process can have on a GPU in all. Raises RuntimeError on any other device."""
     if device.type != "cuda":
-        raise RuntimeError(f"{device} does not tell its free memory")
+        raise RuntimeError(f"the free memory of {device} is unknown")
     torch.cuda.empty_cache()
     return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
 
 
 def reset_peak_memory(device: torch.device) -> None:
+    """Begin to measure peak_memory again, on a GPU. A CPU cannot."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Bytes: the most that this process has held on a GPU, or in all on a CPU; None where the system does not tell."""
+    """Return the most bytes that this process has held, on a GPU or (for a CPU) in all; None if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     try:

@@ -1,4 +1,7 @@
-"""Download a file: capped, resumed where it broke off, tried again with back-off; https, or http to this machine."""
+"""Download a file over https: with a largest size, resumed after a break, tried again after growing pauses.
+
+http is allowed to this machine only.
+"""
 
 import hashlib
 import http.client
@@ -21,7 +24,7 @@ CHUNK = 1 << 16  # bytes read at a time
 ATTEMPTS = 5
 FIRST_PAUSE = 1.0  # seconds before the second attempt; doubled each time
 TIMEOUT = 30.0  # seconds without a byte
-PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers that another attempt may change
+PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}  # HTTP status that may be another at the next attempt
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -29,7 +32,7 @@ Advance = Callable[[int], None]
 
 
 def check_url(url: str) -> None:
-    """BadInput for a scheme that is neither https nor, on this machine, http, and for letters that no address has."""
+    """Raise BadInput unless an address is https (or http to this machine) and printable ASCII without spaces."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -41,7 +44,7 @@ def check_url(url: str) -> None:
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect away from https, not even to this machine: what listens here is not for others to ask."""
+    """Refuse a redirect away from https, even to this machine: no other server may reach what listens here."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -49,14 +52,14 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
         try:
             check_url(newurl)
         except BadInput as error:
-            raise DownloadFailed(f"{req.full_url} sends us on to {newurl}, which is not https", "") from error
+            raise DownloadFailed(f"{req.full_url} redirects to {newurl}, which is not https", "") from error
         if req.type == "https" and urlsplit(newurl).scheme != "https":
-            raise DownloadFailed(f"{req.full_url} sends us on to {newurl}, away from https", "")
+            raise DownloadFailed(f"{req.full_url} redirects to {newurl}, away from https", "")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
 def part_path(url: str, target: Path) -> Path:
-    """Where a download of url waits until it is whole; another address never continues it."""
+    """Return the file that holds a download of url until it is complete. Each address has its own."""
     return target.with_name(f"{target.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
 
 
@@ -67,10 +70,14 @@ def fetch(
     started: Callable[[int, int], Advance],
     pause: Callable[[float], None] = time.sleep,
 ) -> Path:
-    """Bring url into the part file of target and return its path; the caller checks it and moves it.
+    """Download url into the part file of target and return its path. The caller checks the file and moves it.
 
-    started(total, there) is told the size in bytes and what an earlier attempt left, and returns what is told each
-    advance. Raises DownloadFailed after ATTEMPTS, or at once where another attempt cannot help.
+    largest: bytes that the file may have at most
+    started: called once with the size in bytes (0 if unknown) and the bytes of an earlier attempt; returns a callable
+    that takes the bytes of each advance
+    pause: waits for a number of seconds
+
+    Raises DownloadFailed after ATTEMPTS, or at once if another attempt cannot help; CannotWrite if the disk fails.
     """
     check_url(url)
     part = part_path(url, target)
@@ -90,17 +97,17 @@ def fetch(
 
 
 class _TryAgain(Exception):
-    """What went wrong on the network, and may not the next time."""
+    """A failure of the network that may pass."""
 
 
 class _Transfer:
     def __init__(self, url: str, part: Path, largest: int, started: Callable[[int, int], Advance]) -> None:
         self.url, self.part, self.largest, self.started = url, part, largest, started
         self.advance: Advance | None = None
-        self.furthest = 0  # bytes that progress has been told of
+        self.furthest = 0  # bytes that progress has counted
 
     def attempt(self) -> None:
-        """Bring what is missing; _TryAgain where the network failed, OSError where the disk did."""
+        """Download what is missing. Raises _TryAgain if the network fails, OSError if the disk does."""
         there = self.part.lstat().st_size if os.path.lexists(self.part) else 0
         answer = self._open(there)
         if answer is None:

@@ -1,6 +1,6 @@
 """Where omnitwin keeps things: what can be made again in the cache folder, trained networks in the data folder.
 
-`OMNITWIN_HOME` (or `omnitwin --home`) moves both under one folder.
+Set `OMNITWIN_HOME` (or give `omnitwin --home`) to keep both in a folder of your own.
 """
 
 import os
@@ -15,22 +15,22 @@ from omnitwin.errors import BadInput, CannotRun
 
 HOME_VARIABLE = "OMNITWIN_HOME"
 WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
-BEST_FILE = "best.safetensors"  # beside it: the best by the held-out alphabets, where the recipe holds some out
-STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` needs besides
+BEST_FILE = "best.safetensors"  # beside it: the best by the held-out exam, if the recipe holds out
+STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` needs
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 PAGE_FILE = "report.html"  # in a run's folder: the page that `report` writes
 NO_NAME = r'[<>:"/\\|?*\x00-\x1f]|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # of a file, on Windows
-NEWEST, BUNDLED = "newest", "bundled"  # what stands for a checkpoint besides paths and the names of runs
+NEWEST, BUNDLED = "newest", "bundled"  # names of checkpoints that are neither a path nor a run
 
 
 def expand(path: str) -> Path:
-    """A path with `~` as the home folder; what stands for nobody's home is left as it is."""
+    """Return a path with `~` replaced by the home folder; `~nobody` stays as it is."""
     return Path(os.path.expanduser(path))
 
 
 def is_endless(path: Path) -> bool:
-    """Whether a path is there and neither a file nor a folder: reading a pipe or a device may never end."""
+    """Return whether a path is a pipe or a device, so that reading it may never end. False if it does not exist."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -39,17 +39,17 @@ def is_endless(path: Path) -> bool:
 
 
 def cache_folder() -> Path:
-    """Downloaded and packed data; may be deleted at any time."""
+    """Return the folder of downloaded and packed data, which may be deleted at any time. Raises CannotRun."""
     return _folder("cache")
 
 
 def data_folder() -> Path:
-    """Runs and checkpoints; no clean-up of caches may reach it."""
+    """Return the folder of runs and of the default network's name. Raises CannotRun."""
     return _folder("data")
 
 
 def _folder(kind: str) -> Path:
-    """CannotRun where the user has no home, as in some containers, and none was named."""
+    """Return the `cache` or `data` folder. Raises CannotRun if OMNITWIN_HOME is not set and the user has no home."""
     if home := os.environ.get(HOME_VARIABLE):
         return expand(home) / kind
     folder = Path("~")
@@ -61,11 +61,12 @@ def _folder(kind: str) -> Path:
 
 
 def omniglot_folder() -> Path:
-    """Named as torchvision names it, so that both find the same zips."""
+    """Return the folder of Omniglot, named as in torchvision so that both find the same zips."""
     return cache_folder() / "omniglot-py"
 
 
 def runs_folder() -> Path:
+    """Return the folder that holds a folder for each run."""
     return data_folder() / "runs"
 
 
@@ -84,15 +85,15 @@ def check_run_name(name: str) -> None:
 
 
 def trained_runs() -> list[Path]:
-    """The folders of all runs that have weights, by name."""
+    """Return the folders of all runs that have weights, sorted by name."""
     return sorted(path.parent for path in runs_folder().glob(f"*/{WEIGHTS_FILE}"))
 
 
 def newest_run() -> Path | None:
-    """The folder of the run whose weights were written last, or None."""
+    """Return the folder of the run whose weights were written last, or None if there is no run."""
     return max(trained_runs(), key=lambda run: (run / WEIGHTS_FILE).stat().st_mtime_ns, default=None)
 
 
 def is_set(variable: str) -> bool:
-    """Whether an environment variable such as OMNITWIN_OFFLINE is on: there, and neither empty nor 0."""
+    """Return whether an environment variable such as OMNITWIN_OFFLINE is on: set, and neither empty nor 0."""
     return os.environ.get(variable, "") not in ("", "0")

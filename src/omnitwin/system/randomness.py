@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing but their key."""
+"""Random numbers that depend on their key alone, so that resuming changes none of them."""
 
 import hashlib
 from enum import IntEnum
@@ -7,7 +7,7 @@ import torch
 
 
 class Stream(IntEnum):
-    """What random numbers are for, as a part of their key, so that no two uses share one."""
+    """What random numbers are for: a part of their key, so that no two uses draw the same."""
 
     INITIAL = 1
     PAIRS = 2
@@ -22,7 +22,10 @@ class Stream(IntEnum):
 
 
 def random_generator(device: torch.device, *key: int) -> torch.Generator:
-    """A generator on device whose numbers are a function of key, such as (seed, step), alone."""
+    """Return a generator on device whose numbers are a function of key alone.
+
+    random_generator(device, seed, Stream.PAIRS, step)
+    """
     words = b"".join((part % 2**128).to_bytes(16, "little") for part in key)
     seed = int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "little") >> 1  # 63 bits: a signed seed
     return torch.Generator(device=device).manual_seed(seed)

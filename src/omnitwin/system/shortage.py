@@ -1,6 +1,7 @@
-"""Too little memory, or no compiler, in words that say what to do.
+"""Turn too little memory, or a missing compiler, into an error that says what to do.
 
-For memory, a smaller batch: on a CUDA device the one that fits, by what small ones take; elsewhere half.
+If memory is short, the advice is a smaller batch: on a CUDA device the largest that fits, estimated from two small
+batches; elsewhere half.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,11 @@ SPARE = 0.9  # share of the memory to plan with: the allocator cannot use every 
 
 
 def attempt(work: Callable[[], T], device: torch.device, hint: Callable[[], str], compiled: bool = False) -> T:
-    """What work returns; CannotRun where it lacks a compiler, or memory, with a hint that is asked for after."""
+    """Return what work returns. Raises CannotRun if it lacks memory or, when compiled, fails otherwise.
+
+    hint: called for the advice after the memory of work has been freed
+    compiled: whether work needs --compile to work
+    """
     try:
         return work()
     except RuntimeError as error:
@@ -24,21 +29,22 @@ def attempt(work: Callable[[], T], device: torch.device, hint: Callable[[], str]
             if compiled:
                 raise CannotRun(f"--compile does not work here: {error}", "Leave --compile out.") from error
             raise
-    raise CannotRun(f"{device} has too little memory{_told(device)}", hint())  # what work held is let go by now
+    raise CannotRun(f"{device} has too little memory{_told(device)}", hint())  # the memory of work is free by now
 
 
 def fitting_batch(batch: int, least: int, trial: Callable[[int], None], reserve: int, device: torch.device) -> int:
-    """The largest batch that should fit, by what trial(size) of two small ones takes; half where that tells nothing.
+    """Return the largest batch that should fit, or half of batch if that cannot be measured; least or more.
 
-    trial does, with so many, what a step does; its memory grows by the same with each. reserve: bytes that a step
-    takes besides. No less than least.
+    batch: the size that did not fit
+    trial: does with a batch of the given size what a training step does; its memory grows linearly
+    reserve: bytes that a training step takes besides
     """
     small = max(least, batch // 16)
     while True:
         try:
             fits = _measured(small, trial, reserve, device)
             break
-        except (RuntimeError, ZeroDivisionError):  # even these do not fit, or the device does not tell
+        except (RuntimeError, ZeroDivisionError):  # too large as well, or memory cannot be measured
             if small == least:
                 fits = 0
                 break
@@ -47,7 +53,7 @@ def fitting_batch(batch: int, least: int, trial: Callable[[int], None], reserve:
 
 
 def _measured(small: int, trial: Callable[[int], None], reserve: int, device: torch.device) -> int:
-    """The batch that fits, by the peaks of one of `small` and of twice as many."""
+    """Return the batch that fits, from the peak memory of batches of `small` and of twice that."""
     room = SPARE * free_memory(device) - reserve
     peaks = []
     for size in (small, 2 * small):

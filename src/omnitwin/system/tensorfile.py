@@ -1,4 +1,4 @@
-"""Tensors on disk: one safetensors file with one sorted JSON record, so that equal content gives equal bytes."""
+"""Tensors on disk: a safetensors file with a sorted JSON record. Equal content gives equal bytes."""
 
 import json
 import zlib
@@ -10,14 +10,14 @@ from safetensors import SafetensorError
 
 from omnitwin.system.files import replacing
 
-if TYPE_CHECKING:  # a record is read without torch
+if TYPE_CHECKING:  # reading a record needs no torch
     import torch
 
-RECORD_KEY = "omnitwin"  # the single metadata key: several come out in random order
+RECORD_KEY = "omnitwin"  # the only metadata key: safetensors writes several in random order
 
 
 def save_tensors(path: Path, tensors: "dict[str, torch.Tensor]", record: dict[str, Any]) -> None:
-    """Write a file that is complete or absent; CannotWrite where the disk is full or the folder forbids it."""
+    """Write a file that is complete or absent. Raises CannotWrite if the disk is full or the folder is read-only."""
     from safetensors.torch import save_file
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -29,7 +29,7 @@ def save_tensors(path: Path, tensors: "dict[str, torch.Tensor]", record: dict[st
 
 
 def checksum(tensors: "Iterable[torch.Tensor]") -> int:
-    """CRC-32 of tensors on the CPU in their order: finds damage, and costs far less than a digest."""
+    """Return the CRC-32 of tensors on the CPU, in their order. It finds damage and costs far less than a digest."""
     total = 0
     for tensor in tensors:
         total = zlib.crc32(tensor.numpy().data, total)
@@ -37,11 +37,11 @@ def checksum(tensors: "Iterable[torch.Tensor]") -> int:
 
 
 def read_record(file: Any) -> dict[str, Any]:
-    """The record of an open safetensors file; KeyError, TypeError or ValueError where it has none."""
+    """Return the record of an open safetensors file. Raises KeyError, TypeError or ValueError if it has none."""
     try:
         record = json.loads((file.metadata() or {})[RECORD_KEY])
     except RecursionError as error:
-        raise ValueError("a record nested too deeply") from error
+        raise ValueError("the record is nested too deeply") from error
     if not isinstance(record, dict):
-        raise TypeError("the record is no object")
+        raise TypeError("the record is not a JSON object")
     return record

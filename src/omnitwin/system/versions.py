@@ -1,4 +1,4 @@
-"""Versions of omnitwin, of Python and of the libraries: what a bug report and a run's report need."""
+"""Versions of omnitwin, Python and the libraries, for bug reports and for the report of a run."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +14,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Of omnitwin, Python, the system and the libraries, by name."""
+    """Return the versions of omnitwin, Python, the system and the libraries, by name."""
     return {
         "omnitwin": __version__,
         "python": platform.python_version(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from omnitwin.config import TrainConfig
-from omnitwin.data.acquire import load
+from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
@@ -33,7 +33,7 @@ class HeldOutResult:
 
 def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
     """What a run trains on and what it holds out; which alphabets those are is a function of the recipe's seed."""
-    packed = load(config.dataset, "training", config.source, reporter)
+    packed = open_images(config.dataset, "training", config.source, reporter)
     return hold_out(
         packed, config.recipe.holdout, random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)
     )

@@ -1,4 +1,8 @@
-"""`omnitwin train`: run a recipe into a folder, watched, interruptible at any step and resumable bit for bit."""
+"""`omnitwin train`: run a recipe into a folder, watched, interruptible at any step and resumable.
+
+A resumed run ends with the bits of one never interrupted: on a CPU of the same kind, with the same versions of the
+libraries and the same number of threads.
+"""
 
 import math
 import time

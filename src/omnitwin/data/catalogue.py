@@ -1,0 +1,56 @@
+"""The data sets that omnitwin knows by name, and how each is opened.
+
+    test = open_images("omniglot", "test")
+
+A new data set is one file with a function that opens it, one line in CATALOGUE, and its name in config.DATASETS, where
+the command line finds it without torch. A data set of your own needs none of these: give any object that follows
+omnitwin.data.imageset.ImageSet instead of a name, or a mapping with one for `training` and one for `test`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from omnitwin.config import SourceConfig
+from omnitwin.data import acquire, synthetic
+from omnitwin.data.imageset import ImageSet
+from omnitwin.errors import BadInput
+from omnitwin.reports.progress import SILENT, Reporter
+
+Images = str | ImageSet | Mapping[str, ImageSet]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The parts of a data set by name, and the function that opens one: open(subset, source, reporter)."""
+
+    subsets: tuple[str, ...]
+    open: Callable[[str, SourceConfig, Reporter], ImageSet]
+
+
+CATALOGUE = {
+    "omniglot": DataSet(("training", "test"), acquire.open_omniglot),
+    "synthetic": DataSet(("training", "test"), synthetic.open_synthetic),
+}
+
+
+def open_images(
+    images: Images, subset: str, source: SourceConfig | None = None, reporter: Reporter = SILENT
+) -> ImageSet:
+    """Return one part of a data set, and fetch it first if it is missing.
+
+    images: a name in CATALOGUE; or a mapping of parts; or one image set, which then stands for every part. Raises
+    BadInput for a name or a part that is not known.
+    """
+    if not isinstance(images, str | Mapping):
+        return images
+    if isinstance(images, Mapping):
+        if subset not in images:
+            there = " and ".join(images)
+            raise BadInput(f"these images have {there}, and no part called {subset!r}", "Give a mapping that has it.")
+        return images[subset]
+    if images not in CATALOGUE:
+        raise BadInput(f"no data set is called {images!r}", f"Use {' or '.join(CATALOGUE)}.")
+    known = CATALOGUE[images]
+    if subset not in known.subsets:
+        raise BadInput(f"no set is called {subset!r}", f"Use {' or '.join(known.subsets)}.")
+    return known.open(subset, source or SourceConfig(), reporter)
