@@ -118,8 +118,8 @@ def _stored(folder: Path) -> StoredRun:
     try:
         description = _described(folder)
         if description is None:
-            config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-            config = {**config["recipe"], "dataset": config["dataset"]}
+            record = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+            config = {**record["recipe"], "dataset": record["dataset"]}
     except OmnitwinError as error:
         problem = str(error)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
