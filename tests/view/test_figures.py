@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hand_built import curved_exam, pairs_exam, ranking, trained_network
 from PIL import Image
@@ -10,7 +11,7 @@ from terminals import pair, picture
 from omnitwin.errors import BadInput, CannotWrite
 from omnitwin.reports.answers import ComparisonReport
 from omnitwin.reports.data import ShowReport
-from omnitwin.reports.pictures import LabelledPicture
+from omnitwin.reports.pictures import LabelledPicture, Picture
 from omnitwin.view.figures import (
     PICTURE,
     browse_figure,
@@ -113,11 +114,22 @@ def test_figure_of_a_comparison_takes_any_name(tmp_path, name):
 
 
 def test_figure_shows_ink_dark_on_paper_light(tmp_path):
-    drawn = picture(((255, 0),))
+    drawn = picture(((255, 0), (255, 0)))
     comparison_figure(compared(first_picture=drawn, second_picture=drawn), tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as figure:
         dark = figure.convert("L").histogram()[0]
     assert dark == pytest.approx(PICTURE * PICTURE, rel=0.05)  # half of each of two pictures
+
+
+def test_figure_keeps_the_colours_and_the_sides_of_a_picture(tmp_path):
+    orange = (200, 100, 50)
+    flat = Picture(width=8, height=4, pixels=bytes(orange) * 32, channels=3)
+    comparison_figure(compared(first_picture=flat, second_picture=flat), tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as figure:
+        there = np.asarray(figure.convert("RGB")) == orange
+    rows, _ = there.all(axis=2).nonzero()
+    assert np.ptp(rows) + 1 == PICTURE // 2
+    assert len(rows) == pytest.approx(2 * PICTURE * PICTURE // 2, rel=0.05)  # both, each half as high as wide
 
 
 def test_figure_makes_its_folder_and_replaces_what_was_there(tmp_path):

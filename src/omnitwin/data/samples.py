@@ -21,5 +21,5 @@ def _write(packed: ImageSet, row: int, folder: Path) -> Path:
     picture = packed.picture(row)
     hand = row - int(packed.first_C[packed.class_N[row]]) + 1
     path = folder / f"{packed.class_names[int(packed.class_N[row])].split('/')[-1]}-hand{hand}.png"
-    Image.frombytes("L", (picture.width, picture.height), picture.pixels).save(path)
+    Image.frombytes(picture.mode, picture.size, picture.pixels).save(path)
     return path
