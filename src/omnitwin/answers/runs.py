@@ -1,8 +1,7 @@
 """`omnitwin runs`: list, rename and remove the runs in the runs folder. Imports no torch.
 
-    for run in list_runs().runs:
-        print(run.name, run.held_out_eer)
-    remove_runs(["fast-20260131-120000"])
+    old = [run.name for run in list_runs().runs if run.age > 30 * 86400]
+    remove_runs(old)
 
 Only folders directly in the runs folder that hold a run of omnitwin are touched; no link is followed.
 """
