@@ -21,7 +21,6 @@ from omnitwin.view.exams import (
     group_headings,
     group_method,
     interval,
-    measure_label,
     seen,
     value,
 )
@@ -110,7 +109,7 @@ def _main_figures(evaluation: EvalReport) -> list[Row]:
     rows: list[Row] = []
     for exam in evaluation.exams:
         first = exam.measures[0]
-        name = f"{exam.exam}: {measure_label(first, exam)}"
+        name = f"{exam.exam}: {first.label}"
         rows.append((name, value(first), interval(first), f"{first.n:,} {exam.unit}"))
     return rows
 
@@ -181,7 +180,7 @@ def _exam(exam: ExamReport, figures: dict[str, _Figure]) -> _Exam:
     methods = dict.fromkeys(measure.method for measure in exam.measures)
     return _Exam(
         report=exam,
-        measures=[(measure_label(measure, exam), value(measure), interval(measure)) for measure in exam.measures],
+        measures=[(measure.label, value(measure), interval(measure)) for measure in exam.measures],
         notes="; ".join([f"n = {exam.n:,} {exam.unit}", *methods, *circumstances(exam)]),
         published=[(line.name, percent(line.error), line.source, line.trained_on) for line in exam.published],
         group_headings=(exam.grouped_by, *group_headings(exam)) if exam.groups else (),
