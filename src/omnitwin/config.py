@@ -3,13 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, Recipe
-
-if TYPE_CHECKING:  # a config is made without torch
-    from torch import Tensor, nn
 
 DEMO_EXAMS = ("pairs", "all-pairs")
 DEMO_EXAM_SEED = 1  # with which the first pairs, those that are shown, are of both kinds
@@ -56,8 +53,8 @@ class TrainConfig:
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
     output: Path | None = None
     name: str | None = None
-    encoder: "nn.Module | None" = None
-    objective: "Callable[[Tensor, Tensor], Tensor] | None" = None
+    encoder: Any = None  # torch.nn.Module; a config is made without torch
+    objective: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,12 @@ def published(name: str, options: dict[str, Any], overrides: Iterable[str]) -> R
     return RECIPES[name].changed(**recipe_changes(options, overrides))
 
 
+def spelled(overrides: Iterable[str]) -> Callable[[str], str]:
+    """How the command line wrote a field of the recipe: `--override rotation` or `--batch-size`."""
+    overridden = {word.partition("=")[0] for word in overrides}
+    return lambda name: f"--override {name}" if name in overridden else f"--{name.replace('_', '-')}"
+
+
 def recipe_changes(options: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """Values by field; BadInput where a field is given two."""
     found = {name: value for name, value in options.items() if value is not None}
