@@ -8,7 +8,7 @@ from hand_built import curved_exam, pairs_exam, ranking, trained_network
 from PIL import Image
 from terminals import pair, picture
 
-from omnitwin.errors import BadInput
+from omnitwin.errors import BadInput, CannotWrite
 from omnitwin.reports.answers import ComparisonReport
 from omnitwin.reports.data import ShowReport
 from omnitwin.reports.pictures import LabelledPicture, Picture
