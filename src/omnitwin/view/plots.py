@@ -1,6 +1,6 @@
-"""Curves of exams and of training as matplotlib figures: ROC, DET, scores, reliability, alphabets, loss.
+"""Plots of exams and of training with matplotlib: ROC, DET, scores, reliability, alphabets, loss.
 
-Colours from Okabe and Ito's palette, told apart by the colour-blind; every title says n.
+Colour-blind readers can tell the colours apart (Okabe and Ito's palette). Every title gives n.
 """
 
 import io
@@ -114,8 +114,8 @@ def _drawn(dark: bool, draw: Callable[["Axes"], None], size: tuple[float, float]
     with _style(dark):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
-        figure.draw_without_rendering()  # while the style holds: text takes its settings when it is laid out
-        figure.set_layout_engine("none")  # laid out once: doing it again would move everything a little
+        figure.draw_without_rendering()  # within the style, which text reads when it is laid out
+        figure.set_layout_engine("none")  # a second layout would move everything a little
         return figure
 
 
@@ -127,8 +127,8 @@ def _style(dark: bool) -> Iterator[None]:
     style: dict[Any, Any] = {
         **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink),
         **dict.fromkeys(("axes.facecolor", "figure.facecolor", "savefig.facecolor"), paper),
-        "text.parse_math": False,  # a dollar sign in a name is one
-        "text.usetex": False,  # whatever the user's own settings say
+        "text.parse_math": False,  # names may hold dollar signs
+        "text.usetex": False,  # even if the user's settings ask for it
         "font.size": 9.5,
         "axes.titlesize": 9.5,
         "axes.grid": True,
@@ -232,7 +232,7 @@ def _reliability(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set(xlabel="predicted probability", ylabel="share of similar pairs")
     axes.set_title(_title(report, f"Reliability, {exam.exam}, n = {exam.n:,} pairs, prior 1:1"))
-    axes.legend(loc="best", fontsize=8)  # as trained a network may be above the line or below
+    axes.legend(loc="best", fontsize=8)  # an uncalibrated network may lie above or below the line
 
 
 def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
