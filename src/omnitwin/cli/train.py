@@ -1,6 +1,5 @@
 """`omnitwin train`."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -23,12 +22,10 @@ from omnitwin.cli.options import (
 from omnitwin.cli.recipes import complete_override, default_of, published, refuse_changes, resumed
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import TrainConfig
-from omnitwin.errors import BadInput
 from omnitwin.recipes import ENCODERS, RECIPES
-from omnitwin.system.paths import BUNDLED, NEWEST
+from omnitwin.system.paths import NEWEST, check_run_name
 
 DEFAULT = TrainConfig()
-NO_NAME = r'[<>:"/\\|?*\x00-\x1f]|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # of a file, on Windows
 
 
 def train(
@@ -204,6 +201,6 @@ def spell_out_resume(words: list[str]) -> list[str]:
 
 def _run_name(name: str | None) -> str | None:
     """Return the name if a folder can have it on every system; BadInput if not."""
-    if name is not None and (not name or name in (NEWEST, BUNDLED) or re.search(NO_NAME, name, re.IGNORECASE)):
-        raise BadInput(f"{name!r} cannot name a run", "For a folder elsewhere use --output.")
+    if name is not None:
+        check_run_name(name)
     return name

@@ -11,11 +11,9 @@ from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.reports.exams import RunReport
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.files import check_writable
-from omnitwin.system.paths import NEWEST
+from omnitwin.system.paths import NEWEST, PAGE_FILE
 from omnitwin.system.versions import versions
 from omnitwin.training.runlog import read_steps
-
-PAGE = "report.html"
 
 
 def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter = SILENT) -> RunReport:
@@ -29,7 +27,7 @@ def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter 
     if weights == BUNDLED_WEIGHTS and page is None:
         raise BadInput("the bundled weights have no folder for a page", "Say where: --output FILE.html")
     description, steps = read_description(weights), read_steps(weights.parent)
-    page = page or weights.parent / PAGE
+    page = page or weights.parent / PAGE_FILE
     check_writable(page)
     return RunReport(
         evaluation=evaluate(config, reporter),

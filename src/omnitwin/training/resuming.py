@@ -5,9 +5,9 @@ from pathlib import Path
 
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.description import Description, read_description
-from omnitwin.model.locating import find_run
+from omnitwin.model.locating import find_run, offered
 from omnitwin.recipes import Recipe
-from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, run_folders
 from omnitwin.training.runlog import FORMAT, FORMAT_VERSION
 
 
@@ -15,7 +15,9 @@ def recorded(run: str | None) -> tuple[Path, Description]:
     """The folder and description of a run to resume, by path or name, or None for the newest."""
     folder = find_run(run)
     if folder is None:
-        raise BadCheckpoint("no run to resume" if run is None else f"no run is called {run}")
+        if run is None:
+            raise BadCheckpoint("no run to resume")
+        raise BadCheckpoint(f"no run is called {run}", offered(run, [folder.name for folder in run_folders()]))
     folder = folder if folder.is_dir() else folder.parent
     if (folder / STATE_FILE).exists() or (folder / WEIGHTS_FILE).exists():
         return folder, read_description(folder / STATE_FILE)
