@@ -1,4 +1,4 @@
-"""`omnitwin report`: all that there is to say of a run, from its training to its exams."""
+"""`omnitwin report`: everything about a run, from its training to its exams."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +18,10 @@ from omnitwin.training.runs import read_steps
 
 
 def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter = SILENT) -> RunReport:
-    """Take the exams of config and gather what the run's folder knows; page: where the page is to go, or beside it.
+    """Take the exams of config, and read what the run's folder knows of its training.
 
-    Where config names no checkpoint the run is the newest: a report is about a training.
+    config: without a checkpoint, the report is about the newest run. page: where the page goes, by default into the
+    run's folder. Raises BadInput for the bundled weights without a page, and CannotWrite.
     """
     config = replace(config, checkpoint=config.checkpoint or NEWEST)
     weights = locate_checkpoint(config.checkpoint)
