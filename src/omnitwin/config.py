@@ -1,4 +1,4 @@
-"""Every default, once. Frozen records that the command line shows, the workflows use and a checkpoint remembers."""
+"""Every default, once: frozen records that the command line shows, the library uses and a checkpoint records."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import Any
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, Recipe
 
-DEMO_EXAMS = ("pairs", "all-pairs")
-DEMO_EXAM_SEED = 1  # with which the first pairs, those that are shown, are of both kinds
-DEMO_PAIRS, DEMO_IMAGES = 6, 6  # test pairs and drawings that the demo shows
-FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
+DEMO_IMAGES = 4  # drawings that the demo shows: a row in 80 columns
+DEMO_SECONDS = 40.0  # that the demo trains at most, so that it ends within a minute on a slow machine, too
+FIGURE_PAIRS = 10  # on the sheet of eval --figures without --show: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
@@ -52,10 +51,13 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """Which exams of whom, on what.
+    """The exams to take, the network or baseline that takes them, and the images.
 
-    pairs: batches random batches of batch_size pairs, the example's exam. one-shot: episodes of way characters with
-    shot examples each. seeds: how often the sampled exams are taken, with seed, seed + 1 and so on.
+    batches, batch_size: of the exam `pairs`: how many batches of how many pairs
+    way, shot, episodes, scope: of `one-shot`: characters to choose from, examples of each, questions, and whether the
+    characters of a question come from one alphabet
+    seed, seeds: the sampled exams are taken with the seeds seed, seed + 1, ..., seeds of them
+    show: pairs that the exam `pairs` keeps with their pictures
     """
 
     exams: tuple[str, ...] = ("pairs",)
@@ -88,12 +90,12 @@ class EvalConfig:
                 if word is not None and word not in known[kind]:
                     raise BadInput(f"no {kind} is called {word!r}", f"Use {', '.join(known[kind])}.")
         if self.baseline is not None and self.checkpoint is not None:
-            raise BadInput("a baseline stands instead of a network", "Leave out --checkpoint or --baseline.")
+            raise BadInput("--baseline and --checkpoint exclude each other", "Leave one out.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerConfig:
-    """Who answers, how sure it has to be of `same`, and where it computes."""
+    """The network, the probability from which it answers `same`, and the device."""
 
     checkpoint: str | None = None  # None: the bundled weights, or what `omnitwin use` chose
     threshold: float | None = None  # None: the checkpoint's own
