@@ -1,5 +1,6 @@
 """Every default, once: frozen records that the command line shows, the library uses and a checkpoint records."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,11 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How, on what and for how long to run a recipe."""
+    """How, on what and for how long to run a recipe.
+
+    encoder: a module of your own, for a recipe whose encoder is called `own`; objective: a callable of (embeddings
+    (B, D), labels (B,)) to a scalar loss, for a recipe whose objective is called `own`.
+    """
 
     recipe: Recipe = CLASSIC
     dataset: str | Images = "omniglot"
@@ -47,36 +52,31 @@ class TrainConfig:
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
     output: Path | None = None
     name: str | None = None
+    encoder: Any = None  # torch.nn.Module; a config is made without torch
+    objective: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """The exams to take, the network or baseline that takes them, and the images.
+    """The exams to take, the network or baseline that takes them, and the images."""
 
-    batches, batch_size: of the exam `pairs`: how many batches of how many pairs
-    way, shot, episodes, scope: of `one-shot`: characters to choose from, examples of each, questions, and whether the
-    characters of a question come from one alphabet
-    seed, seeds: the sampled exams are taken with the seeds seed, seed + 1, ..., seeds of them
-    show: pairs that the exam `pairs` keeps with their pictures
-    """
-
-    exams: tuple[str, ...] = ("pairs",)
-    batches: int = 5
-    batch_size: int = 150
-    way: int = 20
-    shot: int = 1
-    episodes: int = 10_000
-    scope: str = "alphabet"
-    seed: int = 0
-    seeds: int = 1
-    checkpoint: str | None = None
+    exams: tuple[str, ...] = ("pairs",)  # names of EXAMS, or `all`
+    batches: int = 5  # pairs: random batches
+    batch_size: int = 150  # pairs: pairs in each batch
+    way: int = 20  # one-shot: characters to choose from
+    shot: int = 1  # one-shot: examples of each character
+    episodes: int = 10_000  # one-shot
+    scope: str = "alphabet"  # one-shot: the characters of an episode are from one alphabet, or from `any`
+    seed: int = 0  # of the exams that are sampled
+    seeds: int = 1  # times that these exams are taken, with seed, seed + 1 and so on
+    checkpoint: str | None = None  # None: the default network
     baseline: str | None = None  # instead of a network
-    dataset: str | Images | None = None  # None: the one the checkpoint was trained on
-    subset: str = "test"
+    dataset: str | Images | None = None  # None: the one that the checkpoint was trained on
+    subset: str = "test"  # which part of the data set
     source: SourceConfig = field(default_factory=SourceConfig)
     device: str = "auto"
     precision: str = "fp32"  # the figure should not depend on the hardware
-    show: int = 0
+    show: int = 0  # pairs: scored pairs in the report
 
     def __post_init__(self) -> None:
         least = {"batches": 1, "batch_size": 1, "way": 2, "shot": 1, "episodes": 1, "seeds": 1}

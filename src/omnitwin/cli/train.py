@@ -19,7 +19,7 @@ from omnitwin.cli.options import (
     parse_duration,
     source,
 )
-from omnitwin.cli.recipes import complete_override, default_of, published, refuse_changes, resumed
+from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import TrainConfig
 from omnitwin.recipes import ENCODERS, RECIPES
@@ -156,24 +156,26 @@ def train(
         output=output,
         name=_run_name(name),
     )
-    from omnitwin.training import planning, resuming, training
+    from omnitwin.training import runs
+
+    folder, done = None, 0
+    if resume is not None:
+        asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
+        changes = {**recipe_changes(given, overrides), **asked}
+        run = None if resume == NEWEST else resume
+        config, folder, done = runs.continued(config, run, changes, spelled(overrides))
+    _run(config, folder, done, dry_run, json, quiet)
+
+
+def _run(config: TrainConfig, folder: Path | None, done: int, dry_run: bool, json: bool, quiet: bool) -> None:
+    """Train, or tell what would run. folder, done: of the run to resume and the iterations that it has done."""
+    from omnitwin.system.device import keep_freed_memory
+    from omnitwin.training import planning, training
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_plan, show_training
 
-    folder, done = None, 0
-    if resume is not None:
-        folder, description = resuming.recorded(None if resume == NEWEST else resume)
-        same = {"recipe": description.recipe.name, "dataset": description.dataset_family, "name": None, "output": None}
-        asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
-        refuse_changes(f"--{word}" for word, value in asked.items() if value not in (None, same[word]))
-        done = description.iteration
-        config = replace(
-            config,
-            recipe=resumed(description.recipe, given, overrides),
-            dataset=description.dataset_family,
-            precision=description.precision if precision == DEFAULT.precision else precision,
-        )
+    keep_freed_memory()
     if dry_run:
         plan = planning.plan(config, reporter(quiet), done, folder)
         if json:

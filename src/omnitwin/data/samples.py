@@ -1,4 +1,4 @@
-"""Drawings as image files, to ask a network about: what a user would bring."""
+"""Write drawings as image files, such as a user would bring, to ask a network about."""
 
 from pathlib import Path
 
@@ -8,12 +8,14 @@ from omnitwin.config import SourceConfig
 from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import ImageSet
 
-
 SAME, OTHER = 50, 48  # classes: plain shapes of one alphabet, as large as each other, that nobody would confuse
 
 
 def write_samples(folder: Path) -> list[tuple[Path, Path]]:
-    """Write two pairs of PNG files of synthetic characters: one by two hands, and two of one alphabet by one hand."""
+    """Write PNG files of synthetic characters and return two pairs of them.
+
+    The first pair shows one character by two hands, the second two characters of one alphabet by one hand.
+    """
     packed = open_images("synthetic", "test", SourceConfig())
     first, other = (int(packed.first_C[number % len(packed.class_names)]) for number in (SAME, OTHER))
     files = [_write(packed, row, folder) for row in (first, first + 1, other)]

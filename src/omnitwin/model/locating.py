@@ -168,7 +168,7 @@ def trained_network(path: Path, description: Description) -> TrainedNetwork:
     return TrainedNetwork(
         checkpoint=path,
         bundled=path == BUNDLED_WEIGHTS,
-        recipe=description.recipe.name,
+        recipe=description.recipe_name,
         iteration=description.iteration,
-        iterations=description.recipe.iterations,
+        iterations=description.iterations,
     )
