@@ -15,8 +15,8 @@ from omnitwin.system.paths import BUNDLED
 
 NEXT = (
     ("omnitwin compare A.png B.png", "your own images: same or different?"),
-    (f"omnitwin train --recipe {DEMO.name}", "train on Omniglot, which it fetches"),
-    ("omnitwin eval --checkpoint newest --exam all", "measure on characters it never saw"),
+    (f"omnitwin train --recipe {DEMO.name}", "train on Omniglot, fetched first"),
+    ("omnitwin eval --checkpoint newest --exam all", "take every exam"),
     ("omnitwin report", "write one HTML page about it"),
 )
 
@@ -34,9 +34,10 @@ def demo(
     from omnitwin.exams import evaluation
     from omnitwin.system.device import select_device
     from omnitwin.training import training
-    from omnitwin.view.console import result_console
+    from omnitwin.view.console import result_console, say
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_browse, show_share_right
+    from omnitwin.view.words import counted
 
     select_device(device)  # a device that is not here is refused before anything is shown
     console, report_to = result_console(), reporter(quiet)
@@ -56,6 +57,8 @@ def demo(
         trained = training.train(config, report_to, StopButton(report_to.note))
         if trained.stopped_by in SIGNAL_EXIT:
             raise typer.Exit(SIGNAL_EXIT[trained.stopped_by])
+        if trained.stopped_by is not None:
+            say(console, f"Time is up after {counted(trained.iteration, 'iteration')} of {trained.iterations:,}.")
         _head(console, "3. An exam on these, which it never saw")
         exam = EvalConfig(exams=("pairs",), checkpoint=str(output), device=device)
         show_share_right(evaluation.evaluate(exam), console)
