@@ -81,7 +81,7 @@ def main() -> None:
     machine = hardware()
     verifier = open_verifier(arguments.checkpoint, engine=TORCH)
     assert verifier.description is not None
-    encoder = verifier.description.recipe.encoder
+    encoder = verifier.description.network.encoder
     original = open_images("omniglot", "test", SourceConfig())
     keep_freed_memory()
     scorer = seated(verifier, original)

@@ -1,5 +1,6 @@
 """Every default, once. Frozen records that the command line shows, the workflows use and a checkpoint remembers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,11 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How, on what and for how long to run a recipe."""
+    """How, on what and for how long to run a recipe.
+
+    encoder: a module of your own, for a recipe whose encoder is called `own`; objective: a callable of (embeddings
+    (B, D), labels (B,)) to a scalar loss, for a recipe whose objective is called `own`.
+    """
 
     recipe: Recipe = CLASSIC
     dataset: str | Images = "omniglot"
@@ -48,33 +53,31 @@ class TrainConfig:
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
     output: Path | None = None
     name: str | None = None
+    encoder: Any = None  # torch.nn.Module; a config is made without torch
+    objective: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """Which exams of whom, on what.
+    """The exams to take, the network or baseline that takes them, and the images."""
 
-    pairs: batches random batches of batch_size pairs, the example's exam. one-shot: episodes of way characters with
-    shot examples each. seeds: how often the sampled exams are taken, with seed, seed + 1 and so on.
-    """
-
-    exams: tuple[str, ...] = ("pairs",)
-    batches: int = 5
-    batch_size: int = 150
-    way: int = 20
-    shot: int = 1
-    episodes: int = 10_000
-    scope: str = "alphabet"
-    seed: int = 0
-    seeds: int = 1
-    checkpoint: str | None = None
+    exams: tuple[str, ...] = ("pairs",)  # names of EXAMS, or `all`
+    batches: int = 5  # pairs: random batches
+    batch_size: int = 150  # pairs: pairs in each batch
+    way: int = 20  # one-shot: characters to choose from
+    shot: int = 1  # one-shot: examples of each character
+    episodes: int = 10_000  # one-shot
+    scope: str = "alphabet"  # one-shot: the characters of an episode are from one alphabet, or from `any`
+    seed: int = 0  # of the exams that are sampled
+    seeds: int = 1  # times that these exams are taken, with seed, seed + 1 and so on
+    checkpoint: str | None = None  # None: the default network
     baseline: str | None = None  # instead of a network
-    dataset: str | Images | None = None  # None: the one the checkpoint was trained on
-    subset: str = "test"
+    dataset: str | Images | None = None  # None: the one that the checkpoint was trained on
+    subset: str = "test"  # which part of the data set
     source: SourceConfig = field(default_factory=SourceConfig)
     device: str = "auto"
     precision: str = "fp32"  # the figure should not depend on the hardware
-    show: int = 0
+    show: int = 0  # pairs: scored pairs in the report
 
     def __post_init__(self) -> None:
         least = {"batches": 1, "batch_size": 1, "way": 2, "shot": 1, "episodes": 1, "seeds": 1}
@@ -88,7 +91,7 @@ class EvalConfig:
                 if word is not None and word not in known[kind]:
                     raise BadInput(f"no {kind} is called {word!r}", f"Use {', '.join(known[kind])}.")
         if self.baseline is not None and self.checkpoint is not None:
-            raise BadInput("a baseline stands instead of a network", "Leave out --checkpoint or --baseline.")
+            raise BadInput("--baseline and --checkpoint exclude each other", "Leave one out.")
 
 
 @dataclass(frozen=True, kw_only=True)

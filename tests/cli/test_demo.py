@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from omnitwin.training.batch_trainer import BatchTrainer
+from omnitwin.training.trainer import Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -61,13 +61,13 @@ def test_quiet_says_nothing(run):
 
 
 def test_control_c_ends_the_demo_with_130_and_leaves_nothing_behind(run, monkeypatch, temporary):
-    step = BatchTrainer.step
+    step = Trainer.step
 
     def interrupted(self, iteration):
         signal.raise_signal(signal.SIGINT)
         return step(self, iteration)
 
-    monkeypatch.setattr(BatchTrainer, "step", interrupted)
+    monkeypatch.setattr(Trainer, "step", interrupted)
     outcome = run("demo", "--iterations", 5)
     assert outcome.code == 130
     assert "Accuracy" not in outcome.out

@@ -374,8 +374,13 @@ def test_quiet_says_nothing(run, words):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """The command tells of a report made by hand, with every exam in it."""
-    monkeypatch.setattr(workflow, "evaluate", lambda *_: evaluation())
+    """The command shows a report made by hand: of every exam, or of those that measured(exam, ...) is given."""
+
+    def measured(*exams):
+        monkeypatch.setattr(workflow, "evaluate", lambda *_: evaluation(*exams))
+
+    measured()
+    return measured
 
 
 @pytest.mark.usefixtures("measured")
@@ -403,8 +408,8 @@ def test_colour_is_not_forced_upon_those_who_want_none(run, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["[red]x[/red]\x1b[31m", "[/red]", "[bold", "a\nb", "\x07", ":smile:"])
-def test_names_of_alphabets_come_out_harmless(run, monkeypatch, name):
-    monkeypatch.setattr(workflow, "evaluate", lambda *_: evaluation(same_alphabet_exam(name), one_shot_exam(name)))
+def test_names_of_alphabets_come_out_harmless(run, measured, name):
+    measured(same_alphabet_exam(name), one_shot_exam(name))
     outcome = run("eval")
     assert outcome.code == 0, outcome.err
     spelled_out = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
@@ -456,8 +461,7 @@ def test_pixels_tell_synthetic_drawings_apart_better_than_chance(run):
 
 
 @pytest.mark.usefixtures("few_pairs_to_fit")
-def test_hausdorff_is_a_baseline_too(run, monkeypatch):
-    monkeypatch.setattr(workflow, "BASELINE_PAIRS", 20)
+def test_hausdorff_is_a_baseline_too(run):
     words = ("eval", "--baseline", "hausdorff", "--dataset", "synthetic", "--batches", 1, "--batch-size", 20)
     report = report_of(run, *words)
     assert (report["baseline"], report["exams"][0]["n"]) == ("hausdorff", 20)
@@ -512,9 +516,9 @@ def test_sheet_of_pairs_has_as_many_as_are_shown_or_the_examples_ten(run, tmp_pa
 
 @pytest.mark.parametrize("in_the_way", ["the folder", "one figure"])
 def test_figures_that_cannot_be_written_exit_3_with_one_line_and_leave_nothing_half_written(
-    run, tmp_path, monkeypatch, in_the_way
+    run, tmp_path, measured, in_the_way
 ):
-    monkeypatch.setattr(workflow, "evaluate", lambda *_: evaluation(pairs_exam(), curved_exam()))
+    measured(pairs_exam(), curved_exam())
     folder = tmp_path / "figures"
     if in_the_way == "the folder":
         folder.write_text("mine")

@@ -317,7 +317,7 @@ def test_a_user_without_a_home_is_told_to_name_a_folder(run, monkeypatch, found)
 
     monkeypatch.delenv("OMNITWIN_HOME")
     monkeypatch.setattr(paths, "PlatformDirs", Folders)
-    for words in (("env",), ("compare", "a.png", "b.png"), ("use",), ("download",)):
+    for words in (("env",), ("runs",), ("download",)):
         outcome = run(*words)
         assert outcome.code == 3
         assert outcome.complaint() == (

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from omnitwin.cli import COMMANDS
 from omnitwin.cli.demo import demo
 from omnitwin.config import EXAMS, TrainConfig
 from omnitwin.data import official, omniglot
-from omnitwin.recipes import CLASSIC, FAST, RECIPES, Batches, Recipe
+from omnitwin.recipes import CLASSIC, FAST, RECIPES, Recipe
 from omnitwin.system import device
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,7 +34,7 @@ TRAINING = tuple(f"Alphabet{one}/character{two:02d}" for one in range(7) for two
 TEST = tuple(f"{alphabet}/character{two:02d}" for alphabet in ("Alpha_(first)", "Beta") for two in range(1, 21))
 SHORT = {  # by recipe: trained within a second
     "classic": {"encoder": "small", "image_size": 28, "batch_size": 8},
-    "fast": {"batch_size": 32, "batches": replace(FAST.batches or Batches(), alphabets=2, per_alphabet=2)},
+    "fast": {"batch_size": 32, "alphabets": 2, "per_alphabet": 2},
 }
 # lines that no test runs, and where they are run instead
 ELSEWHERE = {
@@ -79,7 +78,7 @@ def lines_within_sentences() -> set[str]:
 
 
 def shortened(name: str, iterations: int) -> Recipe:
-    return replace({"classic": CLASSIC, "fast": FAST}[name], iterations=iterations, **SHORT[name])
+    return {"classic": CLASSIC, "fast": FAST}[name].changed(iterations=iterations, **SHORT[name])
 
 
 @pytest.fixture(scope="session")

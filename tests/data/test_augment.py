@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from omnitwin.data.augment import COARSEST, ERASED, _coarsened, _erased, _thickened, _warped, vary
-from omnitwin.recipes import Batches
+from omnitwin.recipes import InkAugmentation
 
-STILL = Batches(rotation=0, shear=0, scale=0, shift=0)
+STILL = InkAugmentation(rotation=0, shear=0, scale=0, shift=0)
 S = 20
 
 
@@ -103,7 +103,7 @@ def test_elastic_bends_move_ink_and_lose_little_of_it():
 
 
 def test_ink_stays_between_none_and_full(ink):
-    all_of_it = replace(Batches(), elastic=0.05, thickness=1.0, coarse=1.0, erase=1.0)
+    all_of_it = replace(InkAugmentation(), elastic=0.05, thickness=1.0, coarse=1.0, erase=1.0)
     varied = vary(ink, none(16), all_of_it, generator())
     assert varied.shape == (16, 1, S, S)
     assert varied.min() >= 0
@@ -111,19 +111,19 @@ def test_ink_stays_between_none_and_full(ink):
 
 
 def test_variations_are_a_function_of_the_generator(ink):
-    first, again, other = (vary(ink, none(16), Batches(), generator(seed)) for seed in (1, 1, 2))
+    first, again, other = (vary(ink, none(16), InkAugmentation(), generator(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_a_batch_of_one_is_varied_as_its_row_in_a_batch_of_many(ink, monkeypatch):
     """With numbers of its own given: of many, all but the row's are dropped."""
-    many = _warped(ink, none(16), Batches(), generator())
+    many = _warped(ink, none(16), InkAugmentation(), generator())
     numbers = torch.rand((7, 16), generator=generator())
 
     at = 5
     monkeypatch.setattr(torch, "rand", lambda *shape, **named: numbers[:, at : at + 1])
-    alone = _warped(ink[at : at + 1], none(1), Batches(), generator())
+    alone = _warped(ink[at : at + 1], none(1), InkAugmentation(), generator())
     torch.testing.assert_close(alone[0], many[at], rtol=0, atol=1e-6)
 
 

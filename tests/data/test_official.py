@@ -224,7 +224,7 @@ def test_packed_runs_that_point_nowhere_are_refused(saved, test_set, name, value
         tensors[name][1, 1] = value
 
     rewrite(saved, change)
-    with pytest.raises(DatasetCorrupt, match="runs that cannot be"):
+    with pytest.raises(DatasetCorrupt, match="impossible runs"):
         load_runs(saved, test_set)
 
 

@@ -14,6 +14,7 @@ from sitters import Sitter, same_picture, verifier_of
 
 from omnitwin.answers.comparison import compare
 from omnitwin.answers.engines import open_baseline
+from omnitwin.answers.verifier import open_verifier
 from omnitwin.config import EXAMS, CompareConfig, EvalConfig, ShowConfig, SourceConfig
 from omnitwin.data import synthetic
 from omnitwin.data.omniglot import decode
@@ -53,8 +54,9 @@ def evaluate(config, reporter=SILENT, **given):
 def save(folder, network=None, **description):
     """A run as training would leave it; its network is new and knows nothing, unless given."""
     trained_on = drawn("training")
-    known = {"recipe": SMALL, "iteration": 1, "precision": "fp32", "dataset": trained_on.name, "metrics": {}}
-    described = Description(**{**known, "fingerprint": trained_on.fingerprint, **description})
+    known = {"iteration": 1, "precision": "fp32", "dataset": trained_on.name, "metrics": {}}
+    recipe = description.pop("recipe", SMALL)
+    described = Description.of_recipe(recipe, **{**known, "fingerprint": trained_on.fingerprint, **description})
     checkpoint.save_checkpoint(folder / WEIGHTS_FILE, network or build_network(SMALL).eval(), described)
     return str(folder)
 
@@ -245,7 +247,7 @@ def test_a_baseline_instead_of_a_network_has_no_checkpoint():
 
 
 def test_a_baseline_and_a_checkpoint_together_are_refused(run):
-    with pytest.raises(BadInput, match="a baseline stands instead of a network"):
+    with pytest.raises(BadInput, match="--baseline and --checkpoint exclude each other"):
         EvalConfig(baseline="pixels", checkpoint=run)
 
 
@@ -462,6 +464,22 @@ def test_what_was_trained_on_is_without_the_alphabets_held_out(tmp_path):
 
 def test_images_that_a_baseline_was_calibrated_on_are_called_training():
     assert evaluate(EvalConfig(subset="training"), verifier=baseline("pixels")).seen == "training"
+
+
+def test_a_baseline_has_seen_the_only_images_there_are():
+    """One set stands for every part, so its threshold is fitted on the images of the exam."""
+    assert evaluate(EvalConfig(baseline="pixels", dataset=drawn("test"), device="cpu")).seen == "training"
+    assert evaluate(EvalConfig(baseline="pixels", device="cpu")).seen == "never"
+
+
+def test_a_verifier_that_numpy_runs_sits_the_exams_as_its_checkpoint_does():
+    config = EvalConfig(checkpoint="bundled", batches=1, batch_size=8, show=8, device="cpu")
+    named, given = (
+        evaluate(replace(config, exams=("pairs",)), verifier=one) for one in (None, open_verifier("bundled"))
+    )
+    assert untimed(named) == untimed(given)
+    higher = evaluate(config, verifier=open_verifier("bundled", threshold=0.75), exams=["all-pairs"]).exams[0]
+    assert higher.threshold == 0.75
 
 
 def test_images_of_another_data_set_were_never_seen(tmp_path):

@@ -164,25 +164,15 @@ def test_no_figure_asked_for_is_no_bad_figure():
     check_figure(None)
 
 
-def test_a_figure_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
-    def half(self, path, format):
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", half)
-    with pytest.raises(CannotWrite, match="No space left on device"):
-        comparison_figure(compared(), tmp_path / "figure.png")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_figure_that_fails_half_way_leaves_the_one_before(tmp_path, monkeypatch):
-    comparison_figure(compared(), tmp_path / "figure.png")
-    before = (tmp_path / "figure.png").read_bytes()
-    monkeypatch.setattr(Image.Image, "save", lambda self, path, format: Path(path).write_bytes(b"half") and 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        comparison_figure(compared(), tmp_path / "figure.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]
-    assert (tmp_path / "figure.png").read_bytes() == before
+@pytest.mark.parametrize("before", [False, True])
+def test_a_figure_too_high_for_its_format_is_refused_and_leaves_what_was_there(tmp_path, before):
+    path = tmp_path / "figure.webp"  # of 16,383 pixels at most
+    if before:
+        comparison_figure(compared(), path)
+    content = path.read_bytes() if before else None
+    with pytest.raises(BadInput, match=r"figure\.webp cannot be written"):
+        pairs_figure(pairs_exam(shown=scored(120)), "synthetic/test", path)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == ([content] if before else [])
 
 
 def test_a_folder_in_the_figures_place_is_left_alone(tmp_path):

@@ -15,7 +15,18 @@ import typer
 from typer.exceptions import TyperException
 
 from omnitwin import __version__
-from omnitwin.cli import compare, demo, download, env, eval, report, show, train, use  # modules, under their own names
+from omnitwin.cli import (
+    compare,
+    demo,
+    download,
+    env,
+    eval,
+    report,
+    runs,
+    show,
+    train,
+    use,
+)  # modules, under their own names
 from omnitwin.cli.help import SETTINGS, Command, Group, summary
 from omnitwin.cli.streams import guarded_streams
 from omnitwin.errors import BadInput, ExitCode, OmnitwinError, is_shortage
@@ -45,11 +56,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": eval.evaluate,
     "compare": compare.compare,
     "use": use.use,
+    "runs": runs.runs,
     "report": report.report,
     "demo": demo.demo,
     "env": env.env,
 }
+GROUPS = {"runs": runs.app}  # commands that have commands of their own
 for name, command in COMMANDS.items():
+    if name in GROUPS:
+        app.add_typer(GROUPS[name], name=name, short_help=summary(command.__doc__ or ""))
+        continue
     app.command(name, cls=Command, short_help=summary(command.__doc__ or ""))(command)
 
 

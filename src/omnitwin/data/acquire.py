@@ -74,7 +74,7 @@ def packed_path(archive: Archive) -> Path:
 
 
 def _held_by(source: str | None) -> list[Archive]:
-    """Return the archives that a source has: all, the one of a single zip or extracted folder, or those of a folder.
+    """Return the archives that a source has: all, that of a single zip or extracted folder, or those of a folder.
 
     The official runs may be missing from a folder: only one exam needs them.
     """
@@ -87,7 +87,7 @@ def _held_by(source: str | None) -> list[Archive]:
         path.stat()
     except PermissionError:
         raise
-    except (OSError, ValueError) as error:  # also a name that no file system takes
+    except (OSError, ValueError) as error:  # ValueError: no file system takes this name
         raise BadInput(f"{path} does not exist", "Give a folder, a zip file or a base URL.") from error
     if is_endless(path):
         raise BadInput(f"{path} is a pipe or a device", "Give a folder, a zip file or a base URL.")

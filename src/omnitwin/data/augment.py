@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from omnitwin.data.batches import TURNS
-from omnitwin.recipes import Batches
+from omnitwin.recipes import InkAugmentation
 
 COARSEST = 1 / 4  # of the size: to what an image is shrunk at most before it is enlarged again
 ERASED = (0.15, 0.4)  # sides of a hole, as shares of the image
@@ -17,19 +17,23 @@ ELASTIC_NODES = 4  # a side, between which a warp is smooth
 SHARE_OF_THINNING = 0.7  # a stroke that lost more would be gone
 
 
-def vary(ink_BSS: torch.Tensor, way_B: torch.Tensor, batches: Batches, generator: torch.Generator) -> torch.Tensor:
+def vary(
+    ink_BSS: torch.Tensor, way_B: torch.Tensor, amounts: InkAugmentation, generator: torch.Generator
+) -> torch.Tensor:
     """Network input (B, 1, S, S): each image its way round (data.batches), warped, and spoilt as the recipe says."""
-    ink_B1SS = _warped(ink_BSS, way_B, batches, generator)
-    if batches.thickness:
-        ink_B1SS = _thickened(ink_B1SS, batches.thickness, generator)
-    if batches.coarse:
-        ink_B1SS = _coarsened(ink_B1SS, batches.coarse, generator)
-    if batches.erase:
-        ink_B1SS = _erased(ink_B1SS, batches.erase, generator)
+    ink_B1SS = _warped(ink_BSS, way_B, amounts, generator)
+    if amounts.thickness:
+        ink_B1SS = _thickened(ink_B1SS, amounts.thickness, generator)
+    if amounts.coarse:
+        ink_B1SS = _coarsened(ink_B1SS, amounts.coarse, generator)
+    if amounts.erase:
+        ink_B1SS = _erased(ink_B1SS, amounts.erase, generator)
     return 1 - ink_B1SS
 
 
-def _warped(ink_BSS: torch.Tensor, way_B: torch.Tensor, batches: Batches, generator: torch.Generator) -> torch.Tensor:
+def _warped(
+    ink_BSS: torch.Tensor, way_B: torch.Tensor, amounts: InkAugmentation, generator: torch.Generator
+) -> torch.Tensor:
     """One affine map each, its way round folded in, and one bilinear look-up; paper flows in from outside.
 
     With R a turn and the columns of the middle matrix unit x and y: R [[1, shear], [shear / 2, 1]] diag(scales), the
@@ -37,12 +41,12 @@ def _warped(ink_BSS: torch.Tensor, way_B: torch.Tensor, batches: Batches, genera
     """
     device, count, size = ink_BSS.device, len(ink_BSS), ink_BSS.shape[-1]
     number_7B = torch.rand((7, count), generator=generator, device=device) * 2 - 1
-    angle_B = number_7B[0] * math.radians(batches.rotation) + way_B * (math.pi / 2)  # four quarter turns are none
+    angle_B = number_7B[0] * math.radians(amounts.rotation) + way_B * (math.pi / 2)  # four quarter turns are none
     cos_B, sin_B = angle_B.cos(), angle_B.sin()
-    width_B, height_B = (number_7B[1:3] * batches.scale).exp()
+    width_B, height_B = (number_7B[1:3] * amounts.scale).exp()
     width_B = torch.where(way_B < TURNS, width_B, -width_B)
-    shear_B, tilt_B = number_7B[3] * batches.shear, number_7B[4] * batches.shear / 2
-    right_B, down_B = number_7B[5:] * 2 * batches.shift
+    shear_B, tilt_B = number_7B[3] * amounts.shear, number_7B[4] * amounts.shear / 2
+    right_B, down_B = number_7B[5:] * 2 * amounts.shift
     m00_B, m01_B, m10_B, m11_B = width_B, shear_B * height_B, tilt_B * width_B, height_B
     rows = (
         (cos_B * m00_B - sin_B * m10_B, cos_B * m01_B - sin_B * m11_B, right_B),
@@ -52,9 +56,9 @@ def _warped(ink_BSS: torch.Tensor, way_B: torch.Tensor, batches: Batches, genera
     along_S = (torch.arange(size, device=device) * 2 + 1) / size - 1
     place_3P = torch.stack([along_S.repeat(size), along_S.repeat_interleave(size), torch.ones(size**2, device=device)])
     grid_B2P = theta_B23 @ place_3P
-    if batches.elastic:
+    if amounts.elastic:
         node_B2NN = torch.randn((count, 2, ELASTIC_NODES, ELASTIC_NODES), generator=generator, device=device)
-        bend_B2SS = F.interpolate(node_B2NN * 2 * batches.elastic, (size, size), mode="bicubic", align_corners=True)
+        bend_B2SS = F.interpolate(node_B2NN * 2 * amounts.elastic, (size, size), mode="bicubic", align_corners=True)
         grid_B2P = grid_B2P + bend_B2SS.flatten(2)
     grid_BSS2 = grid_B2P.transpose(1, 2).reshape(count, size, size, 2)
     return F.grid_sample(ink_BSS[:, None], grid_BSS2, mode="bilinear", padding_mode="zeros", align_corners=False)

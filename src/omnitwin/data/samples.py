@@ -1,4 +1,4 @@
-"""Drawings as image files, to ask a network about: what a user would bring."""
+"""Write drawings as image files, such as a user would bring, to ask a network about."""
 
 from pathlib import Path
 
@@ -10,7 +10,10 @@ from omnitwin.data.imageset import ImageSet
 
 
 def write_samples(folder: Path) -> list[tuple[Path, Path]]:
-    """Two pairs of PNG files of synthetic characters: one by two hands, and two of one alphabet by one hand."""
+    """Write PNG files of synthetic characters and return two pairs of them.
+
+    The first pair shows one character by two hands, the second two characters of one alphabet by one hand.
+    """
     packed = open_images("synthetic", "test", SourceConfig())
     first, other = packed.first_C[:2].tolist()
     files = [_write(packed, row, folder) for row in (first, first + 1, other)]

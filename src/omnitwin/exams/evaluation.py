@@ -20,7 +20,7 @@ from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.progress import SILENT, Reporter
-from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
+from omnitwin.system.device import describe_device, peak_memory, select_precision
 from omnitwin.system.files import digest
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import attempt
@@ -52,11 +52,11 @@ def evaluate(
     >>> evaluate(EvalConfig(checkpoint="bundled", dataset=my_images), exams=["pairs", my_exam])  # doctest: +SKIP
     """
     start = time.perf_counter()
-    device = select_device(config.device) if verifier is None else torch_network(verifier).device
-    precision = select_precision(config.precision, device)  # refused, as the device is, before data is fetched for it
     asked = config.exams if exams is None else exams
     config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # which checks the names
-    verifier = verifier or _open(config)
+    verifier = _opened(verifier, config)
+    device = torch_network(verifier).device
+    precision = select_precision(config.precision, device)  # refused, as the device is, before data is fetched for it
     dataset = config.dataset
     if dataset is None:
         dataset = verifier.description.dataset_family if verifier.description else "omniglot"
@@ -66,6 +66,8 @@ def evaluate(
     if not verifier.probabilistic and verifier.calibration is None:
         training = open_images(dataset, "training", config.source, reporter)
         verifier = fitted(verifier, training, config.seed, BASELINE_PAIRS, reporter)
+        if training.fingerprint == ground.images.fingerprint:
+            ground = replace(ground, seen="training")
     network = _network_report(verifier)
     scorer = seated(verifier, ground.images, precision if network else "fp32", reporter)
     sitting = Sitting(scorer=scorer, images=ground.images, config=config)
@@ -101,10 +103,19 @@ def fitted(baseline: Verifier, training: ImageSet, seed: int, pairs: int, report
     return replace(baseline, calibration=fit_calibration(*count_scores(scores, drawn.similar_B.numpy())))
 
 
-def _open(config: EvalConfig) -> Verifier:
-    if config.baseline is not None:
+def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
+    """Return what sits the exams: the verifier, run by torch, or else the one that config names.
+
+    Raises DeviceMissing, or BadCheckpoint.
+    """
+    if verifier is None and config.baseline is not None:
         return open_baseline(config.baseline, config.device)
-    return open_verifier(config.checkpoint, config.device, engine=TORCH)
+    if verifier is None:
+        return open_verifier(config.checkpoint, config.device, engine=TORCH)
+    if verifier.engine != TORCH:
+        again = open_verifier(str(verifier.path), config.device, engine=TORCH)
+        return replace(verifier, network=again.network, engine=TORCH)
+    return verifier
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
@@ -123,7 +134,7 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
     elif known and held_out:
         trained_on = tuple(name for name in part_names(images) if name not in held_out)
         ground = _Ground(images=only(images, trained_on), seen="training", left_out=held_out)
-    elif known or (description is None and config.subset == "training"):  # on which a baseline is fitted
+    elif known or (description is None and config.subset == "training"):  # a baseline is fitted on these
         ground = _Ground(images=images, seen="training")
     else:
         ground = _Ground(images=images, seen="never")
@@ -167,9 +178,9 @@ def _network_report(verifier: Verifier) -> NetworkReport | None:
     return NetworkReport(
         checkpoint=str(path),
         weights_sha256=digest(path, "sha256"),
-        recipe=description.recipe.name,
+        recipe=description.recipe_name,
         iteration=description.iteration,
-        iterations=description.recipe.iterations,
+        iterations=description.iterations,
         trained_on=description.dataset,
         held_out=description.held_out,
         threshold=verifier.threshold,

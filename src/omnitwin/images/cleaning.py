@@ -91,10 +91,16 @@ def _is_light_on_dark(grey: Image.Image) -> bool:
     return float((outstanding_HW * outstanding_HW * outstanding_HW).mean()) > LEAST_SKEW * spread**3
 
 
+def _border(image_HW: Array) -> Array:
+    """Return the outermost pixels; those of the corners count twice."""
+    border: Array = np.concatenate([image_HW[0], image_HW[-1], image_HW[:, 0], image_HW[:, -1]])
+    return border
+
+
 def border_is_dark(grey: Image.Image) -> bool:
     """Return whether the border, which is paper, is mostly darker than the middle of the grey levels in use."""
     level_HW = np.asarray(grey)
-    border = np.concatenate([level_HW[0], level_HW[-1], level_HW[:, 0], level_HW[:, -1]])
+    border = _border(level_HW)
     low, high = grey.getextrema()
     return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
 
@@ -201,7 +207,7 @@ def _drawing_alone(ink_HW: Array) -> tuple[Array, list[str]]:
     notes = []
     mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel())
     mass_M[0] = 0
-    border = np.concatenate([mark_HW[0], mark_HW[-1], mark_HW[:, 0], mark_HW[:, -1]])
+    border = _border(mark_HW)
     along_M = np.bincount(border, minlength=len(mass_M)) / len(border)
     frame_M = (along_M > BORDER) & (mass_M > 0)
     if frame_M.any() and mass_M[~frame_M].any():

@@ -25,6 +25,8 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledPicture:
+    """A picture with its name."""
+
     picture: Picture
     label: str
 

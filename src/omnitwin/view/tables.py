@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -19,11 +19,13 @@ from omnitwin.reports.answers import (
 )
 from omnitwin.reports.data import DownloadReport, ShowReport
 from omnitwin.reports.pictures import LabelledPicture
+from omnitwin.reports.runs import RunList, StoredRun
 from omnitwin.reports.training import PlanReport, TrainReport
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import GAP, cut, draw_beside, draw_images, draw_pairs, draw_picture, pair_columns
 from omnitwin.view.words import (
     BUNDLED_WEIGHTS,
+    age_in_words,
     batch_in_words,
     bytes_in_words,
     counted,
@@ -225,6 +227,58 @@ def show_choice(report: ChoiceReport, console: Console) -> None:
         say(console, f"Without --checkpoint {BUNDLED_WEIGHTS} answer ({trained(network)}).")
     else:
         say(console, f"Without --checkpoint {report.name} answers ({trained(network)}): {network.checkpoint}")
+
+
+def show_runs(report: RunList, console: Console) -> None:
+    """Print a line a run; where the terminal is too narrow for that, its name and below it the rest."""
+    if not report.runs:
+        say(console, f"No runs in {report.folder}. Train one: omnitwin train --recipe fast")
+        return
+    head = ("name", "recipe", "data", "iterations", "held-out EER", "age", "size")
+    rows = [(run.name, *_cells(run)) for run in report.runs]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) > console.width:
+        for run in report.runs:
+            say(console, run.name, "bold")
+            say(console, f"  {_joined(run)}")
+            _show_remarks(run, console)
+        return
+    say(console, _line(head, widths), "bold")
+    for run, row in zip(report.runs, rows, strict=True):
+        say(console, _line(row, widths))
+        _show_remarks(run, console)
+
+
+def show_runs_to_remove(runs: Sequence[StoredRun], console: Console) -> None:
+    for run in runs:
+        say(console, f"{run.folder}: {_joined(run)}")
+
+
+def _cells(run: StoredRun) -> tuple[str, ...]:
+    done = f"{run.iteration:,} of {run.iterations:,}" if run.iteration is not None and run.iterations else ""
+    eer = percent(run.held_out_eer) if run.held_out_eer is not None else ""
+    return run.recipe or "", run.data or "", done, eer, age_in_words(run.age), bytes_in_words(run.bytes)
+
+
+def _joined(run: StoredRun) -> str:
+    """The cells of a run in one sentence, as far as they are known."""
+    recipe, data, done, eer, age, size = _cells(run)
+    old = "" if age == "now" else f"{age} old"
+    eer = eer and f"held-out EER {eer}"
+    return ", ".join(part for part in (recipe, data, done and f"{done} iterations", eer, old, size) if part)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _show_remarks(run: StoredRun, console: Console) -> None:
+    if run.chosen:
+        say(console, "  answers without --checkpoint", "dim")
+    if run.holder is not None:
+        say(console, f"  in use by {run.holder}", "dim")
+    if run.problem is not None:
+        say(console, f"  {run.problem}", "bold red")
 
 
 def _verdict(same: bool) -> tuple[str, str]:
