@@ -1,4 +1,4 @@
-"""Every default, once. Frozen records that the command line shows, the workflows use and a checkpoint remembers."""
+"""Every default, once: frozen records that the command line shows, the library uses and a checkpoint records."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,10 +8,9 @@ from typing import Any
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, Recipe
 
-DEMO_EXAMS = ("pairs", "all-pairs")
-DEMO_EXAM_SEED = 1  # with which the first pairs, those that are shown, are of both kinds
-DEMO_PAIRS, DEMO_IMAGES = 6, 6  # test pairs and drawings that the demo shows
-FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
+DEMO_IMAGES = 4  # drawings that the demo shows: a row in 80 columns
+DEMO_SECONDS = 40.0  # that the demo trains at most, so that it ends within a minute on a slow machine, too
+FIGURE_PAIRS = 10  # on the sheet of eval --figures without --show: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
@@ -96,7 +95,7 @@ class EvalConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerConfig:
-    """Who answers, how sure it has to be of `same`, and where it computes."""
+    """The network, the probability from which it answers `same`, and the device."""
 
     checkpoint: str | None = None  # None: the bundled weights, or what `omnitwin use` chose
     threshold: float | None = None  # None: the checkpoint's own

@@ -237,7 +237,7 @@ class _Store:
                 advance(there)
                 return advance
 
-            part = fetch(url, kept_zip, omniglot.LARGEST_ZIP, started)
+            part = fetch(url, kept_zip, omniglot.LARGEST_ZIP, started, note=self.reporter.note)
         try:
             if self.source is None and digest(part, "md5") != archive.md5:
                 raise DatasetCorrupt(

@@ -8,6 +8,8 @@ from omnitwin.config import SourceConfig
 from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import ImageSet
 
+SAME, OTHER = 50, 48  # classes: plain shapes of one alphabet, as large as each other, that nobody would confuse
+
 
 def write_samples(folder: Path) -> list[tuple[Path, Path]]:
     """Write PNG files of synthetic characters and return two pairs of them.
@@ -15,7 +17,7 @@ def write_samples(folder: Path) -> list[tuple[Path, Path]]:
     The first pair shows one character by two hands, the second two characters of one alphabet by one hand.
     """
     packed = open_images("synthetic", "test", SourceConfig())
-    first, other = packed.first_C[:2].tolist()
+    first, other = (int(packed.first_C[number % len(packed.class_names)]) for number in (SAME, OTHER))
     files = [_write(packed, row, folder) for row in (first, first + 1, other)]
     return [(files[0], files[1]), (files[0], files[2])]
 

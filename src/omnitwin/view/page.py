@@ -91,11 +91,10 @@ def _network(report: RunReport) -> NetworkReport:
 
 
 def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined  # 25 ms, and only a page needs it
-    from markupsafe import Markup
+    from jinja2 import Environment, StrictUndefined  # 20 ms, and only a page needs it
 
-    def harmless(part: object) -> str:
-        return part if isinstance(part, Markup) else clean(str(part))
+    def harmless(part: object) -> object:
+        return part if hasattr(part, "__html__") else clean(str(part))  # tables and pictures are HTML already
 
     environment = Environment(
         autoescape=True, finalize=harmless, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

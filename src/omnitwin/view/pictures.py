@@ -64,9 +64,14 @@ def pair_columns(console: Console, per_line: int = 1) -> int:
 
 def draw_pairs(pairs: Sequence[ScoredPair], console: Console) -> RenderableType:
     """Draw pairs with their titles, as many side by side as fit."""
+    return draw_titled([(pair_title(pair), pair.left, pair.right) for pair in pairs], console)
+
+
+def draw_titled(pairs: Sequence[tuple[Text, Picture, Picture]], console: Console) -> RenderableType:
+    """The same for two pictures each with any title."""
     per_line = _per_line(console, 2 * NARROWEST + GAP)
     columns = pair_columns(console, per_line)
-    cells = [Group(pair_title(pair), draw_beside((pair.left, pair.right), columns, console), Text()) for pair in pairs]
+    cells = [Group(title, draw_beside((left, right), columns, console), Text()) for title, left, right in pairs]
     return _grid(cells, per_line, 2 * columns + GAP)
 
 

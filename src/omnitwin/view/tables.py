@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +23,16 @@ from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.reports.runs import RunList, StoredRun
 from omnitwin.reports.training import PlanReport, TrainReport
 from omnitwin.view.console import clean, say
-from omnitwin.view.pictures import GAP, cut, draw_beside, draw_images, draw_pairs, draw_picture, pair_columns
+from omnitwin.view.pictures import (
+    GAP,
+    cut,
+    draw_beside,
+    draw_images,
+    draw_pairs,
+    draw_picture,
+    draw_titled,
+    pair_columns,
+)
 from omnitwin.view.words import (
     BUNDLED_WEIGHTS,
     age_in_words,
@@ -34,6 +44,9 @@ from omnitwin.view.words import (
     time_in_words,
     trained,
 )
+
+if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
+    from omnitwin.reports.exams import EvalReport
 
 SAW = "What the network saw"
 SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
@@ -134,6 +147,27 @@ def _by_note(report: ComparisonReport) -> list[tuple[str, str]]:
         name = report.first.name if line.startswith(f"{report.first.name}: ") else report.second.name
         files.setdefault(line.removeprefix(f"{name}: "), []).append(name)
     return [(" and ".join(names), note) for note, names in files.items()]
+
+
+def show_comparisons(reports: Sequence[ComparisonReport], console: Console) -> None:
+    """Print comparisons side by side, each with its files, its verdict and its pictures."""
+    pairs = []
+    for report in reports:
+        files = f"{clean(report.first.name)}\n{clean(report.second.name)}\n"
+        title = Text.assemble(files, _verdict(report.same), f", probability {report.probability:.4f}")
+        pairs.append((title, report.first_picture, report.second_picture))
+    console.print(draw_titled(pairs, console))
+    say(console, _answered(reports[0].network), "dim")
+
+
+def show_share_right(report: "EvalReport", console: Console) -> None:
+    """Print in a line how many random pairs the network judged right."""
+    accuracy = report.exams[0].measures[0]
+    say(
+        console,
+        f"{percent(accuracy.value)} of {accuracy.n:,} random pairs are judged right; guessing gets 50 %.",
+        "bold",
+    )
 
 
 def warn_of_comparison(report: ComparisonReport, console: Console) -> None:
