@@ -15,7 +15,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from omnitwin.answers.choosing import choose
-    from omnitwin.api import Evaluation, ImageParts, Run, Twin, evaluate, load, open_images, train
+    from omnitwin.answers.runs import list_runs
+    from omnitwin.answers.twin import Twin, load
+    from omnitwin.api import Evaluation, ImageParts, Run, evaluate, open_images, train
     from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
     from omnitwin.data.acquire import download
     from omnitwin.data.imageset import ImageSet
@@ -44,11 +46,12 @@ _HOMES = {  # the module of each public name
     "Run": "api",
     "SourceConfig": "config",
     "TrainConfig": "config",
-    "Twin": "api",
+    "Twin": "answers.twin",
     "choose": "answers.choosing",
     "download": "data.acquire",
     "evaluate": "api",
-    "load": "api",
+    "list_runs": "answers.runs",
+    "load": "answers.twin",
     "open_images": "api",
     "plan": "training.planning",
     "train": "api",
@@ -75,6 +78,7 @@ __all__ = [
     "choose",
     "download",
     "evaluate",
+    "list_runs",
     "load",
     "open_images",
     "plan",

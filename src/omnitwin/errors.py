@@ -59,46 +59,66 @@ class OmnitwinError(Exception):
 
 
 class BadInput(OmnitwinError):
+    """The words or the images given are wrong (exit code 2)."""
+
     exit_code = ExitCode.BAD_INPUT
 
 
 class BadImage(BadInput):
+    """A file or an array that is no image, is blank, too large or damaged."""
+
     hint = "Give a PNG, JPEG or any other image file."
 
 
 class CannotRun(OmnitwinError):
-    pass
+    """Something needed is not there: data, a device, a sound checkpoint, room on the disk (exit code 3)."""
 
 
 class DatasetMissing(CannotRun):
+    """A data set is not here, and the network is forbidden."""
+
     hint = "Run: omnitwin download"
 
 
 class DatasetCorrupt(CannotRun):
+    """A zip, folder or packed file is not what it should be."""
+
     hint = "Fetch it anew (omnitwin download --force), or name another source (--from)."
 
 
 class DownloadFailed(CannotRun):
+    """The network failed, after all attempts."""
+
     hint = (
         "Try again (a part that arrived is kept), or name another source: omnitwin download --from FOLDER, ZIP or URL"
     )
 
 
 class DeviceMissing(CannotRun):
+    """The machine has no such accelerator."""
+
     hint = "Use --device auto to take what there is."
 
 
 class BadCheckpoint(CannotRun):
+    """A file that is no checkpoint, is damaged, or of another version; or a name that no run has."""
+
     hint = "Train one: omnitwin train"
 
 
 class CannotWrite(CannotRun):
+    """A file could not be written: a full disk, a missing permission."""
+
     hint = "See that there is room and permission, or choose another folder (--home, or OMNITWIN_HOME)."
 
 
 class FolderInUse(CannotRun):
+    """Another process writes into the folder."""
+
     hint = "Wait until it is done, or choose another folder."
 
 
 class TrainingDiverged(CannotRun):
+    """The loss, or a weight, is no longer finite."""
+
     hint = "Try a smaller --learning-rate, or --precision fp32."

@@ -201,7 +201,7 @@ PARTS: dict[str, dict[str, type[Part]]] = {
 class Recipe:
     """All that decides which weights a run ends with, given its data, device and precision.
 
-    >>> FAST.changed(iterations=300, rotation=15.0).augmentation.rotation
+    >>> omnitwin.RECIPES["fast"].changed(iterations=300, rotation=15.0).augmentation.rotation
     15.0
     """
 

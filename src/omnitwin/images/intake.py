@@ -86,9 +86,7 @@ def _of_array(array: Any) -> Image.Image:
             raise ValueError(f"its shape is {values.shape}")
         return Image.fromarray(np.ascontiguousarray(values))
     except (TypeError, ValueError, KeyError) as error:
-        raise BadImage(
-            f"an array is no image: {error}", "Give (H, W), (H, W, 3) or (H, W, 4) uint8."
-        ) from error
+        raise BadImage(f"an array is no image: {error}", "Give (H, W), (H, W, 3) or (H, W, 4) uint8.") from error
 
 
 def _checked(image: Image.Image) -> Image.Image:

@@ -47,6 +47,9 @@ class Answer:
 class Comparison:
     """Whether two images show the same thing.
 
+    >>> omnitwin.load().compare("a.png", "b.png").probability
+    0.9976
+
     same: whether probability reaches threshold
     probability: that both show the same thing
     notes: what was done to the images
