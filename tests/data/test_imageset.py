@@ -9,13 +9,16 @@ import torch
 from photos import photos
 
 from omnitwin.config import EvalConfig, ShowConfig, TrainConfig
+from omnitwin.data.batches import draw_batch
 from omnitwin.data.episodes import draw_episodes
 from omnitwin.data.pairs import draw_pairs
+from omnitwin.data.sampling import SAMPLERS
 from omnitwin.data.show import show
 from omnitwin.data.split import hold_out, only, part_names
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate
-from omnitwin.training.heldout import training_images
+from omnitwin.recipes import FAST, ClassSampling, InkAugmentation
+from omnitwin.training.runs import training_images
 
 THINGS = photos(3, 4, 2, 5, 3, 6)
 
@@ -59,17 +62,10 @@ def test_held_out_classes_are_found_again_by_their_names():
         only(THINGS, ("thing 9",))
 
 
-def test_training_holds_classes_out_of_a_set_given_as_an_object(recipe_that_holds_out):
-    training, held_out = training_images(TrainConfig(recipe=recipe_that_holds_out(2), dataset=THINGS))
+def test_training_holds_classes_out_of_a_set_given_as_an_object():
+    training, held_out = training_images(TrainConfig(recipe=replace(FAST, holdout=2), dataset=THINGS))
     assert len(part_names(held_out)) == 2
     assert not set(part_names(held_out)) & set(training.class_names)
-
-
-@pytest.fixture
-def recipe_that_holds_out():
-    from omnitwin.recipes import FAST
-
-    return lambda count: replace(FAST, holdout=count)
 
 
 # ---- pairs and episodes ----
@@ -144,3 +140,28 @@ def test_the_exam_within_alphabets_says_that_it_needs_them(plain_set):
 
 def test_rows_without_sources_are_named_by_their_place(plain_set):
     assert plain_set.label(6) == f"{plain_set.class_names[1]}, image 1"
+
+
+# ---- batches ----
+
+
+def test_a_batch_without_groups_takes_every_class_as_often_and_different_images_of_each():
+    many = photos(3, 4, 3, 5, 3, 6)
+    sampling = ClassSampling(drawings=3, batch_size=6)
+    found = Counter()
+    for seed in range(600):
+        batch = draw_batch(many, sampling, 2, key(seed))
+        class_CK = many.class_N[batch.row_CK]
+        assert (class_CK == class_CK[:, :1]).all()
+        assert all(len(set(rows)) == 3 for rows in batch.row_CK.tolist())
+        found.update(class_CK[:, 0].tolist())
+    assert sum(found.values()) == 1200
+    assert all(abs(found[kind] - 200) < 5 * (600 * 1 / 3 * 2 / 3) ** 0.5 for kind in range(6))
+
+
+def test_a_batch_of_photos_reaches_the_network_in_colour():
+    many = photos(4, 4, 4)
+    sampler = SAMPLERS["classes"](many, ClassSampling(drawings=2, batch_size=6), InkAugmentation())
+    images = sampler.draw(key()).images
+    assert images.shape == (6, 3, 6, 10)
+    assert 0 <= float(images.min()) < float(images.max()) <= 1

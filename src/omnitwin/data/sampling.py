@@ -103,7 +103,7 @@ def _as_they_are(part: Part) -> Augment:
 
 def _varied(part: Part) -> Augment:
     assert isinstance(part, InkAugmentation)
-    return lambda images, way_B, generator: vary(1 - images[:, 0], way_B, part, generator)
+    return lambda images, way_B, generator: vary(1 - images, way_B, part, generator)
 
 
 AUGMENTATIONS: dict[str, Callable[[Part], Augment]] = {"none": _as_they_are, "ink": _varied}
