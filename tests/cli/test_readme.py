@@ -274,6 +274,14 @@ def test_from_now_on_that_run_answers_until_use_bundled(run, words):
     assert "bundled weights answer" in run("use", "bundled").out
 
 
+@example("omnitwin runs")
+def test_runs_lists_the_networks_trained_so_far(run, words):
+    assert "started" in run(*words).out
+    assert run("use", "bundled", "-q").code == 0
+    assert run(*words, "remove", "started", "--yes").code == 0
+    assert "started" not in run(*words).out
+
+
 @example("omnitwin demo")
 def test_demo_draws_trains_examines_and_asks(run, words, home):
     before = runs_in(home)
