@@ -108,6 +108,11 @@ def test_functions_stay_under_60_lines():
     assert {name: length for name, length in lengths.items() if length >= 60} == {}
 
 
+def test_only_a_command_changes_how_the_process_keeps_memory():
+    callers = {part_of(path) for path in MODULES if "keep_freed_memory()" in path.read_text(encoding="utf-8")}
+    assert callers == {"cli", "system"}  # system defines it
+
+
 def test_only_the_entry_point_and_signals_may_end_the_process():
     for path in MODULES:
         if part_of(path) != "cli":
