@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import do_little_work
-from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, write_fake_omniglot
+from omniglot_like import write_fake_omniglot
 from scripts import load_script
 
 import omnitwin
@@ -90,8 +90,6 @@ def known_omniglot(tmp_path_factory):
 def take_for_omniglot(fake, patch):
     patch.setattr(omniglot, "SETS", fake.sets)
     patch.setattr(official, "ARCHIVE", fake.runs)
-    patch.setattr(official, "RUNS", len(RUN_DRAWERS))
-    patch.setattr(official, "TRIALS", len(RUN_ANSWERS))
     patch.setenv("OMNITWIN_MIRROR", str(fake.zips))
 
 
@@ -274,6 +272,14 @@ def test_from_now_on_that_run_answers_until_use_bundled(run, words):
     assert run(*("started" if word == "NAME" else word for word in words)).code == 0
     assert "started answers" in run("use").out
     assert "bundled weights answer" in run("use", "bundled").out
+
+
+@example("omnitwin runs")
+def test_runs_lists_the_networks_trained_so_far(run, words):
+    assert "started" in run(*words).out
+    assert run("use", "bundled", "-q").code == 0
+    assert run(*words, "remove", "started", "--yes").code == 0
+    assert "started" not in run(*words).out
 
 
 @example("omnitwin demo")

@@ -1,4 +1,4 @@
-"""Published recipes changed by the words of a command line: named options, and `--override NAME=VALUE` for the rest."""
+"""Change published recipes by the words of a command line: by named options, and by `--override NAME=VALUE`."""
 
 import math
 from collections.abc import Callable, Iterable
