@@ -1,4 +1,4 @@
-"""Draw the pictures of the terminal in README.md and EXAMPLE.md: each shows what a command of omnitwin prints.
+"""Draw the pictures of README.md and EXAMPLE.md: what commands of omnitwin print, and the curve of a training.
 
 python docs/terminal.py [NAME ...]
 
@@ -41,6 +41,7 @@ COMMANDS = {
     "pairs": "omnitwin show --dataset synthetic --images 0",
     "predictions": "omnitwin eval --dataset synthetic --show 10",
 }
+CURVE = "training"
 TIMES = re.compile(r"images/s|\d s\b")  # in a line that says how long something took
 TERMINAL = {"FORCE_COLOR": "1", "COLORTERM": "truecolor", "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
 WIDTH, HEIGHT, FONT, EDGE = 8.4, 17, 14, 16  # pixels: of a character, a line, the font, and around the text
@@ -150,11 +151,26 @@ def path(runs: Sequence[Run]) -> str:
     return "".join(f"M{column} {line}h{count}v1h-{count}z" for column, line, count in joined)
 
 
+def curve(**overrides: float) -> str:
+    """Train on synthetic images and plot the loss, as `omnitwin report` does."""
+    import matplotlib as mpl
+
+    import omnitwin
+    from omnitwin.view.plots import training_plot
+
+    content = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder:
+        run = omnitwin.train("synthetic", recipe="small", device="cpu", output=Path(folder) / "run", **overrides)
+        with mpl.rc_context({"svg.hashsalt": CURVE}):  # ids from this word, not by chance
+            training_plot(run.steps).savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or COMMANDS:
-        command = COMMANDS[name]
-        (FOLDER / f"{name}.svg").write_text(svg(command, screen(command)), encoding="utf-8")
+    for name in sys.argv[1:] or (*COMMANDS, CURVE):
+        picture = curve(iterations=300) if name == CURVE else svg(COMMANDS[name], screen(COMMANDS[name]))
+        (FOLDER / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":
