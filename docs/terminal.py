@@ -3,7 +3,7 @@
 python docs/terminal.py [NAME ...]
 
 The pictures are SVG files in pictures/. Only lines with times are left out. (Rich can export SVG, too, but it draws the
-half blocks of a drawing as letters: its file is ten times as large, and most fonts leave gaps between them.)
+half blocks of a drawing as letters: its files are 26 times as large, and most fonts leave gaps.)
 """
 
 import contextlib

@@ -81,8 +81,8 @@ def card(runs: list[Path], reports: list[dict[str, Any]]) -> str:
     config = json.loads((shipped / CONFIG_FILE).read_text(encoding="utf-8"))
     facts = f"""# Model card of the bundled weights
 
-- Network: encoder `{NETWORK.encoder}`, head `{NETWORK.head}`, {NETWORK.image_size} x {NETWORK.image_size} pixels, drawings
-  framed by their ink; {(shipped / HALF).stat().st_size:,} bytes in half precision.
+- Network: encoder `{NETWORK.encoder}`, head `{NETWORK.head}`, {NETWORK.image_size} x {NETWORK.image_size} pixels,
+  drawings framed by their ink; {(shipped / HALF).stat().st_size:,} bytes in half precision.
 - Recipe `{RECIPE.name}`, seed {seed_of(shipped)}, the best by its held-out alphabets: {network["iteration"]:,} of
   {network["iterations"]:,} iterations; trained in {config["precision"]} on {config["device"]}, torch {config["torch"]},
   begun at commit {(shipped / ORIGIN).read_text(encoding="utf-8").strip()}. `make weights` makes them again.
