@@ -27,7 +27,10 @@ Images = Any  # omnitwin.data.catalogue.Images, which needs torch: a data set's 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """Where a data set comes from. What is None is read from the environment when data is loaded."""
+    """Where a data set comes from. What is None is read from the environment when data is loaded.
+
+    >>> omnitwin.download(omnitwin.SourceConfig(source="/mnt/omniglot", force=True))
+    """
 
     source: str | None = None  # a folder, a zip file or a base URL; None: OMNITWIN_MIRROR, else the official address
     offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
@@ -38,8 +41,10 @@ class SourceConfig:
 class TrainConfig:
     """How, on what and for how long to run a recipe.
 
-    encoder: a module of your own, for a recipe whose encoder is called `own`; objective: a callable of (embeddings
-    (B, D), labels (B,)) to a scalar loss, for a recipe whose objective is called `own`.
+    encoder: a module of your own, for a recipe whose encoder is called `own`
+    objective: a callable of (embeddings (B, D), labels (B,)) to a scalar, for a recipe whose objective is called `own`
+
+    >>> omnitwin.plan(omnitwin.TrainConfig(recipe=omnitwin.RECIPES["classic"], device="cuda"))
     """
 
     recipe: Recipe = CLASSIC
@@ -58,7 +63,10 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """The exams to take, the network or baseline that takes them, and the images."""
+    """The exams to take, the network or baseline that takes them, and the images.
+
+    >>> omnitwin.EvalConfig(exams=("one-shot",), way=5, shot=1, seeds=3)
+    """
 
     exams: tuple[str, ...] = ("pairs",)  # names of EXAMS, or `all`
     batches: int = 5  # pairs: random batches

@@ -59,44 +59,64 @@ class OmnitwinError(Exception):
 
 
 class BadInput(OmnitwinError):
+    """A wrong word or image was given (exit code 2)."""
+
     exit_code = ExitCode.BAD_INPUT
 
 
 class BadImage(BadInput):
+    """A file or an array is not an image, is blank, too large or damaged."""
+
     hint = "Give a PNG, JPEG or any other image file."
 
 
 class CannotRun(OmnitwinError):
-    pass
+    """Something is missing: data, a device, a sound checkpoint, room on the disk (exit code 3)."""
 
 
 class DatasetMissing(CannotRun):
+    """A data set is not here, and the network is forbidden."""
+
     hint = "Run: omnitwin download"
 
 
 class DatasetCorrupt(CannotRun):
+    """A zip, folder or packed file holds something else than it should."""
+
     hint = "Fetch it again (omnitwin download --force), or name another source (--from)."
 
 
 class DownloadFailed(CannotRun):
+    """The network fails, after all attempts."""
+
     hint = "Try again (what has arrived is kept), or name another source: omnitwin download --from FOLDER, ZIP or URL"
 
 
 class DeviceMissing(CannotRun):
+    """This machine has no such device."""
+
     hint = "Use --device auto for the best one there is."
 
 
 class BadCheckpoint(CannotRun):
+    """A file is not a checkpoint, is damaged or of another version; or no run has that name."""
+
     hint = "Train one: omnitwin train"
 
 
 class CannotWrite(CannotRun):
+    """A file cannot be written: the disk is full, or permission is missing."""
+
     hint = "Make room or get permission, or choose another folder (--home, or OMNITWIN_HOME)."
 
 
 class FolderInUse(CannotRun):
+    """Another process writes into the folder."""
+
     hint = "Wait until that process ends, or choose another folder."
 
 
 class TrainingDiverged(CannotRun):
+    """The loss, or a weight, is no longer finite."""
+
     hint = "Try a smaller --learning-rate, or --precision fp32."

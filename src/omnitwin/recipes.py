@@ -16,6 +16,7 @@ FRAMES = ("whole", "ink")  # what a name does (images.framing, images.intake) is
 ENCODERS = ("classic", "small", "resnet18", "strong")  # as model.anatomy knows them
 OWN = "own"  # the name of an encoder or objective that was given to the Python API
 MOST = 1_000_000  # of any number in a part
+MOST_CHANNELS = 64
 LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
 
 
@@ -62,14 +63,16 @@ class Network:
     image_size: int  # pixels a side of the square that the network sees
     frame: str = "whole"  # how a drawing lies in that square (images.framing)
     head: str = "difference"  # how two embeddings become a score (model.twin)
-    channels: int = 1  # of an image: grey
+    channels: int = 1  # of an image: 1 is grey; an encoder of your own may take more
 
     def __post_init__(self) -> None:
         _check_positive(self, "image_size")
         if self.frame not in FRAMES:
             raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
-        if self.channels != 1:
-            raise BadInput(f"a network takes images of 1 channel, not {self.channels}", "")
+        if self.channels != 1 and self.encoder != OWN:
+            raise BadInput(f"the encoder {self.encoder} takes images of 1 channel, not {self.channels}", "")
+        if not 1 <= self.channels <= MOST_CHANNELS:
+            raise BadInput(f"channels must be between 1 and {MOST_CHANNELS}, not {self.channels}", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +201,7 @@ PARTS: dict[str, dict[str, type[Part]]] = {
 class Recipe:
     """All that decides which weights a run ends with, given its data, device and precision.
 
-    >>> FAST.changed(iterations=300, rotation=15.0).augmentation.rotation
+    >>> omnitwin.RECIPES["fast"].changed(iterations=300, rotation=15.0).augmentation.rotation
     15.0
     """
 

@@ -64,8 +64,6 @@ class World:
 def patch_sets(patch: pytest.MonkeyPatch, fake: FakeOmniglot, home: Path) -> None:
     patch.setattr(omniglot, "SETS", fake.sets)
     patch.setattr(official, "ARCHIVE", fake.runs)
-    patch.setattr(official, "RUNS", 2)
-    patch.setattr(official, "TRIALS", 2)
     patch.setenv("OMNITWIN_HOME", str(home))
 
 

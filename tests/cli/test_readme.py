@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import do_little_work
-from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, write_fake_omniglot
+from omniglot_like import write_fake_omniglot
 from scripts import load_script
 
 import omnitwin
@@ -90,8 +90,6 @@ def known_omniglot(tmp_path_factory):
 def take_for_omniglot(fake, patch):
     patch.setattr(omniglot, "SETS", fake.sets)
     patch.setattr(official, "ARCHIVE", fake.runs)
-    patch.setattr(official, "RUNS", len(RUN_DRAWERS))
-    patch.setattr(official, "TRIALS", len(RUN_ANSWERS))
     patch.setenv("OMNITWIN_MIRROR", str(fake.zips))
 
 

@@ -37,7 +37,11 @@ HELD_OUT_EER = "held_out_eer"  # among the metrics of a checkpoint
 
 
 def list_runs() -> RunList:
-    """Return all stored runs, the newest first; a damaged one is listed with its problem."""
+    """Return all stored runs, the newest first; a damaged one is listed with its problem.
+
+    >>> [run.name for run in omnitwin.list_runs().runs]
+    ['my-run']
+    """
     runs = sorted((_stored(folder) for folder in run_folders()), key=lambda run: run.age)
     return RunList(folder=runs_folder(), runs=tuple(runs))
 

@@ -32,7 +32,7 @@ def demo(
     """
     from omnitwin.data import show as browsing
     from omnitwin.exams import evaluation
-    from omnitwin.system.device import select_device
+    from omnitwin.system.device import keep_freed_memory, select_device
     from omnitwin.training import training
     from omnitwin.view.console import result_console, say
     from omnitwin.view.progress import reporter
@@ -40,6 +40,7 @@ def demo(
     from omnitwin.view.words import counted
 
     select_device(device)  # a device that is not here is refused before anything is shown
+    keep_freed_memory()
     console, report_to = result_console(), reporter(quiet)
     console.quiet = quiet
     with TemporaryDirectory(prefix="omnitwin-demo-") as folder:

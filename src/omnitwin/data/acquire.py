@@ -34,7 +34,10 @@ def download(
 ) -> DownloadReport:
     """Pack both Omniglot sets and the official runs here; leave what is here already, unless config.force is set.
 
-    read: reads a packed set; each is read at most once.
+    read: reads a packed set; each is read at most once
+
+    >>> omnitwin.download(omnitwin.SourceConfig(source="omniglot.zip")).seconds
+    4.8
     """
     start = time.monotonic()
     store = _Store(config, reporter, read)

@@ -24,7 +24,6 @@ from omnitwin.data.packed import PackedSet
 from omnitwin.errors import DatasetCorrupt
 from omnitwin.system import tensorfile
 
-RUNS, TRIALS = 20, 20  # a run has as many examples as trials
 ENDINGS = (".png", ".txt")
 FORMAT, FORMAT_VERSION = "omnitwin-official-runs", 1
 TENSORS = ("query_RT", "support_RW", "answer_RT")
@@ -35,10 +34,13 @@ MEMBER = re.compile(r"run(?P<run>\d\d)/(test/item\d\d\.png|training/class\d\d\.p
 class RunsArchive(Archive):
     """The zip of the official runs."""
 
+    runs: int = 20
+    trials: int = 20  # of each run, which has as many examples
+
     @property
     def images(self) -> int:
         """Examples and queries in the zip."""
-        return RUNS * 2 * TRIALS
+        return self.runs * 2 * self.trials
 
 
 ARCHIVE = RunsArchive(

@@ -110,14 +110,14 @@ def zip_members(path: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Me
         raise DatasetCorrupt(f"{path} is not a sound zip file: {error}") from error
 
 
-def _member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """Return an entry's bytes; RuntimeError if it is not compressed as the official ones are.
 
     The bound matters: without it zipfile unpacks up to 2 GiB before it checks the size that the entry gives.
     """
     if entry.compress_type not in METHODS:
         raise RuntimeError(f"it is packed by method {entry.compress_type}, not deflated")
-    with opened.open(entry) as file:
+    with archive.open(entry) as file:
         return file.read(LARGEST_PNG + 1)
 
 

@@ -25,7 +25,7 @@ def chosen(asked: Sequence[str | Exam | Take]) -> dict[Exam, bool]:
 
     Those of the catalogue come first and in its order. A function is an exam by its name that fits every set.
     """
-    names = {one for one in asked if isinstance(one, str)}
+    names = {exam for exam in asked if isinstance(exam, str)}
     found = {exam: name in names for name, exam in EXAMS.items() if name in names or "all" in names}
     for own in asked:
         if isinstance(own, Exam):

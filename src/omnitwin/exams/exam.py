@@ -59,7 +59,14 @@ def fetch_nothing(images: ImageSet, config: EvalConfig, reporter: Reporter) -> N
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Exam:
-    """An exam by its name."""
+    """An exam by its name, with what it needs of a set.
+
+    take: gives the report of a Sitting, which has scorer, images and config
+    check: raises BadInput for a set that the exam cannot be taken on
+    fetch: brings what else the exam needs
+
+    >>> omnitwin.evaluate(twin, images, exams=[omnitwin.Exam(name="mine", take=my_exam)])
+    """
 
     name: str
     take: Take

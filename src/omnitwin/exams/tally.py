@@ -95,6 +95,8 @@ def tally_pairs(
 
 
 class _Counting:
+    """The counts so far of the classes first to last - 1."""
+
     def __init__(self, scorer: Scorer, first: int, last: int, edges: torch.Tensor, keep: int) -> None:
         self.starts = scorer.packed.first_C.tolist()
         self.class_N, self.first, self.last = scorer.packed.class_N, first, last
@@ -108,7 +110,7 @@ class _Counting:
         self.highest: list[Candidate] = []
 
     def add(self, number: int, scores_ab: torch.Tensor) -> None:
-        """Scores of a class's a images with themselves and, from column a on, with the b - a of all later classes."""
+        """Count the scores of a class's a images with themselves and, from column a on, with those of later classes."""
         size = len(scores_ab)
         row, column = torch.triu_indices(size, size, 1, device=scores_ab.device)
         own = scores_ab[row, column]
@@ -156,7 +158,10 @@ class _Counting:
 
 
 def _fine_counts(scores: torch.Tensor) -> torch.Tensor:
-    """Counts in the 2 ** FINE_BITS bins of float32 scores: by their first bits, in the order of the numbers."""
+    """Return how many float32 scores lie in each of 2 ** FINE_BITS bins. A score's first bits name its bin.
+
+    Bins are in the order of the numbers.
+    """
     bits = (scores.float() + 0.0).contiguous().view(torch.int32)  # + 0.0 makes -0.0 the other zero
     ordered = torch.where(bits < 0, bits ^ NEGATED, bits)  # int32 in the order of the floats
     places = (ordered >> FINE_SHIFT).long() + (1 << (FINE_BITS - 1))
@@ -164,7 +169,7 @@ def _fine_counts(scores: torch.Tensor) -> torch.Tensor:
 
 
 def _fine_values(places: torch.Tensor) -> torch.Tensor:
-    """The float64 score in the middle of each bin."""
+    """Return the float64 score in the middle of each bin."""
     ordered = ((places - (1 << (FINE_BITS - 1))) << FINE_SHIFT).int() + (1 << (FINE_SHIFT - 1))
     bits = torch.where(ordered < 0, ordered ^ NEGATED, ordered)
     return bits.view(torch.float32).double()

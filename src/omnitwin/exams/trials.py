@@ -79,7 +79,7 @@ def random_pairs(sitting: Sitting) -> ExamReport:
 
 
 def check_episodes(images: ImageSet, config: EvalConfig) -> None:
-    """BadInput if the images make no episodes of so many ways and shots."""
+    """Raise BadInput if the images make no episodes with this number of ways and shots."""
     choices(images, config.way, config.shot, config.scope)
 
 
@@ -122,7 +122,7 @@ def one_shot(sitting: Sitting) -> ExamReport:
 
 
 def check_official(images: ImageSet, config: EvalConfig) -> None:
-    """BadInput if the images are not those of the official runs."""
+    """Raise BadInput if the images are not those of the official runs."""
     if images.name != OFFICIAL_SET:
         raise BadInput(f"the official runs belong to {OFFICIAL_SET}, not to {images.name}", "Leave them out.")
 

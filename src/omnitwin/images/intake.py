@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -26,6 +27,7 @@ SHOWN = 112  # pixels a side of the picture that a person sees
 NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
 MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding them takes up to 1.5 GB, in WebP; Pillow's own limit is a third higher
 STRIP = 1 << 22  # pixels that are made grey at a time
+Picturable = str | os.PathLike[str] | Image.Image | Any  # a file, a PIL image, or an array (also a tensor on the CPU)
 ENLARGED = 2  # an image smaller than the square is enlarged to at least this many times the square's size
 
 
@@ -55,6 +57,42 @@ def read_image(path: Path, size: int, frame: str, shown: bool = False) -> Intake
     white drawing becomes in either frame what PackedSet.framed makes of its row.
     """
     return take_in(_open(path), size, frame, shown)
+
+
+def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> Intake:
+    """Read a file, a PIL image or an array for a network; raise BadImage if it is none of these, or is blank.
+
+    Arrays are (H, W), (H, W, 3) or (H, W, 4) uint8 or bool, or (H, W) of other numbers, whose range becomes that from
+    ink to paper.
+    """
+    if isinstance(image, str | os.PathLike):
+        name, grey = str(image), _open(Path(image))
+    elif isinstance(image, Image.Image):
+        name, grey = "the image", _grey(ImageOps.exif_transpose(_checked(image)))
+    else:
+        name, grey = "the array", _grey(_checked(_of_array(image)))
+    intake = take_in(grey, size, frame, shown)
+    if intake.blank:
+        raise BadImage(f"{name} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
+    return intake
+
+
+def _of_array(array: Any) -> Image.Image:
+    try:
+        values = np.asarray(array)
+        if values.dtype.kind in "iuf" and values.dtype != np.uint8:
+            values = values.astype(np.float32)
+        if values.ndim not in (2, 3) or not values.size:
+            raise ValueError(f"its shape is {values.shape}")
+        return Image.fromarray(np.ascontiguousarray(values))
+    except (TypeError, ValueError, KeyError) as error:
+        raise BadImage(f"an array is no image: {error}", "Give (H, W), (H, W, 3) or (H, W, 4) uint8.") from error
+
+
+def _checked(image: Image.Image) -> Image.Image:
+    if not 0 < image.width * image.height <= MOST_PIXELS:
+        raise BadImage(f"the image has {image.width} x {image.height} pixels", f"Give 1 to {MOST_PIXELS:,}.")
+    return image
 
 
 def take_in(grey: Image.Image, size: int, frame: str, shown: bool = False) -> Intake:

@@ -89,6 +89,9 @@ class OfEmbeddings:
             embeddings_BD = self.embed(batch.images.contiguous(memory_format=torch.channels_last))
         loss, logits_BB = self.loss(embeddings_BD, batch.label_B)
         loss.backward()  # type: ignore[no-untyped-call]
+        for parameter in self.machinery.network.head.parameters():
+            if parameter.grad is None:  # of a loss that knows no head: its optimiser's state is saved all the same
+                parameter.grad = torch.zeros_like(parameter)
         if logits_BB is None:
             with torch.no_grad():
                 prepared_BD = self.machinery.network.prepare(embeddings_BD)
