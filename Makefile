@@ -18,6 +18,7 @@ lint:
 	$(PYTHON) -m mypy
 	$(PYTHON) completions/generate.py --check
 	$(PYTHON) docs/generate.py --check
+	$(PYTHON) docs/api.py --check
 
 format:
 	$(PYTHON) -m ruff check --fix .
@@ -28,6 +29,7 @@ completions:
 
 reference:
 	$(PYTHON) docs/generate.py
+	$(PYTHON) docs/api.py
 
 # Kills at every change of the disk and KILLS at random moments of each recipe; the table of docs/FAULTS.md made anew.
 KILLS ?= 100

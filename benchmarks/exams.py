@@ -15,15 +15,15 @@ import time
 import torch
 from common import hardware, markdown_table, peak_rss, say, spread, summary
 
+from omnitwin.answers.engines import EMBED_AT_ONCE, Model
+from omnitwin.answers.verifier import TORCH, open_verifier
 from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.catalogue import open_images
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.exams.all_pairs import all_pairs
-from omnitwin.exams.scorer import EMBED_AT_ONCE, Scorer
-from omnitwin.model.checkpoint import load_checkpoint
-from omnitwin.model.locating import locate_checkpoint
-from omnitwin.model.twin import TwinNetwork
+from omnitwin.exams.exam import Sitting
+from omnitwin.exams.scorer import Scorer, seated
 from omnitwin.system.device import keep_freed_memory
 from omnitwin.system.paths import NEWEST
 from omnitwin.system.randomness import random_generator
@@ -34,17 +34,17 @@ SAMPLE = 10  # its batches in a round
 SINGLE_IMAGES, BATCHED_IMAGES = 64, 10 * EMBED_AT_ONCE
 
 
-def straightforward_seconds(network: TwinNetwork, packed: PackedSet, number: int) -> float:
+def straightforward_seconds(network: Model, packed: PackedSet, number: int) -> float:
     """Seconds a pair, both of its images going through the network."""
     pairs = draw_pairs(packed, SAMPLE * PAIRS_AT_ONCE, random_generator(CPU, number))
     start = time.perf_counter()
     with torch.inference_mode():
         for left, right in zip(pairs.left_B.split(PAIRS_AT_ONCE), pairs.right_B.split(PAIRS_AT_ONCE), strict=True):
-            network(packed.gather(left), packed.gather(right)).sigmoid()
+            network.score(*(network.embed(packed.gather(rows)) for rows in (left, right))).sigmoid()
     return (time.perf_counter() - start) / len(pairs.left_B)
 
 
-def embed_seconds(network: TwinNetwork, packed: PackedSet, images: int, at_once: int) -> float:
+def embed_seconds(network: Model, packed: PackedSet, images: int, at_once: int) -> float:
     """Seconds an image, so many going through the encoder at once."""
     start = time.perf_counter()
     with torch.inference_mode():
@@ -53,9 +53,10 @@ def embed_seconds(network: TwinNetwork, packed: PackedSet, images: int, at_once:
     return (time.perf_counter() - start) / images
 
 
-def measure(network: TwinNetwork, scorer: Scorer, original: PackedSet, rounds: int) -> dict[str, list[float]]:
-    """Seconds of everything in each round; the images are embedded before."""
-    config = EvalConfig(exams=("all-pairs",))
+def measure(scorer: Scorer, original: PackedSet, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of everything in each round; the images are embedded before."""
+    network = scorer.model
+    sitting = Sitting(scorer=scorer, images=original, config=EvalConfig(exams=("all-pairs",)))
     found: dict[str, list[float]] = {"exam": [], "pair": [], "image": [], "batched image": []}
     for number in range(rounds + 1):
         say(f"round {number} of {rounds}" if number else "warming up")
@@ -65,7 +66,7 @@ def measure(network: TwinNetwork, scorer: Scorer, original: PackedSet, rounds: i
         if number == 0:
             continue
         start = time.perf_counter()
-        all_pairs(scorer, original, config, 0.5)
+        all_pairs(sitting)
         for name, value in zip(found, (time.perf_counter() - start, pair, image, batched), strict=True):
             found[name].append(value)
     return found
@@ -78,13 +79,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="all numbers as JSON instead of the table")
     arguments = parser.parse_args()
     machine = hardware()
-    network, description = load_checkpoint(locate_checkpoint(arguments.checkpoint))
-    recipe, original = description.recipe, open_images("omniglot", "test", SourceConfig())
+    verifier = open_verifier(arguments.checkpoint, engine=TORCH)
+    assert verifier.description is not None
+    encoder = verifier.description.network.encoder
+    original = open_images("omniglot", "test", SourceConfig())
     keep_freed_memory()
-    scorer = Scorer(model=network, packed=original.framed(recipe.image_size, recipe.frame), device=CPU)
+    scorer = seated(verifier, original)
     say(f"embedding {len(original):,} images")
     scorer.prepared()
-    seconds = measure(network, scorer, original, arguments.rounds)
+    seconds = measure(scorer, original, arguments.rounds)
     pairs = len(original) * (len(original) - 1) // 2
     embedding = scorer.embed_seconds
     whole = [exam + embedding for exam in seconds["exam"]]
@@ -94,9 +97,7 @@ def main() -> None:
     if arguments.json:
         sides = {name: {"seconds": values, **summary(values)} for name, values in seconds.items()}
         extra = {"embedding_seconds": embedding, "ratio": summary(ratios), "batched_ratio": summary(faster)}
-        print(
-            json.dumps({"hardware": machine, "encoder": description.recipe.encoder, "ways": sides, **extra}, indent=2)
-        )
+        print(json.dumps({"hardware": machine, "encoder": encoder, "ways": sides, **extra}, indent=2))
         return
     rate, single = ([1 / value for value in seconds[name]] for name in ("batched image", "image"))
     rows = [
@@ -105,7 +106,7 @@ def main() -> None:
         [f"straightforward, from {SAMPLE * PAIRS_AT_ONCE} pairs", spread(plain, 0), spread(ratios, 0)],
     ]
     print(
-        f"{machine}. Encoder {description.recipe.encoder}, fp32, {torch.get_num_threads()} threads; {pairs:,} pairs; "
+        f"{machine}. Encoder {encoder}, fp32, {torch.get_num_threads()} threads; {pairs:,} pairs; "
         f"n = {arguments.rounds} rounds in one process, after one of warm-up; median (least to greatest). Peak memory "
         f"of the process {peak_rss(resource.RUSAGE_SELF):,} bytes.\n"
     )

@@ -63,15 +63,17 @@ def data_shares(recipe: str) -> list[float]:
     """Seconds of drawing, gathering and warping a batch over those of a whole step, step by step."""
     from omnitwin.config import TrainConfig
     from omnitwin.recipes import RECIPES
-    from omnitwin.training.batch_trainer import BatchTrainer
-    from omnitwin.training.heldout import training_images
+    from omnitwin.system.device import keep_freed_memory
+    from omnitwin.training.runs import training_images
+    from omnitwin.training.trainer import Trainer
 
+    keep_freed_memory()
     config = TrainConfig(recipe=RECIPES[recipe], device="cpu")
-    trainer = BatchTrainer(config, training_images(config)[0])
+    trainer = Trainer(config, training_images(config)[0])
     shares = []
     for iteration in range(1, WARM_UP_STEPS + TIMED_STEPS + 1):
         start = time.perf_counter()
-        trainer.draw_images(iteration)
+        trainer.draw(iteration)
         middle = time.perf_counter()
         trainer.step(iteration)  # draws them once more
         shares.append((middle - start) / (time.perf_counter() - middle))

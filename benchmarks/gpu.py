@@ -13,7 +13,6 @@ import json
 import shutil
 import statistics
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +194,7 @@ def main() -> None:
     ceilings = matrix_ceiling()
     ceiling = max(ceilings.values())
     say(f"ceiling: {ceiling / TERA:.0f} TFLOP/s; training {arguments.iterations:,} iterations")
-    recipe = replace(CLASSIC, iterations=arguments.iterations)
+    recipe = CLASSIC.changed(iterations=arguments.iterations)
     config = TrainConfig(
         recipe=recipe, source=SourceConfig(source=str(arguments.zip)), device="cuda", compile=arguments.compile
     )

@@ -46,15 +46,21 @@ def page() -> str:
         HEAD + contents,
         section("omnitwin", group.help, ours, callback.callback, " COMMAND ..."),
         COMPLETION.format(" and ".join(of_typer)),
-        *(
-            section(f"omnitwin {name}", inspect.getdoc(command), group.commands[name].params, command)
-            for name, command in COMMANDS.items()
-        ),
+        *sections(group),
         "## Exit codes\n\n" + table(("code", "meaning"), exit_codes()),
         "## Environment variables\n\nAn empty one counts as not set.\n\n"
         + table(("variable", "effect"), ((code(name), escape(effect)) for name, effect in VARIABLES.items())),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def sections(group: Any) -> Iterable[str]:
+    """Each command, and behind it the commands that it has."""
+    for name, command in COMMANDS.items():
+        yield section(f"omnitwin {name}", inspect.getdoc(command), group.commands[name].params, command)
+        for part, of_part in getattr(group.commands[name], "commands", {}).items():
+            function = of_part.callback
+            yield section(f"omnitwin {name} {part}", of_part.help, of_part.params, function)
 
 
 def section(title: str, text: str | None, parameters: list[Any], function: Function, more: str = "") -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from local_server import Serve, serving
-from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, FakeOmniglot, write_fake_omniglot
+from omniglot_like import FakeOmniglot, write_fake_omniglot
 
 from omnitwin.data import official, omniglot, synthetic
 from omnitwin.data.packed import PackedSet
@@ -105,8 +105,6 @@ def fake_omniglot(fake_files: FakeOmniglot, monkeypatch: pytest.MonkeyPatch) -> 
     """Two small sets and some runs in Omniglot's layout, which omnitwin takes for the real ones."""
     monkeypatch.setattr(omniglot, "SETS", fake_files.sets)
     monkeypatch.setattr(official, "ARCHIVE", fake_files.runs)
-    monkeypatch.setattr(official, "RUNS", len(RUN_DRAWERS))
-    monkeypatch.setattr(official, "TRIALS", len(RUN_ANSWERS))
     return fake_files
 
 

@@ -34,8 +34,20 @@ FIGURES = {
 }
 
 
+LABELS = {  # label and head of a column
+    "error": ("error rate", "error"),
+    "balanced_accuracy": ("balanced accuracy at 0.4766, the threshold", "balanced"),
+    "auc": ("ROC AUC", "AUC"),
+    "eer": ("equal error rate (EER)", "EER"),
+}
+DETAILS = ("balanced_accuracy_at_0.5", "tar_at_far_1e-2", "tar_at_far_1e-3", "tar_at_far_1e-4", "average_precision")
+
+
 def measure(name: str, value: float, interval: tuple[float, float] | None = (0.25, 0.75), **fields: object) -> Measure:
-    return Measure(**{"name": name, "value": value, "interval": interval, "n": 300, "method": "Wilson", **fields})
+    label, short = LABELS.get(name, ("", ""))
+    words = {"label": label, "short": short, "percent": name not in ("auc", "average_precision")}
+    known = {"name": name, "value": value, "interval": interval, "n": 300, "method": "Wilson"}
+    return Measure(**{**known, **words, "detail": name in DETAILS, **fields})
 
 
 def curves(points: dict[str, tuple[float, ...]]) -> Curves:

@@ -162,7 +162,13 @@ def write_fake_omniglot(
     files["official runs"] = official_runs(files["test"])
     path = write_zip(folder / "zips" / "all_runs.zip", dict(reversed(files["official runs"].items())))
     write_folder(folder / "folders" / "all_runs", files["official runs"])
-    runs = replace(official.ARCHIVE, md5=md5_of(path), fingerprint=runs_fingerprint_of(files["official runs"]))
+    runs = replace(
+        official.ARCHIVE,
+        md5=md5_of(path),
+        fingerprint=runs_fingerprint_of(files["official runs"]),
+        runs=len(RUN_DRAWERS),
+        trials=len(RUN_ANSWERS),
+    )
     return FakeOmniglot(zips=folder / "zips", folders=folder / "folders", files=files, sets=sets, runs=runs)
 
 

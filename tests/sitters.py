@@ -1,13 +1,19 @@
 """Who sits an exam in tests: models that know everything, nothing or only pictures, and sets made by hand."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
+from omnitwin.answers.engines import Model, TorchNetwork
+from omnitwin.answers.verifier import TORCH, Verifier
+from omnitwin.config import EvalConfig
 from omnitwin.data.packed import PackedSet
-from omnitwin.exams.scorer import Scorer
+from omnitwin.exams.exam import Exam, Sitting
+from omnitwin.exams.scorer import Scorer, seated
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import SMALL
+from omnitwin.reports.exams import ExamReport
 from omnitwin.training.trainer import build_network
 
 CPU = torch.device("cpu")
@@ -64,8 +70,19 @@ def same_picture(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     return (left == right) * 2.0 - 1
 
 
-def sit(packed: PackedSet, answer: Answer) -> Scorer:
-    return Scorer(model=Sitter(packed, answer), packed=packed, device=CPU)
+def verifier_of(model: Model, **fields: Any) -> Verifier:
+    """A model on the CPU, as what answers; its threshold is one half, its images are of any size."""
+    known = {"name": "by hand", "image_size": None, "frame": "whole", "threshold": 0.5}
+    return Verifier(**{"network": TorchNetwork(model, CPU), "engine": TORCH, **known, **fields})
+
+
+def sit(packed: PackedSet, answer: Answer, **fields: Any) -> Scorer:
+    return seated(verifier_of(Sitter(packed, answer), **fields), packed)
+
+
+def taken(exam: Exam, scorer: Scorer, packed: PackedSet, config: EvalConfig, material: Any = None) -> ExamReport:
+    """The report of one exam by a scorer of the set, or of the set in another frame."""
+    return exam.take(Sitting(scorer=scorer, images=packed, config=config, material=material))
 
 
 def uneven_set(alphabets: Sequence[Sequence[int]], size: int = 28) -> PackedSet:

@@ -24,15 +24,15 @@ def test_the_card_is_that_of_the_file():
 def test_the_file_is_small_runs_without_torch_and_knows_novelty():
     description = read_description(BUNDLED_WEIGHTS)
     assert BUNDLED_WEIGHTS.stat().st_size <= LARGEST
-    assert runs_in_numpy(description.recipe)
+    assert runs_in_numpy(description.network)
     assert description.novelty is not None
     assert description.calibration is not None
 
 
 def test_they_were_made_with_the_published_recipe_and_its_held_out_alphabets():
     description = read_description(BUNDLED_WEIGHTS)
-    published = RECIPES[description.recipe.name]
-    assert description.recipe == published
+    published = RECIPES[description.recipe_name]
+    assert description.whole_recipe() == published
     assert len(description.held_out) == published.holdout
     assert all(name in CARD for name in description.held_out)
 

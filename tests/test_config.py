@@ -1,37 +1,46 @@
 """Fields out of range are refused with one line that names them, wherever a recipe comes from."""
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import fields
 
 import pytest
+from old_records import flat_record
 
 from omnitwin.errors import BadInput
-from omnitwin.recipes import CLASSIC, DEMO, FAST, RECIPES, SHARES, Batches, Recipe
+from omnitwin.recipes import CLASSIC, DEMO, FAST, PARTS, RECIPES, Adam, PairSampling, Recipe
 
 NAN, INFINITE = float("nan"), float("inf")
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Batches) if field.name not in ("drawings", "turns")])
+BOUNDED = {  # of the recipe fast: fields with bounds, and the largest value
+    each.name: each.metadata["most"]
+    for part in (FAST.sampling, FAST.augmentation, FAST.objective, FAST.optimiser)
+    for each in fields(part)
+    if "most" in each.metadata
+}
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDED.keys() - {"drawings"}))
 @pytest.mark.parametrize("value", [-1, -1e-9, NAN, INFINITE])
-def test_a_number_of_batches_that_is_out_of_range_is_refused_by_name(name, value):
+def test_a_number_of_a_part_that_is_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(BadInput) as refused:
-        Batches(**{name: value})
+        FAST.changed(**{name: value})
     assert f"{name} must be between 0 and " in refused.value.line()
-    assert f"--override {name}={getattr(Batches(), name)}" in refused.value.line()
+    assert f"--override {name}={FAST.flat()[name]}" in refused.value.line()
     assert "\n" not in refused.value.line()
 
 
-@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize("name", ["thickness", "coarse", "erase", "warm_up", "averaging"])
 def test_shares_are_one_at_most(name):
-    assert getattr(Batches(**{name: 1.0}), name) == 1
+    assert FAST.changed(**{name: 1.0}).flat()[name] == 1
     with pytest.raises(BadInput, match=f"{name} must be between 0 and 1, not 1.5"):
-        Batches(**{name: 1.5})
+        FAST.changed(**{name: 1.5})
 
 
 @pytest.mark.parametrize("drawings", [1, 0, -3])
 def test_a_class_without_a_pair_of_drawings_is_refused(drawings):
     with pytest.raises(BadInput, match=f"drawings must be between 2 and 1,000,000, not {drawings}"):
-        Batches(drawings=drawings)
+        FAST.changed(drawings=drawings)
 
 
 @pytest.mark.parametrize(
@@ -59,33 +68,63 @@ def test_a_class_without_a_pair_of_drawings_is_refused(drawings):
 def test_a_field_of_a_recipe_that_is_out_of_range_is_refused_by_name(field, value, named):
     for recipe in (CLASSIC, FAST):
         with pytest.raises(BadInput) as refused:
-            replace(recipe, **{field: value})
+            recipe.changed(**{field: value})
         assert named in refused.value.line()
 
 
 def test_all_pairs_of_a_batch_are_trained_by_distance_alone():
     with pytest.raises(BadInput, match="needs the head `distance`, not difference"):
-        replace(FAST, head="difference")
+        FAST.changed(head="difference")
 
 
 def test_a_batch_too_small_for_two_classes_is_refused():
-    assert replace(FAST, batch_size=8).batch_size == 8
+    assert FAST.changed(batch_size=8).sampling.batch_size == 8
     with pytest.raises(BadInput, match="7 images cannot hold 4 drawings of 2 classes"):
-        replace(FAST, batch_size=7)
+        FAST.changed(batch_size=7)
 
 
 @pytest.mark.parametrize("recipe", [*RECIPES.values(), DEMO], ids=[*RECIPES, "demo"])
 def test_a_recipe_comes_back_from_its_json(recipe):
-    assert Recipe.from_json(json.loads(json.dumps(asdict(recipe)))) == recipe
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+@pytest.mark.parametrize("recipe", [*RECIPES.values(), DEMO], ids=[*RECIPES, "demo"])
+def test_a_flat_record_of_omnitwin_0_1_is_read_as_the_recipe_that_it_meant(recipe):
+    assert Recipe.from_json(flat_record(recipe)) == recipe
 
 
 def test_a_recipe_written_before_there_were_batches_is_read_with_what_was_meant():
-    record = {name: value for name, value in asdict(CLASSIC).items() if name not in ("frame", "head", "batches")}
+    record = {name: value for name, value in flat_record(CLASSIC).items() if name not in ("frame", "head", "batches")}
     assert Recipe.from_json(record) == CLASSIC
 
 
-def test_no_field_of_batches_is_called_as_one_of_recipes():
-    assert not {field.name for field in fields(Batches)} & {field.name for field in fields(Recipe)}
+@pytest.mark.parametrize("recipe", [*RECIPES.values(), DEMO], ids=[*RECIPES, "demo"])
+def test_every_field_of_a_recipe_and_its_parts_has_a_name_of_its_own(recipe):
+    parts = [recipe, recipe.network, *(getattr(recipe, each) for each in PARTS)]
+    names = [each.name for part in parts for each in fields(part)]
+    assert len(names) == len(set(names))
+
+
+def test_a_part_is_exchanged_by_its_name_and_keeps_the_fields_that_both_have():
+    pairs = FAST.changed(sampling="pairs", augmentation="none", objective="pairs", optimiser="adam")
+    assert (pairs.sampling, pairs.optimiser) == (PairSampling(batch_size=256), Adam(learning_rate=3e-3))
+    again = pairs.changed(sampling="classes", augmentation="ink", objective="all-pairs", optimiser="adamw")
+    assert again == FAST
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"sampling": "pairs"}, "the objective all-pairs needs the sampling classes, not pairs"),
+        ({"objective": "pairs"}, "the objective pairs needs the sampling pairs, not classes"),
+        ({"optimiser": "sgd"}, "no optimiser is called 'sgd'. Use adam or adamw."),
+        ({"warp": 3}, "warp has no effect: recipe fast has no part with that field"),
+    ],
+)
+def test_parts_that_do_not_fit_or_are_not_known_are_refused(changes, named):
+    with pytest.raises(BadInput) as refused:
+        FAST.changed(**changes)
+    assert named in refused.value.line()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +142,7 @@ def test_no_field_of_batches_is_called_as_one_of_recipes():
     ],
 )
 def test_a_record_with_a_value_of_another_type_is_no_recipe(name, value):
-    record = json.loads(json.dumps(asdict(FAST)))
+    record = flat_record(FAST)
     assert Recipe.from_json(record) == FAST
     with pytest.raises((TypeError, ValueError)):
         Recipe.from_json({**record, name: value})
@@ -111,4 +150,4 @@ def test_a_record_with_a_value_of_another_type_is_no_recipe(name, value):
 
 def test_a_whole_number_beyond_all_floats_is_refused_by_name():
     with pytest.raises(BadInput, match="alphabets must be between 0 and 1,000,000, not 1000"):
-        Batches(alphabets=10**400)
+        FAST.changed(alphabets=10**400)

@@ -23,6 +23,7 @@ ARROWS = {  # room: the rooms that it may import besides its own
     "training": {"data", "images", "model", "metrics"} | COMMON,
     "answers": {"data", "images", "model", "metrics"} | COMMON,
     "exams": {"training", "answers", "data", "images", "model", "metrics"} | COMMON,
+    "api": {"exams", "training", "answers", "data", "images", "model", "metrics", "view"} | COMMON,
     "view": COMMON,
     "cli": {"exams", "training", "answers", "data", "view"} | COMMON,
     "__main__": {"cli"},
@@ -105,6 +106,11 @@ def test_functions_stay_under_60_lines():
         if isinstance(node, ast.FunctionDef)
     }
     assert {name: length for name, length in lengths.items() if length >= 60} == {}
+
+
+def test_only_a_command_changes_how_the_process_keeps_memory():
+    callers = {part_of(path) for path in MODULES if "keep_freed_memory()" in path.read_text(encoding="utf-8")}
+    assert callers == {"cli", "system"}  # system defines it
 
 
 def test_only_the_entry_point_and_signals_may_end_the_process():

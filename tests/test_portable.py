@@ -23,7 +23,7 @@ from omnitwin.errors import BadInput, CannotWrite
 from omnitwin.reports.training import StepReport
 from omnitwin.system.files import replacing, write_text
 from omnitwin.system.locks import hold
-from omnitwin.training.runlog import RunLog
+from omnitwin.training.runs import RunLog
 
 SOURCE = Path(omnitwin.__file__).parent
 MODULES = {str(path.relative_to(SOURCE).as_posix()): path for path in sorted(SOURCE.rglob("*.py"))}

@@ -32,7 +32,7 @@ def run(tmp_path):
     (tmp_path / "origin.txt").write_text("abc1234\n")
     described = {"precision": "bf16", "dataset": "omniglot/training", "fingerprint": "0", "metrics": {}}
     save_checkpoint(
-        tmp_path / "half.safetensors", build_network(STRONG), Description(recipe=STRONG, iteration=7, **described)
+        tmp_path / "half.safetensors", build_network(STRONG), Description.of_recipe(STRONG, iteration=7, **described)
     )
     return tmp_path
 

@@ -24,8 +24,8 @@ from omnitwin.model.description import read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.recipes import RECIPES
 from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, runs_folder
-from omnitwin.training.heldout import training_images
 from omnitwin.training.novelty import fit_on_variations
+from omnitwin.training.runs import training_images
 
 RECIPE = RECIPES["strong"]
 CARD = BUNDLED_WEIGHTS.with_name("README.md")
@@ -59,10 +59,10 @@ def train(seed: int, device: str) -> Path:
 def export(run: Path) -> None:
     """The best network of a run with its tensors in half precision: what is lost is far below the exams' intervals."""
     network, description = load_checkpoint(locate_checkpoint(str(run)))
-    recipe = description.recipe
+    recipe = description.whole_recipe()
     training, held_out = training_images(TrainConfig(recipe=recipe))
     assert held_out is not None
-    novelty = fit_on_variations(training, held_out, recipe.image_size, recipe.seed)
+    novelty = fit_on_variations(training, held_out, recipe.network.image_size, recipe.seed)
     save_checkpoint(run / HALF, network.half(), replace(description, novelty=novelty))
 
 
@@ -124,7 +124,7 @@ eval --exam all` tells which. `beyond` is of random pairs, each image varied by 
 
 
 def seed_of(run: Path) -> int:
-    return read_description(run / HALF).recipe.seed
+    return read_description(run / HALF).recipe["seed"]
 
 
 def summary(run: Path, report: dict[str, Any]) -> tuple[str, ...]:

@@ -1,6 +1,100 @@
 """omnitwin: train a twin (Siamese) network to tell whether two images show the same thing.
 
-The command line is `omnitwin`; each of its abilities is a function in `omnitwin.workflows` first.
+    import omnitwin
+
+    twin = omnitwin.load()
+    twin.compare("a.png", "b.png").verdict
+
+The command line is `omnitwin`. Names are imported when they are first asked for: `import omnitwin` costs nothing.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from omnitwin.answers.choosing import choose
+    from omnitwin.answers.runs import list_runs
+    from omnitwin.answers.twin import Twin, load
+    from omnitwin.api import Evaluation, ImageParts, Run, evaluate, open_images, train, write_report
+    from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
+    from omnitwin.data.acquire import download
+    from omnitwin.data.imageset import ImageSet
+    from omnitwin.errors import BadCheckpoint, BadImage, BadInput, CannotRun, OmnitwinError
+    from omnitwin.exams.exam import Exam
+    from omnitwin.recipes import RECIPES, Recipe
+    from omnitwin.reports.answers import Comparison
+    from omnitwin.reports.progress import Reporter
+    from omnitwin.training.planning import plan
+
+_HOMES = {  # the module of each public name
+    "BadCheckpoint": "errors",
+    "BadImage": "errors",
+    "BadInput": "errors",
+    "CannotRun": "errors",
+    "Comparison": "reports.answers",
+    "EvalConfig": "config",
+    "Evaluation": "api",
+    "Exam": "exams.exam",
+    "ImageParts": "api",
+    "ImageSet": "data.imageset",
+    "OmnitwinError": "errors",
+    "RECIPES": "recipes",
+    "Recipe": "recipes",
+    "Reporter": "reports.progress",
+    "Run": "api",
+    "SourceConfig": "config",
+    "TrainConfig": "config",
+    "Twin": "answers.twin",
+    "choose": "answers.choosing",
+    "download": "data.acquire",
+    "evaluate": "api",
+    "list_runs": "answers.runs",
+    "load": "answers.twin",
+    "open_images": "api",
+    "plan": "training.planning",
+    "train": "api",
+    "write_report": "api",
+}
+__all__ = [
+    "RECIPES",
+    "BadCheckpoint",
+    "BadImage",
+    "BadInput",
+    "CannotRun",
+    "Comparison",
+    "EvalConfig",
+    "Evaluation",
+    "Exam",
+    "ImageParts",
+    "ImageSet",
+    "OmnitwinError",
+    "Recipe",
+    "Reporter",
+    "Run",
+    "SourceConfig",
+    "TrainConfig",
+    "Twin",
+    "choose",
+    "download",
+    "evaluate",
+    "list_runs",
+    "load",
+    "open_images",
+    "plan",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

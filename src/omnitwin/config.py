@@ -1,5 +1,6 @@
-"""Every default, once. Frozen records that the command line shows, the workflows use and a checkpoint remembers."""
+"""Every default, once: frozen records that the command line shows, the library uses and a checkpoint records."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,9 @@ from typing import Any
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, Recipe
 
-DEMO_EXAMS = ("pairs", "all-pairs")
-DEMO_EXAM_SEED = 1  # with which the first pairs, those that are shown, are of both kinds
-DEMO_PAIRS, DEMO_IMAGES = 6, 6  # test pairs and drawings that the demo shows
-FIGURE_PAIRS = 10  # on eval's sheet where --show does not say how many: as in the example
+DEMO_IMAGES = 4  # drawings that the demo shows: a row in 80 columns
+DEMO_SECONDS = 40.0  # that the demo trains at most, so that it ends within a minute on a slow machine, too
+FIGURE_PAIRS = 10  # on the sheet of eval --figures without --show: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
@@ -27,7 +27,10 @@ Images = Any  # omnitwin.data.catalogue.Images, which needs torch: a data set's 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """Where a data set comes from. What is None is read from the environment when data is loaded."""
+    """Where a data set comes from. What is None is read from the environment when data is loaded.
+
+    >>> omnitwin.download(omnitwin.SourceConfig(source="/mnt/omniglot", force=True))
+    """
 
     source: str | None = None  # a folder, a zip file or a base URL; None: OMNITWIN_MIRROR, else the official address
     offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
@@ -36,7 +39,13 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How, on what and for how long to run a recipe."""
+    """How, on what and for how long to run a recipe.
+
+    encoder: a module of your own, for a recipe whose encoder is called `own`
+    objective: a callable of (embeddings (B, D), labels (B,)) to a scalar, for a recipe whose objective is called `own`
+
+    >>> omnitwin.plan(omnitwin.TrainConfig(recipe=omnitwin.RECIPES["classic"], device="cuda"))
+    """
 
     recipe: Recipe = CLASSIC
     dataset: str | Images = "omniglot"
@@ -48,33 +57,34 @@ class TrainConfig:
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
     output: Path | None = None
     name: str | None = None
+    encoder: Any = None  # torch.nn.Module; a config is made without torch
+    objective: Callable[[Any, Any], Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalConfig:
-    """Which exams of whom, on what.
+    """The exams to take, the network or baseline that takes them, and the images.
 
-    pairs: batches random batches of batch_size pairs, the example's exam. one-shot: episodes of way characters with
-    shot examples each. seeds: how often the sampled exams are taken, with seed, seed + 1 and so on.
+    >>> omnitwin.EvalConfig(exams=("one-shot",), way=5, shot=1, seeds=3)
     """
 
-    exams: tuple[str, ...] = ("pairs",)
-    batches: int = 5
-    batch_size: int = 150
-    way: int = 20
-    shot: int = 1
-    episodes: int = 10_000
-    scope: str = "alphabet"
-    seed: int = 0
-    seeds: int = 1
-    checkpoint: str | None = None
+    exams: tuple[str, ...] = ("pairs",)  # names of EXAMS, or `all`
+    batches: int = 5  # pairs: random batches
+    batch_size: int = 150  # pairs: pairs in each batch
+    way: int = 20  # one-shot: characters to choose from
+    shot: int = 1  # one-shot: examples of each character
+    episodes: int = 10_000  # one-shot
+    scope: str = "alphabet"  # one-shot: the characters of an episode are from one alphabet, or from `any`
+    seed: int = 0  # of the exams that are sampled
+    seeds: int = 1  # times that these exams are taken, with seed, seed + 1 and so on
+    checkpoint: str | None = None  # None: the default network
     baseline: str | None = None  # instead of a network
-    dataset: str | Images | None = None  # None: the one the checkpoint was trained on
-    subset: str = "test"
+    dataset: str | Images | None = None  # None: the one that the checkpoint was trained on
+    subset: str = "test"  # which part of the data set
     source: SourceConfig = field(default_factory=SourceConfig)
     device: str = "auto"
     precision: str = "fp32"  # the figure should not depend on the hardware
-    show: int = 0
+    show: int = 0  # pairs: scored pairs in the report
 
     def __post_init__(self) -> None:
         least = {"batches": 1, "batch_size": 1, "way": 2, "shot": 1, "episodes": 1, "seeds": 1}
@@ -88,12 +98,12 @@ class EvalConfig:
                 if word is not None and word not in known[kind]:
                     raise BadInput(f"no {kind} is called {word!r}", f"Use {', '.join(known[kind])}.")
         if self.baseline is not None and self.checkpoint is not None:
-            raise BadInput("a baseline stands instead of a network", "Leave out --checkpoint or --baseline.")
+            raise BadInput("--baseline and --checkpoint exclude each other", "Leave one out.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerConfig:
-    """Who answers, how sure it has to be of `same`, and where it computes."""
+    """The network, the probability from which it answers `same`, and the device."""
 
     checkpoint: str | None = None  # None: the bundled weights, or what `omnitwin use` chose
     threshold: float | None = None  # None: the checkpoint's own

@@ -1,39 +1,39 @@
-"""Everything omnitwin refuses, as one tree; `cli.main` turns a leaf into one line and an exit code.
+"""Everything that omnitwin refuses, as one tree. `cli.main` turns an error into one line and an exit code.
 
 OmnitwinError
-├── BadInput            2   the words or the images given are wrong
-│   └── BadImage            not an image, missing, truncated, too large
-├── CannotRun           3   the words are right, something needed is not there
-│   ├── DatasetMissing      nothing downloaded, and the network is forbidden
-│   ├── DatasetCorrupt      a zip, folder or packed file that is not what it should be
-│   ├── DownloadFailed      the network, after the retries
-│   ├── DeviceMissing       no such accelerator here
-│   ├── BadCheckpoint       not a checkpoint, another version, damaged
-│   ├── CannotWrite         a full disk, a missing permission
+├── BadInput            2   a wrong word or image was given
+│   └── BadImage            not an image, missing, truncated or too large
+├── CannotRun           3   the words are right, but something is missing
+│   ├── DatasetMissing      nothing is downloaded, and the network is forbidden
+│   ├── DatasetCorrupt      a zip, folder or packed file holds something else
+│   ├── DownloadFailed      the network fails, after all attempts
+│   ├── DeviceMissing       this machine has no such device
+│   ├── BadCheckpoint       not a checkpoint, another version, or damaged
+│   ├── CannotWrite         the disk is full, or permission is missing
 │   ├── FolderInUse         another process writes there
 │   └── TrainingDiverged    the loss is no longer a number
-(an interruption is no error: the report of a training run says by which signal it was stopped)
+An interruption is no error: a training run's report names the signal that stopped it.
 """
 
 from enum import IntEnum
 
-SHORTAGE = ("out of memory", "allocate memory", "ALLOC_FAILED")  # how torch and its libraries put it, in RuntimeErrors
+SHORTAGE = ("out of memory", "allocate memory", "ALLOC_FAILED")  # in the RuntimeErrors of torch and its libraries
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether an error says that memory is too little, on the machine or on a GPU."""
+    """Return whether an error means too little memory, on the machine or on a GPU."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in SHORTAGE)
     )
 
 
 class ExitCode(IntEnum):
-    """The comments are the meanings that docs/COMMANDS.md tells."""
+    """What the program exits with. docs/COMMANDS.md shows the comments as the meanings."""
 
     DONE = 0  # done; `compare`: same
     DIFFERENT = 1  # `compare`: different; nothing else ever exits 1
-    BAD_INPUT = 2  # the words or the images given are wrong
-    CANNOT_RUN = 3  # something needed is not there: data, a device, a sound checkpoint, room on the disk
+    BAD_INPUT = 2  # a wrong word or image was given
+    CANNOT_RUN = 3  # something is missing: data, a device, a sound checkpoint, room on the disk
     UNEXPECTED = 70  # a bug, never to be mistaken for "different" (EX_SOFTWARE of sysexits.h)
     HUNG_UP = 129  # the terminal was closed (128 + SIGHUP)
     INTERRUPTED = 130  # interrupted, by Ctrl-C (128 + SIGINT)
@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
 
 
 class OmnitwinError(Exception):
-    """One line says what is wrong and why; the hint says what to do next."""
+    """The message says what is wrong and why; the hint says what to do next."""
 
     exit_code = ExitCode.CANNOT_RUN
     hint = ""
@@ -52,53 +52,71 @@ class OmnitwinError(Exception):
             self.hint = hint
 
     def line(self) -> str:
-        text = " ".join(str(self).split())  # one line, whatever a library put into its own message
+        text = " ".join(str(self).split())  # a library's message may have several
         if not text.endswith((".", "!", "?")):
             text += "."
         return f"{text} {self.hint}".rstrip()
 
 
 class BadInput(OmnitwinError):
+    """A wrong word or image was given (exit code 2)."""
+
     exit_code = ExitCode.BAD_INPUT
 
 
 class BadImage(BadInput):
+    """A file or an array is not an image, is blank, too large or damaged."""
+
     hint = "Give a PNG, JPEG or any other image file."
 
 
 class CannotRun(OmnitwinError):
-    pass
+    """Something is missing: data, a device, a sound checkpoint, room on the disk (exit code 3)."""
 
 
 class DatasetMissing(CannotRun):
+    """A data set is not here, and the network is forbidden."""
+
     hint = "Run: omnitwin download"
 
 
 class DatasetCorrupt(CannotRun):
-    hint = "Fetch it anew (omnitwin download --force), or name another source (--from)."
+    """A zip, folder or packed file holds something else than it should."""
+
+    hint = "Fetch it again (omnitwin download --force), or name another source (--from)."
 
 
 class DownloadFailed(CannotRun):
-    hint = (
-        "Try again (a part that arrived is kept), or name another source: omnitwin download --from FOLDER, ZIP or URL"
-    )
+    """The network fails, after all attempts."""
+
+    hint = "Try again (what has arrived is kept), or name another source: omnitwin download --from FOLDER, ZIP or URL"
 
 
 class DeviceMissing(CannotRun):
-    hint = "Use --device auto to take what there is."
+    """This machine has no such device."""
+
+    hint = "Use --device auto for the best one there is."
 
 
 class BadCheckpoint(CannotRun):
+    """A file is not a checkpoint, is damaged or of another version; or no run has that name."""
+
     hint = "Train one: omnitwin train"
 
 
 class CannotWrite(CannotRun):
-    hint = "See that there is room and permission, or choose another folder (--home, or OMNITWIN_HOME)."
+    """A file cannot be written: the disk is full, or permission is missing."""
+
+    hint = "Make room or get permission, or choose another folder (--home, or OMNITWIN_HOME)."
 
 
 class FolderInUse(CannotRun):
-    hint = "Wait until it is done, or choose another folder."
+    """Another process writes into the folder."""
+
+    hint = "Wait until that process ends, or choose another folder."
 
 
 class TrainingDiverged(CannotRun):
+    """The loss, or a weight, is no longer finite."""
+
     hint = "Try a smaller --learning-rate, or --precision fp32."

@@ -1,170 +1,367 @@
-"""Recipes: all that decides which weights a run ends with. Published ones are constants here, once."""
+"""Recipes: all that decides which weights a run ends with. Published ones are constants here, once.
+
+A recipe has parts: the network, how batches are drawn (sampling), varied (augmentation) and judged (objective), and the
+optimiser. The record of a part names it; what that name does is fixed, because checkpoints and resumed runs rely on it.
+"""
 
 import math
 import sys
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, ClassVar, Self, get_type_hints
 
 from omnitwin.errors import BadInput
 
+FRAMES = ("whole", "ink")  # what a name does (images.framing, images.intake) is fixed: checkpoints rely on it
+ENCODERS = ("classic", "small", "resnet18", "strong")  # as model.anatomy knows them
+OWN = "own"  # the name of an encoder or objective that was given to the Python API
+MOST = 1_000_000  # of any number in a part
+MOST_CHANNELS = 64
+LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
+
+
+def _within(default: Any, least: float = 0, most: float = MOST) -> Any:
+    """A number with its default and its bounds."""
+    return field(default=default, metadata={"least": least, "most": most})
+
+
+def _share(default: float) -> Any:
+    """A number from 0 to 1."""
+    return _within(default, most=1)
+
+
+def _check_positive(record: Any, *names: str) -> None:
+    """Raise BadInput if a number is not above 0, not finite, or far beyond what a machine could do."""
+    for name in names:
+        option = f"Leave out --{name.replace('_', '-')} to take the recipe's own."
+        if (value := getattr(record, name)) > (most := LARGEST.get(name, math.inf)):
+            raise BadInput(f"{name} must be at most {most:,}, not {value:,}", option)
+        if not 0 < value <= sys.float_info.max:  # a whole number can be beyond
+            raise BadInput(f"{name} must be above 0 and finite, not {value}", option)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Batches:
-    """How a network is trained on all pairs of a batch of images, instead of on random pairs as in the example.
+class Part:
+    """A part of a recipe. `name` says what it does; numbers keep within the bounds of their field."""
 
-    drawings: of each class; alphabets, per_alphabet: so many alphabets give so many classes each to a batch; turns,
-    mirrors: the quarter turns of a character, and those of its mirror image, count as characters. rotation
-    (degrees), shear, scale (log) and shift (share of the image): largest of each image's own warp; elastic: of its
-    bends, as a share. thickness, coarse, erase: how probably an image has other strokes, few pixels, a hole. focus:
-    how much more hard dissimilar pairs count; centroid_weight, centroid_scale: of the loss that finds an image's
-    class by centroids, beside that of the pairs. warm_up: share of the iterations in which the learning rate rises,
-    before it falls as a cosine. averaging: share of the iterations that the moving average of the weights
-    remembers, which is the network that a run ends with. head_rate: learning rate of the head, as a multiple.
-    """
-
-    drawings: int = 4
-    alphabets: int = 4
-    per_alphabet: int = 8
-    turns: bool = True
-    mirrors: bool = False
-    rotation: float = 8.4
-    shear: float = 0.18
-    scale: float = 0.14
-    shift: float = 0.07
-    elastic: float = 0.0
-    thickness: float = 0.0
-    coarse: float = 0.0
-    erase: float = 0.0
-    focus: float = 1.0
-    centroid_weight: float = 1.0
-    centroid_scale: float = 20.0
-    weight_decay: float = 0.05
-    warm_up: float = 0.1
-    averaging: float = 0.03
-    head_rate: float = 3.0
+    name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            least, most = LEAST.get(name, 0), 1 if name in SHARES else MOST
-            if not least <= value <= most:
-                example = f"For example: --override {name}={getattr(Batches, name)}"
-                raise BadInput(f"{name} must be between {least} and {most:,}, not {value}", example)
+        for each in fields(self):
+            if "most" in each.metadata:
+                least, most, value = each.metadata["least"], each.metadata["most"], getattr(self, each.name)
+                if not least <= value <= most:
+                    example = f"For example: --override {each.name}={each.default}"
+                    raise BadInput(f"{each.name} must be between {least} and {most:,}, not {value}", example)
 
 
-FRAMES = ("whole", "ink")  # what a name does (data.framing, data.intake) is fixed: checkpoints rely on it
-LEAST = {"drawings": 2}  # a similar pair
-MOST = 1_000_000  # of any number that says how batches are made
-LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
-SHARES = ("thickness", "coarse", "erase", "warm_up", "averaging")
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network without its weights: with them and a calibration it is all that answering takes."""
+
+    encoder: str
+    image_size: int  # pixels a side of the square that the network sees
+    frame: str = "whole"  # how a drawing lies in that square (images.framing)
+    head: str = "difference"  # how two embeddings become a score (model.twin)
+    channels: int = 1  # of an image: 1 is grey; an encoder of your own may take more
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "image_size")
+        if self.frame not in FRAMES:
+            raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
+        if self.channels != 1 and self.encoder != OWN:
+            raise BadInput(f"the encoder {self.encoder} takes images of 1 channel, not {self.channels}", "")
+        if not 1 <= self.channels <= MOST_CHANNELS:
+            raise BadInput(f"channels must be between 1 and {MOST_CHANNELS}, not {self.channels}", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSampling(Part):
+    """Random pairs, as the example draws them (data.pairs)."""
+
+    name: ClassVar[str] = "pairs"
+    batch_size: int  # pairs
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "batch_size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSampling(Part):
+    """Classes with several images each (data.batches)."""
+
+    name: ClassVar[str] = "classes"
+    batch_size: int  # images
+    drawings: int = _within(4, least=2)  # images of each class: 2 make a similar pair
+    alphabets: int = _within(4)  # groups that give several classes to a batch, so that it has hard pairs
+    per_alphabet: int = _within(8)  # classes from each of those groups
+    turns: bool = True  # count each character turned by 90, 180 and 270 degrees as a class of its own
+    mirrors: bool = False  # and its mirror images
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "batch_size")
+        if self.batch_size < 2 * self.drawings:
+            raise BadInput(f"{self.batch_size} images cannot hold {self.drawings} drawings of 2 classes", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoAugmentation(Part):
+    """Images as they are."""
+
+    name: ClassVar[str] = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InkAugmentation(Part):
+    """Each drawing warped by numbers of its own, and some of them spoilt (data.augment)."""
+
+    name: ClassVar[str] = "ink"
+    rotation: float = _within(8.4)  # degrees, at most, either way
+    shear: float = _within(0.18)  # at most, either way
+    scale: float = _within(0.14)  # of width and of height: the logarithm, at most, either way
+    shift: float = _within(0.07)  # share of the image, at most, either way
+    elastic: float = _within(0.0)  # bends: standard deviation as a share of the image
+    thickness: float = _share(0.0)  # probability of thicker or thinner strokes
+    coarse: float = _share(0.0)  # probability of few pixels
+    erase: float = _share(0.0)  # probability of a square hole
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairObjective(Part):
+    """Mean binary cross-entropy of random pairs: the example's loss (model.losses.pair_loss)."""
+
+    name: ClassVar[str] = "pairs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllPairsObjective(Part):
+    """Cross-entropy of all pairs of a batch, and of finding each image's class by centroids (model.losses)."""
+
+    name: ClassVar[str] = "all-pairs"
+    focus: float = _within(1.0)  # additional weight of the hard dissimilar pairs
+    centroid_weight: float = _within(1.0)  # of the loss by centroids, beside that of the pairs
+    centroid_scale: float = _within(20.0)  # factor of its cosines
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnObjective(Part):
+    """A callable of (embeddings, labels) that was given to the Python API; the record keeps its name only."""
+
+    name: ClassVar[str] = OWN
+    function: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(Part):
+    """Adam with a constant learning rate (Kingma and Ba 2015), as in the example."""
+
+    name: ClassVar[str] = "adam"
+    learning_rate: float
+    adam_betas: tuple[float, float] = (0.9, 0.99)
+    adam_epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "learning_rate")
+        if len(self.adam_betas) != 2 or not all(0 <= beta < 1 for beta in self.adam_betas):
+            betas = ", ".join(map(str, self.adam_betas))
+            example = "For example: --override adam_betas=0.9,0.99"
+            raise BadInput(f"adam_betas must be two numbers from 0 to below 1, not {betas}", example)
+        if not 0 <= self.adam_epsilon <= sys.float_info.max:
+            example = f"For example: --override adam_epsilon={Adam.adam_epsilon}"
+            raise BadInput(f"adam_epsilon must be 0 or above and finite, not {self.adam_epsilon}", example)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW(Adam):
+    """AdamW (Loshchilov and Hutter 2019) with warm-up and cosine; a run ends with the average of its weights."""
+
+    name: ClassVar[str] = "adamw"
+    weight_decay: float = _within(0.05)
+    warm_up: float = _share(0.1)  # share of the iterations in which the learning rate rises to its peak
+    averaging: float = _share(0.03)  # share of the iterations that the moving average of the weights remembers
+    head_rate: float = _within(3.0)  # learning rate of the head, as a multiple
+
+
+Sampling = PairSampling | ClassSampling
+Augmentation = NoAugmentation | InkAugmentation
+Objective = PairObjective | AllPairsObjective | OwnObjective
+Optimiser = Adam | AdamW
+PARTS: dict[str, dict[str, type[Part]]] = {
+    "sampling": {part.name: part for part in (PairSampling, ClassSampling)},
+    "augmentation": {part.name: part for part in (NoAugmentation, InkAugmentation)},
+    "objective": {part.name: part for part in (PairObjective, AllPairsObjective, OwnObjective)},
+    "optimiser": {part.name: part for part in (Adam, AdamW)},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that decides which weights a run ends with, given its data, device and precision.
 
-    iterations: batches; batch_size: pairs in a batch, or images where `batches` says how it is made of classes;
-    image_size: pixels a side of the square the network sees; frame: how drawings lie in it (data.framing); head: how
-    the embeddings of two images become a score.
+    >>> omnitwin.RECIPES["fast"].changed(iterations=300, rotation=15.0).augmentation.rotation
+    15.0
     """
 
     name: str
-    encoder: str
-    image_size: int
-    iterations: int
-    batch_size: int
-    learning_rate: float
-    adam_betas: tuple[float, float] = (0.9, 0.99)
-    adam_epsilon: float = 1e-8
-    seed: int = 0
-    frame: str = "whole"
-    head: str = "difference"
-    batches: Batches | None = None
-    holdout: int = 0  # training alphabets that are not trained on: threshold, calibration and `best` come from them
+    network: Network
+    sampling: Sampling
+    augmentation: Augmentation = NoAugmentation()
+    objective: Objective = PairObjective()
+    optimiser: Optimiser
+    iterations: int  # batches
+    seed: int = 0  # of the initial weights, the batches and the held-out classes
+    holdout: int = 0  # training groups kept out of training: threshold, calibration and `best` come from them
 
     def __post_init__(self) -> None:
         if self.holdout < 0:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
-        for name in ("image_size", "iterations", "batch_size", "learning_rate"):
-            option = f"Leave out --{name.replace('_', '-')} to take the recipe's own."
-            if (value := getattr(self, name)) > (most := LARGEST.get(name, math.inf)):
-                raise BadInput(f"{name} must be at most {most:,}, not {value:,}", option)
-            if not 0 < value <= sys.float_info.max:  # a whole number can be beyond
-                raise BadInput(f"{name} must be above 0 and finite, not {value}", option)
-        if len(self.adam_betas) != 2 or not all(0 <= beta < 1 for beta in self.adam_betas):
-            betas = ", ".join(map(str, self.adam_betas))
-            example = "For example: --override adam_betas=0.9,0.99"
-            raise BadInput(f"adam_betas must be two numbers from 0 to below 1, not {betas}", example)
-        if not 0 <= self.adam_epsilon <= sys.float_info.max:
-            example = f"For example: --override adam_epsilon={Recipe.adam_epsilon}"
-            raise BadInput(f"adam_epsilon must be 0 or above and finite, not {self.adam_epsilon}", example)
-        if self.frame not in FRAMES:
-            raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
-        if self.batches and self.head != "distance":
-            raise BadInput(f"training on all pairs of a batch needs the head `distance`, not {self.head}", "")
-        if self.batches and self.batch_size < 2 * self.batches.drawings:
-            raise BadInput(f"{self.batch_size} images cannot hold {self.batches.drawings} drawings of 2 classes", "")
+        _check_positive(self, "iterations")
+        if self.objective.name == "all-pairs" and self.network.head != "distance":
+            raise BadInput(f"training on all pairs of a batch needs the head `distance`, not {self.network.head}", "")
+        wanted = PairSampling.name if self.objective.name == PairObjective.name else ClassSampling.name
+        if self.sampling.name != wanted:
+            raise BadInput(f"the objective {self.objective.name} needs the sampling {wanted}, not {self.sampling.name}")
+
+    def flat(self) -> dict[str, Any]:
+        """Every field of the recipe and its parts by its name, which is unique, and every part's name."""
+        flat: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Part):
+                flat[each.name] = value.name
+            flat |= vars(value) if isinstance(value, Part | Network) else {each.name: value}
+        return flat
+
+    def changed(self, **changes: Any) -> Self:
+        """The recipe with fields of it or of its parts changed, by name; BadInput for a field that it does not have.
+
+        A part's name (sampling="pairs") replaces that part by one with the fields that both have, the others default.
+        """
+        parts: dict[str, Any] = {}
+        for each in ("network", *PARTS):
+            part = getattr(self, each)
+            if each in changes and changes[each] != part.name:
+                part = _another(each, changes[each], {**self.flat(), **changes})
+            own = {known.name for known in fields(part)} & changes.keys()
+            parts[each] = replace(part, **{name: changes[name] for name in own}) if own else part
+        others = {each.name for each in fields(self)} - parts.keys()
+        known = others.union(PARTS, *({each.name for each in fields(part)} for part in parts.values()))
+        if useless := [name for name in changes if name not in known]:
+            does = "trains on random pairs" if parts["sampling"].name == "pairs" else "has no part with that field"
+            words = f"{', '.join(useless)} {'has' if len(useless) == 1 else 'have'} no effect"
+            raise BadInput(f"{words}: recipe {self.name} {does}", "Leave it out, or use --recipe fast.")
+        return replace(self, **{name: value for name, value in changes.items() if name in others}, **parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record that from_json reads: parts with their names."""
+        parts = {each: {"name": getattr(self, each).name, **asdict(getattr(self, each))} for each in PARTS}
+        for part in parts.values():
+            part |= {name: list(value) for name, value in part.items() if isinstance(value, tuple)}
+        return asdict(self) | parts
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> "Recipe":
-        """The recipe that asdict made a record of; TypeError, KeyError or BadInput where it made none such."""
-        batches = record.get("batches")
-        parts = {
-            "adam_betas": tuple(_two_numbers(record["adam_betas"])),
-            "batches": Batches(**_typed(Batches, batches)) if batches else None,
-        }
-        return cls(**{**_typed(cls, record), **parts})
+    def from_json(cls, record: Mapping[str, Any]) -> "Recipe":
+        """The recipe of a record by to_json, or of the flat one of omnitwin 0.1.
+
+        Raises TypeError, KeyError, ValueError or BadInput for any other.
+        """
+        if "network" not in record:
+            record = _parts_of_flat(record)
+        parts: dict[str, Any] = {each: _part(each, record[each]) for each in PARTS}
+        return cls(**{**_typed(cls, record), "network": network_of(record["network"]), **parts})
 
 
-def _typed(record_of: type, record: dict[str, Any]) -> dict[str, Any]:
-    """The record; TypeError where a plain field holds another kind of value than its own."""
-    for field in fields(record_of):
-        value, kind = record.get(field.name, field.default), field.type
+def network_of(record: Mapping[str, Any]) -> Network:
+    """The network of a record; TypeError, KeyError or BadInput for any other."""
+    return Network(**_typed(Network, record))
+
+
+def _another(kind: str, name: str, known: Mapping[str, Any]) -> Part:
+    if name not in PARTS[kind]:
+        raise BadInput(f"no {kind} is called {name!r}", f"Use {' or '.join(PARTS[kind])}.")
+    part = PARTS[kind][name]
+    return part(**{each.name: known[each.name] for each in fields(part) if each.name in known})
+
+
+def _part(kind: str, record: Mapping[str, Any]) -> Part:
+    values = dict(record)
+    part = PARTS[kind][values.pop("name")]
+    if "adam_betas" in values:
+        values["adam_betas"] = _two_numbers(values["adam_betas"])
+    return part(**_typed(part, values))
+
+
+def _parts_of_flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of omnitwin 0.1, whose `batches` held all that recipes with all pairs of a batch have besides."""
+    rest = dict(record)
+    batches = rest.pop("batches", None)
+    names = ("classes", "ink", "all-pairs", "adamw") if batches else ("pairs", "none", "pairs", "adam")
+    if batches is not None and not isinstance(batches, dict):
+        raise TypeError(f"batches is {batches!r}, no object")
+    values = {**rest, **(batches or {})}
+    parts: dict[str, Any] = {"network": {}}
+    for kind, name in zip(PARTS, names, strict=True):
+        parts[kind] = {"name": name}
+    for kind, part in [("network", Network), *((kind, PARTS[kind][parts[kind]["name"]]) for kind in PARTS)]:
+        parts[kind] |= {each.name: values.pop(each.name) for each in fields(part) if each.name in values}
+    if not {"encoder", "image_size"} <= parts["network"].keys():
+        raise KeyError("encoder, image_size")
+    return {**values, **parts}
+
+
+def _typed(record_of: type, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the record; raise TypeError if a plain field holds another kind of value than its own."""
+    for name, kind in get_type_hints(record_of).items():
         kinds: Any = (int, float) if kind is float else kind
-        if kind in (int, float, bool, str) and not (
-            isinstance(value, kinds) and isinstance(value, bool) == (kind is bool)  # which is an int to Python
-        ):
-            raise TypeError(f"{field.name} is {value!r}, not of type {kind.__name__}")
+        if name not in record or kind not in (int, float, bool, str):
+            continue
+        value = record[name]
+        if not isinstance(value, kinds) or isinstance(value, bool) != (kind is bool):  # a bool is an int to Python
+            raise TypeError(f"{name} is {value!r}, not of type {kind.__name__}")
     return record
 
 
 def _two_numbers(values: Any) -> tuple[float, float]:
     first, second = values
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in (first, second)):
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in (first, second)):
         raise TypeError(f"not two numbers: {values!r}")
     return first, second
 
 
 # MathWorks, "Train a Twin Neural Network to Compare Images": its network, pairs and optimiser, to the letter.
 CLASSIC = Recipe(
-    name="classic", encoder="classic", image_size=105, iterations=10_000, batch_size=180, learning_rate=6e-5
+    name="classic",
+    network=Network(encoder="classic", image_size=105),
+    sampling=PairSampling(batch_size=180),
+    optimiser=Adam(learning_rate=6e-5),
+    iterations=10_000,
 )
 # The same twin, loss and pairs on small images: a trained network in about a minute without a GPU. Not the example.
 SMALL = Recipe(
-    name="small", encoder="small", image_size=28, iterations=1_500, batch_size=128, learning_rate=1e-3, holdout=5
+    name="small",
+    network=Network(encoder="small", image_size=28),
+    sampling=PairSampling(batch_size=128),
+    optimiser=Adam(learning_rate=1e-3),
+    iterations=1_500,
+    holdout=5,
 )
 # All pairs of a batch, drawings framed by their ink: better than the example after seconds, on two cores.
 FAST = Recipe(
     name="fast",
-    encoder="strong",
-    image_size=24,
+    network=Network(encoder="strong", image_size=24, frame="ink", head="distance"),
+    sampling=ClassSampling(batch_size=256),
+    augmentation=InkAugmentation(),
+    objective=AllPairsObjective(),
+    optimiser=AdamW(learning_rate=3e-3),
     iterations=1_200,
-    batch_size=256,
-    learning_rate=3e-3,
-    frame="ink",
-    head="distance",
-    batches=Batches(),
     holdout=5,
 )
 # The bundled weights (`make weights`): longer, with variations that make it fit for other pens and pixels.
-STRONG = replace(
-    FAST,
-    name="strong",
-    image_size=28,
-    iterations=8_000,
-    batches=Batches(mirrors=True, thickness=0.3, coarse=0.3),
-)
+STRONG = replace(FAST, name="strong", iterations=8_000).changed(image_size=28, mirrors=True, thickness=0.3, coarse=0.3)
 # `omnitwin demo`: the fast recipe, for about half a minute on two cores.
 DEMO = replace(FAST, iterations=400)
 
 RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG)}
-ENCODERS = ("classic", "small", "resnet18", "strong")  # as model.anatomy knows them

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("trained") / "run"
     with pytest.MonkeyPatch.context() as patch:
         do_little_work(patch)
-        recipe = replace(SMALL, iterations=3, batch_size=8)
+        recipe = SMALL.changed(iterations=3, batch_size=8)
         training.train(TrainConfig(recipe=recipe, dataset="synthetic", precision="fp32", output=output))
     return output
 

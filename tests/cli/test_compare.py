@@ -9,11 +9,13 @@ import sys
 import pytest
 import torch
 from checkpoints import record_of, written_anew
+from old_records import as_version_1
 from PIL import Image, ImageColor
 from safetensors.torch import load_file, save_file
 
 from omnitwin.answers import choosing
 from omnitwin.model.locating import BUNDLED_WEIGHTS
+from omnitwin.recipes import Recipe
 from omnitwin.view.figures import GREEN, RED
 
 ALWAYS, NEVER = "0.000001", "0.999999"  # thresholds that a hardly trained network, always near one half, tells apart
@@ -62,15 +64,15 @@ def another_format(path, source):
 
 
 def another_version(path, source):
-    written_anew(source, path, record={"format_version": 4})
+    written_anew(source, path, record={"format_version": 5})
 
 
 def unknown_encoder(path, source):
-    written_anew(source, path, record={"recipe": {**record_of(source)["recipe"], "encoder": "huge"}})
+    written_anew(source, path, record={"network": {**record_of(source)["network"], "encoder": "huge"}})
 
 
 def wrong_size_for_its_encoder(path, source):
-    written_anew(source, path, record={"recipe": {**record_of(source)["recipe"], "image_size": 105}})
+    written_anew(source, path, record={"network": {**record_of(source)["network"], "image_size": 105}})
 
 
 def incomplete_record(path, source):
@@ -134,8 +136,8 @@ def record_nested_too_deeply(path, source):
 
 
 def image_size_that_no_machine_has_room_for(path, source):
-    recipe = {**record_of(source)["recipe"], "encoder": "strong", "image_size": 10**9}
-    written_anew(source, path, record={"recipe": recipe})
+    network = {**record_of(source)["network"], "encoder": "strong", "image_size": 10**9}
+    written_anew(source, path, record={"network": network})
 
 
 def recipe_of_other_types(path, source):
@@ -331,10 +333,10 @@ def test_text_calls_a_probability_calibrated_just_where_it_is(run, trained, imag
 def test_a_checkpoint_of_the_first_format_is_read_and_answers_the_same(run, trained, images, tmp_path):
     """Version 1 had no held-out alphabets and its recipe no `holdout`; its probability was the logit's own."""
     record = record_of(trained / "weights.safetensors")
-    del record["held_out"], record["recipe"]["holdout"]
+    as_version_1(record, Recipe.from_json({**record["recipe"], "network": record["network"]}))
     old = tmp_path / "old.safetensors"
     tensors = load_file(trained / "weights.safetensors")
-    save_file(tensors, old, metadata={"omnitwin": json.dumps(record | {"format_version": 1, "calibration": None})})
+    save_file(tensors, old, metadata={"omnitwin": json.dumps(record)})
     answer, today = comparison(run, *images, "--checkpoint", old), comparison(run, *images)
     assert (answer["probability"], answer["calibrated"]) == (today["probability"], False)
 

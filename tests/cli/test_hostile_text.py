@@ -64,8 +64,6 @@ class World:
 def patch_sets(patch: pytest.MonkeyPatch, fake: FakeOmniglot, home: Path) -> None:
     patch.setattr(omniglot, "SETS", fake.sets)
     patch.setattr(official, "ARCHIVE", fake.runs)
-    patch.setattr(official, "RUNS", 2)
-    patch.setattr(official, "TRIALS", 2)
     patch.setenv("OMNITWIN_HOME", str(home))
 
 
@@ -82,7 +80,7 @@ def made_world(tmp_path_factory):
             packed = acquire.packed_path(one)
             names = {"name": f"omniglot/{one.name}{EVERYTHING}", "alphabet_names": renamed(ALPHABETS)}
             written_anew(packed, packed, record={**names, "class_names": renamed(record_of(packed)["class_names"])})
-        recipe = replace(SMALL, iterations=2, batch_size=8, holdout=1)
+        recipe = SMALL.changed(iterations=2, batch_size=8, holdout=1)
         training.train(TrainConfig(recipe=recipe, precision="fp32", output=world.run))
         for file in world.run.glob("*.safetensors"):
             written_anew(file, file, record={"recipe": {**record_of(file)["recipe"], "name": EVERYTHING}})

@@ -10,13 +10,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import do_little_work
-from omniglot_like import RUN_ANSWERS, RUN_DRAWERS, write_fake_omniglot
+from omniglot_like import write_fake_omniglot
 from scripts import load_script
 
 import omnitwin
@@ -24,7 +23,7 @@ from omnitwin.cli import COMMANDS
 from omnitwin.cli.demo import demo
 from omnitwin.config import EXAMS, TrainConfig
 from omnitwin.data import official, omniglot
-from omnitwin.recipes import CLASSIC, FAST, RECIPES, Batches, Recipe
+from omnitwin.recipes import CLASSIC, FAST, RECIPES, Recipe
 from omnitwin.system import device
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,7 +34,7 @@ TRAINING = tuple(f"Alphabet{one}/character{two:02d}" for one in range(7) for two
 TEST = tuple(f"{alphabet}/character{two:02d}" for alphabet in ("Alpha_(first)", "Beta") for two in range(1, 21))
 SHORT = {  # by recipe: trained within a second
     "classic": {"encoder": "small", "image_size": 28, "batch_size": 8},
-    "fast": {"batch_size": 32, "batches": replace(FAST.batches or Batches(), alphabets=2, per_alphabet=2)},
+    "fast": {"batch_size": 32, "alphabets": 2, "per_alphabet": 2},
 }
 # lines that no test runs, and where they are run instead
 ELSEWHERE = {
@@ -79,7 +78,7 @@ def lines_within_sentences() -> set[str]:
 
 
 def shortened(name: str, iterations: int) -> Recipe:
-    return replace({"classic": CLASSIC, "fast": FAST}[name], iterations=iterations, **SHORT[name])
+    return {"classic": CLASSIC, "fast": FAST}[name].changed(iterations=iterations, **SHORT[name])
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +90,6 @@ def known_omniglot(tmp_path_factory):
 def take_for_omniglot(fake, patch):
     patch.setattr(omniglot, "SETS", fake.sets)
     patch.setattr(official, "ARCHIVE", fake.runs)
-    patch.setattr(official, "RUNS", len(RUN_DRAWERS))
-    patch.setattr(official, "TRIALS", len(RUN_ANSWERS))
     patch.setenv("OMNITWIN_MIRROR", str(fake.zips))
 
 
@@ -275,6 +272,14 @@ def test_from_now_on_that_run_answers_until_use_bundled(run, words):
     assert run(*("started" if word == "NAME" else word for word in words)).code == 0
     assert "started answers" in run("use").out
     assert "bundled weights answer" in run("use", "bundled").out
+
+
+@example("omnitwin runs")
+def test_runs_lists_the_networks_trained_so_far(run, words):
+    assert "started" in run(*words).out
+    assert run("use", "bundled", "-q").code == 0
+    assert run(*words, "remove", "started", "--yes").code == 0
+    assert "started" not in run(*words).out
 
 
 @example("omnitwin demo")

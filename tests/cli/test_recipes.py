@@ -3,14 +3,13 @@
 import json
 import math
 import shlex
-from dataclasses import asdict, fields, replace
 
 import pytest
 from checkpoints import record_of
 
-from omnitwin.cli.recipes import KINDS, complete_override, published, resumed
+from omnitwin.cli.recipes import KINDS, complete_override, published
 from omnitwin.errors import BadInput
-from omnitwin.recipes import CLASSIC, FAST, SMALL, Batches, Recipe
+from omnitwin.recipes import CLASSIC, FAST, Recipe
 
 FEW = ("train", "--recipe", "fast", "--dataset", "synthetic", "--precision", "fp32", "--iterations", 2)
 TINY = (
@@ -40,12 +39,12 @@ def test_without_words_a_published_recipe_is_as_published():
 
 
 def test_every_field_but_the_name_can_be_overridden():
-    assert KINDS.keys() == {field.name for of in (Recipe, Batches) for field in fields(of)} - {"name"}
+    assert KINDS.keys() == FAST.flat().keys() - {"name", "channels"}
 
 
-@pytest.mark.parametrize("field", sorted(KINDS.keys() - {"batches"}))
+@pytest.mark.parametrize("field", sorted(KINDS))
 def test_each_field_takes_its_own_value_back_and_nothing_else_changes(field):
-    value = {**vars(FAST), **vars(FAST.batches)}[field]
+    value = FAST.flat()[field]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     assert published("fast", {}, [f"{field}={text}"]) == FAST
 
@@ -58,20 +57,19 @@ def test_each_field_takes_its_own_value_back_and_nothing_else_changes(field):
         ("adam_betas=0.8,0.95", {"adam_betas": (0.8, 0.95)}),
         ("encoder=strong", {"encoder": "strong"}),
         ("frame=whole", {"frame": "whole"}),
-        ("batches=none", {"batches": None}),
-        ("turns=false", {"batches": replace(FAST.batches, turns=False)}),
+        ("turns=false", {"turns": False}),
         ("turns=True", {}),
-        ("drawings=3", {"batches": replace(FAST.batches, drawings=3)}),
-        ("rotation=15", {"batches": replace(FAST.batches, rotation=15.0)}),
+        ("drawings=3", {"drawings": 3}),
+        ("rotation=15", {"rotation": 15.0}),
     ],
 )
 def test_values_are_read_by_the_type_of_their_field(word, changes):
-    assert published("fast", {}, [word]) == replace(FAST, **changes)
+    assert published("fast", {}, [word]) == FAST.changed(**changes)
 
 
 def test_overrides_go_together_with_each_other_and_with_options():
     found = published("fast", {"iterations": 9, "seed": None}, ["erase=0.25", "seed=4", "shear=0"])
-    assert found == replace(FAST, iterations=9, seed=4, batches=replace(FAST.batches, erase=0.25, shear=0.0))
+    assert found == FAST.changed(iterations=9, seed=4, erase=0.25, shear=0.0)
 
 
 @pytest.mark.parametrize("word", ["warp=1", "name=mine", "=3", "", "Rotation=3", "rotation =3"])
@@ -97,7 +95,6 @@ def test_a_name_alone_is_refused_with_how_to_write_it():
         ("turns=1", "true or false"),
         ("adam_betas=0.9", "two numbers"),
         ("adam_betas=0.9,0.99,0.999", "two numbers"),
-        ("batches=all", "none"),
     ],
 )
 def test_a_value_of_another_type_is_refused_with_what_is_wanted(word, wanted):
@@ -124,7 +121,7 @@ def test_a_value_out_of_range_is_refused_by_its_field(word, named):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"iterations": 5}, ["iterations=6"]), ({}, ["shear=0.1", "shear=0.2"]), ({}, ["batches=none", "shear=0.2"])],
+    [({"iterations": 5}, ["iterations=6"]), ({}, ["shear=0.1", "shear=0.2"])],
 )
 def test_contradictions_are_refused(options, words):
     assert words[-1].partition("=")[0] in refusal(*words, **options)
@@ -135,24 +132,12 @@ def test_the_same_said_twice_is_no_contradiction():
 
 
 @pytest.mark.parametrize("name", ["classic", "small"])
-def test_fields_of_batches_are_refused_where_a_recipe_has_none(name):
-    assert f"where {name} does not train on all pairs" in refusal("shear=0.1", name=name)
+def test_a_field_without_effect_is_refused(name):
+    assert f"shear has no effect: recipe {name} trains on random pairs" in refusal("shear=0.1", name=name)
 
 
 def test_an_unknown_recipe_is_refused_with_those_that_are():
     assert "classic, small, fast" in refusal(name="huge")
-
-
-def test_a_resumed_recipe_takes_more_iterations_either_way_and_nothing_else():
-    assert resumed(FAST, {"iterations": 5000}, []) == replace(FAST, iterations=5000)
-    assert resumed(FAST, {"iterations": None}, ["iterations=5000", "shear=0.18"]) == replace(FAST, iterations=5000)
-    for words, named in (("shear=0.3", "--override shear"), ("batches=none", "--override batches")):
-        with pytest.raises(BadInput, match=f"{named} cannot change"):
-            resumed(FAST, {}, [words])
-    with pytest.raises(BadInput, match="--override shear cannot change"):
-        resumed(SMALL, {}, ["shear=0"])
-    with pytest.raises(BadInput, match="--batch-size cannot change"):
-        resumed(SMALL, {"batch_size": 7}, [])
 
 
 def test_completion_offers_the_fields():
@@ -163,12 +148,11 @@ def test_completion_offers_the_fields():
 
 def test_what_is_overridden_is_in_config_and_checkpoint(run, tmp_path):
     assert run(*TINY, "--override", "rotation=15", "--output", tmp_path / "run").code == 0
-    wanted = replace(
-        FAST, iterations=2, batch_size=16, image_size=12, batches=Batches(alphabets=1, turns=False, rotation=15.0)
-    )
+    wanted = FAST.changed(iterations=2, batch_size=16, image_size=12, alphabets=1, turns=False, rotation=15.0)
     written = json.loads((tmp_path / "run" / "config.json").read_text())["recipe"]
     assert Recipe.from_json(written) == wanted
-    assert record_of(tmp_path / "run" / "weights.safetensors")["recipe"] == json.loads(json.dumps(asdict(wanted)))
+    record = record_of(tmp_path / "run" / "weights.safetensors")
+    assert Recipe.from_json({**record["recipe"], "network": record["network"]}) == wanted
 
 
 def test_an_interrupted_run_with_overrides_goes_on_without_naming_them(run, tmp_path):

@@ -42,19 +42,21 @@ def test_help_version_and_completion_import_nothing_heavy():
     option = {"COMP_WORDS": "omnitwin train --recipe s", "COMP_CWORD": "3"}
     run = {"COMP_WORDS": "omnitwin compare --checkpoint ", "COMP_CWORD": "3"}
     exam = {"COMP_WORDS": "omnitwin eval --exam o", "COMP_CWORD": "3"}
+    group = {"COMP_WORDS": "omnitwin runs re", "COMP_CWORD": "2"}
     again = {"COMP_WORDS": "omnitwin eval --exam pairs --exam a", "COMP_CWORD": "5"}
     field = {"COMP_WORDS": "omnitwin train --override ro", "COMP_CWORD": "3"}
-    tabs = [[[], tab | words] for words in ({}, option, run, exam, again, field)]
+    tabs = [[[], tab | words] for words in ({}, option, run, exam, again, field, group)]
     answers = calls(*([words, {}] for words in helps), *tabs)
     assert [heavy for _, _, heavy in answers] == [[]] * len(answers)
     assert [code for code, _, _ in answers] == [0] * len(answers)
-    assert [text.split() for _, text, _ in answers[-6:]] == [
+    assert [text.split() for _, text, _ in answers[-7:]] == [
         ["train"],
         ["small", "strong"],
         ["bundled", "newest"],
         ["one-shot", "official"],
         ["all-pairs", "all"],
         ["rotation="],
+        ["rename", "remove"],
     ]
 
 
@@ -116,6 +118,13 @@ def test_a_ranking_without_a_figure_imports_nothing_that_draws_one(images, tmp_p
     imported = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     assert "omnitwin.answers.comparison" in imported
     assert not [name for name in ("PIL.ImageDraw", "PIL.ImageFont", "omnitwin.view.figures") if name in imported]
+
+
+def test_runs_need_no_torch(trained):
+    words = (["runs"], ["runs", "--json"], ["runs", "rename", "trained", "other"], ["runs", "remove", "nobody"])
+    answers = calls(*([each, {}] for each in words))
+    assert [code for code, _, _ in answers] == [0, 0, 0, 3]
+    assert not [heavy for _, _, heavy in answers if "torch" in heavy]
 
 
 def test_use_needs_no_torch():

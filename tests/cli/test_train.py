@@ -14,6 +14,7 @@ from omnitwin.cli.stop import StopButton
 from omnitwin.cli.train import spell_out_resume
 from omnitwin.data import synthetic
 from omnitwin.errors import BadInput
+from omnitwin.recipes import Recipe
 from omnitwin.training.trainer import Trainer
 
 QUICK = ("train", "--recipe", "small", "--dataset", "synthetic", "--batch-size", "8", "--precision", "fp32")
@@ -78,7 +79,7 @@ def test_config_says_what_was_asked_for(run, tmp_path):
     run(*QUICK, "--iterations", 1, "--seed", 7, "--learning-rate", 0.002, "--output", tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     asked = {"name": "small", "iterations": 1, "batch_size": 8, "seed": 7, "learning_rate": 0.002}
-    assert asked.items() <= config["recipe"].items()
+    assert asked.items() <= Recipe.from_json(config["recipe"]).flat().items()
     assert (config["dataset"], config["precision"]) == ("synthetic/training", "fp32")
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shlex
 import shutil
-from dataclasses import replace
 
 import pytest
 from checkpoints import written_anew
@@ -12,7 +11,7 @@ from checkpoints import written_anew
 from omnitwin.config import TrainConfig
 from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.system.paths import BUNDLED, NEWEST
-from omnitwin.training import resuming, training
+from omnitwin.training import runs, training
 
 
 @pytest.fixture
@@ -105,8 +104,8 @@ def test_a_default_that_has_vanished_exits_3_and_nothing_answers_in_its_place(ru
 
 
 def trained_on(unchosen):
-    resumed, description = resuming.recorded(str(unchosen))
-    recipe = replace(description.recipe, iterations=4)
+    resumed, description = runs.recorded(str(unchosen))
+    recipe = description.whole_recipe().changed(iterations=4)
     training.train(TrainConfig(recipe=recipe, dataset="synthetic", precision="fp32"), resume=resumed)
 
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from omnitwin.data.augment import COARSEST, ERASED, _coarsened, _erased, _thickened, _warped, vary
-from omnitwin.recipes import Batches
+from omnitwin.data.augment import COARSEST, ERASED, _coarsened, _erased, _thickened, _warped
+from omnitwin.data.augment import vary as vary_colour
+from omnitwin.recipes import InkAugmentation
 
-STILL = Batches(rotation=0, shear=0, scale=0, shift=0)
+STILL = InkAugmentation(rotation=0, shear=0, scale=0, shift=0)
 S = 20
 
 
@@ -19,6 +20,14 @@ def ink():
     image_BSS = torch.rand(16, S, S, generator=torch.Generator().manual_seed(0))
     image_BSS[:, :2] = image_BSS[:, -2:] = image_BSS[:, :, :2] = image_BSS[:, :, -2:] = 0
     return image_BSS
+
+
+def warped(ink_BSS, *others):
+    return _warped(ink_BSS[:, None], *others)
+
+
+def vary(ink_BSS, *others):
+    return vary_colour(ink_BSS[:, None], *others)
 
 
 def generator(seed=0):
@@ -39,19 +48,19 @@ def test_no_variation_gives_the_image_back_as_network_input(ink):
 
 @pytest.mark.parametrize("turn", range(4))
 def test_a_quarter_turn_is_a_quarter_turn(ink, turn):
-    turned = _warped(ink, torch.full((16,), turn), STILL, generator())
+    turned = warped(ink, torch.full((16,), turn), STILL, generator())
     close(turned[:, 0], torch.rot90(ink, turn, (1, 2)))
 
 
 @pytest.mark.parametrize("turn", range(4))
 def test_the_later_ways_round_are_mirror_images_of_the_earlier(ink, turn):
-    turned = _warped(ink, torch.full((16,), 4 + turn), STILL, generator())
+    turned = warped(ink, torch.full((16,), 4 + turn), STILL, generator())
     close(turned[:, 0], torch.rot90(ink, turn, (1, 2)).flip(2))
 
 
 def test_each_image_is_turned_by_its_own_number(ink):
     turn_B = torch.arange(16) % 4
-    turned = _warped(ink, turn_B, STILL, generator())[:, 0]
+    turned = warped(ink, turn_B, STILL, generator())[:, 0]
     close(turned, torch.stack([torch.rot90(image, int(turn)) for image, turn in zip(ink, turn_B, strict=True)]))
 
 
@@ -70,7 +79,7 @@ def dot():
 
 
 def test_a_shift_is_by_up_to_its_share_of_the_image_and_uniform():
-    moved = centre(_warped(dot(), none(400), replace(STILL, shift=0.1), generator())[:, 0]) - S / 2
+    moved = centre(warped(dot(), none(400), replace(STILL, shift=0.1), generator())[:, 0]) - S / 2
     assert moved.abs().max() <= 0.1 * S + 1e-4
     assert moved.abs().max(0).values.min() > 0.1 * S * 0.97  # both ways, all the way
     assert moved.mean().abs() < 4 * (0.1 * S / math.sqrt(3)) / math.sqrt(800)
@@ -81,7 +90,7 @@ def test_a_rotation_keeps_the_middle_and_turns_by_up_to_so_many_degrees():
     bar = torch.zeros(400, S, S)
     bar[:, 9:11, 10:18] = 1  # from the middle to the right
     middle = torch.tensor([14.0, 10.0]) - S / 2
-    turned = centre(_warped(bar, none(400), replace(STILL, rotation=20), generator())[:, 0]) - S / 2
+    turned = centre(warped(bar, none(400), replace(STILL, rotation=20), generator())[:, 0]) - S / 2
     angle = torch.rad2deg(torch.atan2(turned[:, 1], turned[:, 0]))
     torch.testing.assert_close(turned.norm(dim=1), middle.norm().expand(400), rtol=0, atol=0.1)
     assert 19 < float(angle.abs().max()) < 20.5
@@ -90,20 +99,20 @@ def test_a_rotation_keeps_the_middle_and_turns_by_up_to_so_many_degrees():
 
 
 def test_scaling_is_by_up_to_e_to_the_scale_in_each_direction():
-    area = _warped(dot(), none(400), replace(STILL, scale=0.3), generator()).sum((1, 2, 3)) / 16
+    area = warped(dot(), none(400), replace(STILL, scale=0.3), generator()).sum((1, 2, 3)) / 16
     assert math.exp(-0.6) - 0.05 < float(area.min()) < math.exp(-0.4)
     assert math.exp(0.4) < float(area.max()) < math.exp(0.6) + 0.05
     assert float(area.log().mean()) == pytest.approx(0, abs=0.05)
 
 
 def test_elastic_bends_move_ink_and_lose_little_of_it():
-    bent = _warped(dot(), none(400), replace(STILL, elastic=0.03), generator())[:, 0]
+    bent = warped(dot(), none(400), replace(STILL, elastic=0.03), generator())[:, 0]
     assert (bent != dot()).any((1, 2)).all()
     assert float(bent.sum((1, 2)).mean()) == pytest.approx(16, rel=0.1)
 
 
 def test_ink_stays_between_none_and_full(ink):
-    all_of_it = replace(Batches(), elastic=0.05, thickness=1.0, coarse=1.0, erase=1.0)
+    all_of_it = replace(InkAugmentation(), elastic=0.05, thickness=1.0, coarse=1.0, erase=1.0)
     varied = vary(ink, none(16), all_of_it, generator())
     assert varied.shape == (16, 1, S, S)
     assert varied.min() >= 0
@@ -111,19 +120,19 @@ def test_ink_stays_between_none_and_full(ink):
 
 
 def test_variations_are_a_function_of_the_generator(ink):
-    first, again, other = (vary(ink, none(16), Batches(), generator(seed)) for seed in (1, 1, 2))
+    first, again, other = (vary(ink, none(16), InkAugmentation(), generator(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_a_batch_of_one_is_varied_as_its_row_in_a_batch_of_many(ink, monkeypatch):
     """With numbers of its own given: of many, all but the row's are dropped."""
-    many = _warped(ink, none(16), Batches(), generator())
+    many = warped(ink, none(16), InkAugmentation(), generator())
     numbers = torch.rand((7, 16), generator=generator())
 
     at = 5
     monkeypatch.setattr(torch, "rand", lambda *shape, **named: numbers[:, at : at + 1])
-    alone = _warped(ink[at : at + 1], none(1), Batches(), generator())
+    alone = warped(ink[at : at + 1], none(1), InkAugmentation(), generator())
     torch.testing.assert_close(alone[0], many[at], rtol=0, atol=1e-6)
 
 
@@ -208,3 +217,41 @@ def test_holes_come_with_their_probability():
     full = torch.ones(2000, 1, 40, 40)
     share = (_erased(full, 0.3, generator()) == 0).flatten(1).any(1).float().mean()
     assert float(share) == pytest.approx(0.3, abs=4 * math.sqrt(0.3 * 0.7 / 2000))
+
+
+# ---- images in colour, that are not square ----
+
+
+H, W = 12, 18
+
+
+@pytest.fixture
+def photo_BDHW():
+    """Blobs of three channels, with paper around them."""
+    image_BDHW = torch.rand(8, 3, H, W, generator=torch.Generator().manual_seed(0))
+    image_BDHW[:, :, :2] = image_BDHW[:, :, -2:] = image_BDHW[..., :2] = image_BDHW[..., -2:] = 0
+    return image_BDHW
+
+
+ALL_OF_IT = InkAugmentation(thickness=1, coarse=1, erase=1, elastic=0.05)
+
+
+def test_the_channels_of_an_image_are_varied_alike(photo_BDHW):
+    varied = vary_colour(photo_BDHW, torch.arange(8), ALL_OF_IT, generator())
+    assert varied.shape == photo_BDHW.shape
+    for channel in range(3):
+        alone = vary_colour(photo_BDHW[:, channel : channel + 1], torch.arange(8), ALL_OF_IT, generator())
+        close(varied[:, channel], alone[:, 0])
+
+
+@pytest.mark.parametrize("way", [0, 2, 4, 6])
+def test_half_turns_and_mirror_images_keep_an_image_that_is_not_square(photo_BDHW, way):
+    turned = _warped(photo_BDHW, torch.full((8,), way), STILL, generator())
+    expected = torch.rot90(photo_BDHW, way, (2, 3))
+    close(turned, expected.flip(3) if way >= 4 else expected)
+
+
+def test_a_quarter_turn_of_an_image_that_is_not_square_keeps_its_middle_square(photo_BDHW):
+    middle = photo_BDHW[..., (W - H) // 2 : (W + H) // 2]
+    turned = _warped(photo_BDHW, torch.ones(8, dtype=torch.long), STILL, generator())
+    close(turned[..., (W - H) // 2 : (W + H) // 2], torch.rot90(middle, 1, (2, 3)))

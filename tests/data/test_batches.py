@@ -9,11 +9,11 @@ from sitters import uneven_set
 
 from omnitwin.data.batches import check_batches, draw_batch
 from omnitwin.errors import BadInput
-from omnitwin.recipes import Batches
+from omnitwin.recipes import ClassSampling
 from omnitwin.system.randomness import random_generator
 
 CPU = torch.device("cpu")
-TWO = Batches(drawings=2, alphabets=2, per_alphabet=3)
+TWO = ClassSampling(batch_size=16, drawings=2, alphabets=2, per_alphabet=3)
 UNEVEN = uneven_set([[2, 5, 3], [4, 2], [9, 3, 2, 2, 6, 2, 3], [2, 7, 2, 4]], size=2)  # 16 classes
 
 

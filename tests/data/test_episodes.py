@@ -114,9 +114,16 @@ def test_the_same_key_draws_the_same_episodes_and_another_others(tiny_set, scope
     assert (first.query_E == other.query_E).float().mean() < 0.2  # by chance, 1 row in 48 is the same
 
 
-@pytest.mark.parametrize(("way", "scope"), [(5, "alphabet"), (9, "any"), (9, "alphabet")])
-def test_more_ways_than_characters_are_refused_with_what_to_do(tiny_set, way, scope):
-    with pytest.raises(BadInput, match=f"no {scope} of {way} characters") as caught:
+@pytest.mark.parametrize(
+    ("way", "scope", "named"),
+    [
+        (5, "alphabet", "no alphabet of 5 characters"),
+        (9, "alphabet", "no alphabet of 9 characters"),
+        (9, "any", "8 classes, fewer than 9 ways"),
+    ],
+)
+def test_more_ways_than_characters_are_refused_with_what_to_do(tiny_set, way, scope, named):
+    with pytest.raises(BadInput, match=named) as caught:
         draw(tiny_set, way, 1, scope, 1)
     assert "--way" in caught.value.line()
 

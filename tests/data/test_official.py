@@ -10,13 +10,15 @@ import torch
 from omniglot_like import png, png_of, runs_fingerprint_of, with_damaged_member, write_folder, write_zip
 from safetensors import safe_open
 from safetensors.torch import save_file
+from sitters import taken
 
+from omnitwin.answers.engines import open_baseline
+from omnitwin.config import EvalConfig
 from omnitwin.data import official, omniglot, synthetic
 from omnitwin.data.official import decode_runs, load_runs, save_runs
 from omnitwin.errors import DatasetCorrupt
-from omnitwin.exams import trials as exam_trials
-from omnitwin.exams.scorer import Scorer
-from omnitwin.model.baselines import HausdorffBaseline
+from omnitwin.exams.catalogue import EXAMS
+from omnitwin.exams.scorer import seated
 
 PLAN = [((1, 0, 2), 1, 3), ((4, 5, 3), 4, 2)]  # classes, drawer of the examples, drawer of the queries
 
@@ -222,7 +224,7 @@ def test_packed_runs_that_point_nowhere_are_refused(saved, test_set, name, value
         tensors[name][1, 1] = value
 
     rewrite(saved, change)
-    with pytest.raises(DatasetCorrupt, match="runs that cannot be"):
+    with pytest.raises(DatasetCorrupt, match="impossible runs"):
         load_runs(saved, test_set)
 
 
@@ -296,8 +298,8 @@ def test_the_real_runs_are_20_of_20_trials_as_the_paper_says(real_data, real_tes
 def test_hausdorff_baseline_reproduces_the_38_8_percent_error_of_the_official_demo(real_data, real_test_set):
     """demo_classification.m and .py of brendenlake/omniglot: 38.8 % is 155 of 400."""
     runs = decode_runs(real_data / "all_runs.zip", real_test_set, nothing)
-    scorer = Scorer(model=HausdorffBaseline(), packed=real_test_set, device=torch.device("cpu"))
-    error = exam_trials.official(scorer, real_test_set, runs).measure("error")
+    scorer = seated(open_baseline("hausdorff"), real_test_set)
+    error = taken(EXAMS["official"], scorer, real_test_set, EvalConfig(), runs).measure("error")
     assert (round(error.value * error.n), error.n) == (155, 400)
     assert error.value == 0.3875
 

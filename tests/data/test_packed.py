@@ -147,7 +147,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path, metadata):
 @pytest.mark.parametrize("change", [{"format_version": 2}, {"format": "omnitwin-checkpoint"}])
 def test_another_format_or_version_is_refused(saved, change):
     rewrite_record(saved, **change)
-    with pytest.raises(DatasetCorrupt, match="not the one read"):
+    with pytest.raises(DatasetCorrupt, match="not omnitwin-packed-set 1"):
         load_packed(saved)
 
 

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from sitters import CPU
+from sitters import taken, verifier_of
 
 from omnitwin.config import EvalConfig
-from omnitwin.exams.beyond import beyond
-from omnitwin.exams.scorer import Scorer
+from omnitwin.exams.catalogue import EXAMS
+from omnitwin.exams.scorer import seated
 from omnitwin.images.variations import AS_DRAWN, VARIATIONS
 from omnitwin.metrics.resampling import pair_figures, pair_replicates
 from omnitwin.model.baselines import PixelBaseline
-from omnitwin.training import novelty
 from omnitwin.training.novelty import fit_on_variations
 
 
@@ -20,10 +19,13 @@ class Constant(PixelBaseline):
         return torch.zeros(len(left_B))
 
 
-def take(packed, model, known=None, **options):
-    known = known or {}
-    scorer = Scorer(model=model, packed=packed.framed(20, "ink"), device=CPU, frame="ink", **known)
-    return beyond(scorer, packed, EvalConfig(**options), 0.5)
+def scorer_of(model, packed, novelty=None):
+    """A scorer that sees drawings by their ink, 20 pixels a side."""
+    return seated(verifier_of(model, image_size=20, frame="ink", novelty=novelty), packed)
+
+
+def take(packed, model, novelty=None, **options):
+    return taken(EXAMS["beyond"], scorer_of(model, packed, novelty), packed, EvalConfig(**options))
 
 
 def test_a_constant_network_scores_chance_in_every_variation(tiny_105):
@@ -40,12 +42,11 @@ def test_there_is_a_group_for_each_variation_and_the_whole_leaves_out_the_plain_
     assert report.n == 20 * (len(VARIATIONS) - 1)
 
 
-def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_without_any(tiny_105, monkeypatch):
-    monkeypatch.setattr(novelty, "DRAWINGS", 10)  # its limits are of no account here
-    record = fit_on_variations(tiny_105, tiny_105, 20)
+def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_without_any(tiny_105):
+    record = fit_on_variations(tiny_105, tiny_105, 20, drawings=10)  # few: its limits are not used
     nothing, everything = ({"distance_limit": limit, "unrest_limit": limit} for limit in (1e9, 1e-9))
     for limits, share in ((nothing, 0.0), (everything, 1.0)):
-        report = take(tiny_105, PixelBaseline(), {"novelty": record | limits})
+        report = take(tiny_105, PixelBaseline(), record | limits)
         assert [group.measures[-1].value for group in report.groups] == [share] * len(VARIATIONS)
         assert report.measure("false_alarms").n == 2 * report.n
     assert [measure.name for measure in take(tiny_105, PixelBaseline()).measures] == ["balanced_accuracy", "auc"]
@@ -53,11 +54,11 @@ def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_wit
 
 def test_the_pairs_as_drawn_are_those_of_the_set(tiny_105):
     """The intake of a drawing of the set is its row, so that its embedding is that of the row."""
-    scorer = Scorer(model=PixelBaseline(), packed=tiny_105.framed(20, "ink"), device=CPU, frame="ink")
+    scorer = scorer_of(PixelBaseline(), tiny_105)
     rows = {tuple(row.flatten().tolist()) for row in scorer.packed.images_NHW}
     asked = []
     scorer.score_images = lambda left, right: (asked.append((left, right)), torch.zeros(len(left)))[1]
-    beyond(scorer, tiny_105, EvalConfig(), 0.5)
+    taken(EXAMS["beyond"], scorer, tiny_105, EvalConfig())
     plain = torch.cat(asked[list(VARIATIONS).index(AS_DRAWN)])
     assert {tuple((image * 255).round().int().flatten().tolist()) for image in plain} <= rows
 
@@ -66,6 +67,14 @@ def test_the_same_seed_gives_the_same_report_and_another_one_other_pairs(tiny_10
     first, again, other = (take(tiny_105, PixelBaseline(), seed=seed) for seed in (3, 3, 4))
     assert first == again
     assert first.groups != other.groups
+
+
+def test_seeds_that_differ_in_their_sign_alone_are_other_exams(tiny_105):
+    """Random pairs differ, and so do variations and replicates, by which the same pairs have other figures."""
+    one, other = (take(tiny_105, PixelBaseline(), seed=seed) for seed in (1, -1))
+    assert one.groups != other.groups
+    left, right = np.array([0, 0, 1]), np.array([0, 1, 2])
+    assert (pair_replicates(left, right, 3, seed=1) != pair_replicates(left, right, 3, seed=-1)).any()
 
 
 def test_pair_figures_are_those_of_counting_by_hand():

@@ -3,29 +3,29 @@
 import hashlib
 import math
 from dataclasses import replace
-from functools import partial
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
 from omniglot_like import RUN_ANSWERS, RUN_DRAWERS
 from PIL import Image
-from sitters import Sitter, same_picture
+from sitters import Sitter, same_picture, verifier_of
 
 from omnitwin.answers.comparison import compare
+from omnitwin.answers.engines import open_baseline
+from omnitwin.answers.verifier import open_verifier
 from omnitwin.config import EXAMS, CompareConfig, EvalConfig, ShowConfig, SourceConfig
 from omnitwin.data import synthetic
-from omnitwin.data.catalogue import open_images
 from omnitwin.data.omniglot import decode
 from omnitwin.data.show import show
-from omnitwin.errors import BadInput
-from omnitwin.exams import evaluation
-from omnitwin.exams.evaluation import evaluate
+from omnitwin.errors import BadInput, DatasetMissing, DeviceMissing
+from omnitwin.exams import catalogue, evaluation
 from omnitwin.model import checkpoint
-from omnitwin.model.baselines import HausdorffBaseline
+from omnitwin.model.baselines import HausdorffBaseline, PixelBaseline
 from omnitwin.model.description import Description
-from omnitwin.model.twin import DifferenceTwin
 from omnitwin.recipes import SMALL
+from omnitwin.reports.exams import ExamReport, Measure
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.paths import WEIGHTS_FILE
 from omnitwin.training.trainer import build_network
@@ -34,19 +34,29 @@ ALL = EvalConfig(exams=("all",), batches=2, batch_size=50, way=4, episodes=60, d
 SYNTHETIC_EXAMS = ["pairs", "all-pairs", "same-alphabet", "one-shot", "beyond"]
 
 
-@pytest.fixture(autouse=True)
-def few_characters(monkeypatch):
-    """2 alphabets of 5 characters by 4 drawers in each set."""
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 2, "test": 2})
-    monkeypatch.setattr(synthetic, "CHARACTERS", 5)
-    monkeypatch.setattr(synthetic, "draw_set", partial(synthetic.draw_set, drawers=4))
+@cache
+def drawn(subset):
+    """2 alphabets of 5 characters by 4 drawers."""
+    return synthetic.draw_set(subset, alphabets=2, characters=5, drawers=4)
+
+
+@cache
+def baseline(name, pairs=500):
+    return evaluation.fitted(open_baseline(name), drawn("training"), seed=0, pairs=pairs)
+
+
+def evaluate(config, reporter=SILENT, **given):
+    """The exams on few images, unless others are given."""
+    few = {subset: drawn(subset) for subset in ("training", "test")}
+    return evaluation.evaluate(replace(config, dataset=config.dataset or few), reporter, **given)
 
 
 def save(folder, network=None, **description):
     """A run as training would leave it; its network is new and knows nothing, unless given."""
-    trained_on = open_images("synthetic", "training", SourceConfig())
-    known = {"recipe": SMALL, "iteration": 1, "precision": "fp32", "dataset": trained_on.name, "metrics": {}}
-    described = Description(**{**known, "fingerprint": trained_on.fingerprint, **description})
+    trained_on = drawn("training")
+    known = {"iteration": 1, "precision": "fp32", "dataset": trained_on.name, "metrics": {}}
+    recipe = description.pop("recipe", SMALL)
+    described = Description.of_recipe(recipe, **{**known, "fingerprint": trained_on.fingerprint, **description})
     checkpoint.save_checkpoint(folder / WEIGHTS_FILE, network or build_network(SMALL).eval(), described)
     return str(folder)
 
@@ -59,7 +69,7 @@ def run(tmp_path):
 def sensible_network():
     """The nearer two embeddings, the higher the score; scores of test pairs lie about 0 with a deviation of 2."""
     network = build_network(SMALL).eval()
-    packed = synthetic.draw_set("test").framed(28)
+    packed = drawn("test").framed(28)
     with torch.no_grad():
         embeddings = network.embed(packed.gather(torch.arange(len(packed))))
         distances = torch.pdist(embeddings, 1)
@@ -120,7 +130,7 @@ def test_on_omniglots_test_set_all_means_the_official_runs_too(run, fake_omniglo
     source = SourceConfig(source=str(fake_omniglot.zips))
     listener = Listener()
     config = replace(ALL, checkpoint=run, dataset="omniglot", source=source, way=2, scope="any")
-    report = evaluate(config, listener)
+    report = evaluation.evaluate(config, listener)
     assert [exam.exam for exam in report.exams] == list(EXAMS)
     assert not any("left out" in note for note in listener.notes)
     # a trial is lost where the example that shows the query's character does not score above the other one
@@ -145,7 +155,66 @@ def test_the_official_runs_belong_to_the_test_set_and_not_to_the_training_set(ru
     source = SourceConfig(source=str(fake_omniglot.zips))
     config = replace(ALL, checkpoint=run, dataset="omniglot", source=source, subset="training")
     with pytest.raises(BadInput, match="not to omniglot/training"):
-        evaluate(replace(config, exams=("official",)))
+        evaluation.evaluate(replace(config, exams=("official",)))
+
+
+def test_the_command_line_knows_the_names_of_the_catalogue():
+    """In its order, and without torch."""
+    assert list(catalogue.EXAMS) == list(EXAMS)
+    assert [exam.name for exam in catalogue.EXAMS.values()] == list(EXAMS)
+
+
+def coin(sitting):
+    """An exam from outside: tosses that nobody in omnitwin knows of."""
+    measure = Measure(name="heads", value=0.5, interval=None, n=len(sitting.images), method="by hand")
+    return ExamReport(exam="coin", description="tosses", n=measure.n, unit="tosses", measures=(measure,))
+
+
+class Tosser:
+    """The same as an object."""
+
+    def __call__(self, sitting):
+        return replace(coin(sitting), exam="tosser")
+
+
+def test_an_exam_may_be_a_function_or_an_object_of_ones_own(run):
+    report = evaluate(replace(ALL, checkpoint=run), exams=[coin, "pairs", Tosser()])
+    assert [exam.exam for exam in report.exams] == ["pairs", "coin", "tosser"]
+    assert [exam.n for exam in report.exams[1:]] == [40, 40]
+    assert {exam.weights_sha256 for exam in report.exams} == {report.network.weights_sha256}
+
+
+def test_an_exam_of_ones_own_says_what_it_needs_of_a_set_and_gets_what_it_fetched(run):
+    def refuse(images, config):
+        raise BadInput(f"{images.name} is not for tossing", "")
+
+    fetched = catalogue.Exam(
+        name="coin",
+        fetch=lambda images, config, reporter: 7,
+        take=lambda sitting: replace(coin(sitting), n=sitting.material),
+    )
+    assert evaluate(EvalConfig(checkpoint=run, device="cpu"), exams=[fetched]).exams[0].n == 7
+    with pytest.raises(BadInput, match="synthetic/test is not for tossing"):
+        evaluate(EvalConfig(checkpoint=run, device="cpu"), exams=[replace(fetched, check=refuse)])
+
+
+def test_an_exam_that_nobody_knows_by_that_name_is_refused(run):
+    with pytest.raises(BadInput, match="no exam is called 'oral'"):
+        evaluate(EvalConfig(checkpoint=run, device="cpu"), exams=["pairs", "oral"])
+
+
+def test_every_figure_of_every_exam_brings_its_words(run):
+    labels = {}
+    for exam in evaluate(replace(ALL, checkpoint=run)).exams:
+        for one in (*exam.measures, *(one for group in exam.groups for one in group.measures)):
+            labels.setdefault(one.name, set()).add((one.label, one.short, one.percent, one.detail))
+    assert labels["auc"] == {("ROC AUC", "AUC", False, False)}
+    assert labels["eer"] == {("equal error rate (EER)", "EER", True, False)}
+    assert labels["balanced_accuracy"] == {
+        ("balanced accuracy", "balanced", True, False),
+        ("balanced accuracy at 0.5, the threshold", "balanced", True, False),
+    }
+    assert labels["tar_at_far_1e-3"] == {("TAR at FAR 1e-3",) * 2 + (True, True)}
 
 
 # ---- whose ----
@@ -170,7 +239,7 @@ def test_a_report_says_of_its_network_what_the_checkpoint_says(tmp_path):
 
 
 def test_a_baseline_instead_of_a_network_has_no_checkpoint():
-    report = evaluate(replace(ALL, baseline="pixels", dataset="synthetic"))
+    report = evaluate(ALL, verifier=baseline("pixels"))
     assert (report.network, report.baseline, report.seen) == (None, "pixels", "never")
     assert [exam.exam for exam in report.exams] == SYNTHETIC_EXAMS
     assert {exam.weights_sha256 for exam in report.exams} == {None}
@@ -178,7 +247,7 @@ def test_a_baseline_instead_of_a_network_has_no_checkpoint():
 
 
 def test_a_baseline_and_a_checkpoint_together_are_refused(run):
-    with pytest.raises(BadInput, match="a baseline stands instead of a network"):
+    with pytest.raises(BadInput, match="--baseline and --checkpoint exclude each other"):
         EvalConfig(baseline="pixels", checkpoint=run)
 
 
@@ -188,7 +257,7 @@ def ink_of(picture):
 
 
 def test_the_pixel_baseline_tells_probabilities_that_are_logistic_in_the_share_of_pixels_that_differ():
-    shown = evaluate(EvalConfig(baseline="pixels", dataset="synthetic", show=100, device="cpu")).exams[0].shown
+    shown = evaluate(EvalConfig(show=100), verifier=baseline("pixels")).exams[0].shown
     differing = np.array([float((ink_of(pair.left) != ink_of(pair.right)).double().mean()) for pair in shown])
     logit = np.array([math.log(pair.score / (1 - pair.score)) for pair in shown])
     slope, bias = np.polyfit(differing, logit, 1)
@@ -197,10 +266,9 @@ def test_the_pixel_baseline_tells_probabilities_that_are_logistic_in_the_share_o
     assert {pair.predicted for pair in shown} == {True, False}
 
 
-def test_the_hausdorff_baseline_tells_probabilities_that_are_logistic_in_the_distance(monkeypatch):
-    monkeypatch.setattr(evaluation, "BASELINE_PAIRS", 50)
-    config = EvalConfig(baseline="hausdorff", dataset="synthetic", batches=1, batch_size=20, show=20, device="cpu")
-    shown = evaluate(config).exams[0].shown
+def test_the_hausdorff_baseline_tells_probabilities_that_are_logistic_in_the_distance():
+    config = EvalConfig(batches=1, batch_size=20, show=20)
+    shown = evaluate(config, verifier=baseline("hausdorff", pairs=50)).exams[0].shown
     left, right = (torch.stack([ink_of(getattr(pair, side)) for pair in shown]) for side in ("left", "right"))
     distance = -HausdorffBaseline().score(left, right).double().numpy()
     logit = np.array([math.log(pair.score / (1 - pair.score)) for pair in shown])
@@ -213,9 +281,9 @@ def test_what_a_baseline_knows_comes_from_the_training_set_alone():
     """The probabilities of other test images lie on the same curve of their differing pixels."""
     curves = []
     for seed in (0, 1):
-        images = {"training": synthetic.draw_set("training"), "test": synthetic.draw_set("test", seed=seed)}
-        shown = evaluate(EvalConfig(baseline="pixels", dataset=images, show=30, device="cpu")).exams[0].shown
-        for pair in shown:
+        test = synthetic.draw_set("test", alphabets=2, characters=5, drawers=4, seed=seed)
+        images = {"training": drawn("training"), "test": test}
+        for pair in evaluate(EvalConfig(baseline="pixels", dataset=images, show=30, device="cpu")).exams[0].shown:
             differing = float((ink_of(pair.left) != ink_of(pair.right)).double().mean())
             curves.append((seed, differing, math.log(pair.score / (1 - pair.score))))
     seeds, differing, logit = (np.array(column) for column in zip(*curves, strict=True))
@@ -240,17 +308,22 @@ def test_a_network_that_gives_all_pairs_one_score_is_at_chance_in_every_exam(tmp
             assert found[exam, name] == pytest.approx(0.5, abs=1e-12)
 
 
-def test_an_oracle_is_perfect_in_every_exam(monkeypatch, run):
-    """A network whose one feature is the number of the class, and whose score is minus the distance of the two."""
-    test_set = synthetic.draw_set("test").framed(28)
-    rows = Sitter(test_set, same_picture)
-    kinds = test_set.class_N.float()
-    monkeypatch.setattr(DifferenceTwin, "embed", lambda self, images: kinds[rows.embed(images)[:, 0]][:, None])
-    monkeypatch.setattr(DifferenceTwin, "score", lambda self, left, right: 0.5 - (left - right).abs()[:, 0])
-    monkeypatch.setattr(DifferenceTwin, "prepare", lambda self, embeddings: embeddings)
-    monkeypatch.setattr(DifferenceTwin, "score_all", lambda self, left, right: 0.5 - (left - right.T).abs())
+class Oracle(PixelBaseline):
+    """Its one feature is the number of the class, its score minus the distance of the two."""
+
+    def embed(self, images):
+        return drawn("test").class_N[Sitter(drawn("test"), same_picture).embed(images)[:, 0]][:, None].float()
+
+    def score(self, left, right):
+        return 0.5 - (left - right).abs()[:, 0]
+
+    def score_all(self, left, right):
+        return 0.5 - (left - right.T).abs()
+
+
+def test_an_oracle_is_perfect_in_every_exam():
     exams = tuple(exam for exam in SYNTHETIC_EXAMS if exam != "beyond")  # whose images are not of the set
-    for name, value in values(evaluate(replace(ALL, exams=exams, checkpoint=run))).items():
+    for name, value in values(evaluate(replace(ALL, exams=exams), verifier=verifier_of(Oracle()))).items():
         assert value == (0.0 if name[1] == "eer" else 1.0), name
 
 
@@ -365,32 +438,74 @@ def test_a_calibration_moves_thresholds_and_probabilities_and_leaves_every_curve
 
 
 def test_the_exam_takes_the_test_characters_of_the_set_trained_on(run):
-    report = evaluate(EvalConfig(checkpoint=run, device="cpu"))
+    report = evaluation.evaluate(EvalConfig(checkpoint=run, device="cpu"))
     assert (report.dataset, report.subset, report.seen) == ("synthetic/test", "test", "never")
-    assert (report.images, report.classes, report.alphabets) == (40, 10, 2)
+    wanted = synthetic.draw_set("test")
+    counts = (len(wanted), len(wanted.class_names), len(wanted.group_names))
+    assert (report.images, report.classes, report.alphabets) == counts
 
 
 def test_images_that_a_network_was_trained_on_are_called_training(run):
     report = evaluate(EvalConfig(checkpoint=run, subset="training", device="cpu"))
-    assert (report.dataset, report.seen) == ("synthetic/training", "training")
+    assert (report.dataset, report.seen, report.left_out) == ("synthetic/training", "training", ())
+    assert report.images == 40
+
+
+def test_what_was_trained_on_is_without_the_alphabets_held_out(tmp_path):
+    run = save(tmp_path, held_out=("Synthetic 02",))
+    report, held_out = (
+        evaluate(EvalConfig(checkpoint=run, subset=subset, device="cpu")) for subset in ("training", "held-out")
+    )
+    assert (report.seen, report.left_out, report.alphabets, report.images) == ("training", ("Synthetic 02",), 1, 20)
+    assert (held_out.seen, held_out.left_out, held_out.alphabets, held_out.images) == ("held-out", (), 1, 20)
+    other = evaluate(EvalConfig(checkpoint=run, device="cpu"))
+    assert (other.seen, other.left_out, other.alphabets) == ("never", (), 2)
 
 
 def test_images_that_a_baseline_was_calibrated_on_are_called_training():
-    config = EvalConfig(baseline="pixels", dataset="synthetic", subset="training", device="cpu")
-    assert evaluate(config).seen == "training"
+    assert evaluate(EvalConfig(subset="training"), verifier=baseline("pixels")).seen == "training"
+
+
+def test_a_baseline_has_seen_the_only_images_there_are():
+    """One set stands for every part, so its threshold is fitted on the images of the exam."""
+    assert evaluate(EvalConfig(baseline="pixels", dataset=drawn("test"), device="cpu")).seen == "training"
+    assert evaluate(EvalConfig(baseline="pixels", device="cpu")).seen == "never"
+
+
+def test_a_verifier_that_numpy_runs_sits_the_exams_as_its_checkpoint_does():
+    config = EvalConfig(checkpoint="bundled", batches=1, batch_size=8, show=8, device="cpu")
+    named, given = (
+        evaluate(replace(config, exams=("pairs",)), verifier=one) for one in (None, open_verifier("bundled"))
+    )
+    assert untimed(named) == untimed(given)
+    higher = evaluate(config, verifier=open_verifier("bundled", threshold=0.75), exams=["all-pairs"]).exams[0]
+    assert higher.threshold == 0.75
 
 
 def test_images_of_another_data_set_were_never_seen(tmp_path):
     run = save(tmp_path, dataset="omniglot/training", fingerprint="f" * 64)
-    report = evaluate(EvalConfig(checkpoint=run, dataset="synthetic", subset="training", device="cpu"))
+    report = evaluate(EvalConfig(checkpoint=run, subset="training", device="cpu"))
     assert report.seen == "never"
 
 
-def test_a_set_of_which_no_pairs_can_be_drawn_is_refused(run, monkeypatch):
-    monkeypatch.setattr(synthetic, "CHARACTERS", 1)
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 2, "test": 1})
+def test_a_set_of_which_no_pairs_can_be_drawn_is_refused(run):
+    alone = synthetic.draw_set("test", alphabets=1, characters=1, drawers=2)
     with pytest.raises(BadInput, match="pairs need at least 2"):
-        evaluate(EvalConfig(checkpoint=run, device="cpu"))
+        evaluate(EvalConfig(checkpoint=run, dataset=alone, device="cpu"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [({"device": "cuda"}, DeviceMissing), ({"device": "x"}, BadInput), ({"precision": "x"}, BadInput)],
+)
+def test_a_device_or_precision_that_is_not_there_is_refused_before_data_is_looked_for(wrong, error):
+    """Without any: what is missing first is the data."""
+    config = EvalConfig(baseline="pixels", dataset="omniglot", source=SourceConfig(offline=True))
+    with pytest.raises(DatasetMissing):
+        evaluation.evaluate(config)
+    with pytest.raises(error):
+        evaluation.evaluate(replace(config, **wrong))
 
 
 @pytest.mark.parametrize(
@@ -443,5 +558,6 @@ def test_show_draws_different_images_and_both_kinds_of_pair():
 
 
 def test_show_refuses_more_images_than_there_are():
-    with pytest.raises(BadInput, match="40 images, fewer than 41"):
-        show(ShowConfig(dataset="synthetic", subset="test", images=41))
+    count = len(synthetic.draw_set("test"))
+    with pytest.raises(BadInput, match=f"{count:,} images, fewer than {count + 1:,}"):
+        show(ShowConfig(dataset="synthetic", subset="test", images=count + 1))

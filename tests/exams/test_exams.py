@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from sitters import (
-    CPU,
     Sitter,
     constant,
     dyadic_network,
@@ -18,18 +17,21 @@ from sitters import (
     oracle,
     same_picture,
     sit,
+    taken,
     uneven_set,
     vague,
+    verifier_of,
 )
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from omnitwin.config import EvalConfig
 from omnitwin.data import synthetic
 from omnitwin.data.official import OfficialRuns
-from omnitwin.exams import tally
-from omnitwin.exams.all_pairs import all_pairs, same_alphabet
+from omnitwin.exams.all_pairs import all_pairs
+from omnitwin.exams.catalogue import EXAMS as CATALOGUE
+from omnitwin.exams.exam import Sitting
 from omnitwin.exams.scorer import Scorer
-from omnitwin.exams.trials import official, one_shot, random_pairs
+from omnitwin.exams.tally import MOST_COARSE
 from omnitwin.metrics.intervals import wilson_interval
 from omnitwin.recipes import SMALL
 from omnitwin.training.trainer import build_network
@@ -66,11 +68,14 @@ def runs_by_hand():
 
 
 def take(exam, scorer, packed, config=CONFIG, threshold=EVENLY):
-    if exam == "official":
-        return official(scorer, packed, runs_by_hand())
-    if exam in CURVES:
-        return {"all-pairs": all_pairs, "same-alphabet": same_alphabet}[exam](scorer, packed, config, threshold)
-    return {"pairs": random_pairs, "one-shot": one_shot}[exam](scorer, packed, config)
+    scorer.verifier = replace(scorer.verifier, threshold=threshold)
+    return taken(CATALOGUE[exam], scorer, packed, config, runs_by_hand() if exam == "official" else None)
+
+
+def scorer_of(network, packed, threshold=EVENLY, rows_at_once=512, **fields):
+    return Scorer(
+        verifier=verifier_of(network, threshold=threshold, **fields), packed=packed, rows_at_once=rows_at_once
+    )
 
 
 def values(report):
@@ -185,8 +190,7 @@ def test_a_score_at_the_threshold_counts_as_similar(packed):
 
 
 def test_a_probability_is_told_after_calibration(packed):
-    scorer = sit(packed, constant(3.0))
-    scorer.calibration = {"temperature": 2.0, "bias": -2.0}
+    scorer = sit(packed, constant(3.0), calibration={"temperature": 2.0, "bias": -2.0})
     report = take("pairs", scorer, packed, replace(CONFIG, show=10))
     assert [pair.score for pair in report.shown] == pytest.approx([1 / (1 + math.exp(0.5))] * 10)
     assert not any(pair.predicted for pair in report.shown)
@@ -294,10 +298,9 @@ def test_an_alphabets_episodes_hang_together_by_character_and_a_seeds_as_in_the_
 
 
 def test_pairs_says_so_where_it_takes_a_calibrated_probability(packed):
-    scorer = sit(packed, vague(packed))
-    assert "calibrated" not in take("pairs", scorer, packed).description
-    scorer.calibration = {"temperature": 1.0, "bias": 100.0}
-    report = take("pairs", scorer, packed)
+    assert "calibrated" not in take("pairs", sit(packed, vague(packed)), packed).description
+    calibrated = sit(packed, vague(packed), calibration={"temperature": 1.0, "bias": 100.0})
+    report = take("pairs", calibrated, packed)
     assert "similar from a calibrated probability of 0.5 on" in report.description
     assert report.measure("accuracy").value == pytest.approx(0.5, abs=0.05)  # all called similar
 
@@ -368,13 +371,12 @@ def rows_of(packed, alphabet):
 
 @pytest.mark.parametrize("block", [1, 13, 512])
 @pytest.mark.parametrize("alphabets", [UNEVEN, ((8, 8), (8, 8))], ids=["uneven", "even"])
-def test_all_pairs_have_the_figures_of_two_loops_to_the_last_pair(monkeypatch, alphabets, block):
-    monkeypatch.setattr(tally, "BLOCK", block)
+def test_all_pairs_have_the_figures_of_two_loops_to_the_last_pair(alphabets, block):
     packed = uneven_set(alphabets)
     network = dyadic_network(packed)
     scores, similar = two_loops(network, packed, range(32))
     at = np.sort(scores)[300]  # a score that at least one pair has
-    report = all_pairs(Scorer(model=network, packed=packed, device=CPU), packed, CONFIG, sigmoid(at))
+    report = take("all-pairs", scorer_of(network, packed, rows_at_once=block), packed, threshold=sigmoid(at))
     assert 0 in scores
     assert report.n == len(scores) == 32 * 31 // 2
     assert f" {similar.sum()} of them similar" in report.description
@@ -386,7 +388,7 @@ def test_pairs_of_one_alphabet_have_the_figures_of_two_loops_each_and_together()
     network = dyadic_network(packed)
     parts = [two_loops(network, packed, rows_of(packed, alphabet)) for alphabet in (0, 1)]
     scores, similar = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    report = same_alphabet(Scorer(model=network, packed=packed, device=CPU), packed, CONFIG, sigmoid(0.5))
+    report = take("same-alphabet", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
     assert report.n == len(scores) == 13 * 12 // 2 + 19 * 18 // 2
     assert f" {similar.sum()} of them similar" in report.description
     assert values(report) == pytest.approx(figures(scores, similar, 0.5), abs=1e-12)
@@ -403,7 +405,7 @@ def test_an_alphabet_of_one_character_adds_its_similar_pairs_and_has_no_figures_
     network = dyadic_network(packed)
     parts = [two_loops(network, packed, rows_of(packed, alphabet)) for alphabet in range(3)]
     scores, similar = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    report = same_alphabet(Scorer(model=network, packed=packed, device=CPU), packed, CONFIG, sigmoid(0.5))
+    report = take("same-alphabet", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
     assert [group.name for group in report.groups] == ["Alphabet 1", "Alphabet 3"]
     assert report.n == 10 + 15 + 210
     assert values(report) == pytest.approx(figures(scores, similar, 0.5), abs=1e-12)
@@ -420,7 +422,7 @@ def test_figures_of_a_network_differ_from_two_loops_by_no_more_than_the_width_of
     with torch.no_grad():
         network.head.bias -= threshold
     scores -= threshold
-    report = all_pairs(Scorer(model=network, packed=packed, device=CPU), packed, CONFIG, EVENLY)
+    report = take("all-pairs", scorer_of(network, packed), packed)
     found, step = values(report), np.abs(scores) / 1024 * np.where(similar, 1, -1)
     worst, best = figures(scores - step, similar), figures(scores + step, similar)
     assert (
@@ -433,11 +435,9 @@ def test_figures_of_a_network_differ_from_two_loops_by_no_more_than_the_width_of
     assert found["average_precision"] == pytest.approx(figures(scores, similar)["average_precision"], abs=0.005)
 
 
-def test_fewer_coarse_bins_move_no_figure(monkeypatch, packed):
-    reports = []
-    for cells in (tally.MOST_COARSE, 15 * 15 * 4):
-        monkeypatch.setattr(tally, "MOST_COARSE", cells)
-        reports.append(all_pairs(sit(packed, vague(packed)), packed, CONFIG, 0.6))
+def test_fewer_coarse_bins_move_no_figure(packed):
+    sitting = Sitting(scorer=sit(packed, vague(packed), threshold=0.6), images=packed, config=CONFIG)
+    reports = [all_pairs(sitting, most_coarse=cells) for cells in (MOST_COARSE, 15 * 15 * 4)]
     assert values(reports[0]) == values(reports[1])
     assert reports[0].measures != reports[1].measures  # intervals do move
 
@@ -471,7 +471,7 @@ def test_the_curve_rises_from_nothing_to_all_through_points_of_the_roc():
     packed = uneven_set(UNEVEN)
     network = dyadic_network(packed)
     scores, similar = two_loops(network, packed, range(32))
-    curves = all_pairs(Scorer(model=network, packed=packed, device=CPU), packed, CONFIG, sigmoid(0.5)).curves
+    curves = take("all-pairs", scorer_of(network, packed), packed, threshold=sigmoid(0.5)).curves
     points = list(zip(curves.far, curves.tar, strict=True))
     assert (points[0], points[-1]) == ((0.0, 0.0), (1.0, 1.0))
     assert points == sorted(points)
@@ -483,7 +483,7 @@ def test_score_histograms_hold_every_pair():
     packed = uneven_set(UNEVEN)
     network = dyadic_network(packed)
     scores, similar = two_loops(network, packed, range(32))
-    curves = all_pairs(Scorer(model=network, packed=packed, device=CPU), packed, CONFIG, sigmoid(0.5)).curves
+    curves = take("all-pairs", scorer_of(network, packed), packed, threshold=sigmoid(0.5)).curves
     assert sum(curves.similar) == pytest.approx(1)
     assert sum(curves.dissimilar) == pytest.approx(1)
     middles = (np.array(curves.edges[:-1]) + np.array(curves.edges[1:])) / 2
@@ -502,23 +502,22 @@ def test_reliability_is_told_before_and_after_calibration_and_of_a_baseline_not_
         p = sigmoid(logits)
         return ((1 - p[similar]) ** 2).mean() / 2 + (p[~similar] ** 2).mean() / 2
 
-    scorer = Scorer(model=network, packed=packed, device=CPU, calibration=calibration, probabilistic=True)
-    told = all_pairs(scorer, packed, CONFIG, sigmoid(0.5)).calibration
+    scorer = scorer_of(network, packed, calibration=calibration)
+    told = take("all-pairs", scorer, packed, threshold=sigmoid(0.5)).calibration
     assert (told.temperature, told.bias) == (0.25, -1.5)
     assert told.before.brier_score == pytest.approx(brier(scores), abs=1e-3)
     assert told.after.brier_score == pytest.approx(brier(4 * scores - 1.5), abs=1e-3)
     assert abs(told.before.brier_score - told.after.brier_score) > 0.01
-    plain = Scorer(model=network, packed=packed, device=CPU, probabilistic=True)
-    told = all_pairs(plain, packed, CONFIG, sigmoid(0.5)).calibration
+    told = take("all-pairs", scorer_of(network, packed), packed, threshold=sigmoid(0.5)).calibration
     assert told.after is None
     assert told.before.brier_score == pytest.approx(brier(scores), abs=1e-3)
     assert sum(told.before.weight) == pytest.approx(1)
-    baseline = Scorer(model=network, packed=packed, device=CPU, calibration=calibration)
-    assert all_pairs(baseline, packed, CONFIG, sigmoid(0.5)).calibration is None
+    baseline = scorer_of(network, packed, calibration=calibration, probabilistic=False)
+    assert take("all-pairs", baseline, packed, threshold=sigmoid(0.5)).calibration is None
 
 
 def test_the_figures_of_all_pairs_do_not_depend_on_the_seed_and_their_intervals_do(packed):
-    one, other = (all_pairs(sit(packed, vague(packed)), packed, replace(CONFIG, seed=seed), EVENLY) for seed in (1, 2))
+    one, other = (take("all-pairs", sit(packed, vague(packed)), packed, replace(CONFIG, seed=seed)) for seed in (1, 2))
     assert values(one) == values(other)
     assert one.measures != other.measures
     assert one.seeds == other.seeds == ()

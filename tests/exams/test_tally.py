@@ -6,9 +6,8 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from sitters import CPU, dyadic_network, uneven_set
+from sitters import dyadic_network, uneven_set, verifier_of
 
-from omnitwin.exams import scorer as scoring
 from omnitwin.exams import tally
 from omnitwin.exams.scorer import Scorer
 from omnitwin.recipes import SMALL
@@ -34,8 +33,8 @@ class Reference:
                     score = float(network.score(embeddings[left : left + 1], embeddings[right : right + 1]))
                     self.pairs.append((score, left, right, class_of[left] - first, class_of[right] - first))
 
-    def scorer(self, **settings):
-        return Scorer(model=self.network, packed=self.packed, device=CPU, **settings)
+    def scorer(self, calibration=None, **settings):
+        return Scorer(verifier=verifier_of(self.network, calibration=calibration), packed=self.packed, **settings)
 
     def scores(self, similar):
         return np.array([pair[0] for pair in self.pairs if (pair[3] == pair[4]) == similar])
@@ -88,11 +87,10 @@ def assert_counts(counted, reference, edges):
 @pytest.mark.parametrize(
     ("alphabets", "block"), [*((UNEVEN, block) for block in (1, 3, 12, 13, 512)), (EVEN, 8), (EVEN, 15)]
 )
-def test_every_pair_is_counted_as_two_loops_count_it_whatever_the_block(monkeypatch, alphabets, block):
-    monkeypatch.setattr(tally, "BLOCK", block)
+def test_every_pair_is_counted_as_two_loops_count_it_whatever_the_block(alphabets, block):
     reference = exact(alphabets)
     edges = (-0.5, 0.0, 0.25, 1.0)
-    counted, told = count(reference.scorer(), edges=edges)
+    counted, told = count(reference.scorer(rows_at_once=block), edges=edges)
     n = len(reference.packed)
     assert told == len(reference.pairs) == counted.similar_B.sum() + counted.dissimilar_B.sum() == n * (n - 1) // 2
     assert_counts(counted, reference, edges)
@@ -100,10 +98,9 @@ def test_every_pair_is_counted_as_two_loops_count_it_whatever_the_block(monkeypa
 
 @pytest.mark.parametrize("block", [1, 512])
 @pytest.mark.parametrize(("first", "last"), [(4, 7), (2, 5), (0, 1)])
-def test_a_part_of_the_classes_is_counted_as_if_there_were_no_others(monkeypatch, first, last, block):
-    monkeypatch.setattr(tally, "BLOCK", block)
+def test_a_part_of_the_classes_is_counted_as_if_there_were_no_others(first, last, block):
     reference = exact(UNEVEN, first, last)
-    counted, told = count(reference.scorer(), first, last, edges=(0.0,))
+    counted, told = count(reference.scorer(rows_at_once=block), first, last, edges=(0.0,))
     assert told == len(reference.pairs)
     assert_counts(counted, reference, (0.0,))
 
@@ -117,9 +114,8 @@ def test_a_score_on_an_edge_belongs_to_the_bin_above_it():
 
 @pytest.mark.parametrize("block", [1, 512])
 @pytest.mark.parametrize("keep", [1, 20])
-def test_the_hardest_pairs_are_the_lowest_similar_and_the_highest_dissimilar_ones(monkeypatch, keep, block):
-    monkeypatch.setattr(tally, "BLOCK", block)
-    counted, _ = count(untied().scorer(), keep=keep)
+def test_the_hardest_pairs_are_the_lowest_similar_and_the_highest_dissimilar_ones(keep, block):
+    counted, _ = count(untied().scorer(rows_at_once=block), keep=keep)
     lowest = sorted(pair for pair in untied().pairs if pair[3] == pair[4])[:keep]
     highest = sorted((pair for pair in untied().pairs if pair[3] != pair[4]), reverse=True)[:keep]
     for found, wanted in ((counted.lowest, lowest), (counted.highest, highest)):
@@ -139,10 +135,11 @@ def test_a_calibration_moves_every_score_before_it_is_counted():
     assert_counts(counted, moved, (0.0,))
 
 
-def test_pairs_scored_a_few_at_a_time_score_as_alone(monkeypatch):
-    monkeypatch.setattr(scoring, "SCORE_AT_ONCE", 128 * 50)  # 50 pairs of 128 features
+def test_pairs_scored_a_few_at_a_time_score_as_alone():
+    fifty = 128 * 50  # numbers in 50 pairs of 128 features
     left, right = (torch.tensor([pair[side] for pair in exact().pairs]) for side in (1, 2))
-    assert exact().scorer().score_pairs(left, right).tolist() == [pair[0] for pair in exact().pairs]
+    scores = exact().scorer(score_at_once=fifty).score_pairs(left, right)
+    assert scores.tolist() == [pair[0] for pair in exact().pairs]
 
 
 def test_coarse_edges_rise_hold_the_fixed_ones_and_reach_into_the_tail():

@@ -15,7 +15,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from omnitwin.training import runlog
+from omnitwin.training import runs
 
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "shutil.rmtree")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -46,7 +46,7 @@ class Moments:
         for name in ("fsync", "replace"):
             setattr(os, name, self._told_after(getattr(os, name), f"after {name}"))
         safetensors.torch.save_file = self._torn(safetensors.torch.save_file)
-        runlog.RunLog.write = self._half_lines(runlog.RunLog.write)
+        runs.RunLog.write = self._half_lines(runs.RunLog.write)
 
     def _told_after(self, does, what):
         def does_and_tells(*words, **named):

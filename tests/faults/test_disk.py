@@ -22,7 +22,7 @@ from omnitwin.training.training import train
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
-TINY = replace(SMALL, iterations=2, batch_size=8, holdout=0)
+TINY = SMALL.changed(iterations=2, batch_size=8, holdout=0)
 NOBODY = 65534
 
 
@@ -35,7 +35,7 @@ def little_data(monkeypatch):
 
 def config(output, **changes):
     return TrainConfig(
-        recipe=replace(TINY, **changes), dataset="synthetic", device="cpu", precision="fp32", output=output
+        recipe=TINY.changed(**changes), dataset="synthetic", device="cpu", precision="fp32", output=output
     )
 
 

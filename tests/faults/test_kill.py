@@ -18,11 +18,11 @@ from local_server import Answer
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data import acquire, omniglot, synthetic
 from omnitwin.model.locating import Choice, read_default, write_default
-from omnitwin.recipes import FAST, SMALL, Batches
+from omnitwin.recipes import SMALL
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training import heldout, resuming, training
+from omnitwin.training import heldout, runs, training
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]
 
@@ -30,10 +30,8 @@ KILLS = int(os.environ.get("OMNITWIN_TEST_KILLS", "40"))
 ITERATIONS = 4
 MOST_ATTEMPTS = 20  # of a run that is killed again and again, then it is let to its end
 RECIPES = {
-    "pairs": replace(SMALL, iterations=ITERATIONS, batch_size=8, holdout=2),
-    "batches": replace(
-        FAST, iterations=ITERATIONS, batch_size=8, holdout=2, image_size=12, batches=Batches(drawings=2)
-    ),
+    "pairs": SMALL.changed(iterations=ITERATIONS, batch_size=8, holdout=2),
+    "batches": replace(iterations=ITERATIONS, batch_size=8, holdout=2, image_size=12, drawings=2),
 }
 KILLED, ENDED = 9, 0
 
@@ -52,7 +50,7 @@ def train(recipe, output):
     )
     resume = output if (output / STATE_FILE).exists() else None
     if resume:
-        assert resuming.recorded(str(resume))[1].recipe == recipe
+        assert runs.recorded(str(resume))[1].whole_recipe() == recipe
     training.train(config, resume=resume)
 
 

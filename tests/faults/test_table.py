@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -195,7 +195,7 @@ def gpu_memory(bench: Bench) -> None:
     real = Trainer.do_step
 
     def step(trainer, iteration):
-        if trainer.recipe.batch_size > 4:
+        if trainer.recipe.sampling.batch_size > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(trainer, iteration)
 
@@ -342,7 +342,7 @@ def bench(tmp_path, fake_omniglot, monkeypatch):
         image = Image.new("1", (105, 105), 1)
         ImageDraw.Draw(image).rectangle(box, fill=0)
         image.save(tmp_path / f"{name}.png")
-    recipe = replace(SMALL, iterations=2, batch_size=8, holdout=0)
+    recipe = SMALL.changed(iterations=2, batch_size=8, holdout=0)
     run = home / "data" / "runs" / "trained"
     train(TrainConfig(recipe=recipe, dataset="synthetic", device="cpu", precision="fp32", output=run))
     with ExitStack() as closing:

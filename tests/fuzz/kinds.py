@@ -11,7 +11,6 @@ import tensor_cases
 import word_cases
 import zip_cases
 from harness import Make
-from omniglot_like import RUN_ANSWERS, RUN_DRAWERS
 
 from omnitwin.data import official, omniglot, synthetic
 from omnitwin.exams import all_pairs as exam_curves
@@ -47,8 +46,6 @@ def do_little_work(patch: pytest.MonkeyPatch) -> None:
     fake = zip_cases.fake_omniglot()
     patch.setattr(omniglot, "SETS", fake.sets)
     patch.setattr(official, "ARCHIVE", fake.runs)
-    patch.setattr(official, "RUNS", len(RUN_DRAWERS))
-    patch.setattr(official, "TRIALS", len(RUN_ANSWERS))
 
 
 def share(kind: str, inputs: int, of: Iterable[str]) -> int:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -22,8 +21,8 @@ DTYPES = ("F16", "BF16", "F32", "F64", "I64", "I8", "BOOL", "U16", "F8_E4M3", "F
 SIZES = (0, 1, -1, 2**31, 2**63, 2**64 - 1, 2**64, 10**30, 1.5, "1", None)
 WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
 RUNS = {
-    "small": replace(SMALL, iterations=2, batch_size=8),
-    "fast": replace(FAST, iterations=2, batch_size=16, image_size=8),
+    "small": SMALL.changed(iterations=2, batch_size=8),
+    "fast": FAST.changed(iterations=2, batch_size=16, image_size=8),
 }
 
 

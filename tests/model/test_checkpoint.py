@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from old_records import as_version_1
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -17,8 +18,8 @@ from omnitwin.recipes import SMALL
 from omnitwin.system.paths import BEST_FILE, WEIGHTS_FILE, runs_folder
 from omnitwin.training.trainer import build_network
 
-DESCRIPTION = Description(
-    recipe=SMALL,
+DESCRIPTION = Description.of_recipe(
+    SMALL,
     iteration=7,
     precision="fp32",
     dataset="synthetic/training",
@@ -66,10 +67,9 @@ def test_the_metadata_is_one_sorted_json_record_under_one_key(saved):
     record = json.loads(metadata["omnitwin"])
     assert list(record) == sorted(record)
     assert {
+        "network",
         "recipe",
         "threshold",
-        "ink",
-        "channels",
         "fingerprint",
         "calibration",
         "metrics",
@@ -108,27 +108,21 @@ def test_calibration_threshold_and_held_out_alphabets_survive_a_round_trip(tmp_p
     assert load_state(state)[1] == read_description(state) == CALIBRATED
 
 
-def as_version_1(record):
-    """A record as omnitwin wrote it before it knew of calibration and held-out alphabets."""
-    del record["held_out"], record["recipe"]["holdout"]
-    record.update(format_version=1, calibration=None)
-
-
 def test_a_file_of_version_1_is_read_as_uncalibrated_with_nothing_held_out(saved):
     path, network = saved
-    rewrite(path, change_record=as_version_1)
+    rewrite(path, change_record=lambda record: as_version_1(record, SMALL))
     loaded, description = load_checkpoint(path)
     assert (description.calibration, description.held_out, description.threshold) == (None, (), 0.5)
-    assert description.recipe == replace(SMALL, holdout=0)
-    assert replace(description, recipe=SMALL) == DESCRIPTION
+    assert description.whole_recipe() == SMALL.changed(holdout=0)
+    assert replace(description, recipe=DESCRIPTION.recipe) == DESCRIPTION
     assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in network.state_dict().items())
 
 
 def test_a_state_of_version_1_is_read_too(tmp_path):
     state = tmp_path / "state.safetensors"
     save_state(state, {"a": torch.zeros(1)}, DESCRIPTION)
-    rewrite(state, change_record=as_version_1)
-    assert (load_state(state)[1].held_out, load_state(state)[1].recipe.holdout) == ((), 0)
+    rewrite(state, change_record=lambda record: as_version_1(record, SMALL))
+    assert (load_state(state)[1].held_out, load_state(state)[1].recipe["holdout"]) == ((), 0)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +257,7 @@ def test_a_record_that_says_something_else_is_refused(saved, field, value, words
 
 
 def test_an_encoder_not_known_here_is_refused_by_name(saved):
-    rewrite(saved[0], change_record=lambda record: record["recipe"].update(encoder="future"))
+    rewrite(saved[0], change_record=lambda record: record["network"].update(encoder="future"))
     with pytest.raises(BadCheckpoint, match="future"):
         load_checkpoint(saved[0])
 

@@ -9,7 +9,7 @@ from omnitwin.model.anatomy import BLOCKS, HEADS, IMAGE_SIZES, check
 from omnitwin.model.checkpoint import Description, load_checkpoint, save_checkpoint
 from omnitwin.model.encoders import BlocksEncoder, count_parameters, has_batch_statistics
 from omnitwin.model.twin import FIRST_BIAS, FIRST_SCALE, DifferenceTwin, DistanceTwin, build_twin
-from omnitwin.recipes import ENCODERS, FAST
+from omnitwin.recipes import ENCODERS, FAST, Network
 from omnitwin.training.trainer import build_network
 
 
@@ -20,7 +20,9 @@ def fast():
 
 @pytest.fixture
 def images():
-    return torch.rand(12, 1, FAST.image_size, FAST.image_size, generator=torch.Generator().manual_seed(0))
+    return torch.rand(
+        12, 1, FAST.network.image_size, FAST.network.image_size, generator=torch.Generator().manual_seed(0)
+    )
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_the_fast_network_has_the_parameters_that_its_anatomy_gives(fast):
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("size", [8, 20, 28, 33])
 def test_encoders_of_blocks_take_any_size_that_leaves_a_pixel(name, size):
-    network = build_twin(name, size, "distance").eval()
+    network = build_twin(Network(encoder=name, image_size=size, head="distance")).eval()
     with torch.inference_mode():
         assert network.embed(torch.rand(2, 1, size, size)).shape == (2, BLOCKS[name].features)
 
@@ -47,12 +49,12 @@ def test_encoders_of_blocks_take_any_size_that_leaves_a_pixel(name, size):
 @pytest.mark.parametrize("name", BLOCKS)
 def test_an_image_too_small_for_the_blocks_is_refused(name):
     with pytest.raises(BadInput, match="8 x 8 pixels or more, not 7"):
-        check(name, 7, "distance")
+        check(Network(encoder=name, image_size=7, head="distance"))
 
 
 def test_an_unknown_head_is_refused_with_the_known_ones():
     with pytest.raises(BadInput) as refused:
-        build_twin("strong", 20, "cosine")
+        build_twin(Network(encoder="strong", image_size=20, head="cosine"))
     assert all(head in refused.value.line() for head in HEADS)
 
 
@@ -61,8 +63,8 @@ def test_config_names_the_encoders_that_there_are():
 
 
 def test_the_head_chooses_the_score():
-    assert isinstance(build_twin("strong", 20, "distance"), DistanceTwin)
-    assert isinstance(build_twin("strong", 20, "difference"), DifferenceTwin)
+    assert isinstance(build_twin(Network(encoder="strong", image_size=20, head="distance")), DistanceTwin)
+    assert isinstance(build_twin(Network(encoder="strong", image_size=20, head="difference")), DifferenceTwin)
 
 
 def test_a_block_is_convolution_pooling_norm_and_relu_written_out(images):
@@ -160,8 +162,8 @@ def test_a_fast_checkpoint_loads_to_the_same_logits_bitwise(tmp_path, images):
     network.eval()
     with torch.no_grad():
         network.head.bias.add_(0.125)
-    described = Description(
-        recipe=FAST, iteration=3, precision="fp32", dataset="by hand", fingerprint="none", metrics={"loss": 0.5}
+    described = Description.of_recipe(
+        FAST, iteration=3, precision="fp32", dataset="by hand", fingerprint="none", metrics={"loss": 0.5}
     )
     save_checkpoint(tmp_path / "weights.safetensors", network, described)
     loaded, description = load_checkpoint(tmp_path / "weights.safetensors")

@@ -1,11 +1,14 @@
 """What tensors a network has is known without a build of it, and is what the build has."""
 
+from dataclasses import replace
+
 import pytest
 
 from omnitwin.model import anatomy
 from omnitwin.model.anatomy import BLOCKS, HEADS, IMAGE_SIZES
 from omnitwin.model.checkpoint import layout as layout_of
 from omnitwin.model.twin import build_twin
+from omnitwin.recipes import FAST, Network
 
 SIZES = {"classic": (105,), "small": (28,), "resnet18": (32, 105), **dict.fromkeys(BLOCKS, (8, 20, 28, 37, 105))}
 
@@ -14,8 +17,10 @@ SIZES = {"classic": (105,), "small": (28,), "resnet18": (32, 105), **dict.fromke
 @pytest.mark.parametrize("encoder", IMAGE_SIZES)
 def test_the_layout_is_that_of_the_network_which_torch_builds(encoder, head):
     for size in SIZES[encoder]:
-        assert anatomy.layout(encoder, size, head) == layout_of(build_twin(encoder, size, head).state_dict())
+        network = Network(encoder=encoder, image_size=size, head=head)
+        assert anatomy.layout(network) == layout_of(build_twin(network).state_dict())
 
 
-def test_the_layout_of_a_network_that_no_machine_has_room_for_costs_nothing():
-    assert anatomy.layout("strong", 10**9, "distance")["encoder.out.weight"][0] == (256, 128 * (10**9 // 8) ** 2)
+def test_the_layout_of_the_largest_network_is_told_without_its_two_gigabytes():
+    largest = replace(FAST.network, image_size=1024)
+    assert anatomy.layout(largest)["encoder.out.weight"][0] == (256, 128 * (1024 // 8) ** 2)

@@ -21,7 +21,7 @@ from omnitwin.model.description import Description, opened
 from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.model.numpy_twin import Convolution, load_numpy, max_pool, runs_in_numpy
 from omnitwin.model.twin import build_twin
-from omnitwin.recipes import FAST, SMALL
+from omnitwin.recipes import FAST, SMALL, Network
 from omnitwin.system.tensorfile import read_record, save_tensors
 
 TOLERANCE = 1e-4  # of a logit and of a probability
@@ -30,9 +30,9 @@ BUNDLED_BYTES = 4_000_000
 
 
 def description(encoder, size):
-    recipe = replace(FAST, encoder=encoder, image_size=size)
+    recipe = FAST.changed(encoder=encoder, image_size=size)
     facts = {"iteration": 1, "precision": "fp32", "dataset": "synthetic/training", "fingerprint": "f" * 64}
-    return Description(recipe=recipe, metrics={}, **facts)
+    return Description.of_recipe(recipe, metrics={}, **facts)
 
 
 def unlike_new(network, seed=0):
@@ -55,7 +55,11 @@ def saved(tmp_path):
     def save(encoder, size):
         torch.manual_seed(size)
         path = tmp_path / f"{encoder}-{size}.safetensors"
-        save_checkpoint(path, unlike_new(build_twin(encoder, size, "distance")), description(encoder, size))
+        save_checkpoint(
+            path,
+            unlike_new(build_twin(Network(encoder=encoder, image_size=size, head="distance"))),
+            description(encoder, size),
+        )
         return path
 
     return save
@@ -99,7 +103,7 @@ def largest_differences(images_NSS):
 
 
 def framed(packed):
-    recipe = load_numpy(BUNDLED_WEIGHTS)[1].recipe
+    recipe = load_numpy(BUNDLED_WEIGHTS)[1].network
     return (packed.framed(recipe.image_size, recipe.frame).images_NHW.numpy() / 255).astype(np.float32)
 
 
@@ -164,10 +168,9 @@ def test_max_pool_leaves_a_last_odd_row_or_column_out_as_torch_does(height, widt
 
 
 def test_networks_of_blocks_with_a_distance_run_in_numpy_and_no_others():
-    assert runs_in_numpy(FAST)
-    assert runs_in_numpy(replace(FAST, encoder="strong"))
-    assert not runs_in_numpy(SMALL)
-    assert not runs_in_numpy(replace(FAST, head="difference", batches=None))
+    assert runs_in_numpy(FAST.network)
+    assert not runs_in_numpy(SMALL.network)
+    assert not runs_in_numpy(replace(FAST.network, head="difference"))
 
 
 def changed(path, change):
@@ -234,4 +237,4 @@ def test_a_file_that_is_none_is_refused(tmp_path):
 def test_the_bundled_weights_are_there_and_small_and_run_in_numpy():
     assert BUNDLED_WEIGHTS.stat().st_size <= BUNDLED_BYTES
     assert BUNDLED_WEIGHTS.is_relative_to(Path(anatomy.__file__).parent)
-    assert runs_in_numpy(load_numpy(BUNDLED_WEIGHTS)[1].recipe)
+    assert runs_in_numpy(load_numpy(BUNDLED_WEIGHTS)[1].network)

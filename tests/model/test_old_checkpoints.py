@@ -59,7 +59,7 @@ def test_it_answers_as_its_own_omnitwin_did(old, drawings):
 
 def test_it_says_of_itself_what_it_knew_then_and_nothing_of_what_came_later(old, request):
     description = read_description(old[0])
-    assert (description.recipe.name, description.iteration, description.threshold) == ("small", 7, 0.625)
+    assert (description.recipe_name, description.iteration, description.threshold) == ("small", 7, 0.625)
     assert description.novelty is None
     calibrated = request.node.callspec.params["old"] >= 2
     assert description.calibration == ({"temperature": 2.0, "bias": 0.25} if calibrated else None)

@@ -13,7 +13,7 @@ from omnitwin.model.anatomy import IMAGE_SIZES
 from omnitwin.model.encoders import ClassicEncoder, count_parameters
 from omnitwin.model.losses import pair_loss
 from omnitwin.model.twin import TwinNetwork, build_twin
-from omnitwin.recipes import CLASSIC, SMALL
+from omnitwin.recipes import CLASSIC, SMALL, Network
 from omnitwin.training.trainer import build_network
 
 
@@ -235,17 +235,17 @@ def test_the_loss_of_a_sure_and_wrong_answer_is_finite():
 
 def test_an_unknown_encoder_is_refused_with_the_known_ones():
     with pytest.raises(BadInput) as caught:
-        build_twin("vgg", 105, "difference")
+        build_twin(Network(encoder="vgg", image_size=105, head="difference"))
     assert all(name in caught.value.line() for name in IMAGE_SIZES)
 
 
 def test_the_classic_encoder_refuses_another_image_size():
     with pytest.raises(BadInput, match="105 x 105"):
-        build_twin("classic", 64, "difference")
+        build_twin(Network(encoder="classic", image_size=64, head="difference"))
 
 
 def test_resnet18_takes_one_channel_and_gives_512_features():
-    network = build_twin("resnet18", 32, "difference").eval()
+    network = build_twin(Network(encoder="resnet18", image_size=32, head="difference")).eval()
     with torch.inference_mode():
         assert network.embed(torch.rand(2, 1, 32, 32)).shape == (2, 512)
 
@@ -253,5 +253,5 @@ def test_resnet18_takes_one_channel_and_gives_512_features():
 def test_a_broken_torchvision_says_how_to_mend_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torchvision.models", None)
     with pytest.raises(CannotRun) as caught:
-        build_twin("resnet18", 32, "difference")
+        build_twin(Network(encoder="resnet18", image_size=32, head="difference"))
     assert "pip install" in caught.value.line()

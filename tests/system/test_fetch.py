@@ -18,7 +18,7 @@ class Progress:
     """Remembers what fetch told, and its pauses instead of sleeping them."""
 
     def __init__(self):
-        self.starts, self.advances, self.pauses = [], [], []
+        self.starts, self.advances, self.pauses, self.notes = [], [], [], []
 
     def started(self, total, there):
         self.starts.append((total, there))
@@ -35,7 +35,9 @@ def bring(tmp_path, progress):
     """bring(url) is fetch with a target, a cap and no waiting."""
 
     def call(url, largest=LARGEST):
-        return fetch(url, tmp_path / "target.zip", largest, progress.started, progress.pauses.append)
+        return fetch(
+            url, tmp_path / "target.zip", largest, progress.started, progress.pauses.append, progress.notes.append
+        )
 
     return call
 
@@ -110,6 +112,22 @@ def test_a_busy_server_is_asked_again_after_1_and_2_seconds(serve, bring, progre
     server = serve([Answer(status=503), Answer(status=503), WHOLE])
     assert bring(server.url).read_bytes() == BODY
     assert (len(server.requests), progress.pauses) == (3, [1.0, 2.0])
+
+
+def test_before_each_wait_it_is_said_what_failed_and_when_it_is_tried_again(serve, bring, progress):
+    server = serve([Answer(status=503), Answer(status=503), WHOLE])
+    bring(server.url)
+    host = server.url.removeprefix("http://").split("/")[0]
+    assert [note.partition(". ")[2] for note in progress.notes] == [
+        "Trying again in 1 s (attempt 2 of 5).",
+        "Trying again in 2 s (attempt 3 of 5).",
+    ]
+    assert all(note.startswith(f"{host}: answers 503 ") for note in progress.notes)
+
+
+def test_a_download_that_succeeds_at_once_says_nothing_of_attempts(serve, bring, progress):
+    bring(serve([WHOLE]).url)
+    assert progress.notes == []
 
 
 def test_it_gives_up_after_five_attempts_and_says_why(serve, bring, progress):

@@ -1,17 +1,16 @@
 """The batch that fits is found from what two small ones take, on a device whose memory is known here."""
 
 import re
-from dataclasses import replace
 
 import pytest
 import torch
 
 from omnitwin.config import TrainConfig
 from omnitwin.errors import CannotRun
-from omnitwin.recipes import FAST, SMALL, Batches
+from omnitwin.recipes import FAST, SMALL
 from omnitwin.system import shortage
 from omnitwin.system.shortage import SPARE, attempt, fitting_batch
-from omnitwin.training.batch_trainer import new_trainer
+from omnitwin.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 GIB = 1 << 30
@@ -77,14 +76,14 @@ def test_a_shortage_is_told_with_the_hint_and_another_failure_as_it_is():
 
 
 RECIPES = {
-    "pairs": replace(SMALL, batch_size=64, holdout=0),
-    "batches": replace(FAST, image_size=12, batch_size=32, holdout=0, batches=Batches(drawings=2)),
+    "pairs": SMALL.changed(batch_size=64, holdout=0),
+    "batches": FAST.changed(image_size=12, batch_size=32, holdout=0, drawings=2),
 }
 
 
 @pytest.fixture(params=RECIPES)
 def trainer(request, tiny_set):
-    return new_trainer(TrainConfig(recipe=RECIPES[request.param], device="cpu", precision="fp32"), tiny_set)
+    return Trainer(TrainConfig(recipe=RECIPES[request.param], device="cpu", precision="fp32"), tiny_set)
 
 
 def test_a_trial_takes_all_gradients_and_trains_nothing(trainer):
@@ -104,14 +103,14 @@ def test_a_step_that_lacks_memory_tells_a_batch_by_trials_of_its_own_kind(traine
         device.trial(size)
         real(size)
 
-    def step(iteration):
+    def step():
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(trainer, "trial", trial)
-    monkeypatch.setattr(trainer, "do_step", step)
+    monkeypatch.setattr(trainer.optimizer, "step", step)
     with pytest.raises(CannotRun) as caught:
         trainer.step(1)
     told = int(re.findall(r"Try --batch-size (\d+)\.", caught.value.line())[0])
     assert device.tried
-    assert trainer.least <= told < trainer.recipe.batch_size
+    assert trainer.sampler.least <= told < trainer.recipe.sampling.batch_size
     assert device.base + device.each * told < device.free

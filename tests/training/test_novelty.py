@@ -10,7 +10,7 @@ from omnitwin.data import synthetic
 from omnitwin.images.intake import take_in
 from omnitwin.images.novelty import fit_novelty, novelty, statistics
 from omnitwin.images.variations import VARIATIONS
-from omnitwin.training import novelty as workflow
+from omnitwin.training.novelty import fit_on_variations
 
 SIZE = 20
 
@@ -24,9 +24,7 @@ def score(images, record):
 @pytest.fixture(scope="module")
 def record():
     sets = (synthetic.draw_set(name, alphabets=4, characters=5, drawers=4, seed=1) for name in ("training", "test"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workflow, "DRAWINGS", 25)
-        return workflow.fit_on_variations(*sets, SIZE)
+    return fit_on_variations(*sets, SIZE, drawings=25)
 
 
 def test_a_record_is_plain_json(record):

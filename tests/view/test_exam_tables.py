@@ -19,8 +19,8 @@ from hand_built import (
 )
 from terminals import terminal
 
-from omnitwin.reports.exams import CalibrationReport, Group
-from omnitwin.view.exams import LABELS, circumstances, interval, seen, show_evaluation, subject, value
+from omnitwin.reports.exams import CalibrationReport, ExamReport, Group, Measure
+from omnitwin.view.exams import circumstances, interval, seen, show_evaluation, subject, value
 
 WIDTHS = (40, 80, 160)
 TABLE_EDGES = "┏┃┡│└├+|"  # with which a line of a table begins; `|` is also the left edge of the ROC
@@ -75,7 +75,7 @@ def test_what_is_no_rate_is_told_as_a_number_from_0_to_1(name):
     assert (value(figure), interval(figure)) == ("0.9092", "0.8700 to 0.9451")
 
 
-@pytest.mark.parametrize("name", sorted(set(LABELS) - {"auc", "average_precision"}))
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "eer", "tar_at_far_1e-4", "false_alarms"])
 def test_every_other_figure_is_told_in_percent(name):
     figure = measure(name, 0.5, (0.25, 0.75))
     assert (value(figure), interval(figure)) == ("50.0 %", "25.0 to 75.0 %")
@@ -291,6 +291,39 @@ def test_names_of_files_data_sets_and_devices_are_printed_harmlessly(name):
     assert "\x9b" not in console.file.text()
     spelled_out = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
     assert f"Network: {spelled_out} ({spelled_out}, 40 iterations" in console.file.text()
+
+
+def own_exam(**fields):
+    """An exam that nobody in omnitwin knows, with figures by other names."""
+    figures = tuple(
+        Measure(name=name, value=0.5, interval=None, n=7, method="by hand") for name in ("recall_at_1", "x")
+    )
+    known = {"exam": "nearest", "description": "by hand", "n": 7, "unit": "queries", "measures": figures}
+    return ExamReport(**{**known, "grouped_by": "shelf", "groups": (Group(name="A", measures=figures),), **fields})
+
+
+def test_an_exam_with_figures_of_its_own_is_shown_by_their_names():
+    lines = printed(evaluation(own_exam()))
+    assert any(line.split()[:5] == ["│", "recall", "at", "1", "│"] for line in lines)
+    assert any(line.split()[1:7] == ["shelf", "┃", "recall", "at", "1,", "%"] for line in lines)
+
+
+def test_a_figure_comes_under_the_words_that_its_report_brings():
+    figure = Measure(name="r", value=0.5, interval=None, n=7, method="m", label="recall", short="rec", percent=False)
+    lines = printed(evaluation(own_exam(measures=(figure,), groups=(Group(name="A", measures=(figure,)),))))
+    assert any(line.startswith("Recall 0.5000 of 7 queries") for line in lines)
+    assert any(line.split()[1:5] == ["shelf", "┃", "rec", "┃"] for line in lines)
+
+
+def test_an_exam_without_any_figure_is_refused():
+    with pytest.raises(ValueError, match="nearest has no measure"):
+        own_exam(measures=())
+
+
+def test_alphabets_left_out_of_what_a_network_was_trained_on_are_named():
+    text = seen(evaluation(seen="training", left_out=("Greek", "Latin")))
+    assert "TRAINED on" in text
+    assert text.endswith("(without the held-out alphabets Greek, Latin)")
 
 
 def test_an_exam_without_groups_has_no_table_of_them():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hand_built import curved_exam, pairs_exam, ranking, trained_network
 from PIL import Image
@@ -10,7 +11,7 @@ from terminals import pair, picture
 from omnitwin.errors import BadInput, CannotWrite
 from omnitwin.reports.answers import ComparisonReport
 from omnitwin.reports.data import ShowReport
-from omnitwin.reports.pictures import LabelledPicture
+from omnitwin.reports.pictures import LabelledPicture, Picture
 from omnitwin.view.figures import (
     PICTURE,
     browse_figure,
@@ -113,11 +114,22 @@ def test_figure_of_a_comparison_takes_any_name(tmp_path, name):
 
 
 def test_figure_shows_ink_dark_on_paper_light(tmp_path):
-    drawn = picture(((255, 0),))
+    drawn = picture(((255, 0), (255, 0)))
     comparison_figure(compared(first_picture=drawn, second_picture=drawn), tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as figure:
         dark = figure.convert("L").histogram()[0]
     assert dark == pytest.approx(PICTURE * PICTURE, rel=0.05)  # half of each of two pictures
+
+
+def test_figure_keeps_the_colours_and_the_sides_of_a_picture(tmp_path):
+    orange = (200, 100, 50)
+    flat = Picture(width=8, height=4, pixels=bytes(orange) * 32, channels=3)
+    comparison_figure(compared(first_picture=flat, second_picture=flat), tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as figure:
+        there = np.asarray(figure.convert("RGB")) == orange
+    rows, _ = there.all(axis=2).nonzero()
+    assert np.ptp(rows) + 1 == PICTURE // 2
+    assert len(rows) == pytest.approx(2 * PICTURE * PICTURE // 2, rel=0.05)  # both, each half as high as wide
 
 
 def test_figure_makes_its_folder_and_replaces_what_was_there(tmp_path):
@@ -152,25 +164,15 @@ def test_no_figure_asked_for_is_no_bad_figure():
     check_figure(None)
 
 
-def test_a_figure_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
-    def half(self, path, format):
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", half)
-    with pytest.raises(CannotWrite, match="No space left on device"):
-        comparison_figure(compared(), tmp_path / "figure.png")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_figure_that_fails_half_way_leaves_the_one_before(tmp_path, monkeypatch):
-    comparison_figure(compared(), tmp_path / "figure.png")
-    before = (tmp_path / "figure.png").read_bytes()
-    monkeypatch.setattr(Image.Image, "save", lambda self, path, format: Path(path).write_bytes(b"half") and 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        comparison_figure(compared(), tmp_path / "figure.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]
-    assert (tmp_path / "figure.png").read_bytes() == before
+@pytest.mark.parametrize("before", [False, True])
+def test_a_figure_too_high_for_its_format_is_refused_and_leaves_what_was_there(tmp_path, before):
+    path = tmp_path / "figure.webp"  # of 16,383 pixels at most
+    if before:
+        comparison_figure(compared(), path)
+    content = path.read_bytes() if before else None
+    with pytest.raises(BadInput, match=r"figure\.webp cannot be written"):
+        pairs_figure(pairs_exam(shown=scored(120)), "synthetic/test", path)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == ([content] if before else [])
 
 
 def test_a_folder_in_the_figures_place_is_left_alone(tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 from terminals import framed, labelled, pair, picture, terminal
 
+from omnitwin.reports.pictures import Picture
 from omnitwin.view.pictures import RAMP, draw_images, draw_pairs, draw_picture, has_colour, pair_title
 
 INK_BELOW_LEFT = picture(((255, 255), (0, 255)))  # one quarter of it
@@ -55,6 +56,21 @@ def test_half_blocks_fill_columns_by_half_as_many_lines():
 def test_half_blocks_show_each_pixels_grey():
     rows = half_blocks(draw_picture(INK_BELOW_LEFT, 4, terminal(**COLOUR)), 4)
     assert rows == [[(255,) * 3] * 4] * 2 + [[(0,) * 3] * 2 + [(255,) * 3] * 2] * 2
+
+
+def test_half_blocks_show_the_colours_of_a_picture_in_colour():
+    red, blue = (255, 0, 0), (0, 0, 255)
+    drawn = Picture(width=2, height=2, pixels=bytes([*red, *blue, *blue, *red]), channels=3)
+    rows = half_blocks(draw_picture(drawn, 2, terminal(**COLOUR)), 2)
+    assert rows == [[red, blue], [blue, red]]
+
+
+def test_a_picture_in_colour_is_a_ramp_of_its_lightness_without_colour():
+    """Of ITU-R 601-2, as Pillow makes grey: red is darker than green, and lighter than black."""
+    drawn = Picture(width=3, height=1, pixels=bytes([0, 0, 0, 255, 0, 0, 0, 255, 0]), channels=3)
+    text = draw_picture(drawn, 3, terminal()).plain
+    assert [RAMP.index(cell) for cell in text] == sorted((RAMP.index(cell) for cell in text), reverse=True)
+    assert len(set(text)) == 3
 
 
 def test_half_blocks_reach_the_terminal_as_24_bit_colour():

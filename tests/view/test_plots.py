@@ -29,8 +29,7 @@ from terminals import step
 
 from omnitwin.errors import CannotWrite
 from omnitwin.reports.exams import CalibrationReport, Group
-from omnitwin.view import plots as module
-from omnitwin.view.plots import as_svg, plots, training_plot, write_figures
+from omnitwin.view.plots import PALETTE, as_svg, plots, training_plot, write_figures
 
 NAMES = {
     "roc",
@@ -330,22 +329,12 @@ def test_figures_are_made_again_to_the_byte_and_replace_those_before(tmp_path):
     assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
 
 
-def test_a_figure_that_fails_half_way_leaves_whole_files_alone(tmp_path, monkeypatch):
-    from matplotlib.figure import Figure
-
-    original, calls = Figure.savefig, []
-
-    def third_fails(self, path, **options):
-        calls.append(path)
-        if len(calls) == 3:
-            Path(path).write_bytes(b"half")
-            raise OSError(28, "No space left on device")
-        original(self, path, **options)
-
-    monkeypatch.setattr(Figure, "savefig", third_fails)
-    with pytest.raises(CannotWrite, match="No space left on device"):
+def test_a_figure_that_cannot_be_written_leaves_those_before_it_whole(tmp_path):
+    (tmp_path / "scores-all-pairs.png").mkdir()  # in the place of the third
+    with pytest.raises(CannotWrite, match=r"scores-all-pairs\.png"):
         write_figures(evaluation(), tmp_path)
-    assert len(read_back(tmp_path)) == 2
+    (tmp_path / "scores-all-pairs.png").rmdir()
+    assert set(read_back(tmp_path)) == {"roc", "det"}
 
 
 def test_a_file_in_the_folders_place_is_left_alone(tmp_path):
@@ -399,4 +388,45 @@ def test_one_iteration_is_enough_for_a_figure_of_training():
 
 def test_the_colours_are_those_that_the_colour_blind_tell_apart():
     """Okabe and Ito 2008, "Color Universal Design": blue, vermilion, bluish green."""
-    assert (module.BLUE, module.ORANGE, module.GREEN) == ("#0072B2", "#D55E00", "#009E73")
+    light = {name: colours[0] for name, colours in PALETTE.items()}
+    assert [light[name] for name in ("blue", "orange", "green")] == ["#0072B2", "#D55E00", "#009E73"]
+    assert (light["purple"], light["black"]) == ("#CC79A7", "#000000")
+
+
+def strokes(*exams):
+    """Colour and dash of each curve on the ROC and on the DET figure."""
+    figures = plots(evaluation(*exams))
+    found = []
+    for name in ("roc", "det"):
+        [axes] = figures[name].axes
+        lines = [line for line in axes.get_lines() if "n = " in line.get_label()]
+        found.append([(line.get_color(), line.get_linestyle()) for line in lines])
+    assert found[0] == found[1]
+    return found[0]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 7])
+def test_every_curve_is_drawn_and_no_two_alike(count):
+    drawn = strokes(*(curved_exam(f"exam-{number}") for number in range(count)))
+    assert len(drawn) == len(set(drawn)) == count
+
+
+def test_a_curve_has_the_colour_that_its_exam_brings_whichever_others_there_are():
+    own, plain = curved_exam("own", colour="orange"), curved_exam("plain")
+    alone, first, second = (strokes(*exams) for exams in ((own,), (own, plain), (plain, own)))
+    assert [alone[0][0], first[0][0], second[1][0]] == [PALETTE["orange"][0]] * 3
+    assert {first[1][0], second[0][0]} == {PALETTE["blue"][0]}
+
+
+def test_a_curve_without_an_area_or_an_equal_error_rate_is_drawn():
+    only = curved_exam(measures=(measure("recall", 0.5),))
+    for figure in plots(evaluation(only)).values():
+        drawn(figure)
+    assert "n = 28,680" in texts_of(plots(evaluation(only))["roc"])
+
+
+def test_each_exam_that_shows_pairs_has_a_sheet_of_its_own(tmp_path):
+    exams = (pairs_exam(), pairs_exam(exam="triples"), pairs_exam(exam="many", measures=curved_exam().measures))
+    written = write_figures(evaluation(*exams), tmp_path)
+    assert [path.name for path in written] == ["pairs.png", "pairs-triples.png", "pairs-many.png"]
+    assert all(path.exists() for path in written)

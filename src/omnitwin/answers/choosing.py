@@ -18,6 +18,9 @@ def choose(name: str) -> ChoiceReport:
     """Make a run, a weights file or `bundled` the default, pinned to its weights as they are now.
 
     `newest` pins the run that is the newest now. Raises BadCheckpoint if the name stands for no checkpoint.
+
+    >>> omnitwin.choose("my-run").network.iteration
+    1200
     """
     weights = locate_checkpoint(name)
     read_description(weights)  # raises BadCheckpoint now, not at the first answer

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import nn
 
 from omnitwin.answers.verifier import TORCH, Verifier
 from omnitwin.model import checkpoint
 from omnitwin.model.baselines import BASELINES
 from omnitwin.model.tensors import Array, Tensors
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import Network
 from omnitwin.system.device import select_device
 
 EMBED_AT_ONCE = 64  # images
@@ -48,10 +49,10 @@ class TorchNetwork:
         return logits_B
 
 
-def build_torch(tensors: Tensors, recipe: Recipe, device: str) -> TorchNetwork:
+def build_torch(tensors: Tensors, network: Network, device: str, encoder: nn.Module | None = None) -> TorchNetwork:
     """Return the network of checked tensors on a device (`cpu`, `cuda`, `mps`, `auto`)."""
     there = select_device(device)
-    return TorchNetwork(checkpoint.build(tensors, recipe).to(there), there)
+    return TorchNetwork(checkpoint.build(tensors, network, encoder).to(there), there)
 
 
 def open_baseline(name: str, device: str = "cpu") -> Verifier:

@@ -11,7 +11,7 @@ B images or pairs, D features, S pixels a side
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint, trained_
 from omnitwin.model.numpy_twin import runs_in_numpy
 from omnitwin.model.tensors import read_tensors
 from omnitwin.reports.answers import TrainedNetwork
+
+if TYPE_CHECKING:  # an answer may do without torch
+    from torch import nn
 
 NUMPY, TORCH = "numpy", "torch"  # engines
 
@@ -111,33 +114,40 @@ class Verifier:
 
 
 def open_verifier(
-    name: str | None = None, device: str = "cpu", threshold: float | None = None, engine: str | None = None
+    name: str | None = None,
+    device: str = "cpu",
+    threshold: float | None = None,
+    engine: str | None = None,
+    encoder: "nn.Module | None" = None,
 ) -> Verifier:
     """Open the verifier of a checkpoint; its file is opened, read and checked once.
 
     name: a path, a run, `newest` or `bundled`; None for the default. threshold: None for the checkpoint's own. engine:
-    None for NumPy if it can run the network on this device, else torch. Raises BadCheckpoint, or DeviceMissing.
+    None for NumPy if it can run the network on this device, else torch. encoder: the user's own module, for a network
+    that was trained with it. Raises BadCheckpoint, or DeviceMissing.
     """
+    if encoder is not None:
+        from omnitwin.model.checkpoint import layout_with
     path = locate_checkpoint(name)
     with opened(path, "numpy") as file:
         description = describe(path, record_of(path, file, FORMAT))
-        recipe = description.recipe
-        tensors = read_tensors(path, file, layout(recipe.encoder, recipe.image_size, recipe.head))
+        seen = description.network
+        tensors = read_tensors(path, file, layout(seen) if encoder is None else layout_with(seen, encoder))
     if engine is None:
-        engine = NUMPY if device == "cpu" and runs_in_numpy(recipe) else TORCH
+        engine = NUMPY if device == "cpu" and runs_in_numpy(seen) else TORCH
     network: Network
     if engine == NUMPY:
-        network = numpy_twin.build(tensors, recipe)
+        network = numpy_twin.build(tensors, seen)
     else:
         from omnitwin.answers.engines import build_torch
 
-        network = build_torch(tensors, recipe, device)
+        network = build_torch(tensors, seen, device, encoder)
     return Verifier(
         name=str(path),
         network=network,
         engine=engine,
-        image_size=recipe.image_size,
-        frame=recipe.frame,
+        image_size=seen.image_size,
+        frame=seen.frame,
         threshold=description.threshold if threshold is None else threshold,
         calibration=description.calibration,
         novelty=description.novelty,

@@ -1,4 +1,4 @@
-"""The command `omnitwin`: words become a config, a workflow does the work, a view draws its report.
+"""The command `omnitwin`: words become a config, the library does the work, a view draws its report.
 
 `main` is the one place where an error becomes a line on stderr and an exit code.
 """
@@ -15,7 +15,18 @@ import typer
 from typer.exceptions import TyperException
 
 from omnitwin import __version__
-from omnitwin.cli import compare, demo, download, env, eval, report, show, train, use  # modules, under their own names
+from omnitwin.cli import (
+    compare,
+    demo,
+    download,
+    env,
+    eval,
+    report,
+    runs,
+    show,
+    train,
+    use,
+)  # modules, under their own names
 from omnitwin.cli.help import SETTINGS, Command, Group, summary
 from omnitwin.cli.streams import guarded_streams
 from omnitwin.errors import BadInput, ExitCode, OmnitwinError, is_shortage
@@ -30,14 +41,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=SETTINGS,
 )
-# How long a thread of torch's waits for the others with a core to itself (libgomp reads this as it is loaded). On two
-# cores that others use as well, 40 iterations of fast took 51, 53 and 81 s with the usual 300,000, and 22, 26 and 58 s
-# with this, the weights the same; 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
+# How often a waiting thread of torch looks again before it gives up its core; libgomp reads it when loaded. On two
+# shared cores 40 iterations of fast took 51, 53 and 81 s with the default 300,000, and 22, 26 and 58 s with this; the
+# weights are the same. 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
-COMPLETES = "_OMNITWIN_COMPLETE"  # set by the completion scripts, whose answers Typer gives
-# Of the terminal, where these tell it: Rich prints nothing in 0 columns, and fills the memory in a billion.
+COMPLETES = "_OMNITWIN_COMPLETE"  # set by the completion scripts; Typer answers them
+# Variables that give the terminal's size. With 0 columns Rich prints nothing, with a billion it fills the memory.
 SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
-WITHOUT_PATTERNS = os.name == "nt"  # whose shells leave them to the program
+WITHOUT_PATTERNS = os.name == "nt"  # its shells leave patterns to the program
 COMMANDS: dict[str, Callable[..., None]] = {
     "download": download.download,
     "show": show.show,
@@ -45,11 +56,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": eval.evaluate,
     "compare": compare.compare,
     "use": use.use,
+    "runs": runs.runs,
     "report": report.report,
     "demo": demo.demo,
     "env": env.env,
 }
+GROUPS = {"runs": runs.app}  # commands that have commands of their own
 for name, command in COMMANDS.items():
+    if name in GROUPS:
+        app.add_typer(GROUPS[name], name=name, short_help=summary(command.__doc__ or ""))
+        continue
     app.command(name, cls=Command, short_help=summary(command.__doc__ or ""))(command)
 
 
@@ -94,17 +110,17 @@ def main() -> NoReturn:
         try:
             code = _run()
             sys.stdout.flush()
-        except OmnitwinError as error:  # what was printed last could not be written
+        except OmnitwinError as error:  # the last of the output could not be written
             code = _complain(error.line(), error.exit_code)
-        except Exception:  # not even the failure could be told
+        except Exception:  # even the message about the failure failed
             code = ExitCode.UNEXPECTED
     sys.exit(code)
 
 
 def _words() -> list[str]:
-    """The words of the command line; where no shell has done so, a pattern such as *.png is what it finds.
+    """Return the words of the command line; on Windows a pattern such as *.png becomes the files that it matches.
 
-    BadInput for an empty one: as a file it would be the working folder, which nobody means.
+    Raises BadInput for an empty word: as a path it would be the working folder, which nobody means.
     """
     for word in sys.argv[1:]:
         name, equals, value = word.partition("=")
@@ -116,32 +132,34 @@ def _words() -> list[str]:
 
 
 def word_or_files(word: str) -> list[str]:
-    """The files that a word with * or ? finds, or where it finds none, or has none, the word."""
-    pattern = word.replace("[", "[[]")  # may be in a name, unlike the other two
+    """Return the files that a word with * or ? matches, or the word itself if it matches none."""
+    pattern = word.replace("[", "[[]")  # Windows allows [ in a name, unlike * and ?
     return (sorted(glob(pattern)) if "*" in word or "?" in word else []) or [word]
 
 
 def _run() -> int:
     try:
         code = app(_words(), prog_name="omnitwin", standalone_mode=False)
-        if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):  # Typer's own answer to Ctrl-C, unsaid
+        if code == ExitCode.INTERRUPTED and not isinstance(
+            code, ExitCode
+        ):  # Typer's own answer to Ctrl-C, without a message
             return _complain("interrupted.", ExitCode.INTERRUPTED)
         return int(code or 0)
     except OmnitwinError as error:
         _show_traceback_if_wanted()
         return _complain(error.line(), error.exit_code)
-    except TyperException as error:  # the words on the command line
+    except TyperException as error:  # a wrong word on the command line
         text = error.format_message()
         if files := [word for word in sys.argv[1:] if word.startswith("-") and os.path.exists(word)]:
             text += f" The file of that name: ./{files[0]}"
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
     except SystemExit as leaving:
-        if leaving.code == 1 and not os.environ.get(COMPLETES):  # fish is told so that files are to be offered
+        if leaving.code == 1 and not os.environ.get(COMPLETES):  # tells fish to offer files
             return ExitCode.UNEXPECTED
         return int(leaving.code or 0)
-    except OSError as error:  # what the system refuses where nobody below has better words for it
-        if error.errno is None:  # a library's own words
+    except OSError as error:  # a refusal of the system that no other module explains
+        if error.errno is None:  # not from the system but from a library
             return _fail(error)
         _show_traceback_if_wanted()
         place = "go on" if error.filename is None else f"use {error.filename}"
@@ -151,7 +169,7 @@ def _run() -> int:
 
 
 def _fail(error: Exception) -> int:
-    """Too little memory, or a bug of ours."""
+    """Tell of too little memory or, for anything else, of a bug."""
     _show_traceback_if_wanted()
     if is_shortage(error):
         told = f" ({str(error).splitlines()[0]})" if str(error) else ""
@@ -164,7 +182,7 @@ def _show_traceback_if_wanted() -> None:
     if is_set("OMNITWIN_DEBUG"):
         from omnitwin.view.console import message_console, say
 
-        for line in traceback.format_exc().splitlines():  # with texts from outside among them
+        for line in traceback.format_exc().splitlines():  # they may hold text from outside
             say(message_console(), line)
 
 

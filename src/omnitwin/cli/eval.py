@@ -109,6 +109,7 @@ def evaluate(
         show=show or (FIGURE_PAIRS if figures else 0),
     )
     from omnitwin.exams import evaluation
+    from omnitwin.system.device import keep_freed_memory
     from omnitwin.system.locks import make_folder
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.exams import show_evaluation
@@ -117,6 +118,7 @@ def evaluate(
 
     if figures is not None:
         make_folder(figures)  # a folder that cannot be made is refused before the exams, not after
+    keep_freed_memory()
     report_to = reporter(quiet)
     report = evaluation.evaluate(config, report_to)
     if json:

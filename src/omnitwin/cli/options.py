@@ -12,7 +12,7 @@ import typer
 
 from omnitwin.config import DATASETS, EXAMS, SourceConfig
 from omnitwin.errors import BadInput
-from omnitwin.system.paths import BUNDLED, NEWEST, trained_runs
+from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
@@ -54,6 +54,12 @@ def passed_by(check: Callable[[str], None]) -> Callable[[str], str]:
 def complete_run(incomplete: str) -> list[str]:
     """Offer runs whose names mean themselves in every shell: bash puts an offered word on its line as it is."""
     names = [run.name for run in trained_runs() if re.fullmatch(PLAIN_NAME, run.name)]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_stored_run(incomplete: str) -> list[str]:
+    """The same with the runs that stopped before they had weights."""
+    names = [run.name for run in run_folders() if re.fullmatch(PLAIN_NAME, run.name)]
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -124,7 +130,7 @@ DatasetOrNone = Annotated[
         "--dataset",
         metavar="NAME",
         help=f"{any_of(*DATASETS)}.",
-        show_default="the data set the network was trained on, or omniglot",
+        show_default="omniglot, or what the network was trained on",
         autocompletion=one_of(*DATASETS),
         callback=known("data set", *DATASETS),
     ),

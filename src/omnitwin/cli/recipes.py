@@ -1,20 +1,25 @@
-"""Published recipes changed by the words of a command line: named options, and `--override NAME=VALUE` for the rest."""
+"""Change published recipes by the words of a command line: by named options, and by `--override NAME=VALUE`."""
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, get_type_hints
 
 from omnitwin.errors import BadInput
-from omnitwin.recipes import RECIPES, Batches, Recipe
+from omnitwin.recipes import PARTS, RECIPES, Network, Recipe
 
-OF_BATCHES = {field.name for field in fields(Batches)}
-KINDS = {name: kind for of in (Recipe, Batches) for name, kind in get_type_hints(of).items() if name != "name"}
+SCHEMAS = (Recipe, Network, *(part for parts in PARTS.values() for part in parts.values()))
+KINDS: dict[str, Any] = {
+    name: kind
+    for schema in SCHEMAS
+    for name, kind in get_type_hints(schema).items()
+    if name in {each.name for each in fields(schema)} - {"name", "network", "function", "channels", *PARTS}
+} | dict.fromkeys(PARTS, str)
 
 
 def default_of(field: str) -> str:
-    """A field's default in each recipe, for the help."""
-    return ", ".join(f"{name}: {getattr(recipe, field)}" for name, recipe in RECIPES.items())
+    """Return a field's default in each recipe, for the help."""
+    return ", ".join(f"{name}: {recipe.flat()[field]}" for name, recipe in RECIPES.items())
 
 
 def complete_override(incomplete: str) -> list[str]:
@@ -22,53 +27,34 @@ def complete_override(incomplete: str) -> list[str]:
 
 
 def published(name: str, options: dict[str, Any], overrides: Iterable[str]) -> Recipe:
-    """The recipe of that name, changed as options (None: not given) and overrides say; BadInput where they cannot."""
+    """Return the recipe of that name with the changes of options (None: not given) and overrides. Raises BadInput."""
     if name not in RECIPES:
         raise BadInput(f"no recipe is called {name!r}", f"Use {', '.join(RECIPES)}.")
-    changes = _changes(options, overrides)
-    recipe_changes = {name: value for name, value in changes.items() if name not in OF_BATCHES}
-    batches_changes = {name: value for name, value in changes.items() if name in OF_BATCHES}
-    recipe = RECIPES[name]
-    if batches_changes:
-        batches = recipe_changes.get("batches", recipe.batches)
-        if batches is None:
-            words = ", ".join(batches_changes)
-            raise BadInput(f"{words}: of no use where {name} does not train on all pairs of a batch", "Leave it out.")
-        recipe_changes["batches"] = replace(batches, **batches_changes)
-    return replace(recipe, **recipe_changes)
+    return RECIPES[name].changed(**recipe_changes(options, overrides))
 
 
-def resumed(recorded: Recipe, options: dict[str, Any], overrides: Iterable[str]) -> Recipe:
-    """The recorded recipe, with more iterations where asked for; nothing else of it can change half way."""
-    changes = _changes(options, overrides)
-    known = vars(recorded) | (vars(recorded.batches) if recorded.batches else {})
-    changed = [name for name, value in changes.items() if name != "iterations" and value != known.get(name)]
-    refuse_changes(f"--{name.replace('_', '-')}" if name in options else f"--override {name}" for name in changed)
-    return replace(recorded, iterations=changes.get("iterations", recorded.iterations))
+def spelled(overrides: Iterable[str]) -> Callable[[str], str]:
+    """Return how the command line spells a field of the recipe: `--override rotation` or `--batch-size`."""
+    overridden = {word.partition("=")[0] for word in overrides}
+    return lambda name: f"--override {name}" if name in overridden else f"--{name.replace('_', '-')}"
 
 
-def refuse_changes(changed: Iterable[str]) -> None:
-    """BadInput that names the options that say otherwise than the run that is resumed."""
-    if words := ", ".join(changed):
-        raise BadInput(f"{words} cannot change in a run that is resumed", "Leave it out, or start a new run.")
-
-
-def _changes(options: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Values by field; BadInput where a field is given two."""
+def recipe_changes(options: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Return values by field. Raises BadInput for a field with two values."""
     found = {name: value for name, value in options.items() if value is not None}
     for name, value in map(_parse, overrides):
         if found.setdefault(name, value) != value:
-            raise BadInput(f"{name} is given as {found[name]} and as {value}", "Give it once.")
+            raise BadInput(f"{name} is both {found[name]} and {value}", "Give it once.")
     return found
 
 
 def _parse(word: str) -> tuple[str, Any]:
-    """Field and value of `NAME=VALUE`."""
+    """Return field and value of `NAME=VALUE`. Raises BadInput."""
     name, sign, text = word.partition("=")
     if name not in KINDS:
         raise BadInput(f"no field of a recipe is called {name!r}", f"Fields: {', '.join(KINDS)}.")
     if not sign:
-        raise BadInput(f"{name} is given no value", f"Write --override {name}=VALUE.")
+        raise BadInput(f"--override {name} has no value", f"Write --override {name}=VALUE.")
     parse, wanted = PARSERS[KINDS[name]]
     try:
         return name, parse(text)
@@ -93,5 +79,4 @@ PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     bool: (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
     str: (str, "a word"),
     tuple[float, float]: (_two_numbers, "two numbers, such as 0.9,0.99"),
-    Batches | None: ({"none": None}.__getitem__, "none"),
 }

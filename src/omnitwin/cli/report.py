@@ -41,11 +41,13 @@ def report(
         device=device,
     )
     from omnitwin.exams import reporting
+    from omnitwin.system.device import keep_freed_memory
     from omnitwin.view.console import print_json, result_console, say
     from omnitwin.view.page import check_page, write_page
     from omnitwin.view.progress import reporter
 
     check_page(output)
+    keep_freed_memory()
     found = reporting.report_run(config, output, reporter(quiet))
     write_page(found)
     if json:

@@ -1,4 +1,4 @@
-"""The Stop button: the first Ctrl-C, SIGTERM or SIGHUP asks to finish the step, the second ends at once."""
+"""The stop button: the first Ctrl-C, SIGTERM or SIGHUP asks to finish the step, the second ends at once."""
 
 import signal
 from collections.abc import Callable
@@ -12,7 +12,7 @@ SIGNALS = [signal.Signals[name] for name in SIGNAL_EXIT if hasattr(signal, name)
 
 
 class StopButton:
-    """Within the context, calling it returns the name of the signal that came, or None."""
+    """Catch signals within the context. A call returns the name of the signal that came, or None."""
 
     def __init__(self, note: Callable[[str], None] = lambda text: None) -> None:
         self.note = note
@@ -21,7 +21,7 @@ class StopButton:
 
     def __enter__(self) -> Self:
         heard = [number for number in SIGNALS if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]
-        self.before = {number: signal.signal(number, self._press) for number in heard}  # nohup: not to be heard
+        self.before = {number: signal.signal(number, self._press) for number in heard}  # ignored under nohup
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -35,4 +35,4 @@ class StopButton:
         self.pressed = signal.Signals(number).name
         for again in self.before:
             signal.signal(again, signal.default_int_handler if again == signal.SIGINT else signal.SIG_DFL)
-        self.note("Finishing this step, then saving. Again: end at once.")
+        self.note("Finishing this step, then saving. A second signal ends at once.")

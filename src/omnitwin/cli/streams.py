@@ -1,6 +1,6 @@
-"""What the program says, wherever it leads: to a reader that has left, a disk that is full, or nowhere at all.
+"""Standard output and error if their reader has left, the disk is full, or they are closed.
 
-The exit code is the answer of `compare`, so what becomes of words may never change it behind the user's back.
+The exit code is the answer of `compare`, so a failure to write must never change it without a message.
 """
 
 import errno
@@ -14,13 +14,13 @@ from typing import IO, Any, cast
 
 from omnitwin.errors import CannotWrite
 
-GONE = {errno.EPIPE, *([errno.EINVAL] if os.name == "nt" else [])}  # how systems say that a pipe has no reader
+GONE = {errno.EPIPE, *([errno.EINVAL] if os.name == "nt" else [])}  # errors of a pipe without a reader
 
 
 class Guarded:
-    """A stream that falls silent where nobody reads it any more.
+    """A stream that falls silent once nobody reads it.
 
-    Where it is for results and they cannot be written: CannotWrite, once. Messages that cannot be written are dropped.
+    Results that cannot be written raise CannotWrite, once. Messages that cannot be written are dropped.
     """
 
     def __init__(self, stream: IO[str], results: bool) -> None:
@@ -49,20 +49,20 @@ class Guarded:
                 ) from error
 
     def _is_terminal(self) -> bool:
-        """Also of one that was closed meanwhile, for which isatty is False."""
+        """Return True also for a terminal that was closed meanwhile; isatty says False then."""
         with suppress(OSError, ValueError):
             return stat.S_ISCHR(os.fstat(self.stream.fileno()).st_mode)
         return False
 
     def _fall_silent(self) -> None:
-        """What waits in a buffer goes nowhere, now and when Python ends."""
+        """Drop what waits in a buffer, now and when Python ends."""
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Standard output and error, guarded; a letter that they do not have is spelt out; closed ones lead nowhere."""
+    """Guard standard output and error. Letters outside their encoding are spelt out; closed streams lead nowhere."""
     _fill_gaps()
     before = sys.stdout, sys.stderr
     nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (closed below)
@@ -79,9 +79,9 @@ def guarded_streams() -> Iterator[None]:
 
 
 def _fill_gaps() -> None:
-    """Have no file of ours opened as number 0, 1 or 2, where libraries in C would write their complaints into it."""
+    """Open the null device for a closed stream: a file with its number would get the messages of C libraries."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number

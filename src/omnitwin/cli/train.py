@@ -1,6 +1,5 @@
 """`omnitwin train`."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -20,15 +19,13 @@ from omnitwin.cli.options import (
     parse_duration,
     source,
 )
-from omnitwin.cli.recipes import complete_override, default_of, published, refuse_changes, resumed
+from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import TrainConfig
-from omnitwin.errors import BadInput
 from omnitwin.recipes import ENCODERS, RECIPES
-from omnitwin.system.paths import BUNDLED, NEWEST
+from omnitwin.system.paths import NEWEST, check_run_name
 
 DEFAULT = TrainConfig()
-NO_NAME = r'[<>:"/\\|?*\x00-\x1f]|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # of a file, on Windows
 
 
 def train(
@@ -115,7 +112,8 @@ def train(
         typer.Option("--max-time", metavar="TIME", help="Stop and save after this time, such as 90s, 30m or 1.5h."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the run's folder.", show_default="recipe and time")
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Name of the run's folder.", show_default="recipe and time"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FOLDER", help="The run's folder, anywhere on this machine.")
@@ -159,24 +157,26 @@ def train(
         output=output,
         name=_run_name(name),
     )
-    from omnitwin.training import planning, resuming, training
+    from omnitwin.training import runs
+
+    folder, done = None, 0
+    if resume is not None:
+        asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
+        changes = {**recipe_changes(given, overrides), **asked}
+        run = None if resume == NEWEST else resume
+        config, folder, done = runs.continued(config, run, changes, spelled(overrides))
+    _run(config, folder, done, dry_run, json, quiet)
+
+
+def _run(config: TrainConfig, folder: Path | None, done: int, dry_run: bool, json: bool, quiet: bool) -> None:
+    """Train, or tell what would run. folder, done: of the run to resume and the iterations that it has done."""
+    from omnitwin.system.device import keep_freed_memory
+    from omnitwin.training import planning, training
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_plan, show_training
 
-    folder, done = None, 0
-    if resume is not None:
-        folder, description = resuming.recorded(None if resume == NEWEST else resume)
-        same = {"recipe": description.recipe.name, "dataset": description.dataset_family, "name": None, "output": None}
-        asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
-        refuse_changes(f"--{word}" for word, value in asked.items() if value not in (None, same[word]))
-        done = description.iteration
-        config = replace(
-            config,
-            recipe=resumed(description.recipe, given, overrides),
-            dataset=description.dataset_family,
-            precision=description.precision if precision == DEFAULT.precision else precision,
-        )
+    keep_freed_memory()
     if dry_run:
         plan = planning.plan(config, reporter(quiet), done, folder)
         if json:
@@ -204,6 +204,6 @@ def spell_out_resume(words: list[str]) -> list[str]:
 
 def _run_name(name: str | None) -> str | None:
     """Return the name if a folder can have it on every system; BadInput if not."""
-    if name is not None and (not name or name in (NEWEST, BUNDLED) or re.search(NO_NAME, name, re.IGNORECASE)):
-        raise BadInput(f"{name!r} cannot name a run", "For a folder elsewhere use --output.")
+    if name is not None:
+        check_run_name(name)
     return name

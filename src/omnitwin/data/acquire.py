@@ -34,7 +34,10 @@ def download(
 ) -> DownloadReport:
     """Pack both Omniglot sets and the official runs here; leave what is here already, unless config.force is set.
 
-    read: reads a packed set; each is read at most once.
+    read: reads a packed set; each is read at most once
+
+    >>> omnitwin.download(omnitwin.SourceConfig(source="omniglot.zip")).seconds
+    4.8
     """
     start = time.monotonic()
     store = _Store(config, reporter, read)
@@ -74,7 +77,7 @@ def packed_path(archive: Archive) -> Path:
 
 
 def _held_by(source: str | None) -> list[Archive]:
-    """Return the archives that a source has: all, the one of a single zip or extracted folder, or those of a folder.
+    """Return the archives that a source has: all, that of a single zip or extracted folder, or those of a folder.
 
     The official runs may be missing from a folder: only one exam needs them.
     """
@@ -87,7 +90,7 @@ def _held_by(source: str | None) -> list[Archive]:
         path.stat()
     except PermissionError:
         raise
-    except (OSError, ValueError) as error:  # also a name that no file system takes
+    except (OSError, ValueError) as error:  # ValueError: no file system takes this name
         raise BadInput(f"{path} does not exist", "Give a folder, a zip file or a base URL.") from error
     if is_endless(path):
         raise BadInput(f"{path} is a pipe or a device", "Give a folder, a zip file or a base URL.")
@@ -237,7 +240,7 @@ class _Store:
                 advance(there)
                 return advance
 
-            part = fetch(url, kept_zip, omniglot.LARGEST_ZIP, started)
+            part = fetch(url, kept_zip, omniglot.LARGEST_ZIP, started, note=self.reporter.note)
         try:
             if self.source is None and digest(part, "md5") != archive.md5:
                 raise DatasetCorrupt(

@@ -21,10 +21,10 @@ Images = str | ImageSet | Mapping[str, ImageSet]
 
 @dataclass(frozen=True)
 class DataSet:
-    """The parts of a data set by name, and the function that opens one: open(subset, source, reporter)."""
+    """The parts of a data set by name, and the function that reads one: read(subset, source, reporter)."""
 
     subsets: tuple[str, ...]
-    open: Callable[[str, SourceConfig, Reporter], ImageSet]
+    read: Callable[[str, SourceConfig, Reporter], ImageSet]
 
 
 CATALOGUE = {
@@ -53,4 +53,4 @@ def open_images(
     known = CATALOGUE[images]
     if subset not in known.subsets:
         raise BadInput(f"no set is called {subset!r}", f"Use {' or '.join(known.subsets)}.")
-    return known.open(subset, source or SourceConfig(), reporter)
+    return known.read(subset, source or SourceConfig(), reporter)

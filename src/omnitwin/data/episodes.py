@@ -1,9 +1,9 @@
-"""N-way k-shot episodes: a drawing, and which of N characters is it, given k other drawings of each?
+"""N-way k-shot episodes: which of N classes does a query show, given k other images of each?
 
-    E episodes, W ways (N), K shots, C classes, H hands (drawers)
+    E episodes, W ways (N), K shots, C classes, H hands (sources of images)
 
-As in Lake's official runs (Lake et al. 2015, supplement sec. 5.1), the examples of an episode are by one drawer and the
-query is by another; with several shots, each shot is by one drawer.
+As in Lake's official runs (Lake et al. 2015, supplement sec. 5.1), the examples of an episode come from one source and
+the query comes from another; with several shots, each shot comes from one source. In Omniglot a source is a drawer.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from omnitwin.errors import BadInput
 
 @dataclass(frozen=True, eq=False)
 class Episodes:
-    """Rows of the queries (E,) and of the examples (E, W, K); answer_E: the way that shows the query's character."""
+    """Questions with their examples and answers."""
 
-    query_E: torch.Tensor
-    support_EWK: torch.Tensor
-    answer_E: torch.Tensor
+    query_E: torch.Tensor  # row of each query
+    support_EWK: torch.Tensor  # rows of the examples
+    answer_E: torch.Tensor  # the way that shows the query's class
 
     def __len__(self) -> int:
         return len(self.query_E)
@@ -67,13 +67,13 @@ def choices(images: ImageSet, way: int, shot: int, scope: str) -> tuple[torch.Te
             f"{images.name} has {fewest} images of {poor}; {shot} shots and a query need {shot + 1}",
             "Use a smaller --shot.",
         )
-    within = scope == "alphabet" and images.group_C is not None
-    group_C = images.group_C.cpu() if within and images.group_C is not None else torch.zeros(classes, dtype=torch.int64)
-    groups = [members for members in _members(group_C) if len(members) >= way]
+    group_C = images.group_C if scope == "alphabet" else None
+    groups = [torch.arange(classes)] if group_C is None else _members(group_C.cpu())
+    groups = [members for members in groups if len(members) >= way]
     if not groups:
-        if images.group_C is None:
+        if group_C is None:
             raise BadInput(f"{images.name} has {classes} classes, fewer than {way} ways", "Use a smaller --way.")
-        raise BadInput(f"{images.name} has no {scope} of {way} characters", "Use a smaller --way, or --scope any.")
+        raise BadInput(f"{images.name} has no alphabet of {way} characters", "Use a smaller --way, or --scope any.")
     return row_CH, groups
 
 

@@ -16,7 +16,12 @@ from omnitwin.reports.pictures import Picture
 
 
 class ImageSet(Protocol):
-    """Images of classes. The rows of a class lie side by side, and so do the classes of a group."""
+    """Images of classes. The rows of a class lie side by side, and so do the classes of a group.
+
+    Any object with these names is a data set, for training and for exams.
+
+    >>> omnitwin.train({"training": my_set, "test": other_set}, recipe="fast")
+    """
 
     @property
     def name(self) -> str:

@@ -1,9 +1,9 @@
-"""Lake's 20 official one-shot runs (all_runs.zip) as rows of the test set, whose drawings they are.
+"""Lake's 20 official one-shot runs (all_runs.zip), read as rows of the test set, from which their drawings come.
 
-    R runs of T trials; W examples (ways) in a run, one a class
+    R runs of T trials; W examples (ways) in a run, each of a class of its own
 
-Each run has 20 characters of one alphabet, drawn by one person as examples and by another as queries; the 400 trials
-ask which example shows the query's character (Lake et al. 2015, supplement sec. 5.1).
+Each run has 20 characters of one alphabet. One person drew the examples, another the queries. The 400 trials ask which
+example shows the query's character (Lake et al. 2015, supplement sec. 5.1).
 """
 
 import hashlib
@@ -24,7 +24,6 @@ from omnitwin.data.packed import PackedSet
 from omnitwin.errors import DatasetCorrupt
 from omnitwin.system import tensorfile
 
-RUNS, TRIALS = 20, 20  # and as many examples in a run as trials
 ENDINGS = (".png", ".txt")
 FORMAT, FORMAT_VERSION = "omnitwin-official-runs", 1
 TENSORS = ("query_RT", "support_RW", "answer_RT")
@@ -33,9 +32,15 @@ MEMBER = re.compile(r"run(?P<run>\d\d)/(test/item\d\d\.png|training/class\d\d\.p
 
 @dataclass(frozen=True, kw_only=True)
 class RunsArchive(Archive):
+    """The zip of the official runs."""
+
+    runs: int = 20
+    trials: int = 20  # of each run, which has as many examples
+
     @property
     def images(self) -> int:
-        return RUNS * 2 * TRIALS
+        """Examples and queries in the zip."""
+        return self.runs * 2 * self.trials
 
 
 ARCHIVE = RunsArchive(
@@ -51,21 +56,24 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 @dataclass(frozen=True, eq=False)
 class OfficialRuns:
-    """query_RT, support_RW: rows of the test set; answer_RT: the way that shows the query's character."""
+    """The official runs, as rows of the test set."""
 
-    query_RT: torch.Tensor
-    support_RW: torch.Tensor
-    answer_RT: torch.Tensor
+    query_RT: torch.Tensor  # row of each query
+    support_RW: torch.Tensor  # row of each example
+    answer_RT: torch.Tensor  # the way that shows the query's character
 
     def episodes(self) -> Episodes:
-        """All trials in order, run by run."""
+        """Return all trials in order, run by run."""
         runs, trials = self.query_RT.shape
         support_EWK = self.support_RW[:, None, :, None].expand(runs, trials, -1, 1).flatten(0, 1)
         return Episodes(self.query_RT.flatten(), support_EWK, self.answer_RT.flatten())
 
 
 def decode_runs(path: Path, test: PackedSet, advance: Callable[[int], None]) -> OfficialRuns:
-    """Read the runs from their zip or folder, check their fingerprint and find their drawings in the test set."""
+    """Read the runs from their zip or folder, check their fingerprint and find their drawings in the test set.
+
+    Raises DatasetCorrupt if the fingerprint differs or a drawing is not in the test set.
+    """
     images, labels = _read(path, advance)
     seen = fingerprint(images, labels)
     if seen != ARCHIVE.fingerprint:
@@ -85,12 +93,12 @@ def decode_runs(path: Path, test: PackedSet, advance: Callable[[int], None]) -> 
 
 
 def holds_runs(path: Path) -> bool:
-    """Whether a zip is one of official runs, by the names in it."""
+    """Return whether a zip holds official runs, judged by the names in it."""
     return any(MEMBER.fullmatch(name.removeprefix(f"{ARCHIVE.stem}/")) for name, _ in zip_members(path, ENDINGS))
 
 
 def fingerprint(images: dict[str, Pixels], labels: dict[str, list[tuple[str, str]]]) -> str:
-    """SHA-256 of all pixels (paper 1, ink 0) in the order of their names, then of the names of all pairs."""
+    """Return the SHA-256 of all pixels (paper 1, ink 0) in the order of their names, then of the names of all pairs."""
     total = hashlib.sha256()
     for name in sorted(images):
         total.update(np.ascontiguousarray(images[name]).data)
@@ -128,6 +136,7 @@ def _text(read: Callable[[], bytes], where: str) -> str:
 
 
 def save_runs(path: Path, runs: OfficialRuns, test: PackedSet) -> None:
+    """Write the runs as rows of a test set; the file is complete or absent."""
     tensors = {name: getattr(runs, name).to(torch.int32) for name in TENSORS}
     record = {
         "format": FORMAT,
@@ -140,7 +149,7 @@ def save_runs(path: Path, runs: OfficialRuns, test: PackedSet) -> None:
 
 
 def load_runs(path: Path, test: ImageSet) -> OfficialRuns:
-    """Read packed runs; DatasetCorrupt where they are damaged, of another format or rows of another set."""
+    """Read packed runs; DatasetCorrupt if they are damaged, of another format, or rows of another set."""
     try:
         with safe_open(path, framework="pt") as file:
             record = tensorfile.read_record(file)
@@ -149,7 +158,7 @@ def load_runs(path: Path, test: ImageSet) -> OfficialRuns:
                 raise DatasetCorrupt(f"{path} does not hold the official runs of {test.name}")
             tensors = {name: file.get_tensor(name) for name in TENSORS}
         if not _possible(tensors, len(test)):
-            raise DatasetCorrupt(f"{path} holds runs that cannot be")
+            raise DatasetCorrupt(f"{path} holds impossible runs")
         if tensorfile.checksum(tensors.values()) != record["crc32"]:
             raise DatasetCorrupt(f"{path} is damaged: its rows are not those that were written")
         return OfficialRuns(**{name: tensor.long() for name, tensor in tensors.items()})
@@ -158,11 +167,11 @@ def load_runs(path: Path, test: ImageSet) -> OfficialRuns:
 
 
 def _possible(tensors: dict[str, torch.Tensor], images: int) -> bool:
-    """Whether shapes fit each other and every number points at something."""
+    """Return whether the shapes fit each other and every number is in range."""
     query_RT, support_RW, answer_RT = (tensors[name] for name in TENSORS)
-    if query_RT.shape != answer_RT.shape or any(one.dim() != 2 or not one.numel() for one in tensors.values()):
+    if query_RT.shape != answer_RT.shape or any(tensor.dim() != 2 or not tensor.numel() for tensor in tensors.values()):
         return False
     limits = ((query_RT, images), (support_RW, images), (answer_RT, support_RW.shape[1]))
     return len(support_RW) == len(query_RT) and all(
-        int(one.min()) >= 0 and int(one.max()) < limit for one, limit in limits
+        int(tensor.min()) >= 0 and int(tensor.max()) < limit for tensor, limit in limits
     )

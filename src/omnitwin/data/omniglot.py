@@ -1,6 +1,6 @@
-"""Omniglot (Lake et al. 2015, MIT licence): which files it is, and how a zip or a folder of them becomes a PackedSet.
+"""Omniglot (Lake et al. 2015, MIT licence): its official files, and how to read a zip or a folder as a PackedSet.
 
-Nothing is ever unpacked to disk: images are decoded in memory from the zip, so a hostile path has nowhere to go.
+Nothing is unpacked to disk: images are decoded in memory, so a hostile path in a zip can do no harm.
 """
 
 import io
@@ -26,37 +26,35 @@ from omnitwin.system.paths import is_endless
 OFFICIAL_URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 SIZE = 105  # pixels a side (Lake et al. 2015)
 DRAWERS = 20  # people who drew each character, one drawing each (Lake et al. 2015)
-LARGEST_PNG = 1 << 16  # bytes; the real ones have under 1,000
-LARGEST_ZIP = 1 << 26  # bytes; the real ones have under 10 MB
-MOST_MEMBERS = 100_000  # entries of a zip, folders included; the real ones have under 21,000
+LARGEST_PNG = 1 << 16  # bytes; the official ones have under 1,000
+LARGEST_ZIP = 1 << 26  # bytes; the official ones have under 10 MB
+MOST_MEMBERS = 100_000  # entries of a zip, with folders; the official ones have under 21,000
 PIXEL_FORMATS = ("1", "L", "P")  # Pillow modes that a two-level PNG may come in
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA may ask for 4 GiB to unpack a drawing
-# what zipfile raises for a file that is cut, damaged, encrypted, or has names in no encoding
+# what zipfile raises for a file that is cut, damaged or encrypted, or whose names are in no encoding
 DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 MEMBER = re.compile(r"(?P<alphabet>[^/]+)/(?P<character>[^/]+)/(?P<file>\d+)_(?P<drawer>\d\d)\.png")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """One of the official zips by its stem; md5 is that of the zip itself, fingerprint that of the pixels in it.
-
-    folder: where the official address has it, below the one that has the two sets.
-    """
+    """One of the official zips."""
 
     name: str
-    stem: str
-    folder: str = ""
-    md5: str
-    fingerprint: str
+    stem: str  # of the zip's name
+    folder: str = ""  # below the official address
+    md5: str  # of the zip
+    fingerprint: str  # of the pixels in it
 
     @property
     def images(self) -> int:
+        """Images in the zip."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class OmniglotSet(Archive):
-    """A set of characters; its folder inside the zip is called like the zip."""
+    """A set of characters. Its folder inside the zip has the zip's name."""
 
     alphabets: int
     characters: int
@@ -82,21 +80,21 @@ TEST = OmniglotSet(
     alphabets=20,
     characters=659,
 )
-SETS = {one.name: one for one in (TRAINING, TEST)}
+SETS = {archive.name: archive for archive in (TRAINING, TEST)}
 
 Member = tuple[str, Callable[[], bytes]]
 
 
 def zip_members(path: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Member]:
-    """Names and readers of a zip's files with these endings.
+    """Yield the names and readers of a zip's files with these endings.
 
-    DatasetCorrupt for a zip that is damaged, a bomb or out of bounds.
+    Raises DatasetCorrupt if the zip is damaged or too large, now or once unpacked.
     """
     try:
         if path.stat().st_size > LARGEST_ZIP:
             raise DatasetCorrupt(f"{path} has more than {LARGEST_ZIP >> 20} MiB; the Omniglot zips have under 10")
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+        with zipfile.ZipFile(path) as file:
+            entries = file.infolist()
             if len(entries) > MOST_MEMBERS:
                 raise DatasetCorrupt(f"{path} holds {len(entries):,} entries, more than {MOST_MEMBERS:,}")
             for entry in entries:
@@ -107,15 +105,15 @@ def zip_members(path: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Me
                         f"{path}: {entry.filename!r} has {entry.file_size:,} bytes, which no drawing has"
                     )
                 if entry.filename.endswith(endings):
-                    yield entry.filename, partial(_member, archive, entry)
+                    yield entry.filename, partial(_member, file, entry)
     except DAMAGED as error:
         raise DatasetCorrupt(f"{path} is not a sound zip file: {error}") from error
 
 
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """Its bytes; RuntimeError for one packed otherwise than the official ones are.
+    """Return an entry's bytes; RuntimeError if it is not compressed as the official ones are.
 
-    Read with a bound: without one zipfile unpacks up to 2 GiB before it looks at the size that the entry tells.
+    The bound matters: without it zipfile unpacks up to 2 GiB before it checks the size that the entry gives.
     """
     if entry.compress_type not in METHODS:
         raise RuntimeError(f"it is packed by method {entry.compress_type}, not deflated")
@@ -124,13 +122,13 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 
 def folder_members(folder: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Member]:
-    """Names (from the folder's own name on) and readers of the files with these endings below a folder."""
+    """Yield the names, from the folder's own name on, and readers of the files with these endings below a folder."""
     for path in (path for ending in endings for path in folder.rglob(f"*{ending}")):
         yield path.relative_to(folder.parent).as_posix(), partial(_file, path)
 
 
 def _file(path: Path) -> bytes:
-    """Its bytes, or the first of one too large; RuntimeError for a pipe or a device."""
+    """Return a file's bytes, or the first of too many; RuntimeError for a pipe or a device."""
     if is_endless(path):
         raise RuntimeError("it is a pipe or a device")
     with path.open("rb") as file:
@@ -138,35 +136,37 @@ def _file(path: Path) -> bytes:
 
 
 def set_of_zip(path: Path) -> OmniglotSet | None:
-    """Which set of characters a zip holds, by the folder inside it; None for neither."""
+    """Return the set of characters that a zip holds, judged by the folder inside it; None if it holds neither."""
     for name, _ in zip_members(path):
-        return next((one for one in SETS.values() if name.startswith(f"{one.stem}/")), None)
+        return next((archive for archive in SETS.values() if name.startswith(f"{archive.stem}/")), None)
     return None
 
 
-def decode(path: Path, one: OmniglotSet, advance: Callable[[int], None]) -> PackedSet:
-    """Read all drawings of a set from its zip or folder, checking names, sizes, counts and the pixel fingerprint.
+def decode(path: Path, archive: OmniglotSet, advance: Callable[[int], None]) -> PackedSet:
+    """Read all drawings of a set from its zip or folder, and check names, sizes, counts and the pixels' fingerprint.
 
-    Raises DatasetCorrupt, naming exactly what is not as it should be.
+    Raises DatasetCorrupt, which names exactly what is wrong.
     """
     members = folder_members(path) if path.is_dir() else zip_members(path)
     names: list[str] = []
     images: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     for name, read in members:
-        if len(names) == 2 * one.images:
-            raise DatasetCorrupt(f"{path} holds twice the {one.images:,} drawings of the {one.name} set, or more")
+        if len(names) == 2 * archive.images:
+            raise DatasetCorrupt(
+                f"{path} holds twice the {archive.images:,} drawings of the {archive.name} set, or more"
+            )
         names.append(name)
         images.append(decode_png(read, f"{path}: {name}"))
         advance(1)
-    return _assemble(names, images, one, path)
+    return _assemble(names, images, archive, path)
 
 
 def decode_png(read: Callable[[], bytes], where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """One drawing, (SIZE, SIZE), paper 1 and ink 0; DatasetCorrupt, naming `where`, for anything else."""
+    """Return a drawing, (SIZE, SIZE), paper 1 and ink 0; DatasetCorrupt, which names `where`, for anything else."""
     try:
         content = io.BytesIO(read())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is refused below
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a wrong size is refused below
             image = Image.open(content, formats=["PNG"])
         with image:
             if image.size != (SIZE, SIZE):
@@ -181,35 +181,35 @@ def decode_png(read: Callable[[], bytes], where: str) -> np.ndarray[Any, np.dtyp
 
 
 def _assemble(
-    names: list[str], images: list[np.ndarray[Any, np.dtype[np.uint8]]], one: OmniglotSet, path: Path
+    names: list[str], images: list[np.ndarray[Any, np.dtype[np.uint8]]], archive: OmniglotSet, path: Path
 ) -> PackedSet:
     order = sorted(range(len(names)), key=names.__getitem__)
     drawings: dict[str, list[int]] = {}  # "Alphabet/character01" -> drawers in order
     for place in order:
-        match = MEMBER.fullmatch(names[place].removeprefix(f"{one.stem}/"))
-        if match is None or not names[place].startswith(f"{one.stem}/"):
-            raise DatasetCorrupt(f"{path}: {names[place]!r} is not {one.stem}/ALPHABET/CHARACTER/NUMBER_DRAWER.png")
+        match = MEMBER.fullmatch(names[place].removeprefix(f"{archive.stem}/"))
+        if match is None or not names[place].startswith(f"{archive.stem}/"):
+            raise DatasetCorrupt(f"{path}: {names[place]!r} is not {archive.stem}/ALPHABET/CHARACTER/NUMBER_DRAWER.png")
         drawings.setdefault(f"{match['alphabet']}/{match['character']}", []).append(int(match["drawer"]))
     for character, drawers in drawings.items():
         if drawers != list(range(1, DRAWERS + 1)):
             raise DatasetCorrupt(f"{path}: {character} has {len(drawers)} drawings, by {drawers}, not {DRAWERS}")
     alphabets = sorted({character.split("/")[0] for character in drawings})
     found = (len(alphabets), len(drawings), len(names))
-    if found != (one.alphabets, one.characters, one.images):
+    if found != (archive.alphabets, archive.characters, archive.images):
         raise DatasetCorrupt(
-            f"{path} holds {found[0]} alphabets, {found[1]} characters and {found[2]:,} drawings; the {one.name} set "
-            f"has {one.alphabets}, {one.characters} and {one.images:,}"
+            f"{path} holds {found[0]} alphabets, {found[1]} characters and {found[2]:,} drawings; the {archive.name} "
+            f"set has {archive.alphabets}, {archive.characters} and {archive.images:,}"
         )
     pixels_NHW = np.stack([images[place] for place in order])
     images.clear()
     seen = fingerprint(pixels_NHW)
-    if seen != one.fingerprint:
+    if seen != archive.fingerprint:
         raise DatasetCorrupt(
-            f"{path}: the drawings are not Omniglot's (fingerprint {seen[:12]}, not {one.fingerprint[:12]})"
+            f"{path}: the drawings are not Omniglot's (fingerprint {seen[:12]}, not {archive.fingerprint[:12]})"
         )
     place_of = {alphabet: index for index, alphabet in enumerate(alphabets)}
     return PackedSet(
-        name=f"omniglot/{one.name}",
+        name=f"omniglot/{archive.name}",
         images_NHW=torch.from_numpy(pixels_NHW),
         white=1,
         class_N=torch.arange(len(drawings)).repeat_interleave(DRAWERS),

@@ -1,6 +1,6 @@
-"""A set of images as one uint8 tensor with the ids of what it shows, and the bit-packed file that it loads from.
+"""An image set as one uint8 tensor with the classes of its rows, and the bit-packed file that it is read from.
 
-    N images, C classes, A alphabets, H x W pixels, P bytes of packed pixels an image
+    N images, C classes, A alphabets, H x W pixels, P bytes of packed pixels in an image
 
 The file is safetensors: bits_NP (8 pixels a byte, paper 1), class_N, drawer_N, alphabet_C, and under the single
 metadata key `omnitwin` a JSON record with the names, the fingerprint of the pixels and the format version.
@@ -113,8 +113,9 @@ class PackedSet:
         )
 
     def framed(self, size: int, frame: str = "whole") -> "PackedSet":
-        """The same images in squares of size pixels, in 256 grey levels (white 255), as a network with that frame sees
-        them; images that are such squares already stay as they are.
+        """Return the images as a network with this frame sees them: size x size pixels, 256 grey levels (white 255).
+
+        For the frame `whole`, images of this size stay as they are.
         """
         if frame == "whole" and tuple(self.images_NHW.shape[1:]) == (size, size):
             return self
@@ -122,13 +123,13 @@ class PackedSet:
         return replace(self, images_NHW=torch.from_numpy(grey_NSS), white=255)
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
-        """Network input for some rows: (B, 1, H, W) float32, ink 0 and paper 1."""
+        """Return a network's input for some rows: (B, 1, H, W) float32, ink 0 and paper 1."""
         images_BHW = self.images_NHW[rows_B].unsqueeze(1).float()
         return images_BHW if self.white == 1 else images_BHW / self.white
 
 
 def fingerprint(images_NHW: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
-    """SHA-256 of the raw pixels (paper 1, ink 0), whatever file format they came in."""
+    """Return the SHA-256 of the raw pixels (paper 1, ink 0), whatever file format they came in."""
     return hashlib.sha256(np.ascontiguousarray(images_NHW).data).hexdigest()
 
 
@@ -160,13 +161,13 @@ def save_packed(path: Path, packed: PackedSet) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The description in a packed file, without its pixels; DatasetCorrupt where it is none of ours."""
+    """Return the record in a packed file without reading its pixels; DatasetCorrupt if omnitwin did not write it."""
     try:
         with safe_open(path, framework="pt") as file:
             record = tensorfile.read_record(file)
             if (record["format"], record["format_version"]) != (FORMAT, FORMAT_VERSION):
                 raise DatasetCorrupt(
-                    f"{path} has format {record['format']} {record['format_version']}, not the one read"
+                    f"{path} has format {record['format']} {record['format_version']}, not {FORMAT} {FORMAT_VERSION}"
                 )
             return record
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Tensors and images as the plain pictures that reports carry."""
+"""Rows of an image set, and Pillow images, as the plain pictures that reports carry."""
 
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:  # it needs torch, which pictures of files do not
 
 
 def picture_of_image(image: Image.Image) -> Picture:
-    """A grey Pillow image (mode L)."""
-    return Picture(width=image.width, height=image.height, pixels=image.tobytes())
+    """Return a Pillow image of mode L or RGB as a picture."""
+    return Picture(width=image.width, height=image.height, pixels=image.tobytes(), channels=len(image.getbands()))
 
 
 def scored_pair(
@@ -23,7 +23,7 @@ def scored_pair(
     predicted: bool | None = None,
     score: float | None = None,
 ) -> ScoredPair:
-    """A pair of rows with what is known of it."""
+    """Return two rows as a pair with what is known about it."""
     return ScoredPair(
         left=images.picture(left),
         right=images.picture(right),

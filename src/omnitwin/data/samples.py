@@ -1,4 +1,4 @@
-"""Drawings as image files, to ask a network about: what a user would bring."""
+"""Write drawings as image files, such as a user would bring, to ask a network about."""
 
 from pathlib import Path
 
@@ -8,11 +8,16 @@ from omnitwin.config import SourceConfig
 from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import ImageSet
 
+SAME, OTHER = 50, 48  # classes: plain shapes of one alphabet, as large as each other, that nobody would confuse
+
 
 def write_samples(folder: Path) -> list[tuple[Path, Path]]:
-    """Two pairs of PNG files of synthetic characters: one by two hands, and two of one alphabet by one hand."""
+    """Write PNG files of synthetic characters and return two pairs of them.
+
+    The first pair shows one character by two hands, the second two characters of one alphabet by one hand.
+    """
     packed = open_images("synthetic", "test", SourceConfig())
-    first, other = packed.first_C[:2].tolist()
+    first, other = (int(packed.first_C[number % len(packed.class_names)]) for number in (SAME, OTHER))
     files = [_write(packed, row, folder) for row in (first, first + 1, other)]
     return [(files[0], files[1]), (files[0], files[2])]
 
@@ -21,5 +26,5 @@ def _write(packed: ImageSet, row: int, folder: Path) -> Path:
     picture = packed.picture(row)
     hand = row - int(packed.first_C[packed.class_N[row]]) + 1
     path = folder / f"{packed.class_names[int(packed.class_N[row])].split('/')[-1]}-hand{hand}.png"
-    Image.frombytes("L", (picture.width, picture.height), picture.pixels).save(path)
+    Image.frombytes(picture.mode, picture.size, picture.pixels).save(path)
     return path

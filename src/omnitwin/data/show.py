@@ -1,4 +1,4 @@
-"""`omnitwin show`: random images of a data set with their labels, and random pairs as training draws them."""
+"""Show random images of a data set with their labels, and random pairs as training draws them (`omnitwin show`)."""
 
 import torch
 
@@ -15,7 +15,10 @@ from omnitwin.system.randomness import Stream, random_generator
 
 
 def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
-    """Draw config.images different images and config.pairs pairs, as functions of the seed."""
+    """Draw config.images different images and config.pairs pairs; the same seed draws the same.
+
+    Raises BadInput if the set has fewer images, or if no pairs can be drawn.
+    """
     packed = open_images(config.dataset, config.subset, config.source, reporter)
     check_pairable(packed)
     if config.images > len(packed):

@@ -2,7 +2,8 @@
 
 They need no download, so tests and a first look run anywhere. A character is one to four strokes (lines, arcs, hooks,
 waves, corners, zigzags, loops, curls, dots) that join or cross; an alphabet prefers some kinds and directions. A hand
-draws all of an alphabet with its own slant, proportions, size, pen and unsteadiness. Same seed, same drawings.
+draws a whole alphabet with its own slant, proportions, size, pen and unsteadiness. The same seed gives the same
+drawings.
 
 P control points of a stroke, T places on its path, H hands, S pixels a side
 """
@@ -18,11 +19,11 @@ from omnitwin.config import SourceConfig
 from omnitwin.data.packed import PackedSet, fingerprint
 from omnitwin.reports.progress import SILENT, Reporter
 
-SIZE = 105  # pixels a side, as Omniglot
-DRAWERS = 20  # hands an alphabet, as Omniglot
+SIZE = 105  # pixels a side, as in Omniglot
+DRAWERS = 20  # hands for each alphabet, as in Omniglot
 ALPHABETS = {"training": 25, "test": 10}
 CHARACTERS = 20  # in each alphabet
-STREAMS = {"training": 1, "test": 2}  # keeps the characters of the two sets apart
+STREAMS = {"training": 1, "test": 2}  # of random numbers: no character is in both sets
 KINDS = {  # of strokes: control points from the origin, in strokes' lengths; `straight` ones have corners
     "line": ((0, 0), (0.5, 0.06), (1, 0)),
     "arc": ((0, 0), (0.5, 0.4), (1, 0)),
@@ -37,10 +38,10 @@ KINDS = {  # of strokes: control points from the origin, in strokes' lengths; `s
 STRAIGHT = ("corner", "zigzag")
 STROKES = (0.08, 0.37, 0.35, 0.2)  # shares of characters of one, two, three and four strokes
 DIRECTIONS = (0.0, 90.0, 90.0, 45.0, 135.0, 180.0)  # degrees clockwise from the right
-UNSTEADY = 2.5  # how far a control point strays for its stroke's extent, against how far the whole stroke does
-FIRST = 1.3  # how much longer a character's first stroke is than others
+UNSTEADY = 2.5  # how far a control point strays per extent of its stroke, relative to how far the whole stroke does
+FIRST = 1.3  # length of a character's first stroke, relative to the others
 DENSITY = 1.3  # places on a stroke's path for each pixel of its length, so that no hand leaves a gap
-TRIES = 3  # places for a further stroke, of which the one is taken that crowds and sprawls least
+TRIES = 3  # places tried for each further stroke; the one that crowds and sprawls least is taken
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -48,19 +49,19 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 @dataclass(frozen=True)
 class Stroke:
-    """Control points (P, 2), x to the right and y down, in shares of the sheet; curved or with corners."""
+    """A stroke of a pen."""
 
-    points_P2: Floats
-    curved: bool
+    points_P2: Floats  # control points: x to the right and y down, in shares of the sheet
+    curved: bool  # else it has corners
 
 
 @dataclass(frozen=True)
 class Hands:
-    """How H hands differ: slant, size and proportions as a matrix; pen as a share of the sheet; unsteadiness."""
+    """How H hands differ."""
 
-    matrix_H22: Floats
-    pen_H: Floats
-    wobble_H: Floats
+    matrix_H22: Floats  # slant, size and proportions
+    pen_H: Floats  # width of the pen, as a share of the sheet
+    wobble_H: Floats  # unsteadiness, as a share of the sheet
 
 
 def open_synthetic(subset: str, config: SourceConfig, reporter: Reporter = SILENT) -> PackedSet:
@@ -77,7 +78,7 @@ def draw_set(
     size: int = SIZE,
     seed: int = 0,
 ) -> PackedSet:
-    """A synthetic `training` or `test` set; no character is in both."""
+    """Return a synthetic `training` or `test` set; no character is in both."""
     alphabets = ALPHABETS[subset] if alphabets is None else alphabets
     characters = CHARACTERS if characters is None else characters
     images: list[Pixels] = []
@@ -114,7 +115,7 @@ def _hands(count: int, random: np.random.Generator) -> Hands:
 
 
 def _character(liking_K: Floats, random: np.random.Generator) -> list[Stroke]:
-    """Strokes in the middle of the sheet, each joined to an earlier one, across it, or near it."""
+    """Return strokes in the middle of the sheet; each joins or crosses an earlier stroke, or is near it."""
     strokes: list[Stroke] = []
     for _ in range(random.choice(len(STROKES), p=STROKES) + 1):
         kind = random.choice(list(KINDS), p=liking_K)
@@ -126,7 +127,7 @@ def _character(liking_K: Floats, random: np.random.Generator) -> list[Stroke]:
         placed = [other.points_P2 for other in strokes]
         centres_2 = np.stack([points_P2.mean(0) for points_P2 in placed])
         places = [stroke.points_P2 + _place(stroke, kind, strokes, random) for _ in range(TRIES)]
-        room = [np.abs(one.mean(0) - centres_2).sum(1).min() / _extent(*placed, one) for one in places]
+        room = [np.abs(place.mean(0) - centres_2).sum(1).min() / _extent(*placed, place) for place in places]
         strokes.append(Stroke(places[int(np.argmax(room))], stroke.curved))
     corners = np.concatenate([stroke.points_P2 for stroke in strokes])
     low, high = corners.min(0), corners.max(0)
@@ -135,12 +136,12 @@ def _character(liking_K: Floats, random: np.random.Generator) -> list[Stroke]:
 
 
 def _extent(*points_P2: Floats) -> float:
-    """The longer side of the box around some points."""
+    """Return the longer side of the box around some points."""
     return float(np.ptp(np.concatenate(points_P2), axis=0).max())
 
 
 def _shape(kind: str, random: np.random.Generator) -> Floats:
-    """A stroke of that kind from the origin: mirrored or not, in some direction, bent and stretched by chance."""
+    """Return a stroke from the origin, mirrored, turned, bent and stretched by chance."""
     points_P2 = np.array(KINDS[kind], dtype=float)
     points_P2[1:] += random.normal(0, 0.06 if len(points_P2) > 2 else 0.01, points_P2[1:].shape)
     points_P2[:, 1] *= random.choice([-1, 1]) * random.uniform(0.6, 1.2)
@@ -150,7 +151,7 @@ def _shape(kind: str, random: np.random.Generator) -> Floats:
 
 
 def _place(stroke: Stroke, kind: str, earlier: list[Stroke], random: np.random.Generator) -> Floats:
-    """By how much to move a stroke so that it begins, ends or crosses on an earlier one; a dot lies beside it."""
+    """Return how far to move a stroke so that it begins, ends or crosses on an earlier one; a dot lies beside it."""
     other = earlier[random.integers(len(earlier))]
     share = random.choice([0.0, 0.5, 1.0, random.uniform(0.15, 0.85)])
     target_2 = _path(len(other.points_P2), other.curved, 101)[round(share * 100)] @ other.points_P2
@@ -165,7 +166,10 @@ def _place(stroke: Stroke, kind: str, earlier: list[Stroke], random: np.random.G
 
 @lru_cache
 def _path(points: int, curved: bool, places: int) -> Floats:
-    """(T, P): how much of each control point is in each place on the path, straight or by Catmull and Rom's spline."""
+    """Return the weight of each control point in each place on the path, (T, P).
+
+    The path is straight between the points, or follows Catmull and Rom's spline.
+    """
     known = np.eye(points)
     if not curved or points == 2:
         time = np.linspace(0, points - 1, places)
@@ -179,7 +183,7 @@ def _path(points: int, curved: bool, places: int) -> Floats:
 
 
 def _draw(strokes: list[Stroke], hands: Hands, size: int, random: np.random.Generator) -> Pixels:
-    """A character once by each hand, (H, S, S): paper 1, ink 0; no drawing of a hand is quite as it was meant."""
+    """Draw a character once by each hand, (H, S, S): paper 1, ink 0; no hand draws it quite as intended."""
     count = len(hands.pen_H)
     shift_H12 = random.normal(0, 0.025, (count, 1, 2)) + 0.5
     paths = []
@@ -194,13 +198,13 @@ def _draw(strokes: list[Stroke], hands: Hands, size: int, random: np.random.Gene
 
 
 def _ink(path_HT2: Floats, pen_H: Floats, size: int) -> Pixels:
-    """A round pen along each path: points of a grid in its disc, set at every place; what leaves the sheet is lost."""
+    """Draw a round pen along each path: set the points of its disc at every place; what leaves the sheet is lost."""
     radius_H = pen_H * size / 2
-    steps = max(1, round(float(radius_H.max())))  # one point a pixel, or more
+    steps = max(1, round(float(radius_H.max())))  # at least one point in each pixel
     grid = np.linspace(-1, 1, 2 * steps + 1)
     disc_G2 = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
     disc_G2 = disc_G2[(disc_G2**2).sum(1) <= 1].astype(np.float32)
-    border = steps + 1  # for what leaves the sheet
+    border = steps + 1  # pixels for what leaves the sheet
     side = size + 4 * border
     sheet_HSS = np.ones((len(pen_H), side, side), dtype=np.uint8)
     place_HT2 = ((path_HT2 * size).clip(-border, size + border) + 2 * border).astype(np.float32)

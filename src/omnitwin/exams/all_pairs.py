@@ -1,106 +1,132 @@
 """The exams of all pairs: every unordered pair of test images, or only those within an alphabet. Nothing is sampled.
 
-A alphabets, C classes, K coarse bins, B score values, R replicates
+A alphabets, B score values, C classes, K coarse bins, R replicates, T thresholds
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 import torch
 
+from omnitwin.answers.verifier import Verifier
 from omnitwin.config import HARDEST_PAIRS, EvalConfig
 from omnitwin.data.imageset import ImageSet
-from omnitwin.exams.exam_details import with_details
+from omnitwin.data.pictures import scored_pair
+from omnitwin.errors import BadInput
+from omnitwin.exams import measures
+from omnitwin.exams.exam import Sitting, bootstrap_method
+from omnitwin.exams.measures import Kind
 from omnitwin.exams.scorer import Scorer
-from omnitwin.exams.tally import Tally, coarse_edges, tally_pairs
+from omnitwin.exams.tally import MOST_COARSE, Tally, coarse_edges, tally_pairs
+from omnitwin.metrics import calibration as calibrating
 from omnitwin.metrics.intervals import bootstrap_interval
-from omnitwin.metrics.resampling import REPLICATES, class_replicates, group_replicates
-from omnitwin.metrics.roc import Array, balanced_accuracy, curve_figures
-from omnitwin.reports.exams import ExamReport, Group, Measure
+from omnitwin.metrics.resampling import class_replicates, group_replicates
+from omnitwin.metrics.roc import Array, balanced_accuracy, curve_figures, roc_curve
+from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Group, Measure, Reliability
+from omnitwin.reports.pictures import ScoredPair
 
-BALANCED, BALANCED_HALF = "balanced_accuracy", "balanced_accuracy_at_0.5"
+KINDS = (
+    measures.BALANCED,
+    measures.BALANCED_HALF,
+    measures.AUC,
+    measures.EER,
+    measures.TAR_2,
+    measures.TAR_3,
+    measures.TAR_4,
+    measures.AVERAGE_PRECISION,
+)
+ROC_POINTS = 400
+SCORE_BINS = 80
+PRIOR = "1:1 (similar and dissimilar pairs weigh the same in all)"
 
 Replicates = tuple[Array, Array]  # similar and dissimilar counts, (R, K) each
 
 
-def all_pairs(scorer: Scorer, original: ImageSet, config: EvalConfig, threshold: float) -> ExamReport:
+def all_pairs(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
     """Every one of the N (N - 1) / 2 pairs; intervals by resampling characters."""
-    prepared_N, edges, cuts = _prepare(scorer, threshold)
-    classes, images = len(original.class_names), len(original)
-    pairs = images * (images - 1) // 2
-    with scorer.reporter.task("Comparing all pairs", pairs, "pairs") as advance:
+    scorer, images = sitting.scorer, sitting.images
+    prepared_N, edges, cuts = _prepare(scorer, most_coarse)
+    classes, n = len(images.class_names), len(images) * (len(images) - 1) // 2
+    with scorer.reporter.task("Comparing all pairs", n, "pairs") as advance:
         tally = tally_pairs(scorer, prepared_N, 0, classes, edges, HARDEST_PAIRS, advance)
     del prepared_N
-    report = ExamReport(
+    return ExamReport(
         exam="all-pairs",
-        description=f"every pair of the {images:,} images, {int(tally.similar_B.sum()):,} of them similar",
-        seeds=(),
-        n=pairs,
+        description=f"every pair of the {len(images):,} images, {int(tally.similar_B.sum()):,} of them similar",
+        n=n,
         unit="pairs",
-        threshold=threshold,
-        measures=_of_characters(tally, cuts, classes, config.seed, str(classes)),
-        grouped_by="",
+        threshold=sitting.threshold,
+        measures=_of_characters(_kinds(sitting.threshold), tally, cuts, classes, sitting.config.seed, str(classes)),
+        curves=_curves(tally),
+        colour="blue",
+        calibration=_calibration(tally, scorer.verifier),
+        hardest=_hardest(tally, images, sitting.threshold),
     )
-    return with_details(report, tally, scorer, original, threshold)
 
 
-def same_alphabet(scorer: Scorer, original: ImageSet, config: EvalConfig, threshold: float) -> ExamReport:
+def same_alphabet(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
     """Every pair of images of one alphabet, alphabet by alphabet; intervals of the whole by resampling alphabets."""
-    prepared_N, edges, cuts = _prepare(scorer, threshold)
-    bounds = _alphabet_bounds(original)
-    sizes = [int(original.count_C[first:last].sum()) for first, last in bounds]
+    scorer, images, seed = sitting.scorer, sitting.images, sitting.config.seed
+    prepared_N, edges, cuts = _prepare(scorer, most_coarse)
+    bounds = _alphabet_bounds(images)
+    sizes = [int(images.count_C[first:last].sum()) for first, last in bounds]
+    n = sum(size * (size - 1) // 2 for size in sizes)
     tallies: list[Tally] = []
     groups: list[Group] = []
-    pairs = sum(size * (size - 1) // 2 for size in sizes)
-    with scorer.reporter.task("Comparing pairs within alphabets", pairs, "pairs") as advance:
-        for name, (first, last) in zip(original.group_names, bounds, strict=True):
+    with scorer.reporter.task("Comparing pairs within alphabets", n, "pairs") as advance:
+        for name, (first, last) in zip(images.group_names, bounds, strict=True):
             tally = tally_pairs(scorer, prepared_N, first, last, edges, HARDEST_PAIRS, advance)
             tallies.append(tally)
             if last - first > 1:
-                groups.append(Group(name=name, measures=_of_characters(tally, cuts, last - first, config.seed, "its")))
+                groups.append(Group(name=name, measures=_of_characters(KINDS, tally, cuts, last - first, seed, "its")))
     del prepared_N
     whole = _merge(tallies)
-    similar_AK = np.stack([tally.similar_CK.sum(0) for tally in tallies])
-    dissimilar_AK = np.stack([tally.dissimilar_CCK.sum((0, 1)) for tally in tallies])
-    measures = _measures(
-        whole,
-        (similar_AK.sum(0), dissimilar_AK.sum(0)),
-        cuts,
-        lambda: (group_replicates(similar_AK, config.seed), group_replicates(dissimilar_AK, config.seed)),
-        len(bounds),
-        f"percentile bootstrap, {len(bounds)} alphabets resampled, {REPLICATES:,} replicates, seed {config.seed}",
-    )
-    report = ExamReport(
+    return ExamReport(
         exam="same-alphabet",
         description=f"every pair of images of one alphabet, {int(whole.similar_B.sum()):,} of them similar",
-        seeds=(),
-        n=pairs,
+        n=n,
         unit="pairs",
-        threshold=threshold,
-        measures=measures,
+        threshold=sitting.threshold,
+        measures=_of_alphabets(_kinds(sitting.threshold), whole, tallies, cuts, seed),
         grouped_by="alphabet",
         groups=tuple(groups),
+        curves=_curves(whole),
+        colour="orange",
+        calibration=_calibration(whole, scorer.verifier),
+        hardest=_hardest(whole, images, sitting.threshold),
     )
-    return with_details(report, whole, scorer, original, threshold)
 
 
-def _prepare(scorer: Scorer, threshold: float) -> tuple[torch.Tensor, torch.Tensor, dict[str, int]]:
-    """Prepared embeddings, coarse edges, and the coarse bin from which each threshold accepts."""
+def check_alphabets(images: ImageSet, config: EvalConfig) -> None:
+    """Raise BadInput if no alphabet has two characters."""
+    if images.group_C is None:
+        raise BadInput(f"{images.name} has no alphabets or other groups of classes", "Leave same-alphabet out.")
+    if int(images.group_C.bincount().max()) < 2:
+        raise BadInput(f"no alphabet of {images.name} has two characters", "Leave same-alphabet out.")
+
+
+def _prepare(scorer: Scorer, most_coarse: int) -> tuple[torch.Tensor, torch.Tensor, dict[str, int]]:
+    """Return prepared embeddings, coarse edges, and the coarse bin from which each threshold accepts."""
     prepared_N = scorer.prepared()
-    logits = {BALANCED: np.float32(math.log(threshold / (1 - threshold))), BALANCED_HALF: np.float32(0)}
-    edges = coarse_edges(scorer, prepared_N, tuple(float(logit) for logit in logits.values()))
+    logits = {
+        measures.BALANCED.name: np.float32(calibrating.log_odds(scorer.verifier.threshold)),
+        measures.BALANCED_HALF.name: np.float32(0),
+    }
+    edges = coarse_edges(scorer, prepared_N, tuple(float(logit) for logit in logits.values()), most_coarse)
     return prepared_N, edges, {name: int(np.searchsorted(edges.cpu().numpy(), at)) + 1 for name, at in logits.items()}
 
 
-def _alphabet_bounds(packed: ImageSet) -> list[tuple[int, int]]:
-    """First class of each alphabet and of the next: classes of an alphabet lie side by side."""
-    assert packed.group_C is not None  # evaluation takes no exam of alphabets without them
-    group_C = packed.group_C.cpu()
+def _alphabet_bounds(images: ImageSet) -> list[tuple[int, int]]:
+    """Return each alphabet's first class, and the class after its last. Classes of an alphabet lie side by side."""
+    assert images.group_C is not None  # check_alphabets
+    group_C = images.group_C.cpu()
     assert bool((group_C.diff() >= 0).all())
-    starts = [*torch.searchsorted(group_C, torch.arange(len(packed.group_names))).tolist(), len(group_C)]
+    starts = [*torch.searchsorted(group_C, torch.arange(len(images.group_names))).tolist(), len(group_C)]
     return list(pairwise(starts))
+
+
+# ---- figures ----
 
 
 def _figures(similar_K: Array, dissimilar_K: Array, cuts: dict[str, int]) -> dict[str, float]:
@@ -108,7 +134,13 @@ def _figures(similar_K: Array, dissimilar_K: Array, cuts: dict[str, int]) -> dic
     return fixed | curve_figures(similar_K, dissimilar_K)
 
 
+def _kinds(threshold: float) -> tuple[Kind, ...]:
+    """Return the kinds of figure of a whole exam, whose labels say its threshold."""
+    return (measures.BALANCED.at(threshold), *KINDS[1:])
+
+
 def _measures(
+    kinds: Sequence[Kind],
     tally: Tally,
     coarse: tuple[Array, Array],
     cuts: dict[str, int],
@@ -116,7 +148,10 @@ def _measures(
     groups: int,
     method: str,
 ) -> tuple[Measure, ...]:
-    """Every figure: those at thresholds exactly, those of the curve from the fine bins, intervals from the coarse."""
+    """Return every figure. Those at thresholds are exact, those of the curve come from the fine bins.
+
+    Intervals come from replicates of the coarse bins, of `groups` groups.
+    """
     rough = _figures(*coarse, cuts)
     values = rough | curve_figures(tally.similar_B, tally.dissimilar_B)
     replicates = [
@@ -125,28 +160,49 @@ def _measures(
         if similar_K.any() and dissimilar_K.any()
     ]
     n = int(tally.similar_B.sum() + tally.dissimilar_B.sum())
-    measures = []
-    for name, value in values.items():
-        drawn_R = np.array([one[name] for one in replicates])
-        interval = bootstrap_interval(drawn_R, value, rough[name], groups) if len(drawn_R) else None
-        measures.append(Measure(name=name, value=value, interval=interval, n=n, method=method))
-    return tuple(measures)
+    found = []
+    for kind in kinds:
+        value = values[kind.name]
+        drawn_R = np.array([figures[kind.name] for figures in replicates])
+        interval = bootstrap_interval(drawn_R, value, rough[kind.name], groups) if len(drawn_R) else None
+        found.append(kind.measure(value, interval, n, method))
+    return tuple(found)
 
 
-def _of_characters(tally: Tally, cuts: dict[str, int], classes: int, seed: int, which: str) -> tuple[Measure, ...]:
-    """Figures with intervals by resampling characters."""
+def _of_characters(
+    kinds: Sequence[Kind], tally: Tally, cuts: dict[str, int], classes: int, seed: int, which: str
+) -> tuple[Measure, ...]:
+    """Return the figures with intervals by resampling characters."""
     return _measures(
+        kinds,
         tally,
         (tally.similar_CK.sum(0), tally.dissimilar_CCK.sum((0, 1))),
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, seed),
         classes,
-        f"percentile bootstrap, {which} characters resampled, {REPLICATES:,} replicates, seed {seed}",
+        bootstrap_method(f"{which} characters", seed),
+    )
+
+
+def _of_alphabets(
+    kinds: Sequence[Kind], whole: Tally, tallies: list[Tally], cuts: dict[str, int], seed: int
+) -> tuple[Measure, ...]:
+    """Return the figures of all alphabets together, with intervals by resampling alphabets."""
+    similar_AK = np.stack([tally.similar_CK.sum(0) for tally in tallies])
+    dissimilar_AK = np.stack([tally.dissimilar_CCK.sum((0, 1)) for tally in tallies])
+    return _measures(
+        kinds,
+        whole,
+        (similar_AK.sum(0), dissimilar_AK.sum(0)),
+        cuts,
+        lambda: (group_replicates(similar_AK, seed), group_replicates(dissimilar_AK, seed)),
+        len(tallies),
+        bootstrap_method(f"{len(tallies)} alphabets", seed),
     )
 
 
 def _merge(tallies: list[Tally]) -> Tally:
-    """The counts of several tallies as one, without their coarse parts."""
+    """Return the counts of several tallies as one, without their coarse parts."""
     values_B, place = np.unique(np.concatenate([tally.values_B for tally in tallies]), return_inverse=True)
     similar, dissimilar = (
         np.bincount(place, weights=np.concatenate(parts), minlength=len(values_B))
@@ -161,4 +217,72 @@ def _merge(tallies: list[Tally]) -> Tally:
         empty,
         sorted(pair for tally in tallies for pair in tally.lowest)[:HARDEST_PAIRS],
         sorted((pair for tally in tallies for pair in tally.highest), reverse=True)[:HARDEST_PAIRS],
+    )
+
+
+# ---- curves, calibration, the hardest pairs ----
+
+
+def _hardest(tally: Tally, images: ImageSet, threshold: float) -> tuple[ScoredPair, ...]:
+    """Return the pairs with the surest scores that are wrong at the threshold, dissimilar ones first."""
+    pairs = []
+    for similar, candidates in ((False, tally.highest), (True, tally.lowest)):
+        for score, left, right in candidates:
+            probability = float(calibrating.sigmoid(np.array(score)))
+            predicted = probability >= threshold
+            if predicted != similar:
+                pairs.append(scored_pair(images, left, right, similar, predicted, probability))
+    return tuple(pairs)
+
+
+def _curves(tally: Tally) -> Curves:
+    far_T, tar_T = roc_curve(tally.similar_B, tally.dissimilar_B)
+    wanted = np.concatenate([np.geomspace(1e-6, 1, ROC_POINTS // 2), 1 - np.geomspace(1e-4, 1, ROC_POINTS // 4)])
+    kept = np.concatenate(
+        [
+            [0, len(far_T) - 1],
+            np.searchsorted(far_T, wanted),
+            np.searchsorted(tar_T, np.linspace(0, 1, ROC_POINTS // 4)),
+        ]
+    )
+    kept = np.unique(np.minimum(kept, len(far_T) - 1))
+    low, high = tally.values_B[0], tally.values_B[-1]
+    edges = np.linspace(low, high if high > low else low + 1, SCORE_BINS + 1)
+    similar, dissimilar = (
+        np.histogram(tally.values_B, edges, weights=counts)[0] / counts.sum()
+        for counts in (tally.similar_B, tally.dissimilar_B)
+    )
+    return Curves(
+        far=tuple(far_T[kept].tolist()),
+        tar=tuple(tar_T[kept].tolist()),
+        edges=tuple(edges.tolist()),
+        similar=tuple(similar.tolist()),
+        dissimilar=tuple(dissimilar.tolist()),
+    )
+
+
+def _calibration(tally: Tally, verifier: Verifier) -> CalibrationReport | None:
+    """Return how reliable the probabilities are, or None for a baseline: its raw scores are no logits."""
+    if not verifier.probabilistic:
+        return None
+    fitted = verifier.calibration
+    raw_B = tally.values_B if fitted is None else (tally.values_B - fitted["bias"]) * fitted["temperature"]
+    return CalibrationReport(
+        prior=PRIOR,
+        temperature=fitted["temperature"] if fitted else None,
+        bias=fitted["bias"] if fitted else None,
+        before=_reliability(raw_B, tally),
+        after=_reliability(tally.values_B, tally) if fitted else None,
+    )
+
+
+def _reliability(logit_B: Array, tally: Tally) -> Reliability:
+    counted = (calibrating.sigmoid(logit_B), tally.similar_B, tally.dissimilar_B)
+    mean, share, weight = calibrating.reliability(*counted)
+    return Reliability(
+        mean=tuple(mean.tolist()),
+        share=tuple(share.tolist()),
+        weight=tuple(weight.tolist()),
+        expected_calibration_error=calibrating.expected_calibration_error(*counted),
+        brier_score=calibrating.brier_score(*counted),
     )

@@ -1,39 +1,47 @@
-"""`omnitwin report`: all that there is to say of a run, from its training to its exams."""
+"""`omnitwin report`: everything about a run, from its training to its exams."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from omnitwin.config import EvalConfig
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate
-from omnitwin.model.description import read_description
+from omnitwin.model.description import Description, read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.reports.exams import RunReport
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.files import check_writable
-from omnitwin.system.paths import NEWEST
+from omnitwin.system.paths import NEWEST, PAGE_FILE
 from omnitwin.system.versions import versions
-from omnitwin.training.runlog import read_steps
-
-PAGE = "report.html"
+from omnitwin.training.runs import read_steps
 
 
 def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter = SILENT) -> RunReport:
-    """Take the exams of config and gather what the run's folder knows; page: where the page is to go, or beside it.
+    """Take the exams of config, and read what the run's folder knows of its training.
 
-    Where config names no checkpoint the run is the newest: a report is about a training.
+    config: without a checkpoint, the report is about the newest run. page: where the page goes, by default into the
+    run's folder. Raises BadInput for the bundled weights without a page, and CannotWrite.
     """
     config = replace(config, checkpoint=config.checkpoint or NEWEST)
     weights = locate_checkpoint(config.checkpoint)
     if weights == BUNDLED_WEIGHTS and page is None:
         raise BadInput("the bundled weights have no folder for a page", "Say where: --output FILE.html")
     description, steps = read_description(weights), read_steps(weights.parent)
-    page = page or weights.parent / PAGE
+    page = page or weights.parent / PAGE_FILE
     check_writable(page)
     return RunReport(
         evaluation=evaluate(config, reporter),
-        recipe=asdict(description.recipe),
+        recipe=_fields(description),
         steps=steps,
         versions=versions(),
         page=page,
     )
+
+
+def _fields(description: Description) -> dict[str, Any]:
+    """The recipe's fields by name; parts of a recipe that is not known here as they were written."""
+    try:
+        return description.whole_recipe().flat()
+    except (TypeError, KeyError, ValueError, BadInput):
+        return description.recipe

@@ -1,8 +1,8 @@
-"""Counting the scores of all pairs of some images: fine histograms, and coarse ones for each pair of characters.
+"""Count the scores of all pairs of some images: fine histograms, and coarse ones for each pair of characters.
 
     N images, C classes, K coarse bins, F fine bins, a x b scores of some rows with others
 
-Nothing of the size of all pairs is ever held: scores stream through in blocks.
+Nothing of the size of all pairs is ever held: scores stream through in blocks of rows.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,13 @@ import numpy as np
 import torch
 
 from omnitwin.exams.scorer import Scorer
-from omnitwin.metrics.calibration import Array, calibrated
+from omnitwin.metrics.calibration import Array
 from omnitwin.system.randomness import Stream, random_generator
 
-FINE_BITS = 20  # of a score's 32 that tell its bin, sign and exponent first: bins are 1/2048 of the score wide, or less
+FINE_BITS = 20  # of a score's 32 that name its bin, sign and exponent first: bins are 1/2048 of the score wide, or less
 FINE_SHIFT = 32 - FINE_BITS
-NEGATED = 0x7FFFFFFF  # all bits but the sign: turned round in a negative float, they count upwards
-BLOCK = 512  # rows whose scores with all later rows are computed at once
-ANCHORS = 64  # images whose scores with all others tell where the coarse edges should lie
+NEGATED = 0x7FFFFFFF  # all bits but the sign: inverted in a negative float, they count upwards
+ANCHORS = 64  # images whose scores with all others show where the coarse edges should lie
 SIMILAR_EDGES, TAIL_EDGES = 32, 56  # coarse edges: quantiles of the similar pairs' scores; FARs evenly spaced in log
 LOWEST_FAR = 1e-6
 MOST_COARSE = 100_000_000  # cells of the coarse counts
@@ -29,32 +28,33 @@ Candidate = tuple[float, int, int]  # score and the rows of a pair
 
 @dataclass(eq=False)
 class Tally:
-    """values_B ascending with the counts of similar and dissimilar pairs, ties being pairs of one fine bin.
+    """The pairs by their scores. Pairs of one fine bin tie."""
 
-    similar_CK, dissimilar_CCK: the same pairs by class (or two classes c < d) and by coarse bin. lowest: the similar
-    pairs that score lowest; highest: the dissimilar ones that score highest, both from the most wrong on.
+    values_B: Array  # scores, ascending
+    similar_B: Array  # similar pairs with each score
+    dissimilar_B: Array  # dissimilar pairs with each score
+    similar_CK: Array  # similar pairs by class and coarse bin
+    dissimilar_CCK: Array  # dissimilar pairs by their two classes, c < d, and coarse bin
+    lowest: list[Candidate] = field(default_factory=list)  # similar pairs with the lowest scores, lowest first
+    highest: list[Candidate] = field(default_factory=list)  # dissimilar pairs with the highest scores, highest first
+
+
+def coarse_edges(
+    scorer: Scorer, prepared_N: torch.Tensor, fixed: tuple[float, ...], most_coarse: int = MOST_COARSE
+) -> torch.Tensor:
+    """Return ascending edges of coarse bins: the fixed ones, and others where the scores of ANCHORS images lie.
+
+    most_coarse: fewer bins if the coarse counts would have more cells than this.
     """
-
-    values_B: Array
-    similar_B: Array
-    dissimilar_B: Array
-    similar_CK: Array
-    dissimilar_CCK: Array
-    lowest: list[Candidate] = field(default_factory=list)
-    highest: list[Candidate] = field(default_factory=list)
-
-
-def coarse_edges(scorer: Scorer, prepared_N: torch.Tensor, fixed: tuple[float, ...]) -> torch.Tensor:
-    """Ascending edges of coarse bins: the fixed ones, and others where a pilot of ANCHORS images says scores lie."""
     class_N = scorer.packed.class_N
     generator = random_generator(torch.device("cpu"), 0, Stream.PILOT)
     rows = torch.randperm(len(class_N), generator=generator)[:ANCHORS].to(class_N.device)
-    scores_AN = _scores(scorer, prepared_N[rows], prepared_N)
+    scores_AN = scorer.score_all(prepared_N[rows], prepared_N)
     same_AN = class_N[rows][:, None] == class_N
     similar = scores_AN[same_AN & (rows[:, None] != torch.arange(len(class_N), device=rows.device))].cpu().numpy()
     dissimilar = scores_AN[~same_AN].cpu().numpy()
     classes = len(scorer.packed.class_names)
-    thin = min(1.0, MOST_COARSE / (SIMILAR_EDGES + TAIL_EDGES) / classes**2)
+    thin = min(1.0, most_coarse / (SIMILAR_EDGES + TAIL_EDGES) / classes**2)
     similar_levels = np.linspace(0, 1, max(2, int(SIMILAR_EDGES * thin)) + 2)[1:-1]
     tail_levels = 1 - np.geomspace(LOWEST_FAR, 1, max(2, int(TAIL_EDGES * thin)))
     edges = [np.quantile(dissimilar, tail_levels), np.array(fixed)]
@@ -79,28 +79,24 @@ def tally_pairs(
     counting = _Counting(scorer, first, last, edges, keep)
     starts = [*scorer.packed.first_C.tolist(), len(scorer.packed)]
     end = starts[last]
-    one = first
+    begin = first
     with torch.inference_mode():
-        while one < last:
-            stop = one + 1
-            while stop < last and starts[stop + 1] - starts[one] <= BLOCK:
+        while begin < last:
+            stop = begin + 1
+            while stop < last and starts[stop + 1] - starts[begin] <= scorer.rows_at_once:
                 stop += 1
-            scores_ab = _scores(scorer, prepared_N[starts[one] : starts[stop]], prepared_N[starts[one] : end])
-            for number in range(one, stop):
-                offset, size = starts[number] - starts[one], starts[number + 1] - starts[number]
+            scores_ab = scorer.score_all(prepared_N[starts[begin] : starts[stop]], prepared_N[starts[begin] : end])
+            for number in range(begin, stop):
+                offset, size = starts[number] - starts[begin], starts[number + 1] - starts[number]
                 counting.add(number, scores_ab[offset : offset + size, offset:])
                 advance(size * (size - 1) // 2 + size * (end - starts[number + 1]))
-            one = stop
+            begin = stop
     return counting.tally()
 
 
-def _scores(scorer: Scorer, left_A: torch.Tensor, right_B: torch.Tensor) -> torch.Tensor:
-    with torch.inference_mode():
-        scores_AB: torch.Tensor = calibrated(scorer.model.score_all(left_A, right_B), scorer.calibration)
-        return scores_AB
-
-
 class _Counting:
+    """The counts so far of the classes first to last - 1."""
+
     def __init__(self, scorer: Scorer, first: int, last: int, edges: torch.Tensor, keep: int) -> None:
         self.starts = scorer.packed.first_C.tolist()
         self.class_N, self.first, self.last = scorer.packed.class_N, first, last
@@ -114,7 +110,7 @@ class _Counting:
         self.highest: list[Candidate] = []
 
     def add(self, number: int, scores_ab: torch.Tensor) -> None:
-        """Scores of a class's a images with themselves and, from column a on, with the b - a of all later classes."""
+        """Count the scores of a class's a images with themselves and, from column a on, with those of later classes."""
         size = len(scores_ab)
         row, column = torch.triu_indices(size, size, 1, device=scores_ab.device)
         own = scores_ab[row, column]
@@ -162,7 +158,10 @@ class _Counting:
 
 
 def _fine_counts(scores: torch.Tensor) -> torch.Tensor:
-    """Counts in the 2 ** FINE_BITS bins of float32 scores: by their first bits, in the order of the numbers."""
+    """Return how many float32 scores lie in each of 2 ** FINE_BITS bins. A score's first bits name its bin.
+
+    Bins are in the order of the numbers.
+    """
     bits = (scores.float() + 0.0).contiguous().view(torch.int32)  # + 0.0 makes -0.0 the other zero
     ordered = torch.where(bits < 0, bits ^ NEGATED, bits)  # int32 in the order of the floats
     places = (ordered >> FINE_SHIFT).long() + (1 << (FINE_BITS - 1))
@@ -170,7 +169,7 @@ def _fine_counts(scores: torch.Tensor) -> torch.Tensor:
 
 
 def _fine_values(places: torch.Tensor) -> torch.Tensor:
-    """The float64 score in the middle of each bin."""
+    """Return the float64 score in the middle of each bin."""
     ordered = ((places - (1 << (FINE_BITS - 1))) << FINE_SHIFT).int() + (1 << (FINE_SHIFT - 1))
     bits = torch.where(ordered < 0, ordered ^ NEGATED, ordered)
     return bits.view(torch.float32).double()

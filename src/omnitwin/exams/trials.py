@@ -8,19 +8,24 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from omnitwin.answers.engines import EVEN
 from omnitwin.config import EvalConfig
-from omnitwin.data.episodes import Episodes, draw_episodes
+from omnitwin.data.acquire import load_official
+from omnitwin.data.episodes import Episodes, choices, draw_episodes
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.official import OfficialRuns
-from omnitwin.data.pairs import PairBatch, draw_pairs
+from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.pictures import scored_pair
+from omnitwin.errors import BadInput
+from omnitwin.exams.exam import CPU, Sitting, joined
+from omnitwin.exams.measures import ACCURACY, ERROR, Kind
 from omnitwin.exams.scorer import Scorer
 from omnitwin.metrics.intervals import clustered_wilson_interval, wilson_interval
 from omnitwin.reports.exams import ExamReport, Group, Measure, PublishedFigure
+from omnitwin.reports.progress import Reporter
 from omnitwin.system.randomness import Stream, random_generator
 
-CPU = torch.device("cpu")  # where exams are drawn, whatever the device: a seed names the same exam on every machine
-EXAMPLE_THRESHOLD = 0.5  # of the example's exam
+OFFICIAL_SET = "omniglot/test"  # the official runs are drawings of this set and of no other
 WILSON = "Wilson, trials taken as independent"
 BACKGROUND = "30 background alphabets"
 PUBLISHED = (
@@ -35,114 +40,125 @@ PUBLISHED = (
 )
 
 
-def random_pairs(scorer: Scorer, original: ImageSet, config: EvalConfig) -> ExamReport:
+def random_pairs(sitting: Sitting) -> ExamReport:
     """The example's exam: batches of random pairs, similar with probability 1/2, called similar from 0.5 on.
 
-    The probability is the one that compare tells: where a network is calibrated, the calibrated one.
+    The probability is the one that compare gives: the calibrated one, if the network is calibrated.
     """
-    drawn = [
-        draw_pairs(original, config.batch_size, random_generator(CPU, seed, Stream.EXAM, batch))
-        for seed in _seeds(config)
+    scorer, images, config, seeds = sitting.scorer, sitting.images, sitting.config, sitting.seeds
+    pairs = joined(
+        draw_pairs(images, config.batch_size, random_generator(CPU, seed, Stream.EXAM, batch))
+        for seed in seeds
         for batch in range(config.batches)
-    ]
-    pairs = PairBatch(*(torch.cat(parts) for parts in zip(*(vars(batch).values() for batch in drawn), strict=True)))
+    )
     probability_B = scorer.score_pairs(pairs.left_B, pairs.right_B).double().sigmoid()
-    predicted_B = probability_B >= EXAMPLE_THRESHOLD
+    predicted_B = probability_B >= EVEN
     right_B = predicted_B == pairs.similar_B
-    many = config.seeds > 1
-    parts = right_B.view(config.seeds if many else config.batches, -1)
-    names = [f"seed {seed}" for seed in _seeds(config)] if many else [str(one + 1) for one in range(config.batches)]
-    calibrated = "; called similar from a calibrated probability of 0.5 on" if scorer.calibration else ""
+    if config.seeds > 1:
+        grouped_by, names = "seed", [f"seed {seed}" for seed in seeds]
+    else:
+        grouped_by, names = "batch", [str(number) for number in range(1, config.batches + 1)]
+    calibrated = "; called similar from a calibrated probability of 0.5 on" if scorer.verifier.calibration else ""
     columns = (pairs.left_B, pairs.right_B, pairs.similar_B, predicted_B, probability_B)
     rows = zip(*(column[: config.show].tolist() for column in columns), strict=True)
     return ExamReport(
         exam="pairs",
         description=f"{len(right_B):,} random pairs of different images, similar with probability 1/2{calibrated}",
-        seeds=_seeds(config),
+        seeds=seeds,
         n=len(right_B),
         unit="pairs",
-        threshold=EXAMPLE_THRESHOLD,
-        measures=(_share("accuracy", right_B),),
-        grouped_by="seed" if many else "batch",
+        threshold=EVEN,
+        measures=(_share(ACCURACY, right_B),),
+        grouped_by=grouped_by,
         groups=tuple(
-            Group(name=name, measures=(_share("accuracy", part),)) for name, part in zip(names, parts, strict=True)
+            Group(name=name, measures=(_share(ACCURACY, part_B),))
+            for name, part_B in zip(names, right_B.view(len(names), -1), strict=True)
         ),
-        shown=tuple(scored_pair(original, *row) for row in rows),
+        shown=tuple(scored_pair(images, *row) for row in rows),
     )
 
 
-def one_shot(scorer: Scorer, original: ImageSet, config: EvalConfig) -> ExamReport:
+def check_episodes(images: ImageSet, config: EvalConfig) -> None:
+    """Raise BadInput if the images make no episodes with this number of ways and shots."""
+    choices(images, config.way, config.shot, config.scope)
+
+
+def one_shot(sitting: Sitting) -> ExamReport:
     """N-way k-shot episodes; intervals by the variance between alphabets, or between characters for scope `any`."""
+    images, config, seeds = sitting.images, sitting.config, sitting.seeds
+    way, shot = config.way, config.shot
     drawn = [
-        draw_episodes(
-            original,
-            config.way,
-            config.shot,
-            config.episodes,
-            config.scope,
-            random_generator(CPU, seed, Stream.EPISODES),
-        )
-        for seed in _seeds(config)
+        draw_episodes(images, way, shot, config.episodes, config.scope, random_generator(CPU, seed, Stream.EPISODES))
+        for seed in seeds
     ]
-    right_E = torch.cat([_answered(scorer, episodes) for episodes in drawn])
-    class_E = original.class_N[torch.cat([episodes.query_E for episodes in drawn])]
-    alphabet_E = class_E if original.group_C is None else original.group_C[class_E]
-    within_alphabets = config.scope == "alphabet" and original.group_C is not None
+    right_E = torch.cat([_answered(sitting.scorer, episodes) for episodes in drawn])
+    class_E = images.class_N[torch.cat([episodes.query_E for episodes in drawn])]
+    alphabet_E = class_E if images.group_C is None else images.group_C[class_E]
+    within_alphabets = config.scope == "alphabet" and images.group_C is not None
     cluster_E, kind = (alphabet_E, "alphabets") if within_alphabets else (class_E, "characters")
     if config.seeds > 1:
-        grouped_by, names = "seed", [f"seed {seed}" for seed in _seeds(config)]
+        grouped_by, names = "seed", [f"seed {seed}" for seed in seeds]
         group_E = torch.arange(config.seeds).repeat_interleave(config.episodes)
         within_E, within = cluster_E, kind
     else:  # without alphabets there are no names, so no groups
-        grouped_by, names, group_E = "alphabet", list(original.group_names), alphabet_E
+        grouped_by, names, group_E = "alphabet", list(images.group_names), alphabet_E
         within_E, within = class_E, "characters"
-    drawers = "one drawer" if config.shot == 1 else f"{config.shot} drawers"
-    apart = "other images than the query" if original.source_N is None else f"examples by {drawers}, query by another"
-    mean = f", mean score of {config.shot} examples each" if config.shot > 1 else ""
+    drawers = "one drawer" if shot == 1 else f"{shot} drawers"
+    apart = "other images than the query" if images.source_N is None else f"examples by {drawers}, query by another"
+    mean = f", mean score of {shot} examples each" if shot > 1 else ""
     return ExamReport(
         exam="one-shot",
         description=(
-            f"{len(right_E):,} episodes, {config.way}-way {config.shot}-shot, characters from "
-            f"{'one alphabet' if within_alphabets else 'any alphabet'}, "
-            f"{apart}{mean}; a tie is wrong"
+            f"{len(right_E):,} episodes, {way}-way {shot}-shot, characters from "
+            f"{'one alphabet' if within_alphabets else 'any alphabet'}, {apart}{mean}; a tie is wrong"
         ),
-        seeds=_seeds(config),
+        seeds=seeds,
         n=len(right_E),
         unit="episodes",
-        threshold=None,
-        measures=(_clustered("accuracy", right_E, cluster_E, kind),),
+        measures=(_clustered(ACCURACY, right_E, cluster_E, kind),),
         grouped_by=grouped_by,
-        groups=_groups("accuracy", right_E, group_E, names, within_E, within),
+        groups=_groups(ACCURACY, right_E, group_E, names, within_E, within),
     )
 
 
-def official(scorer: Scorer, original: ImageSet, runs: OfficialRuns) -> ExamReport:
-    """Lake's 20 runs of 20 trials, by error rate; runs come two to an alphabet, and the interval knows."""
+def check_official(images: ImageSet, config: EvalConfig) -> None:
+    """Raise BadInput if the images are not those of the official runs."""
+    if images.name != OFFICIAL_SET:
+        raise BadInput(f"the official runs belong to {OFFICIAL_SET}, not to {images.name}", "Leave them out.")
+
+
+def fetch_runs(images: ImageSet, config: EvalConfig, reporter: Reporter) -> OfficialRuns:
+    """Return the official runs, downloaded if needed."""
+    return load_official(images, config.source, reporter)
+
+
+def official(sitting: Sitting) -> ExamReport:
+    """Lake's 20 runs of 20 trials, by error rate; runs come two to an alphabet, and the interval accounts for it."""
+    images, runs = sitting.images, sitting.material
+    assert isinstance(runs, OfficialRuns)
+    assert images.group_C is not None  # they are drawings of Omniglot's test set
     episodes = runs.episodes()
-    wrong_E = ~_answered(scorer, episodes)
-    assert original.group_C is not None  # they are drawings of Omniglot's test set
-    alphabet_E = original.group_C[original.class_N[episodes.query_E]]
+    wrong_E = ~_answered(sitting.scorer, episodes)
+    alphabet_E = images.group_C[images.class_N[episodes.query_E]]
     run_E = torch.arange(len(runs.query_RT)).repeat_interleave(runs.query_RT.shape[1])
     names = [
-        f"run {run + 1:02d}, {original.group_names[int(alphabet)]}"
+        f"run {run + 1:02d}, {images.group_names[int(alphabet)]}"
         for run, alphabet in enumerate(alphabet_E[:: runs.query_RT.shape[1]])
     ]
     return ExamReport(
         exam="official",
         description=f"{len(runs.query_RT)} official one-shot runs, {len(wrong_E)} trials in all; a tie is wrong",
-        seeds=(),
         n=len(wrong_E),
         unit="trials",
-        threshold=None,
-        measures=(_clustered("error", wrong_E, alphabet_E, "alphabets"),),
+        measures=(_clustered(ERROR, wrong_E, alphabet_E, "alphabets"),),
         grouped_by="run",
-        groups=_groups("error", wrong_E, run_E, names),
+        groups=_groups(ERROR, wrong_E, run_E, names),
         published=PUBLISHED,
     )
 
 
 def _answered(scorer: Scorer, episodes: Episodes) -> torch.Tensor:
-    """Whether the right way scores above each other one, (E,) bool; a way's score is the mean over its shots."""
+    """Return whether the right way scores above every other, (E,) bool. A way's score is the mean over its shots."""
     ways, shots = episodes.support_EWK.shape[1:]
     query_EWK = episodes.query_E[:, None, None].expand(-1, ways, shots)
     scores = scorer.score_pairs(query_EWK.flatten(), episodes.support_EWK.flatten())
@@ -152,45 +168,41 @@ def _answered(scorer: Scorer, episodes: Episodes) -> torch.Tensor:
     return right_E1[:, 0] > others_EW.amax(1)
 
 
-def _seeds(config: EvalConfig) -> tuple[int, ...]:
-    return tuple(range(config.seed, config.seed + config.seeds))
-
-
-def _share(name: str, hit_B: torch.Tensor) -> Measure:
+def _share(kind: Kind, hit_B: torch.Tensor) -> Measure:
     hits, n = int(hit_B.sum()), len(hit_B)
-    return Measure(name=name, value=hits / n, interval=wilson_interval(hits, n), n=n, method=WILSON)
+    return kind.measure(hits / n, wilson_interval(hits, n), n, WILSON)
 
 
-def _clustered(name: str, hit_E: torch.Tensor, cluster_E: torch.Tensor, kind: str, counted: bool = True) -> Measure:
+def _clustered(kind: Kind, hit_E: torch.Tensor, cluster_E: torch.Tensor, named: str, counted: bool = True) -> Measure:
+    """Return the share of hits with an interval by the variance between clusters; named: what the clusters are."""
     n_G = cluster_E.bincount().double().numpy()
     hits_G = cluster_E.bincount(weights=hit_E.double()).numpy()
-    there = int(np.count_nonzero(n_G))
-    return Measure(
-        name=name,
-        value=float(hits_G.sum() / n_G.sum()),
-        interval=clustered_wilson_interval(hits_G, n_G),
-        n=len(hit_E),
-        method=f"Wilson, variance between {f'{there} ' if counted else ''}{kind}",
+    count = f"{int(np.count_nonzero(n_G))} " if counted else ""
+    return kind.measure(
+        float(hits_G.sum() / n_G.sum()),
+        clustered_wilson_interval(hits_G, n_G),
+        len(hit_E),
+        f"Wilson, variance between {count}{named}",
     )
 
 
 def _groups(
-    name: str,
+    kind: Kind,
     hit_E: torch.Tensor,
     group_E: torch.Tensor,
     names: Sequence[str],
     cluster_E: torch.Tensor | None = None,
-    kind: str = "",
+    named: str = "",
 ) -> tuple[Group, ...]:
-    """The parts of an exam; trials of one cluster (such as a character) hang together, without clusters none do."""
+    """Return the parts of an exam. Trials of one cluster (such as a character) are not taken as independent."""
     groups = []
     for group, label in enumerate(names):
         there_E = group_E == group
         if there_E.any():
             part = hit_E[there_E]
             if cluster_E is None:
-                measure = _share(name, part)
+                measure = _share(kind, part)
             else:
-                measure = _clustered(name, part, cluster_E[there_E], kind, counted=False)
+                measure = _clustered(kind, part, cluster_E[there_E], named, counted=False)
             groups.append(Group(name=label, measures=(measure,)))
     return tuple(groups)

@@ -1,4 +1,4 @@
-"""From a grey picture of a drawing, whatever its light and paper, to its ink alone.
+"""Find the ink in a grey picture of a drawing, whatever its light and paper.
 
 H x W pixels; levels are from 0 for black to 1 for white, ink from 0 for paper to 1
 """
@@ -17,46 +17,47 @@ EVENED = "uneven light was evened"
 UNFRAMED = "a frame around the drawing was ignored"
 UNRULED = "ruled lines were ignored"
 
-SMALL = 48  # pixels of the longer side of the copy in which light is looked for
-LEAST_SKEW = 0.3  # of a picture with light ink: mere noise under a lamp has 0.2, ink on a third of the paper 0.7
-REACH = 7  # of those pixels: strokes up to twice as wide are no shadow
-DEEPEST = 0.35  # of full light: what is darker is no shadow but ink
-UNEVEN = 0.85  # of full light: where the light is less, that is said
-PAPER = 0.75  # of full light: from there on pixels are surely paper, and tell how noisy it is
-NOISE = 4.0  # standard deviations of the paper's noise: nearer to the paper nothing is ink
+SMALL = 48  # pixels of the longer side of the copy in which the light is estimated
+LEAST_SKEW = 0.3  # skewness of a picture with light ink: noise under a lamp has 0.2, ink on a third of the paper 0.7
+REACH = 7  # pixels of that copy: a stroke up to twice as wide is not taken for a shadow
+DEEPEST = 0.35  # of full light: no shadow is darker, only ink
+UNEVEN = 0.85  # of full light: darker light is noted
+PAPER = 0.75  # of full light: lighter pixels are surely paper, and show how noisy it is
+NOISE = 4.0  # standard deviations of the paper's noise: ink differs from the paper by more
 LEAST_CONTRAST = 0.06  # of full light, between paper and ink
-TEXTURE = 1.0  # percent of the paper away from strokes that may stay as ink
-AWAY, EDGES = 0.03, 1.5  # of the longer side, and widths of a stroke's edge: from there on paper is away from strokes
-SAMPLED = 160  # pixels of the longer side that tell the levels of paper and ink
+TEXTURE = 1.0  # percent of the paper away from strokes that may be taken for ink
+AWAY, EDGES = 0.03, 1.5  # shares of the longer side, and widths of a stroke's edge: paper as far from strokes is away
+SAMPLED = 160  # pixels of the longer side from which the levels of paper and ink are estimated
 CELLS = 16  # a side, over which noise averages out
-LEAST_AWAY = 0.05  # of the cells: unrest is counted over so many at least
-RULED = 0.5  # of a row or column of paper: what darkens more of it crosses the sheet
-RULED_WIDTH = 0.02  # of the longer side: what is wider is no line
-VISIBLE = 0.1  # of full ink: less is none
-STEEPEST = 0.8  # share of the greys between paper and ink that become one or the other, at most
-SPECK = 0.7  # of the pen's width, squared: smaller marks are not made by the pen (in Omniglot none is below 0.85)
-MANY_SPECKS = 100  # a drawing has as many under salt and pepper, else (data.variations) hardly ever
-SCRAP = 0.08  # of the largest mark: smaller ones on the border are of something else
-BORDER = 0.5  # of the border's pixels: what covers more is a frame
+LEAST_AWAY = 0.05  # share of the cells over which unrest is averaged at least
+RULED = 0.5  # share of a row or column of paper that a ruled line darkens at least
+RULED_WIDTH = 0.02  # share of the longer side: a ruled line is no wider
+VISIBLE = 0.1  # of full ink: less does not count as ink
+STEEPEST = 0.8  # largest share of the greys between paper and ink that become pure paper or pure ink
+SPECK = 0.7  # of the pen's width, squared: no pen makes a smaller mark (the smallest in Omniglot has 0.85)
+MANY_SPECKS = 100  # a drawing has as many with salt and pepper noise, and hardly ever in another of images.variations
+SCRAP = 0.08  # of the largest mark: a smaller mark on the border belongs to something else
+BORDER = 0.5  # share of the border's pixels: a mark that covers more is a frame
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Cleaned:
-    """Ink (H, W) float32, notes of what was done, and unrest: how much the paper away from strokes varies in level.
+    """The ink of a picture, and how it was found.
 
-    unrest is the mean over cells (a CELLS-th of the picture) of their mean distance from the paper's level, as a share
-    of the contrast of paper and ink; that of a photo of anything but a drawing is large.
+    unrest: how much the paper away from strokes varies. The picture has CELLS x CELLS cells; unrest is the mean over
+    them of their mean distance from the paper's level, as a share of the contrast between paper and ink. It is large in
+    a photo of anything but a drawing.
     """
 
-    ink_HW: Array
-    notes: tuple[str, ...] = ()
+    ink_HW: Array  # (H, W) float32
+    notes: tuple[str, ...] = ()  # what was done, in words
     unrest: float = 0.0
 
 
 def clean_ink(grey: Image.Image) -> Cleaned:
-    """Find the ink of a grey image (mode L); there is none where paper is all that can be told.
+    """Find the ink of a grey image (mode L); return no ink if nothing stands out from the paper.
 
-    A black and white drawing keeps its pixels; the grey edges of strokes keep their places.
+    The pixels of a black and white drawing stay as they are. The grey edges of strokes stay where they are.
     """
     notes = []
     if _is_light_on_dark(grey):
@@ -80,7 +81,7 @@ def clean_ink(grey: Image.Image) -> Cleaned:
 
 
 def _is_light_on_dark(grey: Image.Image) -> bool:
-    """Whether the border is dark, and what stands out from its surroundings is lighter than they are."""
+    """Return whether the border is dark and the marks are lighter than their surroundings."""
     if not border_is_dark(grey):
         return False
     level_HW = np.asarray(grey)
@@ -90,16 +91,22 @@ def _is_light_on_dark(grey: Image.Image) -> bool:
     return float((outstanding_HW * outstanding_HW * outstanding_HW).mean()) > LEAST_SKEW * spread**3
 
 
+def _border(image_HW: Array) -> Array:
+    """Return the outermost pixels; those of the corners count twice."""
+    border: Array = np.concatenate([image_HW[0], image_HW[-1], image_HW[:, 0], image_HW[:, -1]])
+    return border
+
+
 def border_is_dark(grey: Image.Image) -> bool:
-    """Whether the border, where paper shows, is mostly darker than the middle of the grey levels in use."""
+    """Return whether the border, which is paper, is mostly darker than the middle of the grey levels in use."""
     level_HW = np.asarray(grey)
-    border = np.concatenate([level_HW[0], level_HW[-1], level_HW[:, 0], level_HW[:, -1]])
+    border = _border(level_HW)
     low, high = grey.getextrema()
     return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
 
 
 def _light(grey: Image.Image) -> Array:
-    """The light that falls on the paper, (H, W) float32: the picture with all that is narrow and dark closed."""
+    """Return the light on the paper, (H, W) float32: the picture with all narrow dark marks closed."""
     small = grey.reduce(factor) if (factor := max(grey.size) // SMALL) > 1 else grey
     reach = REACH if factor > 1 else max(1, max(grey.size) * REACH // SMALL)
     closed = np.pad(np.asarray(small.filter(ImageFilter.BoxBlur(1))), 2 * reach, mode="edge")
@@ -112,9 +119,9 @@ def _light(grey: Image.Image) -> Array:
 
 
 def _extreme(image_HW: Array, reach: int, extreme: Any, axis: int) -> Array:
-    """The largest or smallest (extreme: np.maximum, np.minimum) value up to `reach` pixels away along an axis.
+    """Return the largest (np.maximum) or smallest (np.minimum) value up to `reach` pixels away along an axis.
 
-    Where there are as many on either side: the result is 2 * reach shorter.
+    The result is 2 * reach pixels shorter: it leaves out the ends, which have fewer neighbours.
     """
     windows = np.lib.stride_tricks.sliding_window_view(image_HW, 2 * reach + 1, axis)
     result: Array = extreme.reduce(windows, axis=-1)
@@ -122,7 +129,10 @@ def _extreme(image_HW: Array, reach: int, extreme: Any, axis: int) -> Array:
 
 
 def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
-    """Ink by a soft threshold midway between the levels of paper and ink, steeper on noisy paper; unrest; if ruled."""
+    """Return the ink (H, W), the unrest, and whether the paper is ruled.
+
+    The ink comes from a soft threshold midway between the levels of paper and ink, steeper on noisy paper.
+    """
     every = max(1, max(level_HW.shape) // SAMPLED)
     level = level_HW[::every, ::every]
     surely = level[level > PAPER]
@@ -145,7 +155,7 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
 
 
 def _is_ruled(faint_HW: Array, away_HW: Array) -> bool:
-    """Whether two narrow lines or more, fainter than ink, cross the paper away from strokes, all along or across."""
+    """Return whether two or more narrow lines, fainter than ink, cross the paper in one direction."""
     widest = max(3, round(RULED_WIDTH * max(faint_HW.shape)))
     for axis in (0, 1):
         paper_L = away_HW.sum(axis)
@@ -157,7 +167,7 @@ def _is_ruled(faint_HW: Array, away_HW: Array) -> bool:
 
 
 def _unrest(apart_HW: Array, away_HW: Array) -> float:
-    """Mean over cells of the mean distance that is left unexplained away from strokes."""
+    """Return the mean over cells of the mean difference that neither paper nor ink explains, away from strokes."""
     side = -(-max(apart_HW.shape) // CELLS)
     unexplained, paper = (Image.fromarray((part * away_HW).astype(np.float32)).reduce(side) for part in (apart_HW, 1.0))
     counted = np.asarray(paper)
@@ -165,21 +175,21 @@ def _unrest(apart_HW: Array, away_HW: Array) -> float:
 
 
 def _away(level_HW: Array, middle: float, contrast: float) -> Array:
-    """Where no stroke is near, (H, W) bool: the softer the edges of strokes, the further."""
+    """Return where no stroke is near, (H, W) bool; the softer the edges of strokes, the further away."""
     dark_HW = level_HW < middle
     steps = [np.abs(np.diff(level_HW, axis=axis))[np.diff(dark_HW, axis=axis)] for axis in (0, 1)]
     step = np.concatenate(steps)
     edge = contrast / max(float(np.median(step)), contrast / 100) if len(step) else 0.0
     reach = round(max(1.0, AWAY * max(level_HW.shape), EDGES * edge))
     near = Image.fromarray(dark_HW.astype(np.uint8) * np.uint8(WHITE))
-    for _ in range(2):  # one stroke's edge may weigh less than a grey level in a wide blur
+    for _ in range(2):  # a wide blur may lower the edge of a single stroke to less than a grey level
         near = near.filter(ImageFilter.BoxBlur(reach / 2)).point([0] + [WHITE] * WHITE)
     away_HW: Array = np.asarray(near) == 0
     return away_HW
 
 
 def _otsu(values: Array) -> float:
-    """The threshold with the least variance on either side (Otsu 1979)."""
+    """Return the threshold with the least variance on either side (Otsu 1979)."""
     counts, edges = np.histogram(values, 64)
     middles = (edges[:-1] + edges[1:]) / 2
     below, mass = np.cumsum(counts), np.cumsum(counts * middles)
@@ -192,12 +202,12 @@ def _otsu(values: Array) -> float:
 
 
 def _drawing_alone(ink_HW: Array) -> tuple[Array, list[str]]:
-    """The ink without a frame along the border, and without specks that no pen of this width makes."""
+    """Return the ink without a frame along the border and without specks that no pen of this width makes, and notes."""
     mark_HW = _marks(ink_HW > VISIBLE)
     notes = []
     mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel())
     mass_M[0] = 0
-    border = np.concatenate([mark_HW[0], mark_HW[-1], mark_HW[:, 0], mark_HW[:, -1]])
+    border = _border(mark_HW)
     along_M = np.bincount(border, minlength=len(mass_M)) / len(border)
     frame_M = (along_M > BORDER) & (mass_M > 0)
     if frame_M.any() and mass_M[~frame_M].any():
@@ -215,14 +225,14 @@ def _drawing_alone(ink_HW: Array) -> tuple[Array, list[str]]:
 
 
 def _pen_width(inked_HW: Array) -> float:
-    """Pixels: the width of a long stroke with the area and the outline of a mark."""
+    """Return the width in pixels of a long stroke with the area and the outline of a mark."""
     inked_HW = np.pad(inked_HW, 1)
     outline = int((inked_HW[1:] != inked_HW[:-1]).sum() + (inked_HW[:, 1:] != inked_HW[:, :-1]).sum())
-    return 2 * float(inked_HW.sum()) / max(1.0, outline * np.pi / 4)  # a slanting line's stairs are so much too long
+    return 2 * float(inked_HW.sum()) / max(1.0, outline * np.pi / 4)  # slanting lines have longer outlines: stairs
 
 
 def _marks(inked_HW: Array) -> Array:
-    """The number of the mark that each inked pixel belongs to (8 neighbours), from 1 on, and 0 elsewhere."""
+    """Return the number of the mark that each pixel belongs to (8 neighbours), from 1; 0 for paper."""
     height, width = inked_HW.shape
     there_P = np.flatnonzero(inked_HW)
     place = np.full((height + 2) * (width + 2), -1)
@@ -232,15 +242,15 @@ def _marks(inked_HW: Array) -> Array:
     for step in (1, width + 1, width + 2, width + 3):
         other_P = place[padded + step]
         pairs.append(np.stack([np.flatnonzero(other_P >= 0), other_P[other_P >= 0]]))
-    one_E, other_E = np.concatenate(pairs, axis=1)
+    first_E, other_E = np.concatenate(pairs, axis=1)
     root_P = np.arange(len(there_P))
     while True:
-        low_E = np.minimum(root_P[one_E], root_P[other_E])
-        high_E = np.maximum(root_P[one_E], root_P[other_E])
+        low_E = np.minimum(root_P[first_E], root_P[other_E])
+        high_E = np.maximum(root_P[first_E], root_P[other_E])
         apart = low_E < high_E
         if not apart.any():
             break
-        one_E, other_E = one_E[apart], other_E[apart]
+        first_E, other_E = first_E[apart], other_E[apart]
         np.minimum.at(root_P, high_E[apart], low_E[apart])
         while not np.array_equal(shorter_P := root_P[root_P], root_P):
             root_P = shorter_P

@@ -1,4 +1,4 @@
-"""How a drawing lies in the square that a network sees: as it was drawn, or by its ink. One way for sets and for files.
+"""Place a drawing in the square that a network sees: the whole image, or the box of its ink. For sets and for files.
 
 N images of H x W pixels, S pixels a side of the square
 """
@@ -8,16 +8,16 @@ import numpy as np
 from omnitwin.images.resampling import Array, area_resize, window_coverage
 
 FILL = 0.9  # share of the square that the longer side of the ink takes
-INKED = 0.5  # of full ink: what counts as a stroke when its extent is looked for
+INKED = 0.5  # of full ink: a pixel with more counts as part of a stroke
 BLOCK = 1024  # images at a time, which bounds memory
 WHITE = 255
 
 
 def framed(grey_NHW: Array, size: int, frame: str) -> Array:
-    """Grey images (N, H, W) from 0 for ink to 255 for paper as (N, S, S) uint8.
+    """Return grey images (N, H, W), from 0 for ink to 255 for paper, as squares (N, S, S) uint8.
 
-    Frame `whole`: all of the image, scaled. `ink`: the box around the ink in the middle, its longer side FILL of the
-    square, its aspect kept, paper around it; an image without ink is paper.
+    Frame `whole` scales the whole image. Frame `ink` puts the box around the ink in the middle and keeps its aspect;
+    its longer side is FILL of the square. An image without ink becomes paper.
     """
     if frame == "whole":
         return area_resize(grey_NHW, size, size)
@@ -26,7 +26,10 @@ def framed(grey_NHW: Array, size: int, frame: str) -> Array:
 
 
 def ink_boxes(grey_NHW: Array) -> Array:
-    """First and last + 1 row and column of the ink, (N, 4) int64; the whole image where there is none."""
+    """Return first row, last row + 1, first column and last column + 1 of the ink, (N, 4) int64.
+
+    An image without ink has the box of the whole image.
+    """
     inked_NHW = grey_NHW < WHITE * (1 - INKED)
     boxes = []
     for axis in (2, 1):

@@ -1,7 +1,7 @@
-"""Any image file becomes what a network was trained on: a grey square, ink dark on paper light.
+"""Turn any image file into what a network was trained on: a grey square with dark ink on light paper.
 
-Order for the frame `whole`: orientation (EXIF), alpha on white, grey, polarity, contrast, size, padding with paper; for
-`ink`: orientation, alpha, grey, size, data.cleaning, data.framing.
+Steps for the frame `whole`: orientation (EXIF), alpha on white, grey, polarity, contrast, size, padding with paper. For
+the frame `ink`: orientation, alpha, grey, size, images.cleaning, images.framing.
 """
 
 import os
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -20,45 +21,82 @@ from omnitwin.images.framing import WHITE, framed
 from omnitwin.images.resampling import Array, area_resize
 from omnitwin.system.paths import is_endless
 
-OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to a program of another maker: not for files from anywhere
-LARGEST = 480  # pixels of the longer side of what is cleaned: a drawing that fills a tenth still has 48
+OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to another program: too dangerous for files from anywhere
+LARGEST = 480  # pixels of the longer side of what is cleaned: a drawing that fills a tenth of it still has 48
 SHOWN = 112  # pixels a side of the picture that a person sees
 NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
-MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding so many takes up to 1.5 GB, in WebP; Pillow's own limit a third more
-STRIP = 1 << 22  # pixels that are made grey at once
-ENLARGED = 2  # times the square's size is, at least, what an image smaller than the square is enlarged to
+MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding them takes up to 1.5 GB, in WebP; Pillow's own limit is a third higher
+STRIP = 1 << 22  # pixels that are made grey at a time
+Picturable = str | os.PathLike[str] | Image.Image | Any  # a file, a PIL image, or an array (also a tensor on the CPU)
+ENLARGED = 2  # an image smaller than the square is enlarged to at least this many times the square's size
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Intake:
-    """An image as a network sees it, in size x size grey levels from 0 for ink to 255 for paper, and what was done.
+    """An image as a network sees it, and what was done to it.
 
-    shown: what a person sees, or None if nobody asked; for the frame `whole` the same image, for `ink` the whole
-    picture, fitted to a small square.
+    shown: the image for a person. For the frame `whole` it is what the network sees; for `ink` it is the whole picture,
+    fitted to a small square.
     """
 
-    image: Image.Image
-    shown: Image.Image | None = None
-    notes: tuple[str, ...]
-    unrest: float = 0.0  # of the paper, see data.cleaning; 0 for the frame `whole`
+    image: Image.Image  # size x size grey levels from 0 for ink to 255 for paper
+    shown: Image.Image | None = None  # None if nobody asked for it
+    notes: tuple[str, ...]  # what was done, in words
+    unrest: float = 0.0  # of the paper (images.cleaning); 0 for the frame `whole`
 
     @property
     def blank(self) -> bool:
-        """Whether the network sees nothing but paper."""
+        """Return whether the network sees nothing but paper."""
         return self.image.getextrema() == (WHITE, WHITE)
 
 
 def read_image(path: Path, size: int, frame: str, shown: bool = False) -> Intake:
-    """Read any format that Pillow reads; BadImage says what is wrong with a file that is no image.
+    """Read an image file in any format that Pillow reads; raise BadImage if the file is no image.
 
-    An image that is size x size, black and white, ink on paper, comes out of frame `whole` with its pixels unchanged; a
-    drawing of a data set, black and white, comes out of either frame as PackedSet.framed makes its row.
+    An image that is size x size, black and white, with ink on paper, keeps its pixels in the frame `whole`. A black and
+    white drawing becomes in either frame what PackedSet.framed makes of its row.
     """
     return take_in(_open(path), size, frame, shown)
 
 
+def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> Intake:
+    """Read a file, a PIL image or an array for a network; raise BadImage if it is none of these, or is blank.
+
+    Arrays are (H, W), (H, W, 3) or (H, W, 4) uint8 or bool, or (H, W) of other numbers, whose range becomes that from
+    ink to paper.
+    """
+    if isinstance(image, str | os.PathLike):
+        name, grey = str(image), _open(Path(image))
+    elif isinstance(image, Image.Image):
+        name, grey = "the image", _grey(ImageOps.exif_transpose(_checked(image)))
+    else:
+        name, grey = "the array", _grey(_checked(_of_array(image)))
+    intake = take_in(grey, size, frame, shown)
+    if intake.blank:
+        raise BadImage(f"{name} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
+    return intake
+
+
+def _of_array(array: Any) -> Image.Image:
+    try:
+        values = np.asarray(array)
+        if values.dtype.kind in "iuf" and values.dtype != np.uint8:
+            values = values.astype(np.float32)
+        if values.ndim not in (2, 3) or not values.size:
+            raise ValueError(f"its shape is {values.shape}")
+        return Image.fromarray(np.ascontiguousarray(values))
+    except (TypeError, ValueError, KeyError) as error:
+        raise BadImage(f"an array is no image: {error}", "Give (H, W), (H, W, 3) or (H, W, 4) uint8.") from error
+
+
+def _checked(image: Image.Image) -> Image.Image:
+    if not 0 < image.width * image.height <= MOST_PIXELS:
+        raise BadImage(f"the image has {image.width} x {image.height} pixels", f"Give 1 to {MOST_PIXELS:,}.")
+    return image
+
+
 def take_in(grey: Image.Image, size: int, frame: str, shown: bool = False) -> Intake:
-    """A grey image (mode L) as a network sees it, with the same care as a file; with shown also for a person."""
+    """Return a grey image (mode L) as a network sees it, and with `shown` as a person sees it, too."""
     if frame == "whole":
         return _take_whole(grey, size, shown)
     handy = _of_handy_size(grey, size)
@@ -83,7 +121,7 @@ def _take_whole(grey: Image.Image, size: int, shown: bool) -> Intake:
 
 
 def _of_handy_size(grey: Image.Image, size: int) -> Image.Image:
-    """Large images averaged down, which costs and shows little; tiny ones enlarged smoothly."""
+    """Average large images down, which loses little and saves time; enlarge tiny ones smoothly."""
     longer = max(grey.size)
     if longer > LARGEST:
         return grey.reduce(-(-longer // LARGEST))
@@ -130,10 +168,10 @@ def _open(path: Path) -> Image.Image:
 
 @contextmanager
 def _unheard_libtiff() -> Iterator[None]:
-    """Without what libtiff says of damaged files: it writes to stderr itself, and Pillow raises an error anyway."""
+    """Silence libtiff, which writes about damaged files to stderr itself; Pillow raises an error anyway."""
     try:
         stderr = os.dup(2)
-    except OSError:  # there is none
+    except OSError:  # this process has no stderr
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -147,7 +185,10 @@ def _unheard_libtiff() -> Iterator[None]:
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    """Eight-bit grey; what is transparent shows white paper. Strip by strip: copies of a large image take too much."""
+    """Return an image in 256 grey levels, on white where it is transparent.
+
+    It works strip by strip, because copies of a large image take too much memory.
+    """
     if image.mode in ("1", "L") and not image.has_transparency_data:
         return image.convert("L")
     grey = Image.new("L", image.size)
@@ -172,7 +213,7 @@ def _values(image: Image.Image) -> Array:
 
 
 def _scale(image: Image.Image, strips: list[tuple[int, int, int, int]]) -> tuple[float, float]:
-    """The lowest value, and how many grey levels 1 is."""
+    """Return the lowest value, and the grey levels that a difference of 1 makes."""
     bounds = [(float(values.min()), float(values.max())) for values in (_values(image.crop(strip)) for strip in strips)]
     low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
     return low, WHITE / max(high - low, 1e-9)
@@ -183,7 +224,7 @@ def _scaled(image: Image.Image, low: float, levels: float) -> Image.Image:
 
 
 def _fit(grey: Image.Image, size: int) -> Image.Image:
-    """Scale the longer side to size, keeping the aspect, and put the image in the middle of a square of paper."""
+    """Scale the longer side to `size`, keep the aspect, and put the image in the middle of a square of paper."""
     scale = size / max(grey.size)
     width, height = max(1, round(grey.width * scale)), max(1, round(grey.height * scale))
     square = Image.new("L", (size, size), WHITE)

@@ -1,4 +1,4 @@
-"""How far an image is from any drawing, by a few plain statistics of its ink and its paper.
+"""Measure how unlike any known drawing an image is, by a few plain statistics of its ink and its paper.
 
 N images, S pixels a side of the square that the network sees, D statistics
 """
@@ -10,17 +10,17 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 WHITE = 255
-FALSE_ALARMS = 0.015  # of held-out drawings in all variations; of drawings as they were drawn that leaves far fewer
-LEAST = 1e-3  # of full ink, added before a logarithm: what is less is none
-TINY = 1e-9  # limits are above it, so that one can divide by them
-RIDGE = 1e-4  # of each statistic's variance, so that their covariance has an inverse
+FALSE_ALARMS = 0.015  # share of held-out drawings in all variations; of drawings as drawn, far fewer are beyond
+LEAST = 1e-3  # of full ink, added before a logarithm
+TINY = 1e-9  # the least limit, so that distances can be divided by it
+RIDGE = 1e-4  # of each statistic's variance, added so that their covariance has an inverse
 
 
 def statistics(squares_NSS: Array, unrest_N: Array) -> Array:
-    """(N, D) float64 of squares (uint8, paper 255) and of how restless their paper was (see data.cleaning).
+    """Return the statistics (N, D) float64 of squares (uint8, paper 255) and of their paper's unrest (images.cleaning).
 
-    Logarithms of the mean ink, of its steps (sums of differences of neighbours, and of their squares) and of its
-    curvature; the ink along the border, the share of grey, the extents of the ink, and the paper's unrest.
+    They are the logarithms of the mean ink, of its steps (sums of the differences of neighbours, and of their squares)
+    and of its curvature; the ink along the border, the share of grey, the extents of the ink, and the unrest.
     """
     ink = (WHITE - squares_NSS.astype(np.float64)) / WHITE
     steps = [np.abs(np.diff(ink, axis=axis)).reshape(len(ink), -1) for axis in (1, 2)]
@@ -31,8 +31,8 @@ def statistics(squares_NSS: Array, unrest_N: Array) -> Array:
     extents = np.sort([(ink > 0.5).any(axis).mean(1) for axis in (1, 2)], axis=0)
     columns = [
         np.log(share + LEAST),
-        np.log(sum(one.mean(1) for one in steps) + LEAST),
-        np.log(sum((one**2).mean(1) for one in steps) + LEAST),
+        np.log(sum(step.mean(1) for step in steps) + LEAST),
+        np.log(sum((step**2).mean(1) for step in steps) + LEAST),
         np.log(curvature.mean((1, 2)) + LEAST),
         border,
         (ink * (1 - ink)).mean((1, 2)) / (share + LEAST),
@@ -43,21 +43,22 @@ def statistics(squares_NSS: Array, unrest_N: Array) -> Array:
 
 
 def fit_novelty(training_ND: Array, held_out_ND: Array) -> dict[str, Any]:
-    """What a checkpoint keeps: mean and inverse covariance of known drawings' statistics, and the two limits.
+    """Return what a checkpoint keeps: mean and inverse covariance of known drawings' statistics, and two limits.
 
-    Both limits together leave FALSE_ALARMS of the held-out drawings, or fewer, beyond them.
+    At most FALSE_ALARMS of the held-out drawings are beyond one limit or the other.
     """
     covariance = np.cov(training_ND[:, :-1].T)
     covariance += np.diag(RIDGE * np.diag(covariance) + 1e-12)
     record = {"mean": training_ND[:, :-1].mean(0).tolist(), "precision": np.linalg.inv(covariance).tolist()}
-    limits = [float(np.quantile(one, 1 - FALSE_ALARMS / 2)) for one in _distances(held_out_ND, record)]
+    limits = [float(np.quantile(distance_N, 1 - FALSE_ALARMS / 2)) for distance_N in _distances(held_out_ND, record)]
     return record | {"distance_limit": max(limits[0], TINY), "unrest_limit": max(limits[1], TINY)}
 
 
 def novelty(statistics_ND: Array, record: dict[str, Any]) -> Array:
-    """How far each image (N,) is from known drawings: above 1 it is unlike any.
+    """Return how far each image is from known drawings, (N,); above 1 it is unlike any of them.
 
-    The larger of the distance of its ink (Mahalanobis 1936) and of the unrest of its paper, each by its limit.
+    It is the distance of the ink's statistics (Mahalanobis 1936) or the unrest of the paper, each divided by its limit,
+    whichever is larger.
     """
     distance_N, unrest_N = _distances(statistics_ND, record)
     ratios: Array = np.maximum(distance_N / record["distance_limit"], unrest_N / record["unrest_limit"])
@@ -65,7 +66,7 @@ def novelty(statistics_ND: Array, record: dict[str, Any]) -> Array:
 
 
 def _distances(statistics_ND: Array, record: dict[str, Any]) -> tuple[Array, Array]:
-    """sqrt of (x - m) P (x - m), and the unrest, the last of the statistics."""
+    """Return sqrt((x - m) P (x - m)) of the ink's statistics x, and the unrest, which is the last statistic."""
     apart = statistics_ND[:, :-1] - np.array(record["mean"])
     squares_N = np.einsum("nd,de,ne->n", apart, np.array(record["precision"]), apart)
     return np.sqrt(np.maximum(squares_N, 0)), statistics_ND[:, -1]

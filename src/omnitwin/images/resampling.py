@@ -1,4 +1,4 @@
-"""One way of scaling an image, for a whole data set and for a single file: each new pixel averages what it covers."""
+"""Scale images by area averaging, the same for a data set and a file: each new pixel averages what it covers."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ BLOCK = 1024  # images scaled at a time, which bounds the memory for their float
 
 
 def window_coverage(start_N: Array, length_N: Array, source: int, target: int) -> Array:
-    """(N, target, source) float32: the share of each target cell that each source pixel covers.
+    """Return the share of each target cell that each source pixel covers, (N, target, source) float32.
 
-    The target's cells divide a window of that start and length (in pixels); what lies outside the source has no share.
+    The target cells divide a window with this start and length in source pixels. Where the window reaches beyond the
+    source, the shares of a cell sum to less than 1.
     """
     edges_NT = start_N[:, None] + length_N[:, None] * (np.arange(target + 1) / target)
     pixel = np.arange(source)
@@ -21,7 +22,7 @@ def window_coverage(start_N: Array, length_N: Array, source: int, target: int) -
 
 
 def area_resize(images_NHW: Array, height: int, width: int) -> Array:
-    """Images (N, H, W) of grey levels from 0 to 255 as (N, height, width) uint8, by area averaging."""
+    """Return images (N, H, W) of grey levels from 0 to 255 as (N, height, width) uint8, by area averaging."""
     rows, columns = (
         _whole(source, target) for source, target in zip(images_NHW.shape[1:], (height, width), strict=True)
     )

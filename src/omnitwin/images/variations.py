@@ -1,7 +1,7 @@
-"""A drawing as a photo, a scan or another pen would show it: named variations, to examine networks beyond their set.
+"""Show a drawing as a photo, a scan or another pen would: named variations, to examine networks beyond their set.
 
-Each takes a two-level drawing (H, W), True or 1 for paper, and a NumPy generator, and gives a grey image (mode L) of
-its own size. Same generator state, same image.
+Each takes a two-level drawing (H, W), True or 1 for paper, and a NumPy generator, and returns a grey image (mode L) of
+a size that it chooses. The same generator state gives the same image.
 """
 
 import io
@@ -18,8 +18,8 @@ Generator = np.random.Generator
 Variation = Callable[[Array, Generator], Image.Image]
 
 FINE = 2  # pixels of a smooth drawing to one of the original
-GONE = 0.15  # share of the ink: a drawing that a thin pen leaves less of was thin before
-ENLARGED = 96  # pixels a side of a drawing of few pixels, enlarged
+GONE = 0.15  # share of the ink: if a thin pen would leave less, the drawing was thin before
+ENLARGED = 96  # pixels a side to which a drawing of few pixels is enlarged
 
 
 def two_level(picture: Picture) -> Array:
@@ -34,7 +34,7 @@ def vary_plain(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_scale(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Half to three times as large."""
+    """Half to three times the size."""
     image = vary_plain(drawing_HW, random)
     width = max(8, round(image.width * np.exp(random.uniform(np.log(0.5), np.log(3.0)))))
     return image.resize((width, round(width * image.height / image.width)), Image.Resampling.BICUBIC)
@@ -63,7 +63,7 @@ def vary_thin(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_tiny_8(drawing_HW: Array, random: Generator) -> Image.Image:
-    """8 x 8 pixels, as the digits of scikit-learn, enlarged smoothly."""
+    """8 x 8 pixels, like the digits of scikit-learn, enlarged smoothly."""
     return _coarse(drawing_HW, 8)
 
 
@@ -73,7 +73,7 @@ def vary_tiny_12(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_smooth(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Soft grey strokes, as of a tablet or a blurred scan."""
+    """Soft grey strokes, like those of a tablet or a blurred scan."""
     blurred = _ink(drawing_HW).filter(ImageFilter.GaussianBlur(FINE * random.uniform(0.8, 1.8)))
     ink = np.asarray(blurred, dtype=np.float32)
     return _grey(1 - random.uniform(0.6, 0.95) * ink / max(1.0, float(ink.max())))
@@ -117,7 +117,7 @@ def vary_light_on_dark(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_photo(drawing_HW: Array, random: Generator) -> Image.Image:
-    """A photo of a sheet: a little turned and seen from aside, unevenly lit, out of focus, as JPEG."""
+    """A photo of a sheet: turned a little, seen from the side, unevenly lit, out of focus, as JPEG."""
     light = _paper_and_ink(drawing_HW, random)
     edge = round(max(light.shape) * 0.1)
     image = _grey(np.pad(light, edge, constant_values=float(np.median(light))))
@@ -139,7 +139,7 @@ def vary_photo(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_pencil(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Grey pencil, darker and lighter along the stroke, on textured paper."""
+    """A grey pencil on textured paper, darker and lighter along the stroke."""
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.2)), dtype=np.float64) / WHITE
     grain = 0.8 + 0.3 * _clouds(ink.shape, 6 * FINE, random) + random.normal(0, 0.12, ink.shape)
     paper = random.uniform(0.85, 0.97) + 0.02 * _clouds(ink.shape, FINE, random)
@@ -167,7 +167,7 @@ VARIATIONS: dict[str, Variation] = {
 
 
 def _ink(drawing_HW: Array) -> Image.Image:
-    """Ink 255 on 0, FINE times as large, its stairs smoothed."""
+    """Return the ink as 255 on 0, FINE times as large, with smooth edges instead of stairs."""
     image = Image.fromarray((1 - np.asarray(drawing_HW, dtype=np.uint8)) * np.uint8(WHITE))
     fine = image.resize((image.width * FINE, image.height * FINE), Image.Resampling.BICUBIC)
     return fine.filter(ImageFilter.GaussianBlur(FINE * 0.6)).point([0] * 128 + [WHITE] * 128)
@@ -178,7 +178,7 @@ def _two_level(ink: Image.Image) -> Image.Image:
 
 
 def _coarse(drawing_HW: Array, side: int) -> Image.Image:
-    """Cut to the ink with a margin, averaged to side x side pixels, enlarged by bicubic interpolation."""
+    """Cut to the ink with a margin, average to side x side pixels, and enlarge by bicubic interpolation."""
     ink_HW = np.asarray(drawing_HW) == 0
     ink = Image.fromarray(ink_HW.astype(np.uint8) * np.uint8(WHITE))
     if box := ink.getbbox():
@@ -190,7 +190,7 @@ def _coarse(drawing_HW: Array, side: int) -> Image.Image:
 
 
 def _paper_and_ink(drawing_HW: Array, random: Generator) -> Array:
-    """Ink on textured paper, FINE times as large, from 0 for black to 1 for white."""
+    """Return the ink on textured paper, FINE times as large, from 0 for black to 1 for white."""
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.0)), dtype=np.float64) / WHITE
     texture = 0.015 * _clouds(ink.shape, FINE, random) + random.normal(0, 0.01, ink.shape)
     paper = random.uniform(0.85, 0.98) + texture
@@ -199,7 +199,7 @@ def _paper_and_ink(drawing_HW: Array, random: Generator) -> Array:
 
 
 def _light(shape: tuple[int, ...], random: Generator) -> Array:
-    """Light that falls off to one side, with the soft edge of a shadow, as factors up to 1."""
+    """Return light that falls off to one side, with the soft edge of a shadow, as factors up to 1."""
     down, across = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
     angles = random.uniform(0, 2 * np.pi, 2)
     slope, edge = (np.cos(angle) * across + np.sin(angle) * down for angle in angles)
@@ -209,7 +209,7 @@ def _light(shape: tuple[int, ...], random: Generator) -> Array:
 
 
 def _clouds(shape: tuple[int, ...], grain: int, random: Generator) -> Array:
-    """Smooth noise of standard deviation about 1, its grains so many pixels wide."""
+    """Return smooth noise with a standard deviation of about 1; its grains are `grain` pixels wide."""
     height, width = (side // grain + 2 for side in shape)
     coarse = Image.fromarray(random.normal(0, 1, (height, width)).astype(np.float32))
     clouds: Array = np.asarray(coarse.resize((shape[1], shape[0]), Image.Resampling.BICUBIC), dtype=np.float64)

@@ -5,6 +5,7 @@
 The prior is 1:1 throughout: both kinds of pair weigh one half in all, however many there are of each.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,11 @@ def brier_score(probability_B: Array, similar_B: Array, dissimilar_B: Array) -> 
     """Mean squared distance of the probability from 1 for similar pairs and 0 for others (Brier 1950)."""
     weight_similar_B, weight_dissimilar_B = equal_weights(similar_B, dissimilar_B)
     return float(weight_similar_B @ (1 - probability_B) ** 2 + weight_dissimilar_B @ probability_B**2)
+
+
+def log_odds(probability: float) -> float:
+    """Return the logit whose sigmoid is this probability, above 0 and below 1."""
+    return math.log(probability / (1 - probability))
 
 
 def sigmoid(logit: Array) -> Array:

@@ -34,8 +34,13 @@ def group_replicates(count_GK: Array, seed: int, count: int = REPLICATES) -> Arr
     return replicates
 
 
+def natural(seed: int) -> int:
+    """Return a seed of any sign as one that NumPy takes, 0 or above: negative ones count down from 2**128."""
+    return seed if seed >= 0 else seed % 2**128
+
+
 def _draws(groups: int, count: int, seed: int) -> Array:
-    random = np.random.default_rng([abs(seed), groups])
+    random = np.random.default_rng([natural(seed), groups])
     return random.multinomial(groups, np.full(groups, 1 / groups), size=count).astype(np.float32)
 
 

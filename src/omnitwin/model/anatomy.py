@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from omnitwin.errors import BadInput
+from omnitwin.recipes import OWN, Network
 
 Shape = tuple[int, ...]
 Shapes = Iterator[tuple[str, Shape]]
@@ -34,12 +35,15 @@ OTHER_FEATURES = {"classic": 4096, "small": 128, "resnet18": 512}  # numbers tha
 HEADS = ("difference", "distance")
 
 
-def check(encoder: str, image_size: int, head: str) -> None:
-    """BadInput where there is no such encoder or head, or no such encoder for images of that size."""
-    if encoder not in IMAGE_SIZES:
-        raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(IMAGE_SIZES)}.")
+def check(network: Network) -> None:
+    """Raise BadInput if there is no such encoder or head, or no such encoder for images of that size."""
+    encoder, image_size, head = network.encoder, network.image_size, network.head
     if head not in HEADS:
         raise BadInput(f"no head is called {head!r}", f"Use {' or '.join(HEADS)}.")
+    if encoder == OWN:
+        return
+    if encoder not in IMAGE_SIZES:
+        raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(IMAGE_SIZES)}.")
     needed = IMAGE_SIZES[encoder]
     if needed is not None and needed != image_size:
         raise BadInput(f"the encoder {encoder} takes {needed} x {needed} pixels, not {image_size} x {image_size}", "")
@@ -47,14 +51,21 @@ def check(encoder: str, image_size: int, head: str) -> None:
         raise BadInput(f"the encoder {encoder} takes {least} x {least} pixels or more, not {image_size}", "")
 
 
-def layout(encoder: str, image_size: int, head: str) -> Layout:
-    """Return the shape and number format of each tensor of a network that `check` has passed, as torch names them."""
-    shapes = {f"encoder.{name}": shape for name, shape in _encoder(encoder, image_size)}
-    if head == "distance":
-        shapes |= {"head.log_scale": (), "head.bias": ()}
-    else:
-        shapes |= {"head.weight": (1, _features(encoder)), "head.bias": (1,)}
-    return {name: (shape, "int64" if name.endswith("_tracked") else "float32") for name, shape in shapes.items()}
+def layout(network: Network, own: Layout | None = None, features: int = 0) -> Layout:
+    """Return the shape and number format of each tensor of a network that `check` has passed, as torch names them.
+
+    own, features: the layout of the user's own encoder and the size of its embedding, for an encoder called `own`.
+    """
+    if network.encoder == OWN and own is None:
+        raise BadInput("this network has an encoder of your own", "Give it: encoder=MODULE in Python.")
+    if own is None:
+        shapes = dict(_encoder(network.encoder, network.image_size))
+        features = _features(network.encoder)
+        own = {name: (shape, "int64" if name.endswith("_tracked") else "float32") for name, shape in shapes.items()}
+    head = {"log_scale": (), "bias": ()} if network.head == "distance" else {"weight": (1, features), "bias": (1,)}
+    return {f"encoder.{name}": kind for name, kind in own.items()} | {
+        f"head.{name}": (shape, "float32") for name, shape in head.items()
+    }
 
 
 def _features(encoder: str) -> int:

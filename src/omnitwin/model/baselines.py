@@ -1,21 +1,19 @@
-"""Scores without a network, to measure networks against. They take the place of one in any exam.
+"""Scores without a network, to compare networks with. A baseline can sit any exam that a network can.
 
 N images, left A and right B of many, S pixels a side, G nodes a side of a distance map
 """
 
 import torch
 
-from omnitwin import config
-
-NODES = 1.4  # nodes a side of a distance map per pixel of the image: further out, ink counts as on the map's edge
-MAPS_AT_ONCE = 32
+NODES = 1.4  # nodes a side of a distance map per pixel of the image; ink further out counts as on the map's edge
+MAPS_AT_ONCE = 32  # images
 
 
 class PixelBaseline:
-    """Minus the share of pixels that differ (for grey images, minus their mean squared difference)."""
+    """Score minus the share of pixels that differ (for grey images, minus their mean squared difference)."""
 
     def embed(self, images_N1SS: torch.Tensor) -> torch.Tensor:
-        """(N, S * S) of grey, ink 0 and paper 1."""
+        """Return the grey levels (N, S * S), ink 0 and paper 1."""
         return images_N1SS.flatten(1)
 
     def score(self, left_B: torch.Tensor, right_B: torch.Tensor) -> torch.Tensor:
@@ -30,7 +28,7 @@ class PixelBaseline:
 
 
 class HausdorffBaseline:
-    """Minus the modified Hausdorff distance of the ink, in pixels, both drawings centred on their mean ink.
+    """Score minus the modified Hausdorff distance of the ink, in pixels, both drawings centred on their mean ink.
 
     max(mean over a of the distance to the nearest b, and the same with a and b exchanged): Dubuisson and Jain 1994, "A
     modified Hausdorff distance for object matching". With it Lake's demo of the official runs gets 38.8 % wrong
@@ -38,7 +36,7 @@ class HausdorffBaseline:
     """
 
     def embed(self, images_N1SS: torch.Tensor) -> torch.Tensor:
-        """(N, S, S) bool: where there is ink."""
+        """Return where there is ink, (N, S, S) bool."""
         ink_NSS = images_N1SS[:, 0] < 0.5
         empty_N = ~ink_NSS.flatten(1).any(1)
         middle = ink_NSS.shape[1] // 2
@@ -46,7 +44,7 @@ class HausdorffBaseline:
         return ink_NSS
 
     def score(self, left_BSS: torch.Tensor, right_BSS: torch.Tensor) -> torch.Tensor:
-        """Exact, from the distances between all points of both drawings."""
+        """Return the exact scores (B,), from the distances between all points of both drawings."""
         scores = []
         for left_SS, right_SS in zip(left_BSS, right_BSS, strict=True):
             distances = torch.cdist(_centred(left_SS), _centred(right_SS), compute_mode="donot_use_mm_for_euclid_dist")
@@ -54,10 +52,10 @@ class HausdorffBaseline:
         return torch.stack(scores)
 
     def prepare(self, embeddings_NSS: torch.Tensor) -> torch.Tensor:
-        """(N, 2, G * G) half precision: how the ink lies on a grid about its centre, and distances from grid to ink.
+        """Return maps (N, 2, G * G) in half precision: the ink on a grid about its centre, and distances to the ink.
 
-        Ink between nodes is shared out among the four around it, so that a mean of distances becomes a dot product:
-        on Omniglot within 0.2 pixels of the exact one.
+        Ink between nodes is shared out among the four nodes around it. So a mean of distances becomes a dot product,
+        on Omniglot within 0.2 pixels of the exact mean.
         """
         images, size, _ = embeddings_NSS.shape
         maps_N2G = embeddings_NSS.new_empty((images, 2, _nodes(size) ** 2), dtype=torch.float16)
@@ -83,7 +81,7 @@ class HausdorffBaseline:
         return torch.stack([shares_BGG.flatten(1), _distances(ink_BSS, rows_BSG, columns_BSG)], 1).half()
 
     def score_all(self, left_A2G: torch.Tensor, right_B2G: torch.Tensor) -> torch.Tensor:
-        """As score, but from the maps."""
+        """Return the scores (A, B) of all pairs of two sets of maps, nearly those of `score`."""
         left_ink, left_map = left_A2G.float().unbind(1)
         right_ink, right_map = right_B2G.float().unbind(1)
         return -torch.maximum(left_ink @ right_map.T, left_map @ right_ink.T)
@@ -99,7 +97,7 @@ def _centred(ink_SS: torch.Tensor) -> torch.Tensor:
 
 
 def _distances(ink_BSS: torch.Tensor, rows_BSG: torch.Tensor, columns_BSG: torch.Tensor) -> torch.Tensor:
-    """Distance of each node to the nearest ink, (B, G * G): first along each row of pixels, then across the rows."""
+    """Return the distance of each node to the nearest ink, (B, G * G): along each row of pixels, then across rows."""
     maps = []
     for ink_SS, rows_SG, columns_SG in zip(ink_BSS, rows_BSG, columns_BSG, strict=True):
         rows = ink_SS.any(1)
@@ -108,6 +106,8 @@ def _distances(ink_BSS: torch.Tensor, rows_BSG: torch.Tensor, columns_BSG: torch
     return torch.stack(maps)
 
 
-BASELINES: dict[str, type[PixelBaseline] | type[HausdorffBaseline]] = dict(
-    zip(config.BASELINES, (PixelBaseline, HausdorffBaseline), strict=True)
-)
+# by name; config.BASELINES has the same names, without torch
+BASELINES: dict[str, type[PixelBaseline] | type[HausdorffBaseline]] = {
+    "pixels": PixelBaseline,
+    "hausdorff": HausdorffBaseline,
+}

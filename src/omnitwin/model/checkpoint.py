@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from omnitwin import __version__
 from omnitwin.errors import BadCheckpoint
@@ -26,7 +27,7 @@ from omnitwin.model.description import (
 )
 from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.model.twin import TwinNetwork, build_twin
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import Network
 from omnitwin.system.tensorfile import save_tensors
 
 
@@ -44,21 +45,27 @@ def load_state(path: Path) -> tuple[dict[str, torch.Tensor], Description]:
     return tensors, describe(path, record)
 
 
-def load_checkpoint(path: Path) -> tuple[TwinNetwork, Description]:
+def load_checkpoint(path: Path, encoder: nn.Module | None = None) -> tuple[TwinNetwork, Description]:
     """Return the network in evaluation mode on the CPU, with its description; raise BadCheckpoint if it has a fault.
 
-    Tensors in half precision are widened to what the network computes in.
+    encoder: the user's own module, for a network that was trained with it. Tensors in half precision are widened.
     """
     with opened(path, "numpy") as file:
         description = describe(path, record_of(path, file, FORMAT))
-        recipe = description.recipe
-        tensors = read_tensors(path, file, anatomy.layout(recipe.encoder, recipe.image_size, recipe.head))
-    return build(tensors, recipe), description
+        tensors = read_tensors(path, file, layout_with(description.network, encoder))
+    return build(tensors, description.network, encoder), description
 
 
-def build(tensors: Tensors, recipe: Recipe) -> TwinNetwork:
+def layout_with(network: Network, encoder: nn.Module | None) -> Layout:
+    """The layout of a network, whose encoder may be a module of the user's own."""
+    if encoder is None:
+        return anatomy.layout(network)
+    return anatomy.layout(network, layout(encoder.state_dict()), int(getattr(encoder, "features", 0)))
+
+
+def build(tensors: Tensors, seen: Network, encoder: nn.Module | None = None) -> TwinNetwork:
     """Return the network of tensors that read_tensors has checked, in evaluation mode."""
-    network = build_twin(recipe.encoder, recipe.image_size, recipe.head)
+    network = build_twin(seen, encoder)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
     return network.eval()
 

@@ -7,53 +7,53 @@ sorted JSON record; equal weights therefore give equal bytes. Nothing is ever pi
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from safetensors import SafetensorError, safe_open
 
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.anatomy import Layout, check
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import Network, Recipe, network_of
 from omnitwin.system.paths import WEIGHTS_FILE, is_endless
 from omnitwin.system.tensorfile import read_record
 
 FORMAT = "omnitwin-checkpoint"
-FORMAT_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)  # 1 knew neither calibration nor held-out alphabets, 2 no novelty
+FORMAT_VERSION = 4
+# 1 knew neither calibration nor held-out alphabets, 2 no novelty, 3 kept the network's fields among the recipe's
+READABLE_VERSIONS = (1, 2, 3, 4)
 STATE_FORMAT = "omnitwin-training-state"
 NOVELTY_STATISTICS = 8  # of the ink, see metrics.novelty
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a checkpoint says of itself.
+    """What a checkpoint says of itself. The network sees ink as 0 and paper as 1.
 
-    threshold: probability from which a pair counts as similar; ink: grey of the strokes the network saw, paper is
-    1 - ink; dataset: name of the set it was trained on, with the fingerprint of its pixels; held_out: the alphabets of
-    that set which it never saw. calibration: temperature and bias of the logit, or None for the logit as it is.
-    novelty: what metrics.novelty knows known drawings by, or None where nothing was fitted.
+    An answer takes network, calibration and threshold. `recipe` is the record of the rest (Recipe.to_json without the
+    network), which only `--resume` reads: a checkpoint with an objective that is not known here answers all the same.
     """
 
-    recipe: Recipe
+    network: Network
+    recipe: dict[str, Any]
     iteration: int
     precision: str
-    dataset: str
-    fingerprint: str
-    held_out: tuple[str, ...] = ()
-    threshold: float = 0.5
-    calibration: dict[str, float] | None = None
-    novelty: dict[str, Any] | None = None
-    channels: int = 1
-    ink: int = 0
+    dataset: str  # name of the set that it was trained on
+    fingerprint: str  # of that set's pixels
+    held_out: tuple[str, ...] = ()  # groups of that set which the network never saw
+    threshold: float = 0.5  # probability from which a pair counts as similar
+    calibration: dict[str, float] | None = None  # temperature and bias of the logit; None: the logit as it is
+    novelty: dict[str, Any] | None = None  # what images.novelty knows drawings by; None: nothing was fitted
     metrics: dict[str, float]
 
     def __post_init__(self) -> None:
         words = (self.precision, self.dataset, self.fingerprint, *self.held_out)
         numbers = (self.threshold, *self.metrics.values(), *(self.calibration or {}).values())
-        if not all(isinstance(word, str) for word in words) or not isinstance(self.iteration, int):
-            raise TypeError("a name that is no text, or an iteration that is no whole number")
+        if not all(isinstance(word, str) for word in (*words, self.recipe["name"])):
+            raise TypeError("a name that is no text")
+        if not all(isinstance(number, int) for number in (self.iteration, self.recipe["iterations"])):
+            raise TypeError("an iteration that is no whole number")
         if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
             raise ValueError(f"a threshold, calibration or metric out of range: {numbers}")
         if self.calibration is not None and (
@@ -64,8 +64,28 @@ class Description:
             raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
         if self.novelty is not None and not _is_novelty(self.novelty):
             raise ValueError("a record of novelty that this omnitwin does not know")
-        if (self.channels, self.ink) != (1, 0):
-            raise ValueError("a preprocessing that this omnitwin does not know")
+
+    @classmethod
+    def of_recipe(cls, recipe: Recipe, **facts: Any) -> Self:
+        """The description of a network trained by a recipe.
+
+        >>> Description.of_recipe(FAST, iteration=7, precision="fp32", dataset="mine", fingerprint="", metrics={})
+        """
+        record = recipe.to_json()
+        return cls(network=recipe.network, recipe={name: record[name] for name in record if name != "network"}, **facts)
+
+    @property
+    def recipe_name(self) -> str:
+        return str(self.recipe["name"])
+
+    @property
+    def iterations(self) -> int:
+        """How many the recipe asks for; `iteration` are done."""
+        return int(self.recipe["iterations"])
+
+    def whole_recipe(self) -> Recipe:
+        """The recipe, to go on with it; TypeError, KeyError, ValueError or BadInput if it is not known here."""
+        return Recipe.from_json({**self.recipe, "network": asdict(self.network)})
 
     @property
     def dataset_family(self) -> str:
@@ -127,17 +147,26 @@ def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any
 def describe(path: Path, record: dict[str, Any]) -> Description:
     """A record as the description of a network that is known here; BadCheckpoint where it is none."""
     try:
-        if record["format_version"] < FORMAT_VERSION:
-            record = {"held_out": (), "novelty": None, **record}
-        described = {name: record[name] for name in Description.__dataclass_fields__ if name != "recipe"}
+        if record["format_version"] < 4:
+            record = _of_version_4(record)
+        described = {name: record[name] for name in Description.__dataclass_fields__}
         described["held_out"] = tuple(described["held_out"])
-        description = Description(recipe=Recipe.from_json(record["recipe"]), **described)
-        check(description.recipe.encoder, description.recipe.image_size, description.recipe.head)
+        described["network"] = network_of(described["network"])
+        description = Description(**described)
+        check(description.network)
         return description
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadCheckpoint(f"{path} describes no network: {error!r}") from error
     except BadInput as error:
         raise BadCheckpoint(f"{path} describes a network not known here: {error}") from error
+
+
+def _of_version_4(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of versions 1 to 3 as one of version 4; TypeError, KeyError, ValueError or BadInput if it is damaged."""
+    if (record["channels"], record["ink"]) != (1, 0):
+        raise ValueError("a preprocessing that this omnitwin does not know")
+    recipe = Recipe.from_json(record["recipe"]).to_json()
+    return {"held_out": (), "novelty": None, **record, "network": recipe.pop("network"), "recipe": recipe}
 
 
 def check_layout(path: Path, wanted: Layout, found: Layout) -> None:

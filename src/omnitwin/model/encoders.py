@@ -3,11 +3,14 @@
 B images, S pixels a side, D features
 """
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from omnitwin.errors import CannotRun
 from omnitwin.model.anatomy import BLOCKS
+from omnitwin.recipes import Network
 
 NARROW = 0.01  # standard deviation of all initial weights and biases of the example's network
 
@@ -123,12 +126,18 @@ def _residual(width: int) -> nn.Sequential:
     return pair
 
 
-def build_encoder(name: str, image_size: int) -> nn.Module:
-    """The encoder of that name with new weights, for a size that anatomy.check has passed."""
-    if name in BLOCKS:
-        return BlocksEncoder(name, image_size)
-    others: dict[str, type[nn.Module]] = {"classic": ClassicEncoder, "small": SmallEncoder, "resnet18": ResNet18Encoder}
-    return others[name]()
+ENCODERS: dict[str, Callable[[], nn.Module]] = {  # of one size each
+    "classic": ClassicEncoder,
+    "small": SmallEncoder,
+    "resnet18": ResNet18Encoder,
+}
+
+
+def build_encoder(network: Network) -> nn.Module:
+    """Build the encoder of a network that anatomy.check has passed, with new weights."""
+    if network.encoder in BLOCKS:
+        return BlocksEncoder(network.encoder, network.image_size)
+    return ENCODERS[network.encoder]()
 
 
 def count_parameters(module: nn.Module) -> int:

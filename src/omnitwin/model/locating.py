@@ -6,6 +6,7 @@ The default is what `omnitwin use NAME` chose, else the bundled weights.
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from omnitwin.system.paths import (
     trained_runs,
 )
 
+NAMED = 3  # runs that a hint names
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "bundled.safetensors"
 FILE = "default.json"  # in the data folder
 FORMAT, FORMAT_VERSION = "omnitwin-default", 2  # 1 had no digest, so any weights of that name could answer
@@ -95,10 +97,20 @@ def locate_checkpoint(name: str | None) -> Path:
     if found is None:
         if name == NEWEST:
             raise BadCheckpoint("no trained network yet")
-        runs = [run.name for run in trained_runs()]
-        hint = f"Runs here: {', '.join(runs)}." if runs else None
-        raise BadCheckpoint(f"no run or file is called {name}", hint)
+        raise BadCheckpoint(f"no run or file is called {name}", offered(name, [run.name for run in trained_runs()]))
     return _weights_of(found)
+
+
+def offered(name: str, names: Sequence[str]) -> str | None:
+    """Return a hint for a name that is not among these: the close ones, else the first few; None if there are none."""
+    from difflib import get_close_matches  # only a mistake needs it
+
+    if not names:
+        return None
+    if close := get_close_matches(name, names, n=NAMED, cutoff=0.5):
+        return f"Did you mean {' or '.join(close)}? All runs: omnitwin runs"
+    more = f" and {len(names) - NAMED:,} more (omnitwin runs)" if len(names) > NAMED else ""
+    return f"Runs here: {', '.join(names[:NAMED])}{more}."
 
 
 def find_run(name: str | None) -> Path | None:
@@ -156,7 +168,7 @@ def trained_network(path: Path, description: Description) -> TrainedNetwork:
     return TrainedNetwork(
         checkpoint=path,
         bundled=path == BUNDLED_WEIGHTS,
-        recipe=description.recipe.name,
+        recipe=description.recipe_name,
         iteration=description.iteration,
-        iterations=description.recipe.iterations,
+        iterations=description.iterations,
     )

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from omnitwin.model.anatomy import BLOCKS, layout
 from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
 from omnitwin.model.tensors import Array, Tensors, read_tensors
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import Network
 
 EMBED_AT_ONCE = 16  # images, whose maps stay in the processor's cache
 VARIANCE_EPSILON = 1e-5  # of torch's BatchNorm2d
@@ -23,9 +23,9 @@ QUIET = np.errstate(all="ignore")  # as torch does: Verifier refuses a probabili
 LEAST_LENGTH = 1e-12  # of an embedding that is scaled to length 1, as in torch's normalize
 
 
-def runs_in_numpy(recipe: Recipe) -> bool:
-    """Return whether NumpyTwin can run the network of a recipe."""
-    return recipe.encoder in BLOCKS and recipe.head == "distance"
+def runs_in_numpy(network: Network) -> bool:
+    """Return whether NumpyTwin can run a network."""
+    return network.encoder in BLOCKS and network.head == "distance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,16 +109,15 @@ def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
     """Return the network of a checkpoint that runs_in_numpy, with its description. Raises BadCheckpoint."""
     with opened(path, "numpy") as file:
         description = describe(path, record_of(path, file, FORMAT))
-        recipe = description.recipe
-        tensors = read_tensors(path, file, layout(recipe.encoder, recipe.image_size, recipe.head))
-    return build(tensors, description.recipe), description
+        tensors = read_tensors(path, file, layout(description.network))
+    return build(tensors, description.network), description
 
 
 @QUIET
-def build(tensors: Tensors, recipe: Recipe) -> NumpyTwin:
+def build(tensors: Tensors, network: Network) -> NumpyTwin:
     """Return the network of tensors that read_tensors has checked, named as in torch."""
-    anatomy = BLOCKS[recipe.encoder]
-    side, width = recipe.image_size >> len(anatomy.widths), anatomy.widths[-1]
+    anatomy = BLOCKS[network.encoder]
+    side, width = network.image_size >> len(anatomy.widths), anatomy.widths[-1]
     out_DOHW = tensors["encoder.out.weight"].reshape(-1, width, side, side)
     return NumpyTwin(
         blocks=tuple(_block(tensors, f"encoder.blocks.{i}", pairs) for i, pairs in enumerate(anatomy.residual)),

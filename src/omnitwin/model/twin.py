@@ -10,8 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from omnitwin.errors import BadInput
 from omnitwin.model.anatomy import check
 from omnitwin.model.encoders import NARROW, build_encoder
+from omnitwin.recipes import OWN, Network
 
 FIRST_SCALE, FIRST_BIAS = 8.0, 4.0  # of a distance's logit before training
 TILE = 512  # pairs a side that a CPU's inner cache holds while all features are added up
@@ -27,9 +29,9 @@ class TwinNetwork(nn.Module, ABC):
     encoder: nn.Module
     head: nn.Module
 
-    def __init__(self, encoder: str, image_size: int) -> None:
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
-        self.encoder = build_encoder(encoder, image_size)
+        self.encoder = encoder
 
     @abstractmethod
     def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
@@ -60,8 +62,8 @@ class DifferenceTwin(TwinNetwork):
     head starts from N(0, 0.01), as in the example.
     """
 
-    def __init__(self, encoder: str, image_size: int) -> None:
-        super().__init__(encoder, image_size)
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__(encoder)
         self.head: nn.Linear = nn.Linear(cast(int, self.encoder.features), 1)
         for parameter in self.head.parameters():
             nn.init.normal_(parameter, 0.0, NARROW)
@@ -110,8 +112,8 @@ class DistanceTwin(TwinNetwork):
     The score of two embeddings has two parameters only, so that all else is left to the encoder.
     """
 
-    def __init__(self, encoder: str, image_size: int) -> None:
-        super().__init__(encoder, image_size)
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__(encoder)
         self.head: Distance = Distance()
 
     def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
@@ -140,7 +142,14 @@ class Distance(nn.Module):
         self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
 
 
-def build_twin(encoder: str, image_size: int, head: str) -> TwinNetwork:
-    """A twin network with new weights; BadInput where there is none such."""
-    check(encoder, image_size, head)
-    return (DistanceTwin if head == "distance" else DifferenceTwin)(encoder, image_size)
+def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwork:
+    """Build a twin network with new weights; BadInput if its parts are not known or do not fit.
+
+    encoder: a module of the user's own, (B, C, S, S) to (B, D), for a network whose encoder is called `own`.
+    """
+    check(network)
+    if encoder is None:
+        if network.encoder == OWN:
+            raise BadInput("this network has an encoder of your own", "Give it: encoder=MODULE in Python.")
+        encoder = build_encoder(network)
+    return (DistanceTwin if network.head == "distance" else DifferenceTwin)(encoder)

@@ -44,6 +44,32 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Whether two images show the same thing.
+
+    >>> omnitwin.load().compare("a.png", "b.png").probability
+    0.9976
+
+    same: whether probability reaches threshold
+    probability: that both show the same thing
+    notes: what was done to the images
+    first_novelty, second_novelty: how unlike any familiar image, above 1 unlike all; None if the network cannot tell
+    """
+
+    same: bool
+    probability: float
+    threshold: float
+    notes: tuple[str, ...]
+    first_novelty: float | None
+    second_novelty: float | None
+
+    @property
+    def verdict(self) -> str:
+        """`same` or `different`."""
+        return "same" if self.same else "different"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparisonReport(Answer):
     """The answer for two files.
 

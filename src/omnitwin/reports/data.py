@@ -1,4 +1,4 @@
-"""What downloading and showing a data set found, as frozen records."""
+"""Reports of `download` and `show`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,27 +8,31 @@ from omnitwin.reports.pictures import LabelledPicture, ScoredPair
 
 @dataclass(frozen=True, kw_only=True)
 class SetReport:
-    """One set of images on this machine; fetched says that this call brought it here."""
+    """A set of images on this machine."""
 
     name: str
-    fetched: bool
+    fetched: bool  # whether this call packed it
     images: int
     classes: int
     alphabets: int
-    fingerprint: str
-    packed: Path
+    fingerprint: str  # SHA-256 of the pixels
+    packed: Path  # the packed file
     packed_bytes: int
-    source: str
+    source: str  # a path or an address, or "packed before"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadReport:
+    """What `download` did."""
+
     sets: tuple[SetReport, ...]
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShowReport:
+    """Random images and pairs of a data set."""
+
     dataset: str
     subset: str
     seed: int

@@ -1,4 +1,7 @@
-"""What exams found, as frozen records of plain numbers: one shape for all exams, so that one table draws them all."""
+"""What exams found, as frozen records of plain numbers. All exams have one shape, so one table draws them all.
+
+The records also carry what a drawing needs of words and colours, so that a new exam needs no change in view/.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +15,28 @@ from omnitwin.reports.training import StepReport
 class Measure:
     """A figure (a share from 0 to 1) with its 95 % interval and what it was counted over.
 
-    interval is None where there is none to give; n counts units (pairs, trials) and method says how the interval came.
+    >>> Measure(name="recall_at_1", value=0.5, interval=(0.25, 0.75), n=12, method="Wilson").label
+    'recall at 1'
     """
 
     name: str
     value: float
-    interval: tuple[float, float] | None
-    n: int
-    method: str
+    interval: tuple[float, float] | None  # None: no interval is known
+    n: int  # pairs, trials or images that were counted
+    method: str  # how the interval was computed
+    label: str = ""  # in a table of figures; by default the name
+    short: str = ""  # head of a column; by default the label
+    percent: bool = True  # drawn in percent, not as a number from 0 to 1
+    detail: bool = False  # drawn for a whole exam only, not in the table of its parts
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.name.replace("_", " "))
+        object.__setattr__(self, "short", self.short or self.label)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Figures of a part of the exam: a batch, an alphabet, a run, a seed."""
+    """Figures of a part of an exam: a batch, an alphabet, a run, a seed."""
 
     name: str
     measures: tuple[Measure, ...]
@@ -32,42 +44,38 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Curves:
-    """The ROC, thinned out (FAR and TAR, both rising), and how scores spread.
+    """Some points of the ROC, and a histogram of the scores of each kind of pair."""
 
-    edges are those of bins of the logit; similar and dissimilar are the shares of each kind in each bin.
-    """
-
-    far: tuple[float, ...]
-    tar: tuple[float, ...]
-    edges: tuple[float, ...]
-    similar: tuple[float, ...]
-    dissimilar: tuple[float, ...]
+    far: tuple[float, ...]  # false accept rates, ascending
+    tar: tuple[float, ...]  # true accept rates, ascending
+    edges: tuple[float, ...]  # of the histogram's bins, in logits
+    similar: tuple[float, ...]  # share of the similar pairs in each bin
+    dissimilar: tuple[float, ...]  # share of the dissimilar pairs in each bin
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """How probabilities of being similar keep their word, both kinds of pair weighing one half in all.
+    """How far predicted probabilities match observed frequencies. Both kinds of pair have the same total weight.
 
-    mean, share, weight: of each bin of probabilities its mean, its share of similar pairs and its weight. The two
-    figures count all n pairs of the exam and have no interval: resampling pushes ECE upwards.
+    The two figures count all n pairs of the exam and have no interval: resampling pushes ECE upwards.
     """
 
-    mean: tuple[float, ...]
-    share: tuple[float, ...]
-    weight: tuple[float, ...]
+    mean: tuple[float, ...]  # mean probability of each bin
+    share: tuple[float, ...]  # share of similar pairs in each bin
+    weight: tuple[float, ...]  # weight of each bin
     expected_calibration_error: float
     brier_score: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationReport:
-    """before: as trained; after: with temperature and bias fitted on held-out alphabets, None where there are none."""
+    """Reliability as trained, and with the temperature and bias that were fitted on held-out alphabets."""
 
     prior: str
     temperature: float | None
     bias: float | None
     before: Reliability
-    after: Reliability | None
+    after: Reliability | None  # None: nothing was fitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,40 +90,45 @@ class PublishedFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class ExamReport:
-    """One exam: seeds are those of its draws, none where it draws nothing; n counts unit.
-
-    threshold: probability from which a pair counts as similar, None where the exam has none. groups are of the kind
-    grouped_by. hardest: the wrong pairs that the scorer was surest of. seconds do not count embedding the images.
-    """
+    """One exam."""
 
     exam: str
     description: str
     weights_sha256: str | None = None
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = ()  # of its draws; empty: nothing is drawn
     n: int
-    unit: str
-    threshold: float | None
-    measures: tuple[Measure, ...]
-    grouped_by: str
+    unit: str  # what n counts, in the plural
+    threshold: float | None = None  # probability from which a pair counts as similar; None: the exam has none
+    measures: tuple[Measure, ...]  # at least one; the first is the headline
+    grouped_by: str = ""  # kind of the groups
     groups: tuple[Group, ...] = ()
     curves: Curves | None = None
+    colour: str = ""  # of its curve, a name of view.plots.PALETTE; by default the next free one
     calibration: CalibrationReport | None = None
     published: tuple[PublishedFigure, ...] = ()
     shown: tuple[ScoredPair, ...] = ()
-    hardest: tuple[ScoredPair, ...] = ()
-    seconds: float = 0.0
+    hardest: tuple[ScoredPair, ...] = ()  # the wrong pairs with the surest scores
+    seconds: float = 0.0  # without embedding the images
+
+    def __post_init__(self) -> None:
+        if not self.measures:
+            raise ValueError(f"the exam {self.exam} has no measure")
+
+    def find(self, name: str) -> Measure | None:
+        """Return the figure of this name, or None."""
+        return next((measure for measure in self.measures if measure.name == name), None)
 
     def measure(self, name: str) -> Measure:
-        """The figure of this name; KeyError where the exam has none such."""
-        for measure in self.measures:
-            if measure.name == name:
-                return measure
-        raise KeyError(name)
+        """Return the figure of this name. KeyError if the exam has none."""
+        measure = self.find(name)
+        if measure is None:
+            raise KeyError(name)
+        return measure
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkReport:
-    """Which network sat the exams."""
+    """The network that sat the exams."""
 
     checkpoint: str
     weights_sha256: str
@@ -127,40 +140,41 @@ class NetworkReport:
     threshold: float
     temperature: float | None
     bias: float | None
-    bundled: bool = False  # whether it came with omnitwin
+    bundled: bool = False  # it came with omnitwin
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalReport:
     """Exams of a network (or a baseline) on a set of images.
 
-    seen: `never` for images of characters unknown to the network, `held-out` for alphabets kept out of training that
-    chose its threshold, `training` for what it was trained on. embedded images took embed_seconds.
+    seen: what the network knows of the images. `never`: their characters are unknown to it; `held-out`: they are of
+    the alphabets kept out of training, which chose its threshold; `training`: it was trained on them.
     """
 
-    network: NetworkReport | None
+    network: NetworkReport | None  # None: a baseline sat the exams
     baseline: str | None
     dataset: str
     subset: str
     seen: str
+    left_out: tuple[str, ...] = ()  # alphabets of the set that the exams leave out
     images: int
     classes: int
     alphabets: int
     device: str
     precision: str
     exams: tuple[ExamReport, ...]
-    embedded: int
+    embedded: int  # images
     embed_seconds: float
     seconds: float
-    peak_bytes: int | None
+    peak_bytes: int | None  # None: the system does not tell
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """A run from its training to its exams. steps: what metrics.jsonl has of it; recipe: its fields by name."""
+    """A run from its training to its exams."""
 
     evaluation: EvalReport
-    recipe: dict[str, Any]
-    steps: tuple[StepReport, ...]
+    recipe: dict[str, Any]  # its fields by name
+    steps: tuple[StepReport, ...]  # those in metrics.jsonl
     versions: dict[str, str]
     page: Path

@@ -17,7 +17,10 @@ ShowStep = Callable[[StepReport], None]
 
 
 class Reporter(Protocol):
-    """What a long piece of work tells while it runs."""
+    """What a long piece of work tells while it runs. An object of yours with these methods is one.
+
+    >>> omnitwin.train("synthetic", recipe="fast", reporter=my_reporter)
+    """
 
     def note(self, text: str) -> None:
         """Say a line."""

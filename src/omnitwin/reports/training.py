@@ -53,7 +53,6 @@ class StepReport:
     pairs_per_second: float
     elapsed_seconds: float
     held_out_eer: float | None = None  # of the held-out alphabets, where this iteration ended with their exam
-    held_out_auc: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,7 @@ def fetch(
     largest: int,
     started: Callable[[int, int], Advance],
     pause: Callable[[float], None] = time.sleep,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Download url into the part file of target and return its path. The caller checks the file and moves it.
 
@@ -76,6 +77,7 @@ def fetch(
     started: called once with the size in bytes (0 if unknown) and the bytes of an earlier attempt; returns a callable
     that takes the bytes of each advance
     pause: waits for a number of seconds
+    note: called with a line before each wait: what failed, and when it is tried again
 
     Raises DownloadFailed after ATTEMPTS, or at once if another attempt cannot help; CannotWrite if the disk fails.
     """
@@ -83,9 +85,12 @@ def fetch(
     part = part_path(url, target)
     make_folder(part.parent)
     transfer = _Transfer(url, part, largest, started)
+    last: _TryAgain | None = None
     for attempt in range(ATTEMPTS):
         if attempt:
-            pause(FIRST_PAUSE * 2 ** (attempt - 1))
+            seconds = FIRST_PAUSE * 2 ** (attempt - 1)
+            note(f"{_host(url)}: {last}. Trying again in {seconds:.0f} s (attempt {attempt + 1} of {ATTEMPTS}).")
+            pause(seconds)
         try:
             transfer.attempt()
             return part
@@ -94,6 +99,17 @@ def fetch(
         except OSError as error:
             raise CannotWrite(f"cannot write {part}: {error.strerror or error}") from error
     raise DownloadFailed(f"{url}: {last}; tried {ATTEMPTS} times")
+
+
+def _host(url: str) -> str:
+    """`example.org` of `https://example.org/a.zip`."""
+    return urlsplit(url).netloc
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, without the number of the system's error."""
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
 
 
 class _TryAgain(Exception):
@@ -149,14 +165,14 @@ class _Transfer:
                 raise DownloadFailed(f"{self.url} answers {error.code} {error.reason}") from error
             raise _TryAgain(f"answers {error.code} {error.reason}") from error
         except (OSError, http.client.HTTPException) as error:
-            raise _TryAgain(str(getattr(error, "reason", error)) or type(error).__name__) from error
+            raise _TryAgain(_words(error)) from error
 
     def _read(self, answer: Any) -> bytes:
         try:
             chunk: bytes = answer.read(CHUNK)
             return chunk
         except (OSError, http.client.HTTPException) as error:
-            raise _TryAgain(str(error) or type(error).__name__) from error
+            raise _TryAgain(_words(error)) from error
 
 
 def _open(url: str, there: int) -> Any:

@@ -55,6 +55,19 @@ def hold(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator
                 folder.rmdir()
 
 
+def holder_of(folder: Path) -> str | None:
+    """Return who holds a folder, or None. A lock file that a dead process left is removed."""
+    lock = folder / LOCK_FILE
+    if not os.path.lexists(lock):
+        return None
+    with suppress(OSError):
+        handle = _try(lock)
+        if handle is None:
+            return _holder(lock)
+        _release(lock, handle)
+    return None
+
+
 def _check_name(folder: Path) -> None:
     """Raise CannotWrite if the name is not Unicode: safetensors could not read the files back."""
     try:

@@ -4,16 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
-from omnitwin.config import TrainConfig
-from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import ImageSet
-from omnitwin.data.split import hold_out
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
-from omnitwin.metrics.roc import auc, count_scores, equal_error_rate, roc_curve
+from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.recipes import Recipe
-from omnitwin.reports.progress import SILENT, Reporter
-from omnitwin.system.randomness import Stream, random_generator
+from omnitwin.recipes import Network
 
 EVERY = 100  # iterations between two exams
 MOST_IMAGES = 800  # of an exam: as many drawers of each character as that leaves, and no fewer than two
@@ -23,27 +18,18 @@ UNDECIDED = 0.5  # threshold of a network that tells nothing apart
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutResult:
-    """threshold is a probability after calibration; calibration is None where the network tells nothing apart yet."""
+    """What the held-out classes say of a network."""
 
-    eer: float
-    auc: float
-    threshold: float
-    calibration: dict[str, float] | None
-
-
-def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
-    """What a run trains on and what it holds out; which alphabets those are is a function of the recipe's seed."""
-    packed = open_images(config.dataset, "training", config.source, reporter)
-    return hold_out(
-        packed, config.recipe.holdout, random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)
-    )
+    eer: float  # equal error rate, from 0 to 1
+    threshold: float  # a probability, after calibration
+    calibration: dict[str, float] | None  # None: the network tells nothing apart yet
 
 
 class HeldOutExam:
     """All pairs of some drawings of the held-out characters, the same at every sitting; in fp32, as they are used."""
 
-    def __init__(self, held_out: ImageSet, recipe: Recipe, device: torch.device) -> None:
-        self.packed = held_out.framed(recipe.image_size, recipe.frame).to(device)
+    def __init__(self, held_out: ImageSet, network: Network, device: torch.device) -> None:
+        self.packed = held_out.framed(network.image_size, network.frame).to(device)
         hands = max(2, MOST_IMAGES // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]
         self.rows = (place_N < hands).nonzero().flatten().to(device)
@@ -52,13 +38,14 @@ class HeldOutExam:
         self.similar = (class_M[self.pair[0]] == class_M[self.pair[1]]).cpu().numpy()
 
     def take(self, network: TwinNetwork) -> HeldOutResult | None:
-        """Examine a network, which is left in training mode; None where its scores are no numbers."""
+        """Examine a network, which is left in the mode that it had; None if a score is not finite."""
+        training = network.training
         network.eval()
         with torch.inference_mode():
             parts = [network.embed(self.packed.gather(rows)) for rows in torch.split(self.rows, EMBED_AT_ONCE)]
             prepared_MD = network.prepare(torch.cat(parts))
             scores = network.score_all(prepared_MD, prepared_MD)[self.pair[0], self.pair[1]].cpu().double()
-        network.train()
+        network.train(training)
         if not scores.isfinite().all():
             return None
         values_B, similar_B, dissimilar_B = count_scores(scores.numpy(), self.similar)
@@ -67,6 +54,4 @@ class HeldOutExam:
         threshold = UNDECIDED
         if calibration is not None:
             threshold = best_threshold(sigmoid(calibrated(values_B, calibration)), similar_B, dissimilar_B)
-        return HeldOutResult(
-            eer=equal_error_rate(*curve), auc=auc(*curve), threshold=threshold, calibration=calibration
-        )
+        return HeldOutResult(eer=equal_error_rate(*curve), threshold=threshold, calibration=calibration)

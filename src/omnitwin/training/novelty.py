@@ -12,18 +12,20 @@ from omnitwin.images.variations import VARIATIONS, two_level
 DRAWINGS = 100  # in each variation: about ten seconds in all
 
 
-def fit_on_variations(training: ImageSet, held_out: ImageSet, size: int, seed: int = 0) -> dict[str, Any]:
+def fit_on_variations(
+    training: ImageSet, held_out: ImageSet, size: int, seed: int = 0, drawings: int = DRAWINGS
+) -> dict[str, Any]:
     """The record for metrics.novelty, for networks whose frame is `ink`; the limits come from held-out drawings."""
-    return fit_novelty(_varied(training, size, [seed, 0]), _varied(held_out, size, [seed, 1]))
+    return fit_novelty(_varied(training, size, [seed, 0], drawings), _varied(held_out, size, [seed, 1], drawings))
 
 
-def _varied(packed: ImageSet, size: int, key: list[int]) -> Array:
-    """Statistics of DRAWINGS random drawings in each variation."""
+def _varied(packed: ImageSet, size: int, key: list[int], drawings: int) -> Array:
+    """Return the statistics of random drawings in each variation."""
     random = np.random.default_rng(key)
     intakes = [
         take_in(vary(two_level(packed.picture(row)), random), size, "ink")
         for vary in VARIATIONS.values()
-        for row in random.integers(len(packed), size=DRAWINGS).tolist()
+        for row in random.integers(len(packed), size=drawings).tolist()
     ]
     squares = np.stack([np.asarray(intake.image) for intake in intakes])
     return statistics(squares, np.array([intake.unrest for intake in intakes]))

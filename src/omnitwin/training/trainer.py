@@ -1,122 +1,122 @@
 """One training step after another: the network, its optimiser and the data, together on one device."""
 
+import copy
+import math
+
 import torch
+from torch import nn
 
 from omnitwin.config import TrainConfig
-from omnitwin.data.imageset import ImageSet, check_pairable
-from omnitwin.data.pairs import draw_pairs
-from omnitwin.model.encoders import count_parameters, has_batch_statistics
-from omnitwin.model.losses import pair_loss
+from omnitwin.data.imageset import ImageSet
+from omnitwin.data.sampling import SAMPLERS, Batch
+from omnitwin.errors import BadInput
+from omnitwin.model.encoders import count_parameters
 from omnitwin.model.twin import TwinNetwork, build_twin
-from omnitwin.recipes import Recipe
-from omnitwin.system.device import autocast, keep_freed_memory, select_device, select_precision
+from omnitwin.recipes import Adam, AdamW, Recipe
+from omnitwin.system.device import select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import attempt, fitting_batch
+from omnitwin.training.objective import Machinery, new_objective
 
-CPU_PAIRS = 60  # that go through the network at once: a third less memory than 180, as fast (benchmarks/RESULTS.md)
+EARLY = 9  # iterations that the moving average counts as begun before the first: early ones do not linger
 RANK = 0  # of this process among those that train together; part of every key
 
 
-def build_network(recipe: Recipe) -> TwinNetwork:
-    """A new network whose initial weights are a function of the recipe's seed alone."""
+def build_network(recipe: Recipe, encoder: nn.Module | None = None) -> TwinNetwork:
+    """Build a network whose initial weights are a function of the recipe's seed alone.
+
+    encoder: the user's own module, whose weights stay as they are.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(random_generator(torch.device("cpu"), recipe.seed, Stream.INITIAL).get_state())
-        return build_twin(recipe.encoder, recipe.image_size, recipe.head)
+        return build_twin(recipe.network, encoder)
 
 
 class Trainer:
-    """The example's training step (Adam, mean binary cross-entropy of random pairs), any number of times.
+    """Steps of a recipe, any number of times.
 
-    BatchTrainer has the step of recipes that train on all pairs of a batch.
-
-    least: the smallest batch. Step i draws its pairs from the key (seed, rank, i), so a resumed run draws what an
-    uninterrupted one would have.
+    Step i draws its batch from the key (seed, rank, i), so a resumed run draws what an uninterrupted one would have.
+    `average` is the moving average of the weights, which a run with AdamW ends with.
     """
 
-    least = 1
-
-    def __init__(self, config: TrainConfig, packed: ImageSet) -> None:
-        check_pairable(packed)
+    def __init__(self, config: TrainConfig, images: ImageSet) -> None:
         self.recipe = config.recipe
         self.device = select_device(config.device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
         self.precision = select_precision(config.precision, self.device)
-        self.packed = packed.framed(self.recipe.image_size, self.recipe.frame).to(self.device)
-        self.network = build_network(self.recipe).to(self.device).train()
+        self.images = images.framed(self.recipe.network.image_size, self.recipe.network.frame).to(self.device)
+        if self.images.shape[0] != self.recipe.network.channels:
+            channels = self.recipe.network.channels
+            raise BadInput(f"{images.name} has images of {self.images.shape[0]} channels, the network takes {channels}")
+        self.sampler = SAMPLERS[self.recipe.sampling.name](self.images, self.recipe.sampling, self.recipe.augmentation)
+        self.network = build_network(self.recipe, config.encoder).to(self.device).train()
         if self.precision == "bf16":
             self.network.to(memory_format=torch.channels_last)
-        self.compiled = config.compile
-        self.forward = torch.compile(self.network) if config.compile else self.network
-        self.optimizer = self.new_optimizer()
+        self.machinery = Machinery(
+            network=self.network, device=self.device, precision=self.precision, compile=config.compile
+        )
+        self.objective = new_objective(self.recipe, self.machinery, config.objective)
+        self.optimizer = new_optimizer(self.network, self.recipe.optimiser)
+        averages = isinstance(self.recipe.optimiser, AdamW)
+        self.average: TwinNetwork | None = copy.deepcopy(self.network).eval() if averages else None
         self.parameter_count = count_parameters(self.network)
-        # gradients of parts add up to that of the batch, unless the network looks at the batch as a whole
-        chunk = CPU_PAIRS if self.device.type == "cpu" and not has_batch_statistics(self.network) else None
-        self.pairs_at_once = min(chunk or self.recipe.batch_size, self.recipe.batch_size)
-        self.pairs_per_step = self.recipe.batch_size
 
     @property
     def trained(self) -> TwinNetwork:
         """The network that a run would end with now."""
-        return self.network
-
-    def new_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(
-            self.network.parameters(),
-            lr=self.recipe.learning_rate,
-            betas=self.recipe.adam_betas,
-            eps=self.recipe.adam_epsilon,
-            fused=True,
-        )
+        optimiser = self.recipe.optimiser
+        return self.average if self.average and isinstance(optimiser, AdamW) and optimiser.averaging else self.network
 
     def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Do iteration (1 is the first); its loss and the standard deviation of its logits, scalars on the device.
 
-        CannotRun, with a smaller batch to try, where memory is too little.
+        Raises CannotRun, with a smaller batch to try, if memory is too little.
         """
-        return attempt(lambda: self.do_step(iteration), self.device, self.smaller_batch, self.compiled)
+        return attempt(lambda: self._do_step(iteration), self.device, self.smaller_batch, self.machinery.compile)
+
+    def draw(self, iteration: int) -> Batch:
+        """The batch of an iteration."""
+        return self.sampler.draw(random_generator(self.device, self.recipe.seed, Stream.PAIRS, RANK, iteration))
+
+    def _do_step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
+        batch = self.draw(iteration)
+        rate = learning_rate(self.recipe, iteration)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["rate"]
+        self.optimizer.zero_grad()
+        loss, spread = self.objective.backward(batch)
+        self.optimizer.step()
+        self._update_average(iteration)
+        return loss, spread
 
     def smaller_batch(self) -> str:
         """What to do about a step that lacked memory."""
         self.optimizer.zero_grad()
         moments = 0 if self.optimizer.state else 2 * sum(tensor.nbytes for tensor in self.network.parameters())
-        return (
-            f"Try --batch-size {fitting_batch(self.recipe.batch_size, self.least, self.trial, moments, self.device)}."
-        )
+        size, least = self.recipe.sampling.batch_size, self.sampler.least
+        return f"Try --batch-size {fitting_batch(size, least, self.trial, moments, self.device)}."
 
     def trial(self, size: int) -> None:
-        """Gradients of size pairs, for the memory that they take."""
-        left_B1SS, right_B1SS, similar_B = (part[:size] for part in self.draw(1))
+        """Compute the gradients of a batch of that size, for the memory that they take."""
         self.optimizer.zero_grad()
-        with autocast(self.device, self.precision):
-            logits_B = self.network(left_B1SS, right_B1SS)
-        pair_loss(logits_B, similar_B).backward()  # type: ignore[no-untyped-call]
+        self.objective.backward(self.draw(1).first(size // self.sampler.step * self.sampler.step))
 
-    def do_step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        batch = self.draw(iteration)
-        self.optimizer.zero_grad()
-        logits, losses = [], []
-        for left_B1SS, right_B1SS, similar_B in zip(
-            *(torch.split(part, self.pairs_at_once) for part in batch), strict=True
-        ):
-            with autocast(self.device, self.precision):
-                logits_B = self.forward(left_B1SS, right_B1SS)
-            loss = pair_loss(logits_B, similar_B) * (len(similar_B) / self.recipe.batch_size)
-            loss.backward()  # type: ignore[no-untyped-call]
-            logits.append(logits_B.detach())
-            losses.append(loss.detach())
-        self.optimizer.step()
-        return torch.stack(losses).sum(), torch.cat(logits).std(correction=0)
-
-    def draw(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The pairs of an iteration: left and right images (B, 1, S, S) and whether they are similar (B,)."""
-        generator = random_generator(self.device, self.recipe.seed, Stream.PAIRS, RANK, iteration)
-        pairs = draw_pairs(self.packed, self.recipe.batch_size, generator)
-        return self.packed.gather(pairs.left_B), self.packed.gather(pairs.right_B), pairs.similar_B
+    @torch.no_grad()
+    def _update_average(self, iteration: int) -> None:
+        optimiser = self.recipe.optimiser
+        if self.average is None or not isinstance(optimiser, AdamW):
+            return
+        remembered = optimiser.averaging * self.recipe.iterations
+        weight = max(1 / (remembered + 1), EARLY / (iteration + EARLY))
+        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
+        for average, newest in pairs:
+            if average.is_floating_point():
+                average.lerp_(newest, weight)
+            else:
+                average.copy_(newest)
 
     def state(self) -> dict[str, torch.Tensor]:
         """All that the next step depends on, by name."""
-        state = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        state = self._weights()
         for name, parameter in self.network.named_parameters():
             for moment, tensor in self.optimizer.state.get(parameter, {}).items():
                 state[f"adam.{moment}.{name}"] = tensor
@@ -124,7 +124,7 @@ class Trainer:
 
     def wanted_state(self) -> dict[str, torch.Tensor]:
         """Tensors named, shaped and typed as a state to go on from must be; their values mean nothing."""
-        wanted = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        wanted = self._weights()
         for name, parameter in self.network.named_parameters():
             shapes = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
             wanted |= {f"adam.{moment}.{name}": tensor for moment, tensor in shapes.items()}
@@ -132,12 +132,52 @@ class Trainer:
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Go on from what state() returned; the optimiser's tensors go to where its parameters are."""
-        self.network.load_state_dict(
-            {name.removeprefix("network."): tensor for name, tensor in state.items() if name.startswith("network.")}
-        )
+        for prefix, network in self._networks().items():
+            network.load_state_dict(
+                {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+            )
         for name, parameter in self.network.named_parameters():
             self.optimizer.state[parameter] = {
                 moment: torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor.to(self.device, copy=True)
                 for moment in ("step", "exp_avg", "exp_avg_sq")
                 for tensor in (state[f"adam.{moment}.{name}"],)
             }
+
+    def _networks(self) -> dict[str, TwinNetwork]:
+        """By the prefix of their tensors in a state."""
+        return {"network.": self.network} | ({"average.": self.average} if self.average else {})
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {
+            f"{prefix}{name}": tensor
+            for prefix, network in self._networks().items()
+            for name, tensor in network.state_dict().items()
+        }
+
+
+def new_optimizer(network: TwinNetwork, optimiser: Adam) -> torch.optim.Optimizer:
+    """The optimiser of that name; each group of parameters has its `rate`, a multiple of the learning rate."""
+    settings = {"lr": optimiser.learning_rate, "betas": optimiser.adam_betas, "eps": optimiser.adam_epsilon}
+    if not isinstance(optimiser, AdamW):
+        return torch.optim.Adam([{"params": list(network.parameters()), "rate": 1.0}], **settings, fused=True)  # type: ignore[arg-type]
+    inner, head = list(network.encoder.parameters()), list(network.head.parameters())
+    groups = [  # only what is multiplied with inputs decays
+        {"params": [each for each in inner if each.dim() > 1], "weight_decay": optimiser.weight_decay, "rate": 1.0},
+        {"params": [each for each in inner if each.dim() == 1], "weight_decay": 0.0, "rate": 1.0},
+        {"params": head, "weight_decay": 0.0, "rate": optimiser.head_rate},
+    ]
+    return torch.optim.AdamW(groups, **settings, fused=True)  # type: ignore[arg-type]
+
+
+def learning_rate(recipe: Recipe, iteration: int) -> float:
+    """The learning rate of an iteration (1 is the first).
+
+    Adam's is constant. AdamW's rises in a straight line, then falls to 0 as half a cosine (Loshchilov and Hutter 2017).
+    """
+    optimiser = recipe.optimiser
+    if not isinstance(optimiser, AdamW):
+        return optimiser.learning_rate
+    share, warm_up = iteration / recipe.iterations, optimiser.warm_up
+    if share < warm_up:
+        return optimiser.learning_rate * share / warm_up
+    return optimiser.learning_rate * (1 + math.cos(math.pi * (share - warm_up) / max(1 - warm_up, 1e-9))) / 2

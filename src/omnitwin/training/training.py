@@ -22,18 +22,24 @@ from omnitwin.model.description import Description, read_description
 from omnitwin.recipes import FAST
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
-from omnitwin.system.device import select_device
+from omnitwin.system.device import describe_device, select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training.batch_trainer import new_trainer
-from omnitwin.training.heldout import EVERY, HeldOutExam, HeldOutResult, training_images
-from omnitwin.training.planning import check_unused, describe_run, new_schedule, output_folder
-from omnitwin.training.runlog import RunLog, write_config
+from omnitwin.training.heldout import EVERY, HeldOutExam, HeldOutResult
+from omnitwin.training.planning import describe_run, new_schedule
+from omnitwin.training.runs import (
+    RunLog,
+    check_unused,
+    computed_on,
+    output_folder,
+    recipe_of,
+    training_images,
+    write_config,
+)
 from omnitwin.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25  # between two looks at the losses: each look makes a GPU wait
-CHANCE_LOSS = math.log(2)  # nats: the loss of a network that answers one half to everything
 COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example leaves ln 2 within the first 50
 COLLAPSE_SPREAD = 1e-3  # standard deviation of a batch's logits below which the output is constant
 LONG_RUN = 1800.0  # seconds that nobody should be kept in the dark about
@@ -55,8 +61,8 @@ def train(
     with hold(output):
         if resume is None:
             check_unused(output)
-        packed, held_out = training_images(config, reporter)
-        run = _Run(config, new_trainer(config, packed), held_out, reporter, output)
+        images, held_out = training_images(config, reporter)
+        run = _Run(config, Trainer(config, images), held_out, reporter, output)
         return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
 
 
@@ -69,7 +75,7 @@ class _Run:
         self.config, self.recipe = config, config.recipe
         self.trainer, self.reporter, self.output = trainer, reporter, output
         self.held_out = part_names(held_out) if held_out else ()
-        self.exam = HeldOutExam(held_out, self.recipe, trainer.device) if held_out else None
+        self.exam = HeldOutExam(held_out, self.recipe.network, trainer.device) if held_out else None
         self.results: dict[int, HeldOutResult] = {}  # by iteration, of this process
         self.best: Description | None = None
         self.done = 0
@@ -77,9 +83,11 @@ class _Run:
         self.warnings: list[str] = []
         self.pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         self.recent: list[tuple[float, float]] = []  # loss and spread of the last 100 iterations
+        self.seconds = 0.0  # that this process's steps took, without exams and saving
 
     def go(self, stop_button: StopButton, resumed: bool) -> TrainReport:
         if resumed and (self.output / STATE_FILE).exists():
+            self._tell_of_other_bits()
             self._restore()
         write_config(self.config, self.trainer, self.held_out, self.output)
         first = self.done + 1
@@ -121,7 +129,7 @@ class _Run:
             iterations=self.recipe.iterations,
             loss=self.loss,
             seconds=seconds,
-            pairs_per_second=(self.done - first + 1) * self.trainer.pairs_per_step / seconds if seconds else 0.0,
+            pairs_per_second=(self.done - first + 1) * self.trainer.sampler.pairs / max(self.seconds, 1e-9),
             stopped_by=stopped_by if self.done < self.recipe.iterations else None,
             warnings=tuple(self.warnings),
         )
@@ -132,7 +140,8 @@ class _Run:
             return
         values = torch.stack([torch.stack(pair) for _, *pair in self.pending]).tolist()
         now = time.monotonic()
-        rate = len(values) * self.trainer.pairs_per_step / max(now - self.flushed, 1e-9)
+        rate = len(values) * self.trainer.sampler.pairs / max(now - self.flushed, 1e-9)
+        self.seconds += now - self.flushed
         self.flushed = now
         steps: list[StepReport] = []
         for (iteration, *_), (loss, spread) in zip(self.pending, values, strict=True):
@@ -140,7 +149,7 @@ class _Run:
             self.recent = [*self.recent[-99:], (loss, spread)]
             if not math.isfinite(loss):
                 self.log.write(steps)
-                raise TrainingDiverged(f"the loss is {loss} at iteration {iteration}; {self._last_checkpoint()}")
+                raise TrainingDiverged(f"the loss is {loss} at iteration {iteration}; {self._what_is_left()}")
             result = self.results.get(iteration)
             steps.append(
                 StepReport(
@@ -149,7 +158,6 @@ class _Run:
                     pairs_per_second=rate,
                     elapsed_seconds=now - self.start,
                     held_out_eer=result.eer if result else None,
-                    held_out_auc=result.auc if result else None,
                 )
             )
         self.log.write(steps)
@@ -170,7 +178,7 @@ class _Run:
         result = self.exam.take(self.trainer.trained)
         self.flushed += time.monotonic() - begun  # no time of the steps
         self.loss = float(self.pending[-1][1]) if self.pending else self.loss
-        if result is not None and math.isfinite(self.loss):
+        if result is not None and math.isfinite(self.loss) and self._is_finite():
             self.results[self.done] = result
             if self._exam_is_due() and (self.best is None or result.eer < self.best.metrics[HELD_OUT_EER]):
                 self.best = self._description(result)
@@ -181,7 +189,8 @@ class _Run:
         if self.warnings or self.done < COLLAPSE_AFTER or len(self.recent) < 100:
             return
         mean_loss = sum(loss for loss, _ in self.recent) / len(self.recent)
-        by_chance = self.recipe.batches is not None or abs(mean_loss - CHANCE_LOSS) < 0.002
+        chance = self.trainer.objective.chance
+        by_chance = chance is None or abs(mean_loss - chance) < 0.002
         if by_chance and max(spread for _, spread in self.recent) < COLLAPSE_SPREAD:
             self.warnings.append(
                 f"collapsed: after {self.done} iterations the network still gives every pair the same answer "
@@ -200,12 +209,12 @@ class _Run:
             )
 
     def _description(self, result: HeldOutResult | None) -> Description:
-        return Description(
-            recipe=self.recipe,
+        return Description.of_recipe(
+            self.recipe,
             iteration=self.done,
             precision=self.trainer.precision,
-            dataset=self.trainer.packed.name,
-            fingerprint=self.trainer.packed.fingerprint,
+            dataset=self.trainer.images.name,
+            fingerprint=self.trainer.images.fingerprint,
             held_out=self.held_out,
             threshold=result.threshold if result else Description.threshold,
             calibration=result.calibration if result else None,
@@ -214,37 +223,61 @@ class _Run:
 
     def _save(self, show: ShowStep) -> None:
         self._flush(show)
-        if not all(bool(tensor.isfinite().all()) for tensor in self.trainer.trained.state_dict().values()):
-            raise TrainingDiverged(f"a weight is no number after iteration {self.done}; {self._last_checkpoint()}")
+        if not self._is_finite():
+            raise TrainingDiverged(f"a weight is not finite after iteration {self.done}; {self._what_is_left()}")
         description = self._description(self._examine())
         save_state(self.output / STATE_FILE, self.trainer.state(), description)
         save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.trained, description)
         self.saved = self.flushed = time.monotonic()
 
-    def _weights_iteration(self) -> int | None:
-        """Of the weights beside the state: less than the state's where a run was killed between writing the two."""
+    def _is_finite(self) -> bool:
+        return all(bool(tensor.isfinite().all()) for tensor in self.trainer.trained.state_dict().values())
+
+    def _iteration_of(self, file: str) -> int | None:
+        """The iteration of a file of this run; None if it is missing or damaged.
+
+        The weights can be older than the state: a run can be killed between writing the two.
+        """
         with suppress(BadCheckpoint):
-            return read_description(self.output / WEIGHTS_FILE).iteration
+            return read_description(self.output / file).iteration
         return None
 
-    def _last_checkpoint(self) -> str:
-        there = (self.output / STATE_FILE).exists()
-        return f"the last checkpoint in {self.output} is from before" if there else "no checkpoint had been written"
+    def _what_is_left(self) -> str:
+        left = [
+            f"{file} of iteration {iteration:,}"
+            for file in (STATE_FILE, WEIGHTS_FILE, BEST_FILE)
+            if (iteration := self._iteration_of(file)) is not None
+        ]
+        return f"{self.output} keeps {', '.join(left)}" if left else "nothing had been saved yet"
+
+    def _tell_of_other_bits(self) -> None:
+        """Say so if this run was computed elsewhere or with other threads, so that its bits will differ."""
+        here = (describe_device(self.trainer.device), torch.__version__)
+        before = computed_on(self.output)
+        if before is not None and before != here:
+            self.reporter.note(
+                f"This run was computed on {before[0]} with torch {before[1]}, and goes on on {here[0]} with torch "
+                f"{here[1]}: its weights will differ in their last bits from those of an uninterrupted run."
+            )
 
     def _restore(self) -> None:
         path = self.output / STATE_FILE
         state, description = load_state(path)
-        if description.fingerprint != self.trainer.packed.fingerprint:
-            raise BadInput(f"{self.output} was trained on other images than {self.trainer.packed.name} holds now", "")
-        if replace(description.recipe, iterations=self.recipe.iterations) != self.recipe:
+        if description.fingerprint != self.trainer.images.fingerprint:
+            raise BadInput(f"{self.output} was trained on other images than {self.trainer.images.name} holds now", "")
+        before = recipe_of(path, description)
+        if replace(before, iterations=self.recipe.iterations) != self.recipe:
             raise BadInput(f"{self.output} was begun with another recipe", "Resume it with its own, or start anew.")
-        if description.iteration >= self.recipe.iterations and self._weights_iteration() == description.iteration:
+        if (
+            description.iteration >= self.recipe.iterations
+            and self._iteration_of(WEIGHTS_FILE) == description.iteration
+        ):
             raise BadInput(
                 f"{self.output} has done its {description.iteration} iterations", "To go on give more --iterations."
             )
         check_tensors(path, self.trainer.wanted_state(), state)
         self.trainer.restore(state)
-        if note := new_schedule(description.recipe, self.recipe, description.iteration):
+        if note := new_schedule(before, self.recipe, description.iteration):
             self.reporter.note(note)
         self.done, self.loss = description.iteration, description.metrics.get("loss", math.nan)
         if self.exam is not None:

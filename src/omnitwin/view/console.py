@@ -1,4 +1,4 @@
-"""Consoles for results (stdout) and messages (stderr), and text from outside made harmless."""
+"""Consoles for results (stdout) and messages (stderr), and cleaning of text from outside."""
 
 import json
 import math
@@ -28,24 +28,24 @@ def _console(stream: TextIO) -> Console:
     if not os.environ.get("NO_COLOR"):
         return Console(file=stream, highlight=False)
     terminal = False
-    with suppress(OSError, ValueError):  # of a stream that is closed
+    with suppress(OSError, ValueError):  # the stream is closed
         terminal = stream.isatty()
     return Console(file=stream, highlight=False, color_system=None, force_terminal=terminal)
 
 
 def clean(text: str) -> str:
-    """Text with every control and other unprintable character spelled out, so that none reaches the terminal."""
+    """Return text with every control and other unprintable character spelled out (`\\x1b`), safe for a terminal."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Print one line as it is: no markup, no wrapping."""
+    """Print one line without markup and without wrapping."""
     console.print(Text(clean(text), style=style), soft_wrap=True)
 
 
 def print_json(report: Any) -> None:
-    """A report as JSON on stdout: every field but the pictures; nothing but printable ASCII, whatever it tells of."""
-    text = json.dumps(_plain(report), indent=2, allow_nan=False).replace("\x7f", "\\u007f")  # json leaves this one
+    """Print a report as JSON on stdout, without its pictures, in printable ASCII."""
+    text = json.dumps(_plain(report), indent=2, allow_nan=False).replace("\x7f", "\\u007f")  # json leaves DEL as it is
     result_console().out(text, highlight=False)
 
 

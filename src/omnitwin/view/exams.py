@@ -1,4 +1,7 @@
-"""Exams as text for a terminal: figures with their intervals, parts, published lines, a small ROC."""
+"""Exams as text for a terminal: figures with their intervals, parts, published lines, a small ROC.
+
+What figures are called comes with the report, so that every exam can be drawn.
+"""
 
 import math
 
@@ -12,32 +15,10 @@ from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
 from omnitwin.view.words import BUNDLED_WEIGHTS, percent, trained
 
-LABELS = {
-    "accuracy": "accuracy",
-    "error": "error rate",
-    "balanced_accuracy": "balanced accuracy",
-    "balanced_accuracy_at_0.5": "balanced accuracy at 0.5",
-    "auc": "ROC AUC",
-    "eer": "equal error rate (EER)",
-    "tar_at_far_1e-2": "TAR at FAR 1e-2",
-    "tar_at_far_1e-3": "TAR at FAR 1e-3",
-    "tar_at_far_1e-4": "TAR at FAR 1e-4",
-    "average_precision": "average precision",
-    "false_alarms": "false alarms (drawings warned of)",
-}
-SHORT = {
-    "false_alarms": "alarms",
-    "accuracy": "accuracy",
-    "error": "error",
-    "balanced_accuracy": "balanced",
-    "auc": "AUC",
-    "eer": "EER",
-}  # by group
-NO_RATES = ("auc", "average_precision")  # told as numbers from 0 to 1, the rest in percent
 SEEN = {
     "never": "characters that the network never saw",
     "held-out": "alphabets kept out of training, which chose its threshold, calibration and best checkpoint",
-    "training": "images that the network was TRAINED on: no measure of what it does on others",
+    "training": "images that the network was TRAINED on: no measure of how it does on others",
 }
 ROC_COLUMNS, ROC_LINES = 48, 8
 LOWEST_FAR = 1e-4  # at the left end of the small ROC
@@ -45,7 +26,7 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
-    """All exams one after the other; pairs is how many of the shown pairs to draw."""
+    """Draw all exams one after the other; pairs: how many of the shown pairs to draw."""
     for exam in report.exams:
         if exam.shown[:pairs]:
             console.print(draw_pairs(exam.shown[:pairs], console))
@@ -64,7 +45,7 @@ def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
 
 
 def subject(report: EvalReport) -> str:
-    """Who sat the exams."""
+    """Name the network or the baseline that sat the exams."""
     if report.network is None:
         return f"Baseline: {report.baseline}, no network; threshold fitted on training pairs"
     network = report.network
@@ -73,20 +54,21 @@ def subject(report: EvalReport) -> str:
 
 
 def seen(report: EvalReport) -> str:
-    """What the network knows of the images."""
+    """Say what the network knows of the images."""
     if report.network is None:
         fitted = "the very images its threshold was fitted on" if report.seen == "training" else "nothing learnt"
         return f"no network, {fitted}"
-    return SEEN[report.seen]
+    without = f" (without the held-out alphabets {', '.join(report.left_out)})" if report.left_out else ""
+    return SEEN[report.seen] + without
 
 
 def value(measure: Measure) -> str:
-    """`83.2 %`, or `0.9092` for what is no rate."""
+    """Return `83.2 %`, or `0.9092` for a figure that is not drawn in percent."""
     return f"{_rounded(measure, measure.value)}{_unit(measure)}"
 
 
 def interval(measure: Measure) -> str:
-    """`80.4 to 85.7 %`."""
+    """Return `80.4 to 85.7 %`, or a dash without an interval."""
     if measure.interval is None:
         return "-"
     low, high = (_rounded(measure, bound) for bound in measure.interval)
@@ -94,22 +76,22 @@ def interval(measure: Measure) -> str:
 
 
 def _rounded(measure: Measure, share: float) -> str:
-    if measure.name in NO_RATES:
+    if not measure.percent:
         return f"{share:.4f}"
-    apart = 100 * min(share, 1 - share)  # percent from the nearer end, of which one digit is to be seen
+    apart = 100 * min(share, 1 - share)  # percent from the nearer end, of which at least one digit must show
     digits = max(1, min(3, math.ceil(-math.log10(apart) - 1e-9))) if apart > 0 else 1
     return f"{100 * share:.{digits}f}"
 
 
 def _unit(measure: Measure) -> str:
-    return "" if measure.name in NO_RATES else " %"
+    return " %" if measure.percent else ""
 
 
 def _show_measures(exam: ExamReport, report: EvalReport, console: Console) -> None:
     if len(exam.measures) == 1:
         (measure,) = exam.measures
         text = Text.assemble(
-            f"{LABELS[measure.name].capitalize()} ",
+            f"{clean(measure.label[:1].upper() + measure.label[1:])} ",
             (value(measure), "bold"),
             f" of {measure.n:,} {exam.unit} of {clean(report.dataset)} "
             f"(95 % interval {interval(measure)}; {measure.method})",
@@ -118,31 +100,24 @@ def _show_measures(exam: ExamReport, report: EvalReport, console: Console) -> No
     else:
         table = _table("figure", "value", "95 % interval")
         for measure in exam.measures:
-            table.add_row(measure_label(measure, exam), value(measure), interval(measure))
+            table.add_row(Text(clean(measure.label)), value(measure), interval(measure))
         console.print(table)
         say(console, f"n = {exam.n:,} {exam.unit}; {exam.measures[0].method}")
     say(console, "; ".join(circumstances(exam)), "dim")
 
 
 def circumstances(exam: ExamReport) -> list[str]:
-    """Seeds, threshold and time of an exam."""
+    """Return the seeds, the threshold and the time of an exam."""
     first, last = (exam.seeds[0], exam.seeds[-1]) if exam.seeds else (None, None)
     seeds = "nothing sampled" if first is None else f"seed {first}" if first == last else f"seeds {first} to {last}"
     threshold = [f"threshold {exam.threshold:.4g}"] if exam.threshold is not None else []
     return [seeds, *threshold, f"{exam.seconds:.1f} s"]
 
 
-def measure_label(measure: Measure, exam: ExamReport) -> str:
-    """What a figure is called."""
-    if measure.name == "balanced_accuracy":
-        return f"{LABELS[measure.name]} at {exam.threshold:.4g}, the threshold"
-    return LABELS[measure.name]
-
-
 def _show_groups(exam: ExamReport, console: Console) -> None:
     if not exam.groups:
         return
-    table = _table(exam.grouped_by, *group_headings(exam))
+    table = _table(clean(exam.grouped_by), *group_headings(exam))
     for group in exam.groups:
         table.add_row(Text(clean(group.name)), *group_cells(group))
     console.print(table)
@@ -150,23 +125,23 @@ def _show_groups(exam: ExamReport, console: Console) -> None:
 
 
 def group_headings(exam: ExamReport) -> list[str]:
-    """`balanced, %`: of a column with value and interval."""
-    return [f"{SHORT[one.name]}{_unit(one).replace(' ', ', ')}" for one in _told(exam.groups[0])]
+    """Return the heads of the columns of a table of groups, such as `balanced, %`."""
+    return [f"{clean(measure.short)}{_unit(measure).replace(' ', ', ')}" for measure in _by_group(exam.groups[0])]
 
 
 def group_cells(group: Group) -> list[str]:
-    """`69.7 (66.5 to 73.2)`, for each measure that is told of a group."""
-    texts = ((value(one), interval(one), _unit(one)) for one in _told(group))
+    """Return `69.7 (66.5 to 73.2)` for each column of a table of groups."""
+    texts = ((value(measure), interval(measure), _unit(measure)) for measure in _by_group(group))
     return [f"{middle.removesuffix(unit)} ({ends.removesuffix(unit)})" for middle, ends, unit in texts]
 
 
 def group_method(exam: ExamReport) -> str:
-    """How the intervals of the groups came."""
-    return "; ".join(dict.fromkeys(one.method for group in exam.groups for one in group.measures))
+    """Say how the intervals of the groups were computed."""
+    return "; ".join(dict.fromkeys(measure.method for group in exam.groups for measure in group.measures))
 
 
-def _told(group: Group) -> list[Measure]:
-    return [one for one in group.measures if one.name in SHORT]
+def _by_group(group: Group) -> list[Measure]:
+    return [measure for measure in group.measures if not measure.detail]
 
 
 def _show_published(exam: ExamReport, console: Console) -> None:
@@ -186,7 +161,7 @@ def _show_calibration(exam: ExamReport, console: Console) -> None:
 
 
 def _show_roc(exam: ExamReport, console: Console) -> None:
-    """TAR by FAR as columns of blocks, FAR on a log scale."""
+    """Draw TAR by FAR as columns of blocks, FAR on a log scale."""
     assert exam.curves is not None
     unicode = console.encoding.startswith("utf")
     columns = max(4, min(ROC_COLUMNS, console.width - 8) // 4 * 4)  # four powers of ten

@@ -1,4 +1,4 @@
-"""Sheets of pictures with titles, as image files (PNG, or whatever the file's ending says and Pillow writes)."""
+"""Sheets of pictures with titles, written as PNG or as another format that the file's ending names."""
 
 import os
 import struct
@@ -23,8 +23,8 @@ from omnitwin.view.words import label_lines
 PICTURE = 210  # pixels a side of one drawn picture
 MARGIN = 16  # pixels between things
 TEXT = 18  # pixels of a title's letters
-WIDEST_TITLE = 4000  # pixels: two file names as long as they can be
-BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294"  # told apart colour-blind too
+WIDEST_TITLE = 4000  # pixels: room for two of the longest file names
+BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294"  # colour-blind safe
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".pdf")
 PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
 
@@ -36,20 +36,20 @@ class _Cell:
 
 
 def check_figure(path: Path | None, inputs: Sequence[Path] = ()) -> None:
-    """BadInput for an ending that is not written, or one of the input images (a folder: those in it) as the place.
+    """Raise BadInput if the ending is no image format, or if path is an input image (or lies in an input folder).
 
-    Said before the work, not after it.
+    Call it before the work, not after it.
     """
     if path is not None and path.exists():
         place = os.path.realpath(path)
-        if any(os.path.realpath(one) in (place, os.path.dirname(place)) for one in inputs):
+        if any(os.path.realpath(image) in (place, os.path.dirname(place)) for image in inputs):
             raise BadInput(f"{path} is one of the images that are compared", "Name another file for the figure.")
     if path is not None and path.suffix.lower() not in ENDINGS:
         raise BadInput(f"{path} does not end like a figure", f"Name it FILE.png, or with one of {' '.join(ENDINGS)}.")
 
 
 def browse_figure(report: ShowReport, path: Path) -> None:
-    """The random images with their labels, then the random pairs titled similar or dissimilar."""
+    """Write the random images with their labels, then the random pairs titled similar or dissimilar."""
     images = [
         _Cell((image.picture,), tuple((line, BLACK) for line in label_lines(clean(image.label))))
         for image in report.images
@@ -60,27 +60,28 @@ def browse_figure(report: ShowReport, path: Path) -> None:
 
 
 def pairs_figure(exam: ExamReport, dataset: str, path: Path) -> None:
-    """The example's last figure: test pairs with target, prediction and score."""
-    (accuracy,) = exam.measures
-    title = f"{dataset}: accuracy {value(accuracy)} of n = {exam.n:,} random pairs ({interval(accuracy)})"
+    """Write the example's last figure: pairs with target, prediction and score, below the exam's first figure."""
+    first = exam.measures[0]
+    title = f"{dataset}, {exam.exam}: {first.label} {value(first)} of n = {exam.n:,} {exam.unit} ({interval(first)})"
     _write(_stack(title, [_sheet([_scored_cell(pair) for pair in exam.shown], PAIRS_A_ROW)]), path)
 
 
 def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
-    """The wrong pairs of an exam of all pairs that the scorer was surest of."""
-    title = f"{dataset}, {exam.exam}: the wrong pairs scored surest, of n = {exam.n:,} (threshold {exam.threshold:.4g})"
+    """Write the wrong pairs of an exam that have the surest scores."""
+    threshold = "" if exam.threshold is None else f" (threshold {exam.threshold:.4g})"
+    title = f"{dataset}, {exam.exam}: the wrong pairs scored surest, of n = {exam.n:,}{threshold}"
     _write(_stack(title, [_sheet([_labelled_cell(pair) for pair in exam.hardest], PAIRS_A_ROW)]), path)
 
 
 def comparison_figure(report: ComparisonReport, path: Path) -> None:
-    """Both images, with the verdict."""
+    """Write both images with the verdict."""
     lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:.4g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
     _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path)
 
 
 def ranking_figure(report: RankingReport, path: Path) -> None:
-    """The query beside each of the images that are most similar to it, as the network saw them."""
+    """Write the query beside each of the images most similar to it, as the network saw them."""
     cells = []
     for image, picture in zip(report.ranked, report.pictures, strict=False):  # pictures of the best only
         lines = (
@@ -120,7 +121,7 @@ def _labelled_cell(pair: ScoredPair) -> _Cell:
 
 
 def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
-    """Cells in rows of per_row; all have as many pictures and lines as the first."""
+    """Draw cells in rows of per_row. All cells have the same number of pictures and lines."""
     per_row = min(per_row, len(cells))
     font = ImageFont.load_default(TEXT)
     line_height = round(TEXT * 1.35)
@@ -135,16 +136,24 @@ def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
             pen.text((x, y), _shorten(text, cell_width - MARGIN, font), fill=colour, font=font)
             y += line_height
         for place, picture in enumerate(cell.pictures):
-            grey = Image.frombytes("L", (picture.width, picture.height), picture.pixels)
             left = x + place * (PICTURE + MARGIN // 2)
-            sheet.paste(grey.resize((PICTURE, PICTURE), Image.Resampling.NEAREST), (left, y))
+            image = _enlarged(picture)
+            sheet.paste(image, (left + (PICTURE - image.width) // 2, y + (PICTURE - image.height) // 2))
             pen.rectangle((left, y, left + PICTURE - 1, y + PICTURE - 1), outline=GREY)
     return sheet
 
 
+def _enlarged(picture: Picture) -> Image.Image:
+    """Return a picture with its longer side of PICTURE pixels."""
+    longer = max(picture.size)
+    width, height = (max(1, side * PICTURE // longer) for side in picture.size)
+    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
+    return image.resize((width, height), Image.Resampling.NEAREST)
+
+
 def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Text as one line of at most so many pixels, whatever is in it."""
-    text = clean(text[:width])  # no letter that is seen has no pixel
+    """Return text as one line of printable characters, at most width pixels wide."""
+    text = clean(text[:width])  # every visible letter is at least 1 pixel wide
     if font.getlength(text) <= width:
         return text
     too_long = bisect_right(range(len(text)), width, key=lambda count: ceil(font.getlength(text[:count] + "...")))
@@ -169,5 +178,5 @@ def _write(sheet: Image.Image, path: Path) -> None:
     try:
         with replacing(path) as temporary:
             sheet.save(temporary, format=Image.registered_extensions()[path.suffix.lower()])
-    except (KeyError, ValueError, struct.error) as error:  # too large for the format, or a Pillow without it
+    except (KeyError, ValueError, struct.error) as error:  # too large for the format, or Pillow was built without it
         raise BadInput(f"{path} cannot be written as {path.suffix}: {error}", "Name it FILE.png.") from error

@@ -1,4 +1,4 @@
-"""Grey pictures in a terminal: half blocks where there is colour, a ramp of characters where there is none."""
+"""Pictures in a terminal: half blocks if it has colour, else grey as a ramp of characters."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -19,21 +19,21 @@ NARROWEST, WIDEST = 12, 28  # columns of one picture
 
 
 def draw_picture(picture: Picture, columns: int, console: Console) -> Text:
-    """A picture columns wide and half as many lines high: a character is twice as high as wide."""
+    """Draw a picture in the given columns and, as characters are twice as high as wide, half the lines."""
     lines = max(1, round(columns * picture.height / picture.width / 2))
-    image = Image.frombytes("L", (picture.width, picture.height), picture.pixels)
+    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
     if has_colour(console):
-        grey = image.resize((columns, 2 * lines), Image.Resampling.BOX).tobytes()
-        rows = [grey[start : start + columns] for start in range(0, len(grey), columns)]
+        colours = image.resize((columns, 2 * lines), Image.Resampling.BOX).convert("RGB").tobytes()
+        cells = [f"rgb({red},{green},{blue})" for red, green, blue in zip(*[iter(colours)] * 3, strict=True)]
+        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
         text = Text(no_wrap=True, overflow="crop")
         for index, (upper, lower) in enumerate(zip(rows[::2], rows[1::2], strict=True)):
             text.append("\n" if index else "")
             for above, below in zip(upper, lower, strict=True):
-                style = Style(color=f"rgb({above},{above},{above})", bgcolor=f"rgb({below},{below},{below})")
-                text.append("▀", style)
+                text.append("▀", Style(color=above, bgcolor=below))
     else:
-        grey = image.resize((columns, lines), Image.Resampling.BOX).tobytes()
-        darkest = max(1, 255 - min(grey))  # thin strokes fade when averaged: the darkest spot gets the last character
+        grey = image.convert("L").resize((columns, lines), Image.Resampling.BOX).tobytes()
+        darkest = max(1, 255 - min(grey))  # averaging fades thin strokes: stretch to the last character
         cells = [RAMP[(255 - value) * (len(RAMP) - 1) // darkest] for value in grey]
         rows_of_text = ["".join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
         text = Text("\n".join(rows_of_text), no_wrap=True, overflow="crop")
@@ -41,37 +41,42 @@ def draw_picture(picture: Picture, columns: int, console: Console) -> Text:
 
 
 def has_colour(console: Console) -> bool:
-    """Whether shades of grey and block characters reach the reader."""
+    """Return whether the console can show shades of grey and block characters."""
     return console.color_system is not None and not console.no_color and console.encoding.startswith("utf")
 
 
 def cut(console: Console) -> Literal["ellipsis", "crop"]:
-    """How text too long for its column is cut: the sign for it is not in every terminal's letters."""
+    """Return how to cut text that is too long: with an ellipsis if the terminal's encoding has one."""
     return "ellipsis" if console.encoding.startswith("utf") else "crop"
 
 
 def draw_beside(pictures: Iterable[Picture], columns: int, console: Console) -> Table:
-    """Pictures side by side, each so many columns wide."""
+    """Draw pictures side by side, each in the given columns."""
     table = Table.grid(padding=(0, GAP, 0, 0))
     table.add_row(*(draw_picture(picture, columns, console) for picture in pictures))
     return table
 
 
 def pair_columns(console: Console, per_line: int = 1) -> int:
-    """Columns of one picture where per_line pairs stand side by side."""
+    """Return the columns of one picture if per_line pairs stand side by side."""
     return max(4, min(WIDEST, (_cell_columns(console, per_line) - GAP) // 2))
 
 
 def draw_pairs(pairs: Sequence[ScoredPair], console: Console) -> RenderableType:
-    """Pairs with their titles in as many columns as the terminal has room for."""
-    per_line = _per_line(console, 2 * NARROWEST + GAP)
+    """Draw pairs with their titles, as many side by side as fit."""
+    return draw_titled([(pair_title(pair), pair.left, pair.right) for pair in pairs], console)
+
+
+def draw_titled(pairs: Sequence[tuple[Text, Picture, Picture]], console: Console) -> RenderableType:
+    """The same for two pictures each with any title."""
+    per_line = max(1, min(len(pairs), _per_line(console, 2 * NARROWEST + GAP)))  # few pairs are drawn larger
     columns = pair_columns(console, per_line)
-    cells = [Group(pair_title(pair), draw_beside((pair.left, pair.right), columns, console), Text()) for pair in pairs]
+    cells = [Group(title, draw_beside((left, right), columns, console), Text()) for title, left, right in pairs]
     return _grid(cells, per_line, 2 * columns + GAP)
 
 
 def draw_images(images: Sequence[LabelledPicture], console: Console) -> RenderableType:
-    """Pictures with their labels in as many columns as the terminal has room for."""
+    """Draw pictures with their labels, as many side by side as fit."""
     per_line = _per_line(console, NARROWEST + 4)
     columns = max(4, min(WIDEST, _cell_columns(console, per_line)))
     cells = [
@@ -86,7 +91,7 @@ def draw_images(images: Sequence[LabelledPicture], console: Console) -> Renderab
 
 
 def _per_line(console: Console, narrowest: int) -> int:
-    """How many cells of at least so many columns fit beside each other, two gaps apart."""
+    """Return how many cells of at least `narrowest` columns fit side by side, two gaps apart."""
     return max(1, (console.width + 2 * GAP) // (narrowest + 2 * GAP))
 
 
@@ -95,7 +100,7 @@ def _cell_columns(console: Console, per_line: int) -> int:
 
 
 def pair_title(pair: ScoredPair) -> Text:
-    """`similar`, or for a scored pair its target, prediction and score, and whether they agree."""
+    """Return `similar` or `dissimilar`; for a scored pair target, prediction, score, and whether they agree."""
     target = "similar" if pair.similar else "dissimilar"
     if pair.score is None or pair.predicted is None:
         return Text(target, style="bold green" if pair.similar else "bold magenta")

@@ -1,6 +1,6 @@
-"""Curves of exams and of training as matplotlib figures: ROC, DET, scores, reliability, alphabets, loss.
+"""Plots of exams and of training with matplotlib: ROC, DET, scores, reliability, alphabets, loss.
 
-Colours from Okabe and Ito's palette, told apart by the colour-blind; every title says n.
+Colour-blind readers can tell the colours apart (Okabe and Ito's palette). Every title gives n.
 """
 
 import io
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -23,18 +24,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito 2008
-DARK_BLUE, DARK_ORANGE, DARK_GREEN = "#56B4E9", "#E69F00", "#2BC79A"
+PALETTE = {  # on light paper, from Okabe and Ito 2008, and on dark paper
+    "blue": ("#0072B2", "#56B4E9"),
+    "orange": ("#D55E00", "#E69F00"),
+    "green": ("#009E73", "#2BC79A"),
+    "purple": ("#CC79A7", "#D990B8"),
+    "black": ("#000000", "#FFFFFF"),
+}
+DASHES = ("-", "--", ":", "-.")  # of an exam's curve, by its place
 SIZE = (5.2, 4.0)  # inches: the width of a thesis column
 RESOLUTION = 200  # dots an inch
 LONGEST_NAME = 44  # letters; of Omniglot's alphabets the longest has 41
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
-SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # as matplotlib makes them
-NEAREST = 1e-6  # to 0 and 1 that a DET curve is drawn, whose axes end at neither
+SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # matplotlib's form
+NEAREST = 1e-6  # shares nearer to 0 or 1 are drawn as this one: on a DET curve 0 and 1 lie at infinity
 
 
 def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:
-    """All figures that the exams of a report have the numbers for, by name."""
+    """Return all figures that the exams of a report have the numbers for, by name."""
     curved = [exam for exam in report.exams if exam.curves is not None]
     found: dict[str, Figure] = {}
     if curved:
@@ -45,14 +52,14 @@ def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:
         if exam.calibration is not None:
             found[f"reliability-{exam.exam}"] = _drawn(dark, partial(_reliability, exam, report, dark))
     for exam in report.exams:
-        if exam.grouped_by == "alphabet":
+        if exam.grouped_by == "alphabet" and exam.groups:
             size = (SIZE[0], 1.2 + 0.24 * len(exam.groups))
             found[f"alphabets-{exam.exam}"] = _drawn(dark, partial(_alphabets, exam, report, dark), size)
     return found
 
 
 def write_figures(report: EvalReport, folder: Path) -> list[Path]:
-    """Every figure of a report as a PNG in a folder, with the sheets of pairs."""
+    """Write every figure of a report, and the sheets of pairs, as PNG into a folder."""
     written = []
     for name, figure in plots(report).items():
         written.append(folder / f"{name}.png")
@@ -60,7 +67,7 @@ def write_figures(report: EvalReport, folder: Path) -> list[Path]:
             figure.savefig(temporary, dpi=RESOLUTION, metadata={"Software": None})
     for exam in report.exams:
         if exam.shown:
-            written.append(folder / "pairs.png")
+            written.append(folder / ("pairs.png" if exam.exam == "pairs" else f"pairs-{exam.exam}.png"))
             pairs_figure(exam, report.dataset, written[-1])
         if exam.hardest:
             written.append(folder / f"hardest-{exam.exam}.png")
@@ -69,7 +76,10 @@ def write_figures(report: EvalReport, folder: Path) -> list[Path]:
 
 
 def as_svg(figure: "Figure") -> str:
-    """A figure as SVG text, the same for the same figure: ids, which matplotlib makes from addresses, are counted."""
+    """Return a figure as SVG text, the same for the same figure.
+
+    matplotlib makes ids from addresses in memory; here they are numbered instead.
+    """
     content = io.StringIO()
     figure.savefig(content, format="svg", metadata={"Date": None}, transparent=True)
     numbers: dict[str, str] = {}
@@ -77,10 +87,10 @@ def as_svg(figure: "Figure") -> str:
 
 
 def training_plot(steps: Sequence[StepReport], dark: bool = False) -> "Figure":
-    """Loss by iteration, and the held-out equal error rate where there is one."""
+    """Plot the loss by iteration, and the held-out equal error rate if there is one."""
 
     def draw(axes: "Axes") -> None:
-        blue, orange, _ = _colours(dark)
+        blue, orange = _colours(dark)
         points = max(1, len(steps) // 500)
         groups = [steps[start : start + points] for start in range(0, len(steps), points)]
         iterations = [group[-1].iteration for group in groups]
@@ -104,8 +114,8 @@ def _drawn(dark: bool, draw: Callable[["Axes"], None], size: tuple[float, float]
     with _style(dark):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
-        figure.draw_without_rendering()  # while the style holds: text takes its settings when it is laid out
-        figure.set_layout_engine("none")  # laid out once: doing it again would move everything a little
+        figure.draw_without_rendering()  # within the style, which text reads when it is laid out
+        figure.set_layout_engine("none")  # a second layout would move everything a little
         return figure
 
 
@@ -117,8 +127,8 @@ def _style(dark: bool) -> Iterator[None]:
     style: dict[Any, Any] = {
         **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink),
         **dict.fromkeys(("axes.facecolor", "figure.facecolor", "savefig.facecolor"), paper),
-        "text.parse_math": False,  # a dollar sign in a name is one
-        "text.usetex": False,  # whatever the user's own settings say
+        "text.parse_math": False,  # names may hold dollar signs
+        "text.usetex": False,  # even if the user's settings ask for it
         "font.size": 9.5,
         "axes.titlesize": 9.5,
         "axes.grid": True,
@@ -132,8 +142,17 @@ def _style(dark: bool) -> Iterator[None]:
         yield
 
 
-def _colours(dark: bool) -> tuple[str, str, str]:
-    return (DARK_BLUE, DARK_ORANGE, DARK_GREEN) if dark else (BLUE, ORANGE, GREEN)
+def _colours(dark: bool) -> tuple[str, str]:
+    """Return blue and orange."""
+    return PALETTE["blue"][dark], PALETTE["orange"][dark]
+
+
+def _strokes(exams: Sequence[ExamReport], dark: bool) -> list[tuple[str, str]]:
+    """Return colour and dash of each exam's curve: its own colour, else the next that no exam has, else any."""
+    free = [name for name in PALETTE if name not in {exam.colour for exam in exams}]
+    spare = cycle(free or PALETTE)
+    names = [exam.colour if exam.colour in PALETTE else next(spare) for exam in exams]
+    return [(PALETTE[name][dark], dash) for name, dash in zip(names, cycle(DASHES), strict=False)]
 
 
 def _title(report: EvalReport, text: str) -> str:
@@ -142,18 +161,19 @@ def _title(report: EvalReport, text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """A name with the letters that every font has, and not so many that they leave no room for the curve."""
+    """Return a name in letters that every font has, cut if it would leave no room for the curve."""
     spelt = clean(text).encode("ascii", "backslashreplace").decode()
     return spelt if len(spelt) <= LONGEST_NAME else f"{spelt[: LONGEST_NAME - 3]}..."
 
 
 def _roc(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") -> None:
-    for exam, colour, dash in zip(exams, _colours(dark), ("-", "--", ":"), strict=False):
+    for exam, (colour, dash) in zip(exams, _strokes(exams, dark), strict=True):
         assert exam.curves is not None
-        auc, eer = exam.measure("auc"), exam.measure("eer").value
-        label = f"{exam.exam}: AUC {auc.value:.4f}, n = {exam.n:,}"
+        auc, eer = exam.find("auc"), exam.find("eer")
+        label = f"{exam.exam}: {f'AUC {value(auc)}, ' if auc else ''}n = {exam.n:,}"
         axes.plot(exam.curves.far, exam.curves.tar, color=colour, linestyle=dash, label=label)
-        axes.plot([eer], [1 - eer], "o", color=colour, label=f"EER {value(exam.measure('eer'))} ({exam.exam})")
+        if eer is not None:
+            axes.plot([eer.value], [1 - eer.value], "o", color=colour, label=f"EER {value(eer)} ({exam.exam})")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title=_title(report, "ROC"))
     axes.set(xlabel="false accept rate (FAR)", ylabel="true accept rate (TAR)")
@@ -161,16 +181,16 @@ def _roc(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") 
 
 
 def _det(exams: list[ExamReport], report: EvalReport, dark: bool, axes: "Axes") -> None:
-    for exam, colour, dash in zip(exams, _colours(dark), ("-", "--", ":"), strict=False):
+    for exam, (colour, dash) in zip(exams, _strokes(exams, dark), strict=True):
         assert exam.curves is not None
         points = [
             (_probit(far), _probit(1 - tar)) for far, tar in zip(exam.curves.far, exam.curves.tar, strict=True) if far
         ]
         axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, label=f"{exam.exam}: n = {exam.n:,} pairs")
-        eer = exam.measure("eer")
-        axes.plot(
-            [_probit(eer.value)], [_probit(eer.value)], "o", color=colour, label=f"EER {value(eer)} ({exam.exam})"
-        )
+        eer = exam.find("eer")
+        if eer is not None:
+            place = [_probit(eer.value)]
+            axes.plot(place, place, "o", color=colour, label=f"EER {value(eer)} ({exam.exam})")
     ends = (_probit(DET_TICKS[0]), _probit(DET_TICKS[-1]))
     axes.plot(ends, ends, color="grey", linewidth=0.8, linestyle=":")
     ticks, names = [_probit(tick) for tick in DET_TICKS], [f"{100 * tick:g}" for tick in DET_TICKS]
@@ -187,7 +207,7 @@ def _probit(share: float) -> float:
 
 def _scores(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
     assert exam.curves is not None
-    blue, orange, _ = _colours(dark)
+    blue, orange = _colours(dark)
     for shares, colour, name, dash in (
         (exam.curves.dissimilar, orange, "dissimilar", "--"),
         (exam.curves.similar, blue, "similar", "-"),
@@ -201,7 +221,7 @@ def _scores(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> N
 
 def _reliability(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
     assert exam.calibration is not None
-    blue, orange, _ = _colours(dark)
+    blue, orange = _colours(dark)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
     sides: list[tuple[Reliability, str, str, str]] = [(exam.calibration.before, orange, "as trained", "s--")]
     if exam.calibration.after is not None:
@@ -210,20 +230,21 @@ def _reliability(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes")
         label = f"{name}: ECE {side.expected_calibration_error:.3f}, Brier {side.brier_score:.3f}"
         axes.plot(side.mean, side.share, mark, color=colour, markersize=4, label=label)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.set(xlabel="probability told", ylabel="share of similar pairs")
+    axes.set(xlabel="predicted probability", ylabel="share of similar pairs")
     axes.set_title(_title(report, f"Reliability, {exam.exam}, n = {exam.n:,} pairs, prior 1:1"))
-    axes.legend(loc="best", fontsize=8)  # as trained a network may be above the line or below
+    axes.legend(loc="best", fontsize=8)  # an uncalibrated network may lie above or below the line
 
 
 def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
     groups = sorted(exam.groups, key=lambda group: group.measures[0].value)
     measures = [group.measures[0] for group in groups]
-    values = [100 * measure.value for measure in measures]
+    scale, unit = (100, ", %") if measures[0].percent else (1, "")
+    values = [scale * measure.value for measure in measures]
     ends = [measure.interval or (measure.value, measure.value) for measure in measures]
-    low = [max(0.0, middle - 100 * end[0]) for middle, end in zip(values, ends, strict=True)]
-    high = [max(0.0, 100 * end[1] - middle) for middle, end in zip(values, ends, strict=True)]
+    low = [max(0.0, middle - scale * end[0]) for middle, end in zip(values, ends, strict=True)]
+    high = [max(0.0, scale * end[1] - middle) for middle, end in zip(values, ends, strict=True)]
     places = range(len(groups))
     axes.errorbar(values, places, xerr=[low, high], fmt="o", color=_colours(dark)[0], markersize=4, linewidth=1)
     axes.set_yticks(places, [_name(group.name.replace("_", " ")) for group in groups])
-    axes.set_xlabel(f"{measures[0].name.replace('_', ' ')}, % (95 % interval)")
+    axes.set_xlabel(f"{_name(measures[0].label)}{unit} (95 % interval)")
     axes.set_title(_title(report, f"By alphabet, {exam.exam}, n = {exam.n:,} {exam.unit}"), loc="right")

@@ -1,4 +1,4 @@
-"""Progress on stderr: bars and a live training monitor in a terminal, a line now and then elsewhere."""
+"""Progress on stderr: bars and a live monitor of training in a terminal, otherwise a line every 15 seconds."""
 
 import time
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from omnitwin.reports.training import PlanReport, StepReport
 from omnitwin.view.console import clean, message_console, say
 from omnitwin.view.words import batch_in_words, bytes_in_words, curve, percent, time_in_words
 
-LINE_SECONDS = 15.0  # between two progress lines where there is no terminal
+LINE_SECONDS = 15.0  # between two progress lines outside a terminal
 CURVE_COLUMNS = 40
-SMOOTHING = 0.9  # of the loss that is written beside the curve: share of the past in a moving average
+SMOOTHING = 0.9  # share of the past in the moving average of the loss
 
 
 def reporter(quiet: bool) -> Reporter:
-    """Silent, live or line by line, as the user and her terminal want it."""
+    """Return the reporter for this stderr: silent if quiet, live in a terminal, otherwise line by line."""
     if quiet:
         return SILENT
     console = message_console()
@@ -39,7 +39,7 @@ def reporter(quiet: bool) -> Reporter:
 
 
 class LineReporter:
-    """For pipes and log files: whole lines, few of them."""
+    """Print few, whole lines: for pipes and log files."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -78,7 +78,7 @@ class LineReporter:
 
 
 class LiveReporter(LineReporter):
-    """For a terminal: bars for tasks, and the example's training monitor."""
+    """Show bars for tasks and the example's training monitor: for terminals."""
 
     @contextmanager
     def task(self, label: str, total: int, unit: str) -> Iterator[Advance]:
@@ -132,7 +132,7 @@ class LiveReporter(LineReporter):
 
 
 def opening(plan: PlanReport) -> str:
-    """What is about to run, in one line."""
+    """Return one line that says what is about to be trained, and on what."""
     start = f", from iteration {plan.first_iteration:,}" if plan.first_iteration > 1 else ""
     return (
         f"Training {plan.recipe} on {plan.device} in {plan.precision}: {plan.parameters:,} parameters, "

@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -19,11 +20,22 @@ from omnitwin.reports.answers import (
 )
 from omnitwin.reports.data import DownloadReport, ShowReport
 from omnitwin.reports.pictures import LabelledPicture
+from omnitwin.reports.runs import RunList, StoredRun
 from omnitwin.reports.training import PlanReport, TrainReport
 from omnitwin.view.console import clean, say
-from omnitwin.view.pictures import GAP, cut, draw_beside, draw_images, draw_pairs, draw_picture, pair_columns
+from omnitwin.view.pictures import (
+    GAP,
+    cut,
+    draw_beside,
+    draw_images,
+    draw_pairs,
+    draw_picture,
+    draw_titled,
+    pair_columns,
+)
 from omnitwin.view.words import (
     BUNDLED_WEIGHTS,
+    age_in_words,
     batch_in_words,
     bytes_in_words,
     counted,
@@ -32,6 +44,9 @@ from omnitwin.view.words import (
     time_in_words,
     trained,
 )
+
+if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
+    from omnitwin.reports.exams import EvalReport
 
 SAW = "What the network saw"
 SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
@@ -134,6 +149,27 @@ def _by_note(report: ComparisonReport) -> list[tuple[str, str]]:
     return [(" and ".join(names), note) for note, names in files.items()]
 
 
+def show_comparisons(reports: Sequence[ComparisonReport], console: Console) -> None:
+    """Print comparisons side by side, each with its files, its verdict and its pictures."""
+    pairs = []
+    for report in reports:
+        files = f"{clean(report.first.name)}\n{clean(report.second.name)}\n"
+        title = Text.assemble(files, _verdict(report.same), f"\nprobability {report.probability:.4f}")
+        pairs.append((title, report.first_picture, report.second_picture))
+    console.print(draw_titled(pairs, console))
+    say(console, _answered(reports[0].network), "dim")
+
+
+def show_share_right(report: "EvalReport", console: Console) -> None:
+    """Print in a line how many random pairs the network judged right."""
+    accuracy = report.exams[0].measures[0]
+    say(
+        console,
+        f"{percent(accuracy.value)} of {accuracy.n:,} random pairs are judged right; guessing gets 50 %.",
+        "bold",
+    )
+
+
 def warn_of_comparison(report: ComparisonReport, console: Console) -> None:
     """Print a warning for each file that is far from every known drawing."""
     _warn_of_novelty(report.first.name, report.first_novelty, console)
@@ -225,6 +261,58 @@ def show_choice(report: ChoiceReport, console: Console) -> None:
         say(console, f"Without --checkpoint {BUNDLED_WEIGHTS} answer ({trained(network)}).")
     else:
         say(console, f"Without --checkpoint {report.name} answers ({trained(network)}): {network.checkpoint}")
+
+
+def show_runs(report: RunList, console: Console) -> None:
+    """Print a line a run; where the terminal is too narrow for that, its name and below it the rest."""
+    if not report.runs:
+        say(console, f"No runs in {report.folder}. Train one: omnitwin train --recipe fast")
+        return
+    head = ("name", "recipe", "data", "iterations", "held-out EER", "age", "size")
+    rows = [(run.name, *_cells(run)) for run in report.runs]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) > console.width:
+        for run in report.runs:
+            say(console, run.name, "bold")
+            say(console, f"  {_joined(run)}")
+            _show_remarks(run, console)
+        return
+    say(console, _line(head, widths), "bold")
+    for run, row in zip(report.runs, rows, strict=True):
+        say(console, _line(row, widths))
+        _show_remarks(run, console)
+
+
+def show_runs_to_remove(runs: Sequence[StoredRun], console: Console) -> None:
+    for run in runs:
+        say(console, f"{run.folder}: {_joined(run)}")
+
+
+def _cells(run: StoredRun) -> tuple[str, ...]:
+    done = f"{run.iteration:,} of {run.iterations:,}" if run.iteration is not None and run.iterations else ""
+    eer = percent(run.held_out_eer) if run.held_out_eer is not None else ""
+    return run.recipe or "", run.data or "", done, eer, age_in_words(run.age), bytes_in_words(run.bytes)
+
+
+def _joined(run: StoredRun) -> str:
+    """The cells of a run in one sentence, as far as they are known."""
+    recipe, data, done, eer, age, size = _cells(run)
+    old = "" if age == "now" else f"{age} old"
+    eer = eer and f"held-out EER {eer}"
+    return ", ".join(part for part in (recipe, data, done and f"{done} iterations", eer, old, size) if part)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _show_remarks(run: StoredRun, console: Console) -> None:
+    if run.chosen:
+        say(console, "  answers without --checkpoint", "dim")
+    if run.holder is not None:
+        say(console, f"  in use by {run.holder}", "dim")
+    if run.problem is not None:
+        say(console, f"  {run.problem}", "bold red")
 
 
 def _verdict(same: bool) -> tuple[str, str]:

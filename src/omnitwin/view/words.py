@@ -37,6 +37,14 @@ def time_in_words(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def age_in_words(seconds: float) -> str:
+    """`now`, `5 minutes`, `3 hours`, `12 days`."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return counted(int(seconds // length), unit)
+    return "now"
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 

@@ -11,21 +11,24 @@ from safetensors import safe_open
 
 from omnitwin.config import EvalConfig, TrainConfig
 from omnitwin.data import synthetic
+from omnitwin.data.sampling import ClassSampler, PairSampler
 from omnitwin.errors import BadInput
 from omnitwin.exams import evaluation
 from omnitwin.model.checkpoint import load_checkpoint, load_state
-from omnitwin.recipes import CLASSIC, FAST, SMALL, Batches
+from omnitwin.model.losses import all_pairs_loss, centroid_loss
+from omnitwin.recipes import FAST, SMALL, Recipe
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training import batch_trainer, heldout
-from omnitwin.training.batch_trainer import BatchTrainer, learning_rate, new_trainer
+from omnitwin.training import heldout
+from omnitwin.training.objective import OfEmbeddings, OfPairs
 from omnitwin.training.planning import plan
-from omnitwin.training.resuming import recorded
-from omnitwin.training.trainer import Trainer, build_network
+from omnitwin.training.runs import recorded
+from omnitwin.training.trainer import Trainer, build_network, learning_rate
 from omnitwin.training.training import train
 
-EVERYTHING = Batches(elastic=0.02, thickness=0.5, coarse=0.3, erase=0.3, drawings=3, alphabets=1, per_alphabet=3)
-TINY = replace(FAST, image_size=12, iterations=6, batch_size=18, holdout=0, batches=EVERYTHING)
+SPOILT = {"elastic": 0.02, "thickness": 0.5, "coarse": 0.3, "erase": 0.3}
+FEW = {"image_size": 12, "iterations": 6, "batch_size": 18, "drawings": 3, "alphabets": 1, "per_alphabet": 3}
+TINY = FAST.changed(**FEW, **SPOILT, holdout=0)
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +39,8 @@ def few_characters(monkeypatch):
 
 
 def config(output=None, precision="fp32", **recipe):
-    changed = replace(TINY, **recipe)
+    changed = TINY.changed(**recipe)
     return TrainConfig(recipe=changed, dataset="synthetic", device="cpu", precision=precision, output=output)
-
-
-def with_batches(**fields):
-    return {"batches": replace(EVERYTHING, **fields)}
 
 
 def stop_after(steps):
@@ -50,14 +49,16 @@ def stop_after(steps):
     return nullcontext(lambda: "SIGINT" if next(asked) >= steps else None)
 
 
-def test_recipes_with_batches_have_the_trainer_for_them(tiny_set):
-    assert type(new_trainer(config(), tiny_set)) is BatchTrainer
-    for recipe in (CLASSIC, SMALL):
-        assert type(new_trainer(TrainConfig(recipe=recipe, device="cpu"), tiny_set)) is Trainer
+def test_sampler_objective_and_optimiser_are_those_that_the_recipe_names(tiny_set):
+    for recipe in (TINY, SMALL.changed(image_size=28)):
+        trainer = Trainer(TrainConfig(recipe=recipe, device="cpu"), tiny_set)
+        found = (type(trainer.sampler), type(trainer.objective), type(trainer.optimizer))
+        of_pairs = (PairSampler, OfPairs, torch.optim.Adam)
+        assert found == (of_pairs if recipe.name == "small" else (ClassSampler, OfEmbeddings, torch.optim.AdamW))
 
 
 def test_the_learning_rate_rises_in_a_line_and_falls_as_half_a_cosine_to_nothing():
-    recipe = replace(FAST, iterations=100, learning_rate=0.8, batches=Batches(warm_up=0.2))
+    recipe = FAST.changed(iterations=100, learning_rate=0.8, warm_up=0.2)
     rates = [learning_rate(recipe, iteration) for iteration in range(1, 101)]
     assert rates[:20] == pytest.approx([0.8 * one / 20 for one in range(1, 21)])
     assert rates[59] == pytest.approx(0.4)  # half way down
@@ -68,14 +69,14 @@ def test_the_learning_rate_rises_in_a_line_and_falls_as_half_a_cosine_to_nothing
 
 @pytest.mark.parametrize("warm_up", [0.0, 1.0])
 def test_a_schedule_without_one_of_its_halves_stays_within_bounds(warm_up):
-    recipe = replace(FAST, iterations=10, learning_rate=0.5, batches=Batches(warm_up=warm_up))
+    recipe = FAST.changed(iterations=10, learning_rate=0.5, warm_up=warm_up)
     rates = [learning_rate(recipe, iteration) for iteration in range(1, 11)]
     assert all(0 <= rate <= 0.5 for rate in rates)
     assert rates == sorted(rates, reverse=warm_up == 0)
 
 
 def test_the_optimiser_gets_the_rate_of_the_iteration_and_the_head_its_multiple(tiny_set):
-    trainer = new_trainer(config(**with_batches(head_rate=3.0, weight_decay=0.1)), tiny_set)
+    trainer = Trainer(config(head_rate=3.0, weight_decay=0.1), tiny_set)
     trainer.step(2)
     rate = learning_rate(trainer.recipe, 2)
     assert [group["lr"] for group in trainer.optimizer.param_groups] == pytest.approx([rate, rate, 3 * rate])
@@ -87,32 +88,33 @@ def test_the_optimiser_gets_the_rate_of_the_iteration_and_the_head_its_multiple(
 
 def test_one_step_moves_the_weights_as_adamw_written_out_by_hand(tiny_set):
     """Loshchilov and Hutter 2019, algorithm 2: w (1 - rate decay) - rate g / (|g| + epsilon) after the first step."""
-    trainer = new_trainer(config(**with_batches(weight_decay=0.5)), tiny_set)
+    trainer = Trainer(config(weight_decay=0.5), tiny_set)
     before = {name: parameter.detach().clone() for name, parameter in trainer.network.named_parameters()}
     trainer.step(1)
     rate = learning_rate(trainer.recipe, 1)
     for name, parameter in trainer.network.named_parameters():
         own = rate * (3.0 if name.startswith("head") else 1.0)
         kept = 1 - own * 0.5 if before[name].dim() > 1 else 1.0
-        wanted = before[name] * kept - own * parameter.grad / (parameter.grad.abs() + TINY.adam_epsilon)
+        wanted = before[name] * kept - own * parameter.grad / (parameter.grad.abs() + TINY.optimiser.adam_epsilon)
         torch.testing.assert_close(parameter.detach(), wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_the_loss_of_a_step_is_that_of_its_images(tiny_set):
-    trainer = new_trainer(config(), tiny_set)
-    images, classes = trainer.draw_images(1)
+    trainer = Trainer(config(), tiny_set)
+    batch = trainer.draw(1)
     twin = build_network(TINY).train()
-    embeddings = twin.embed(images)
-    pairs = batch_trainer.all_pairs_loss(twin.score_all(embeddings, embeddings), classes, 1.0)
-    centroids = batch_trainer.centroid_loss(embeddings.view(6, 3, -1), 20.0)
+    embeddings = twin.embed(batch.images)
+    pairs = all_pairs_loss(twin.score_all(embeddings, embeddings), batch.label_B, 1.0)
+    centroids = centroid_loss(embeddings.view(6, 3, -1), 20.0)
     assert float(trainer.step(1)[0]) == pytest.approx(float((pairs + centroids).detach()), rel=1e-4)
-    alone = new_trainer(config(**with_batches(centroid_weight=0.0)), tiny_set)
+    alone = Trainer(config(centroid_weight=0.0), tiny_set)
     assert float(alone.step(1)[0]) == pytest.approx(float(pairs.detach()), rel=1e-4)
 
 
 def test_the_images_of_a_step_depend_on_seed_and_iteration_alone(tiny_set):
     def draw(iteration, seed=0):
-        return new_trainer(config(seed=seed), tiny_set).draw_images(iteration)
+        batch = Trainer(config(seed=seed), tiny_set).draw(iteration)
+        return batch.images, batch.label_B
 
     first, again, later, other = draw(3), draw(3), draw(4), draw(3, seed=1)
     assert torch.equal(first[0], again[0])
@@ -123,34 +125,34 @@ def test_the_images_of_a_step_depend_on_seed_and_iteration_alone(tiny_set):
 
 
 def test_a_set_of_few_classes_gives_small_batches(tiny_set):
-    trainer = new_trainer(config(batch_size=900), tiny_set)
-    assert trainer.pairs_per_step == 24 * 23 // 2  # 8 classes of 3
+    trainer = Trainer(config(batch_size=900), tiny_set)
+    assert trainer.sampler.pairs == 24 * 23 // 2  # 8 classes of 3
     trainer.step(1)
 
 
 def test_the_moving_average_is_the_formula_iteration_by_iteration(tiny_set):
     """By weight 1 / (remembered + 1), and by 9 / (iteration + 9) while that is more."""
-    trainer = new_trainer(config(iterations=40, **with_batches(averaging=0.2)), tiny_set)
+    trainer = Trainer(config(iterations=40, averaging=0.2), tiny_set)
     name = "encoder.blocks.1.norm.running_mean"
     average = build_network(TINY).state_dict()[name].double()
     for iteration in range(1, 16):
         trainer.step(iteration)
         weight = max(1 / 9, 9 / (iteration + 9))
         average = average + weight * (trainer.network.state_dict()[name].double() - average)
-    torch.testing.assert_close(trainer.averaged.state_dict()[name].double(), average, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(trainer.average.state_dict()[name].double(), average, rtol=1e-4, atol=1e-6)
     counted = "encoder.blocks.0.norm.num_batches_tracked"
-    assert int(trainer.averaged.state_dict()[counted]) == 15
-    assert trainer.trained is trainer.averaged
+    assert int(trainer.average.state_dict()[counted]) == 15
+    assert trainer.trained is trainer.average
 
 
 def test_without_averaging_the_run_ends_with_the_network_itself(tiny_set):
-    trainer = new_trainer(config(**with_batches(averaging=0.0)), tiny_set)
+    trainer = Trainer(config(averaging=0.0), tiny_set)
     trainer.step(1)
     assert trainer.trained is trainer.network
 
 
 def test_the_state_holds_the_average_beside_network_and_optimiser(tiny_set):
-    trainer = new_trainer(config(), tiny_set)
+    trainer = Trainer(config(), tiny_set)
     trainer.step(1)
     state, wanted = trainer.state(), trainer.wanted_state()
     names = trainer.network.state_dict().keys()
@@ -205,7 +207,7 @@ def test_another_seed_gives_other_weights(tmp_path):
 def test_bf16_and_fp32_steps_start_from_the_same_loss_but_for_rounding(tiny_set):
     losses, formats = [], []
     for precision in ("fp32", "bf16"):
-        trainer = new_trainer(config(precision=precision), tiny_set)
+        trainer = Trainer(config(precision=precision), tiny_set)
         convolution = trainer.network.encoder.blocks[0].conv
         convolution.register_forward_hook(lambda module, inputs, output: formats.append(output.dtype))
         losses.append(float(trainer.step(1)[0]))
@@ -215,8 +217,8 @@ def test_bf16_and_fp32_steps_start_from_the_same_loss_but_for_rounding(tiny_set)
 
 def test_the_loss_falls_and_characters_never_seen_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 4, "test": 2})
-    recipe = {"image_size": 16, "iterations": 60, "batch_size": 72, "batches": Batches(alphabets=2, per_alphabet=4)}
-    train(config(tmp_path / "run", **recipe))
+    recipe = {"image_size": 16, "iterations": 60, "batch_size": 72, "alphabets": 2, "per_alphabet": 4, "drawings": 4}
+    train(config(tmp_path / "run", **recipe, **dict.fromkeys(SPOILT, 0.0)))
     losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / METRICS_FILE).read_text().splitlines()]
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
     exam = EvalConfig(checkpoint=str(tmp_path / "run"), dataset="synthetic", device="cpu")
@@ -226,16 +228,17 @@ def test_the_loss_falls_and_characters_never_seen_are_told_apart(tmp_path, monke
 def test_config_and_checkpoint_record_how_batches_were_made(tmp_path):
     train(config(tmp_path / "run", iterations=1))
     written = json.loads((tmp_path / "run" / CONFIG_FILE).read_text())["recipe"]
-    assert written["batches"] == vars(EVERYTHING)
-    assert recorded(str(tmp_path / "run"))[1].recipe == replace(TINY, iterations=1)
+    assert Recipe.from_json(written) == TINY.changed(iterations=1)
+    assert written["augmentation"] == {"name": "ink", **vars(TINY.augmentation)}
+    assert recorded(str(tmp_path / "run"))[1].whole_recipe() == TINY.changed(iterations=1)
     with safe_open(tmp_path / "run" / WEIGHTS_FILE, framework="pt") as file:
-        assert json.loads(file.metadata()["omnitwin"])["recipe"]["batches"]["erase"] == 0.3
+        assert json.loads(file.metadata()["omnitwin"])["recipe"]["augmentation"]["erase"] == 0.3
 
 
 def test_a_run_is_not_resumed_with_other_batches(tmp_path):
     train(config(tmp_path / "run"), stop_button=stop_after(2))
     with pytest.raises(BadInput, match="another recipe"):
-        train(config(tmp_path / "run", **with_batches(shear=0.5)), resume=tmp_path / "run")
+        train(config(tmp_path / "run", shear=0.5), resume=tmp_path / "run")
 
 
 def test_a_plan_counts_images_and_pairs_and_the_memory_of_the_average(home):
@@ -248,7 +251,7 @@ def test_a_plan_counts_images_and_pairs_and_the_memory_of_the_average(home):
 
 def test_a_set_with_too_few_drawings_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(BadInput) as refused:
-        train(config(tmp_path / "run", batch_size=64, **with_batches(drawings=21)))
+        train(config(tmp_path / "run", batch_size=64, drawings=21))
     assert "a batch takes 21 of each class. Use --override drawings=20" in refused.value.line()
     assert not (tmp_path / "run").exists()
 
@@ -256,5 +259,5 @@ def test_a_set_with_too_few_drawings_is_refused_before_anything_is_written(tmp_p
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_gpu_trains_as_a_cpu_does_but_for_its_random_numbers(tiny_set, precision):
-    trainer = new_trainer(replace(config(precision=precision), device="cuda"), tiny_set)
+    trainer = Trainer(replace(config(precision=precision), device="cuda"), tiny_set)
     assert all(math.isfinite(float(trainer.step(iteration)[0])) for iteration in range(1, 4))

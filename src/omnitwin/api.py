@@ -1,0 +1,325 @@
+"""The abilities of omnitwin that need torch, for Python: open images, train, evaluate. answers.twin has the rest.
+
+    import omnitwin
+
+    twin = omnitwin.load()                                  # the bundled weights; or a run's name, or a path
+    twin.compare("a.png", "b.png").verdict                  # files, PIL images or arrays
+    images = omnitwin.open_images("omniglot")
+    run = omnitwin.train(images, recipe="fast", iterations=300, callback=print)
+    omnitwin.evaluate(run.twin, images.test, exams=["all-pairs"]).frame()
+
+B images, D features
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from omnitwin.answers.twin import Twin, load
+from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
+from omnitwin.data.catalogue import CATALOGUE, Images
+from omnitwin.data.catalogue import open_images as open_part
+from omnitwin.data.imageset import ImageSet
+from omnitwin.errors import BadInput
+from omnitwin.exams.evaluation import evaluate as take_exams
+from omnitwin.exams.exam import Exam, Take
+from omnitwin.exams.reporting import report_run
+from omnitwin.recipes import OWN, RECIPES, Recipe
+from omnitwin.reports.exams import EvalReport
+from omnitwin.reports.progress import SILENT, Reporter, ShowStep
+from omnitwin.reports.training import PlanReport, StepReport, TrainReport
+from omnitwin.system.paths import NEWEST
+from omnitwin.training.runs import continued, read_steps
+from omnitwin.training.training import train as run_recipe
+
+Callback = Callable[[StepReport], object]
+
+
+class ImageParts(Mapping[str, ImageSet]):
+    """The parts of a data set by name (`training`, `test`), each opened when it is first asked for.
+
+    >>> images = omnitwin.open_images("omniglot")
+    >>> images.test.class_names[0]
+    'Angelic/character01'
+    """
+
+    def __init__(self, name: str, source: SourceConfig, reporter: Reporter) -> None:
+        if name not in CATALOGUE:
+            raise BadInput(f"no data set is called {name!r}", f"Use {' or '.join(CATALOGUE)}.")
+        self.name, self._source, self._reporter = name, source, reporter
+        self._parts: dict[str, ImageSet] = {}
+
+    def __getitem__(self, part: str) -> ImageSet:
+        if part not in CATALOGUE[self.name].subsets:
+            raise KeyError(part)
+        if part not in self._parts:
+            self._parts[part] = open_part(self.name, part, self._source, self._reporter)
+        return self._parts[part]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CATALOGUE[self.name].subsets)
+
+    def __len__(self) -> int:
+        return len(CATALOGUE[self.name].subsets)
+
+    @property
+    def training(self) -> ImageSet:
+        """The images to train on."""
+        return self["training"]
+
+    @property
+    def test(self) -> ImageSet:
+        """Images of classes that are not in `training`."""
+        return self["test"]
+
+
+def open_images(
+    name: str, *, source: str | None = None, offline: bool | None = None, reporter: Reporter = SILENT
+) -> ImageParts:
+    """Open a data set by name: `omniglot`, fetched once, or `synthetic`, drawn up here.
+
+    source: a folder, a zip file or a base URL to take it from; None: OMNITWIN_MIRROR, else the official address
+    offline: whether the network is forbidden; None: as OMNITWIN_OFFLINE says
+
+    Raises BadInput, DatasetMissing, DownloadFailed.
+
+    >>> len(omnitwin.open_images("omniglot").test)
+    13180
+    """
+    return ImageParts(name, SourceConfig(source=source, offline=offline), reporter)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run:
+    """A training run that has ended: its report and its folder.
+
+    >>> run = omnitwin.train("synthetic", recipe="fast", iterations=100)
+    >>> run.report.held_out_eer, run.twin.compare("a.png", "b.png").verdict
+    (0.081, 'different')
+    """
+
+    report: TrainReport
+    encoder: nn.Module | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where weights, state, metrics and config lie."""
+        return self.report.output
+
+    @cached_property
+    def twin(self) -> Twin:
+        """The trained network: the best by the held-out classes if the recipe holds some out, else the last."""
+        return load(self.report.best or self.report.weights, encoder=self.encoder)
+
+    @property
+    def steps(self) -> tuple[StepReport, ...]:
+        """Loss, speed and held-out error of every iteration, the first one first."""
+        return read_steps(self.folder)
+
+
+def train(
+    images: Images = "omniglot",
+    *,
+    recipe: str | Recipe = "classic",
+    resume: str | PathLike[str] | None = None,
+    encoder: nn.Module | None = None,
+    objective: Callable[[Tensor, Tensor], Tensor] | None = None,
+    callback: Callback | None = None,
+    reporter: Reporter = SILENT,
+    name: str | None = None,
+    output: str | PathLike[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    compile: bool = False,
+    max_seconds: float | None = None,
+    source: str | None = None,
+    offline: bool | None = None,
+    **overrides: Any,
+) -> Run:
+    """Train a network into a run's folder, or go on with a run.
+
+    images: a data set's name, what open_images returns, an ImageSet, or a mapping with a `training` part
+    recipe: a name of RECIPES, or a Recipe
+    overrides: fields of the recipe, such as iterations=300, seed=1, rotation=15.0
+    resume: a run's name or path, or `newest`; recipe and data are then the run's, and only iterations may change
+    encoder: your own module, from (B, C, S, S) in the recipe's image_size S to (B, features); it has that attribute
+    objective: your own loss, of embeddings (B, D) and labels (B,) to a scalar, for recipes that sample classes (`fast`)
+    callback: called with the newest StepReport a few times a second; it returns True to stop and save
+    name, output: the run's name in the runs folder, or its folder itself; None: named after the recipe and the time
+    device, precision: `auto`, or as the command line takes them
+    max_seconds: stop and save after that time
+    source, offline: as of open_images
+
+    Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, TrainingDiverged, CannotWrite.
+
+    >>> run = omnitwin.train("omniglot", recipe="fast", iterations=300, callback=print)
+    >>> run = omnitwin.train(resume=run.folder, iterations=600)
+    """
+    config = TrainConfig(
+        recipe=TrainConfig.recipe if resume else _recipe(recipe, encoder, objective, overrides),
+        dataset=images,
+        source=SourceConfig(source=source, offline=offline),
+        device=device,
+        precision=precision,
+        compile=compile,
+        max_seconds=max_seconds,
+        name=name,
+        output=None if output is None else Path(output),
+        encoder=encoder,
+        objective=objective,
+    )
+    folder = None
+    if resume is not None:
+        run = None if resume == NEWEST else str(resume)
+        config, folder, _ = continued(config, run, {**overrides, "name": name, "output": output})
+    watcher = _Watcher(reporter, callback)
+    return Run(report=run_recipe(config, watcher, watcher.stop_button(), folder), encoder=encoder)
+
+
+def evaluate(
+    twin: Twin | str,
+    images: Images | None = None,
+    *,
+    exams: Sequence[str | Exam | Take] = ("pairs",),
+    reporter: Reporter = SILENT,
+    source: str | None = None,
+    offline: bool | None = None,
+    **options: Any,
+) -> "Evaluation":
+    """Take exams of a network or a baseline.
+
+    twin: what load returns, or a name for it
+    images: a data set's name, an ImageSet, or a mapping with a `test` part; None: the set that the network trained on
+    exams: `pairs`, `all-pairs`, `same-alphabet`, `one-shot`, `official`, `beyond`, `all`; or exams of your own
+    options: fields of EvalConfig, such as device="cuda", seeds=5, way=5
+    source, offline: as of open_images
+
+    Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing.
+
+    >>> rows = omnitwin.evaluate(twin, images.test, exams=["all-pairs"]).frame()
+    >>> rows[0]["measure"], rows[0]["value"], (rows[0]["low"], rows[0]["high"])
+    ('balanced_accuracy', 0.98, (0.978, 0.981))
+    """
+    config = EvalConfig(dataset=images, source=SourceConfig(source=source, offline=offline), **options)
+    known = twin if isinstance(twin, Twin) else load(twin, device=config.device)
+    return Evaluation(report=take_exams(config, reporter, verifier=known.verifier, exams=exams))
+
+
+def write_report(
+    run: str | PathLike[str] = NEWEST,
+    output: str | PathLike[str] | None = None,
+    *,
+    exams: Sequence[str] = ("all",),
+    reporter: Reporter = SILENT,
+    source: str | None = None,
+    offline: bool | None = None,
+    **options: Any,
+) -> Path:
+    """Write one HTML page about a run: what was trained, its curves, exams, figures and hardest pairs.
+
+    run: its name or path, or `newest`
+    output: the page; None: report.html in the run's folder
+    exams: names, as of evaluate
+    options: fields of EvalConfig, such as seed=1
+    source, offline: as of open_images
+
+    Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, CannotWrite. Returns the page's path.
+
+    >>> omnitwin.write_report("my-run", "my-run.html")
+    PosixPath('my-run.html')
+    """
+    from omnitwin.view.page import check_page, write_page
+
+    page = None if output is None else Path(output)
+    check_page(page)
+    known = SourceConfig(source=source, offline=offline)
+    config = EvalConfig(checkpoint=str(run), exams=tuple(exams), source=known, **options)
+    found = report_run(config, page, reporter)
+    write_page(found)
+    return found.page
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evaluation:
+    """What exams found. `report` has everything; `frame` has the figures as rows.
+
+    >>> evaluation = omnitwin.evaluate("bundled", exams=["pairs"])
+    >>> evaluation.report.exams[0].measure("accuracy").value
+    0.975
+    """
+
+    report: EvalReport
+
+    def frame(self) -> list[dict[str, Any]]:
+        """Return a row for each figure of each exam and of its parts: what pandas.DataFrame takes.
+
+        exam: its name
+        part: a batch, an alphabet, a variation; None: the whole exam
+        measure: what the figure is
+        value, low, high: the figure and its 95 % interval, shares from 0 to 1; None: no interval is known
+        n: pairs, trials or images that were counted
+        method: how the interval was computed
+
+        >>> pandas.DataFrame(evaluation.frame()).query("exam == 'all-pairs' and part.isna()")
+        """
+        return [
+            {
+                "exam": exam.exam,
+                "part": part,
+                "measure": measure.name,
+                "value": measure.value,
+                "low": measure.interval[0] if measure.interval else None,
+                "high": measure.interval[1] if measure.interval else None,
+                "n": measure.n,
+                "method": measure.method,
+            }
+            for exam in self.report.exams
+            for part, measures in [(None, exam.measures), *((group.name, group.measures) for group in exam.groups)]
+            for measure in measures
+        ]
+
+
+def _recipe(
+    recipe: str | Recipe, encoder: nn.Module | None, objective: Callable[..., Any] | None, overrides: dict[str, Any]
+) -> Recipe:
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise BadInput(f"no recipe is called {recipe!r}", f"Use {', '.join(RECIPES)}.")
+        recipe = RECIPES[recipe]
+    changes = dict(overrides)
+    if encoder is not None:
+        changes["encoder"] = OWN
+    if objective is not None:
+        words = (getattr(objective, "__module__", ""), getattr(objective, "__qualname__", type(objective).__name__))
+        changes |= {"objective": OWN, "function": ".".join(word for word in words if word)}
+    return recipe.changed(**changes) if changes else recipe
+
+
+class _Watcher:
+    """A reporter that hands each step on to a callback, and stops the run if that returns True."""
+
+    def __init__(self, reporter: Reporter, callback: Callback | None) -> None:
+        self._reporter, self._callback = reporter, callback
+        self._stopped = False
+        self.note, self.warn, self.task = reporter.note, reporter.warn, reporter.task
+
+    @contextmanager
+    def training(self, plan: PlanReport) -> Iterator[ShowStep]:
+        with self._reporter.training(plan) as show:
+
+            def both(step: StepReport) -> None:
+                show(step)
+                if self._callback is not None and self._callback(step) is True:
+                    self._stopped = True
+
+            yield both
+
+    @contextmanager
+    def stop_button(self) -> Iterator[Callable[[], str | None]]:
+        yield lambda: "callback" if self._stopped else None

@@ -1,0 +1,110 @@
+"""How training draws its batches, by the name in the recipe: random pairs, or classes with several images each.
+
+B images, P pairs, C classes, K images of each
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from omnitwin.data.augment import vary
+from omnitwin.data.batches import check_batches, draw_batch
+from omnitwin.data.imageset import ImageSet, check_pairable
+from omnitwin.data.pairs import draw_pairs
+from omnitwin.recipes import ClassSampling, InkAugmentation, PairSampling, Part
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Batch:
+    """Images (B, C, H, W) that a step takes together, and what it is to learn from them.
+
+    Of a batch of classes, the K images of a class lie side by side. Of a batch of pairs, image i and image P + i are
+    pair i.
+    """
+
+    images: torch.Tensor
+    label_B: torch.Tensor  # class of each image, (B,) int64
+    similar_P: torch.Tensor | None = None  # whether each pair shows one class, (P,) bool; None: not a batch of pairs
+
+    def first(self, size: int) -> "Batch":
+        """The batch's first pairs, or without pairs its first images."""
+        if self.similar_P is None:
+            return Batch(images=self.images[:size], label_B=self.label_B[:size])
+        left, right = (torch.cat([half[:size] for half in part.chunk(2)]) for part in (self.images, self.label_B))
+        return Batch(images=left, label_B=right, similar_P=self.similar_P[:size])
+
+
+class Sampler(Protocol):
+    """Draws batches from a set."""
+
+    unit: str  # what a batch's size counts: `pairs` or `images`
+    size: int  # of a batch, in that unit; a small set can make it less than the recipe's
+    classes: int | None  # of a batch; None: they vary
+    pairs: int  # that a step learns from
+    least: int  # the smallest batch, in that unit
+    step: int  # batches grow by so much, in that unit
+
+    def draw(self, generator: torch.Generator) -> Batch:
+        """Draw a batch as a function of the generator's state."""
+
+
+class PairSampler:
+    """Random pairs, as the example draws them (data.pairs)."""
+
+    unit = "pairs"
+    classes: int | None = None
+    least = step = 1
+
+    def __init__(self, images: ImageSet, sampling: PairSampling, augmentation: Part) -> None:
+        check_pairable(images)
+        self.images, self.augment = images, AUGMENTATIONS[augmentation.name](augmentation)
+        self.size = self.pairs = sampling.batch_size
+
+    def draw(self, generator: torch.Generator) -> Batch:
+        pairs = draw_pairs(self.images, self.size, generator)
+        row_B = torch.cat([pairs.left_B, pairs.right_B])
+        images = self.augment(self.images.gather(row_B), torch.zeros_like(row_B), generator)
+        return Batch(images=images, label_B=self.images.class_N[row_B], similar_P=pairs.similar_B)
+
+
+class ClassSampler:
+    """Classes with several images each (data.batches)."""
+
+    unit = "images"
+
+    def __init__(self, images: ImageSet, sampling: ClassSampling, augmentation: Part) -> None:
+        check_pairable(images)
+        check_batches(images, sampling)
+        self.images, self.sampling = images, sampling
+        self.augment = AUGMENTATIONS[augmentation.name](augmentation)
+        self.classes: int | None = min(sampling.batch_size // sampling.drawings, len(images.class_names))
+        self.step = sampling.drawings
+        self.least = 2 * sampling.drawings
+        self.size = self.classes * sampling.drawings
+        self.pairs = self.size * (self.size - 1) // 2
+
+    def draw(self, generator: torch.Generator) -> Batch:
+        assert self.classes is not None
+        batch = draw_batch(self.images, self.sampling, self.classes, generator)
+        way_B = batch.way_C.repeat_interleave(self.sampling.drawings)
+        images = self.augment(self.images.gather(batch.row_CK.flatten()), way_B, generator)
+        place_C = torch.arange(len(batch.way_C), device=images.device)  # each way round is a class of its own
+        return Batch(images=images, label_B=place_C.repeat_interleave(self.sampling.drawings))
+
+
+Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor]
+
+
+def _as_they_are(part: Part) -> Augment:
+    return lambda images, way_B, generator: images
+
+
+def _varied(part: Part) -> Augment:
+    assert isinstance(part, InkAugmentation)
+    return lambda images, way_B, generator: vary(1 - images, way_B, part, generator)
+
+
+AUGMENTATIONS: dict[str, Callable[[Part], Augment]] = {"none": _as_they_are, "ink": _varied}
+SAMPLERS: dict[str, Callable[[ImageSet, Any, Part], Sampler]] = {"pairs": PairSampler, "classes": ClassSampler}

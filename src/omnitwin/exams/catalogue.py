@@ -1,0 +1,35 @@
+"""The exams by name, in the order in which they are taken. config.EXAMS has the same names, without torch."""
+
+from collections.abc import Sequence
+
+from omnitwin.exams.all_pairs import all_pairs, check_alphabets, same_alphabet
+from omnitwin.exams.beyond import beyond
+from omnitwin.exams.exam import Exam, Take
+from omnitwin.exams.trials import check_episodes, check_official, fetch_runs, official, one_shot, random_pairs
+
+EXAMS = {
+    exam.name: exam
+    for exam in (
+        Exam(name="pairs", take=random_pairs),
+        Exam(name="all-pairs", take=all_pairs),
+        Exam(name="same-alphabet", take=same_alphabet, check=check_alphabets),
+        Exam(name="one-shot", take=one_shot, check=check_episodes),
+        Exam(name="official", take=official, check=check_official, fetch=fetch_runs),
+        Exam(name="beyond", take=beyond),
+    )
+}
+
+
+def chosen(asked: Sequence[str | Exam | Take]) -> dict[Exam, bool]:
+    """Return the exams to take, and whether each was asked for by itself (not by `all`).
+
+    Those of the catalogue come first and in its order. A function is an exam by its name that fits every set.
+    """
+    names = {exam for exam in asked if isinstance(exam, str)}
+    found = {exam: name in names for name, exam in EXAMS.items() if name in names or "all" in names}
+    for own in asked:
+        if isinstance(own, Exam):
+            found[own] = True
+        elif not isinstance(own, str):
+            found[Exam(name=getattr(own, "__name__", type(own).__name__).replace("_", "-"), take=own)] = True
+    return found

@@ -1,0 +1,84 @@
+"""What an exam is, what it is given, and what several exams share.
+
+An exam is a function from a sitting to a report, with a name and what it needs of a set of images:
+
+    def zeros(sitting: Sitting) -> ExamReport: ...
+
+    evaluate(config, exams=["pairs", zeros])
+
+To add one to omnitwin, write it in a module of this folder, list it in catalogue.py and name it in config.EXAMS.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from omnitwin.config import EvalConfig
+from omnitwin.data.imageset import ImageSet
+from omnitwin.data.pairs import PairBatch
+from omnitwin.exams.scorer import Scorer
+from omnitwin.metrics.resampling import REPLICATES
+from omnitwin.reports.exams import ExamReport
+from omnitwin.reports.progress import Reporter
+
+CPU = torch.device("cpu")  # draws the exams, whatever the device: a seed names the same exam on every machine
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sitting:
+    """What an exam is given."""
+
+    scorer: Scorer  # scores pairs of rows of the images
+    images: ImageSet  # as they came: not framed, on the CPU
+    config: EvalConfig
+    material: Any = None  # what the exam's fetch returned
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which the network answers `similar`."""
+        return self.scorer.verifier.threshold
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the exams that are drawn."""
+        return tuple(range(self.config.seed, self.config.seed + self.config.seeds))
+
+
+Take = Callable[[Sitting], ExamReport]
+
+
+def fits_any_set(images: ImageSet, config: EvalConfig) -> None:
+    """Accept every set that pairs can be drawn from."""
+
+
+def fetch_nothing(images: ImageSet, config: EvalConfig, reporter: Reporter) -> None:
+    """Need nothing but the images."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Exam:
+    """An exam by its name, with what it needs of a set.
+
+    take: gives the report of a Sitting, which has scorer, images and config
+    check: raises BadInput for a set that the exam cannot be taken on
+    fetch: brings what else the exam needs
+
+    >>> omnitwin.evaluate(twin, images, exams=[omnitwin.Exam(name="mine", take=my_exam)])
+    """
+
+    name: str
+    take: Take
+    check: Callable[[ImageSet, EvalConfig], None] = fits_any_set  # raises BadInput for a set it cannot be taken on
+    fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing  # brings what else it needs, beforehand
+
+
+def joined(parts: Iterable[PairBatch]) -> PairBatch:
+    """Return the pairs of all parts, one part after the other."""
+    return PairBatch(*(torch.cat(columns) for columns in zip(*(vars(part).values() for part in parts), strict=True)))
+
+
+def bootstrap_method(resampled: str, seed: int) -> str:
+    """Say how a bootstrap interval was computed; resampled: what was drawn with replacement."""
+    return f"percentile bootstrap, {resampled} resampled, {REPLICATES:,} replicates, seed {seed}"

@@ -1,0 +1,46 @@
+"""The figures that the exams report: what each is called, and how it is drawn."""
+
+from dataclasses import dataclass, replace
+
+from omnitwin.reports.exams import Measure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of figure; the fields are those of reports.exams.Measure."""
+
+    name: str
+    label: str = ""
+    short: str = ""
+    percent: bool = True
+    detail: bool = False
+
+    def at(self, threshold: float) -> "Kind":
+        """Return the same kind with the exam's threshold in its label."""
+        return replace(self, label=f"{self.label} at {threshold:.4g}, the threshold")
+
+    def measure(self, value: float, interval: tuple[float, float] | None, n: int, method: str) -> Measure:
+        return Measure(
+            name=self.name,
+            value=value,
+            interval=interval,
+            n=n,
+            method=method,
+            label=self.label,
+            short=self.short,
+            percent=self.percent,
+            detail=self.detail,
+        )
+
+
+ACCURACY = Kind(name="accuracy")
+ERROR = Kind(name="error", label="error rate", short="error")
+BALANCED = Kind(name="balanced_accuracy", label="balanced accuracy", short="balanced")
+BALANCED_HALF = Kind(name="balanced_accuracy_at_0.5", label="balanced accuracy at 0.5", detail=True)
+AUC = Kind(name="auc", label="ROC AUC", short="AUC", percent=False)
+EER = Kind(name="eer", label="equal error rate (EER)", short="EER")
+TAR_2, TAR_3, TAR_4 = (
+    Kind(name=f"tar_at_far_{far}", label=f"TAR at FAR {far}", detail=True) for far in ("1e-2", "1e-3", "1e-4")
+)
+AVERAGE_PRECISION = Kind(name="average_precision", label="average precision", percent=False, detail=True)
+FALSE_ALARMS = Kind(name="false_alarms", label="false alarms (drawings warned of)", short="alarms")

@@ -1,0 +1,135 @@
+"""What a training step makes small, by the name in the recipe.
+
+An objective of embeddings is a function of (embeddings (B, D) float32, labels (B,) int64) to a scalar; a new one is a
+record in recipes.py and one entry in LOSSES. One given to the Python API needs neither.
+
+B images, P pairs, D features
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from omnitwin.data.sampling import Batch
+from omnitwin.errors import BadInput
+from omnitwin.model.encoders import has_batch_statistics
+from omnitwin.model.losses import all_pairs_loss, centroid_loss, pair_loss
+from omnitwin.model.twin import TwinNetwork
+from omnitwin.recipes import OWN, AllPairsObjective, ClassSampling, Recipe
+from omnitwin.system.device import autocast
+
+CPU_PAIRS = 60  # that go through the network at once: a third less memory than 180, as fast (benchmarks/RESULTS.md)
+
+EmbeddingLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+LossAndLogits = tuple[torch.Tensor, torch.Tensor | None]  # logits of all pairs (B, B), where the loss has them
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Machinery:
+    """The network of a training, and how it computes."""
+
+    network: TwinNetwork
+    device: torch.device
+    precision: str
+    compile: bool = False
+
+
+class Objective(Protocol):
+    """The loss of a batch and its gradients."""
+
+    chance: float | None  # nats: the loss of a network that tells nothing apart; None: not known
+
+    def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add the gradients; return the loss and the standard deviation of the logits, scalars on the device."""
+
+
+class OfPairs:
+    """The example's: mean binary cross-entropy of the pairs of a batch.
+
+    pairs_at_once: pairs that go through the network together. Gradients of parts add up to that of the batch.
+    """
+
+    chance: float | None = math.log(2)
+
+    def __init__(self, machinery: Machinery, pairs_at_once: int) -> None:
+        self.machinery, self.pairs_at_once = machinery, pairs_at_once
+        network = machinery.network
+        self.forward: Callable[..., torch.Tensor] = torch.compile(network) if machinery.compile else network
+
+    def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        assert batch.similar_P is not None
+        parts = (*batch.images.chunk(2), batch.similar_P)
+        logits, losses = [], []
+        for left, right, similar_p in zip(*(torch.split(part, self.pairs_at_once) for part in parts), strict=True):
+            with autocast(self.machinery.device, self.machinery.precision):
+                logits_p = self.forward(left, right)
+            loss = pair_loss(logits_p, similar_p) * (len(similar_p) / len(batch.similar_P))
+            loss.backward()  # type: ignore[no-untyped-call]
+            logits.append(logits_p.detach())
+            losses.append(loss.detach())
+        return torch.stack(losses).sum(), torch.cat(logits).std(correction=0)
+
+
+class OfEmbeddings:
+    """A loss of the embeddings of a batch and their labels."""
+
+    chance: float | None = None
+
+    def __init__(self, machinery: Machinery, loss: Callable[[torch.Tensor, torch.Tensor], LossAndLogits]) -> None:
+        self.machinery, self.loss = machinery, loss
+        network = machinery.network
+        network.to(memory_format=torch.channels_last)
+        self.embed: Callable[..., torch.Tensor] = torch.compile(network.embed) if machinery.compile else network.embed
+
+    def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        with autocast(self.machinery.device, self.machinery.precision):
+            embeddings_BD = self.embed(batch.images.contiguous(memory_format=torch.channels_last))
+        loss, logits_BB = self.loss(embeddings_BD, batch.label_B)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for parameter in self.machinery.network.head.parameters():
+            if parameter.grad is None:  # of a loss that knows no head: its optimiser's state is saved all the same
+                parameter.grad = torch.zeros_like(parameter)
+        if logits_BB is None:
+            with torch.no_grad():
+                prepared_BD = self.machinery.network.prepare(embeddings_BD)
+                logits_BB = self.machinery.network.score_all(prepared_BD, prepared_BD)
+        return loss.detach(), logits_BB.detach().std(correction=0)
+
+
+def _all_pairs(network: TwinNetwork, recipe: Recipe) -> Callable[[torch.Tensor, torch.Tensor], LossAndLogits]:
+    part, sampling = recipe.objective, recipe.sampling
+    assert isinstance(part, AllPairsObjective)
+    assert isinstance(sampling, ClassSampling)
+
+    def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
+        logits_BB = network.score_all(embeddings_BD, embeddings_BD)
+        loss = all_pairs_loss(logits_BB, label_B, part.focus)
+        if part.centroid_weight:
+            embeddings_CKD = embeddings_BD.view(-1, sampling.drawings, embeddings_BD.shape[1])
+            loss = loss + part.centroid_weight * centroid_loss(embeddings_CKD, part.centroid_scale)
+        return loss, logits_BB
+
+    return loss_of
+
+
+LOSSES: dict[str, Callable[[TwinNetwork, Recipe], Callable[[torch.Tensor, torch.Tensor], LossAndLogits]]] = {
+    "all-pairs": _all_pairs
+}
+
+
+def new_objective(recipe: Recipe, machinery: Machinery, own: EmbeddingLoss | None = None) -> Objective:
+    """The recipe's objective. own: the callable of a recipe whose objective is called `own`."""
+    name = recipe.objective.name
+    if name == "pairs":
+        # where an image's features depend on the rest of its batch, the gradients of parts do not add up
+        in_parts = machinery.device.type == "cpu" and not has_batch_statistics(machinery.network)
+        size = recipe.sampling.batch_size
+        return OfPairs(machinery, min(CPU_PAIRS, size) if in_parts else size)
+    if name == OWN:
+        if own is None:
+            raise BadInput("this recipe has an objective of your own", "Give it: objective=FUNCTION in Python.")
+        return OfEmbeddings(machinery, lambda embeddings_BD, label_B: (own(embeddings_BD, label_B), None))
+    return OfEmbeddings(machinery, LOSSES[name](machinery.network, recipe))

@@ -1,0 +1,240 @@
+"""A run's folder: where a new run goes, what it writes of itself, and how a run is found, read and resumed.
+
+config.json says what was run; metrics.jsonl has a line an iteration, none twice, none half. The weights and the state
+for resuming are files of model.checkpoint.
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import torch
+
+from omnitwin import __version__
+from omnitwin.config import TrainConfig
+from omnitwin.data.catalogue import open_images
+from omnitwin.data.imageset import ImageSet
+from omnitwin.data.split import hold_out
+from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite
+from omnitwin.model.description import Description, read_description
+from omnitwin.model.locating import find_run, offered
+from omnitwin.recipes import Recipe
+from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.reports.training import StepReport
+from omnitwin.system.device import describe_device
+from omnitwin.system.files import followed, open_unlinked, write_text
+from omnitwin.system.locks import comes_and_goes
+from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, run_folders, runs_folder
+from omnitwin.system.randomness import Stream, random_generator
+from omnitwin.training.trainer import Trainer
+
+FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
+READABLE_VERSIONS = (1, 2)  # 1 had the fields of the recipe's parts side by side
+LARGEST = 1e300  # of a number in the metrics: what is beyond can be neither added up nor drawn
+STEP_FIELDS = {each.name for each in fields(StepReport)}
+
+
+def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
+    """The set that a run trains on, and the part that it holds out, which is a function of the recipe's seed."""
+    images = open_images(config.dataset, "training", config.source, reporter)
+    generator = random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)
+    return hold_out(images, config.recipe.holdout, generator)
+
+
+def output_folder(config: TrainConfig) -> Path:
+    """The folder that a new run goes to: the one that the config names, or one named after the recipe and the time."""
+    if config.output is not None:
+        return config.output
+    if config.name is not None:
+        return runs_folder() / config.name
+    stem = f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(folder for folder in (runs_folder() / name for name in names) if not folder.exists())
+
+
+def check_unused(output: Path) -> None:
+    """Raise BadInput if a new run would mix with files that are there already.
+
+    A run that stopped before its first checkpoint left nothing worth keeping; its folder may be used again.
+    """
+    if (output / STATE_FILE).exists():
+        raise BadInput(f"{output} already holds a run", f"Go on with it (--resume {output}) or choose another --name.")
+    begun: tuple[str, ...] = ()
+    with suppress(BadCheckpoint):
+        read_config(output)
+        begun = (CONFIG_FILE, METRICS_FILE)
+    if output.exists() and (
+        not output.is_dir() or any(path.name not in begun and not comes_and_goes(path) for path in output.iterdir())
+    ):
+        raise BadInput(f"{output} is there already and not empty", "Choose another --name or --output.")
+
+
+def recorded(run: str | None) -> tuple[Path, Description]:
+    """The folder and description of a run to resume, by path or name; None is the newest.
+
+    A run that stopped before its first checkpoint is described by its config, as one that has done no iteration.
+    """
+    folder = find_run(run)
+    if folder is None:
+        if run is None:
+            raise BadCheckpoint("no run to resume")
+        raise BadCheckpoint(f"no run is called {run}", offered(run, [folder.name for folder in run_folders()]))
+    folder = folder if folder.is_dir() else folder.parent
+    if (folder / STATE_FILE).exists() or (folder / WEIGHTS_FILE).exists():
+        return folder, read_description(folder / STATE_FILE)
+    return folder, read_config(folder)
+
+
+def continued(
+    config: TrainConfig, run: str | None, changes: Mapping[str, Any] | None = None, spell: Callable[[str], str] = str
+) -> tuple[TrainConfig, Path, int]:
+    """How to go on with a run: the config with the run's own recipe and data, its folder, and the iterations it did.
+
+    changes: fields of the recipe asked for, and `recipe`, `dataset`, `name`, `output`. Only the number of iterations
+    can change half way; BadInput names what else would, as `spell` writes it.
+
+    >>> config, folder, done = continued(TrainConfig(device="cpu"), "my-run", {"iterations": 5000})
+    >>> train(config, resume=folder)
+    """
+    folder, description = recorded(run)
+    recipe = recipe_of(folder, description)
+    known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family}
+    asked = {name: value for name, value in (changes or {}).items() if value is not None}
+    refused = [name for name, value in asked.items() if name != "iterations" and value != known.get(name)]
+    if refused:
+        words = ", ".join(map(spell, refused))
+        raise BadInput(f"{words} cannot change in a run that is resumed", "Leave it out, or start a new run.")
+    return (
+        replace(
+            config,
+            recipe=replace(recipe, iterations=asked.get("iterations", recipe.iterations)),
+            dataset=description.dataset_family if isinstance(config.dataset, str) else config.dataset,
+            precision=description.precision if config.precision == TrainConfig.precision else config.precision,
+        ),
+        folder,
+        description.iteration,
+    )
+
+
+def recipe_of(path: Path, description: Description) -> Recipe:
+    """The whole recipe of a run; BadCheckpoint if it is not known here."""
+    try:
+        return description.whole_recipe()
+    except (TypeError, KeyError, ValueError, AttributeError, BadInput) as error:
+        raise BadCheckpoint(f"{path} has a recipe not known here: {error!r}") from error
+
+
+def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], output: Path) -> None:
+    """Write what is run, on what, with everything that has a bearing on the result."""
+    effective = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "omnitwin": __version__,
+        "torch": torch.__version__,
+        "recipe": config.recipe.to_json(),
+        "dataset": trainer.images.name,
+        "fingerprint": trainer.images.fingerprint,
+        "held_out": held_out,
+        "device": describe_device(trainer.device),
+        "precision": trainer.precision,
+        "compile": config.compile,
+    }
+    write_text(output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
+
+
+def computed_on(run: Path) -> tuple[str, str] | None:
+    """The device (with its threads) and the version of torch of a run's config; None if it does not tell."""
+    with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
+        record = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
+        return str(record["device"]), str(record["torch"])
+    return None
+
+
+def read_config(run: Path) -> Description:
+    """What a run was to do, as a description with no iteration done; BadCheckpoint if its config does not tell."""
+    path = run / CONFIG_FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != FORMAT or record["format_version"] not in READABLE_VERSIONS:
+            raise BadCheckpoint(
+                f"{path} is {record['format']!r} version {record['format_version']!r}, not what is read"
+            )
+        return Description.of_recipe(
+            Recipe.from_json(record["recipe"]),
+            iteration=0,
+            precision=record["precision"],
+            dataset=record["dataset"],
+            fingerprint=record["fingerprint"],
+            held_out=tuple(record["held_out"]),
+            metrics={},
+        )
+    except FileNotFoundError as error:
+        raise BadCheckpoint(f"{run} holds no run to go on with") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError, BadInput) as error:
+        raise BadCheckpoint(f"{path} does not tell what was to be run: {error!r}") from error
+
+
+def read_steps(run: Path) -> tuple[StepReport, ...]:
+    """The iterations in a run's metrics, in their order; lines that are damaged are passed over."""
+    path = run / METRICS_FILE
+    if not path.is_file():
+        return ()
+    steps = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, TypeError, AttributeError, RecursionError):
+            record = {name: value for name, value in json.loads(line).items() if name in STEP_FIELDS}
+            if all(isinstance(value, int | float) and abs(value) < LARGEST for value in record.values()):
+                steps.append(StepReport(**record))
+    return tuple(steps)
+
+
+class RunLog:
+    """Appends steps to a run's metrics; lines after iteration `done`, or half written, are dropped first."""
+
+    def __init__(self, output: Path, done: int) -> None:
+        self.path = followed(output / METRICS_FILE)
+        write_text(self.path, "".join(f"{line}\n" for line in self._lines() if _iteration(line) in range(1, done + 1)))
+        self.file: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.file = open_unlinked(self.path, "a", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise CannotWrite(f"cannot write {self.path}: {error.strerror or error}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self.file is not None
+        with suppress(OSError):  # of a full disk, which write has told already
+            self.file.close()
+
+    def write(self, steps: list[StepReport]) -> None:
+        assert self.file is not None
+        try:
+            self.file.write("".join(_line(step) for step in steps))
+            self.file.flush()
+        except OSError as error:
+            raise CannotWrite(f"cannot write {self.path}: {error.strerror or error}") from error
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
+
+
+def _line(step: StepReport) -> str:
+    there = {name: value for name, value in asdict(step).items() if value is not None}
+    return json.dumps(there, sort_keys=True) + "\n"
+
+
+def _iteration(line: str) -> int:
+    try:
+        return int(json.loads(line)["iteration"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # 1e400, and [[[[
+        return 0

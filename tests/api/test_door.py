@@ -1,0 +1,330 @@
+"""`import omnitwin`: everything the command line can do, as a user of the library would write it."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scripts import load_script
+from torch import nn
+
+import omnitwin
+from omnitwin.data import synthetic
+from omnitwin.recipes import FAST
+from omnitwin.reports.exams import ExamReport, Measure
+
+SMALL = {"image_size": 12, "batch_size": 16, "drawings": 2, "holdout": 1}
+
+
+@pytest.fixture(autouse=True)
+def few_characters(monkeypatch):
+    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 3, "test": 2})
+    monkeypatch.setattr(synthetic, "CHARACTERS", 5)
+
+
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory):
+    """The folder that docs/drawings.py writes."""
+    folder = tmp_path_factory.mktemp("drawings")
+    load_script("docs/drawings.py").write_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return omnitwin.load("bundled")
+
+
+def run_python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_the_public_names_are_sorted_and_all_there():
+    assert omnitwin.__all__ == sorted(omnitwin.__all__, key=lambda name: (not name.isupper(), name))
+    assert all(getattr(omnitwin, name).__doc__ for name in omnitwin.__all__)
+    assert set(omnitwin.__all__) <= set(dir(omnitwin))
+    with pytest.raises(AttributeError, match="no attribute 'compare_all'"):
+        _ = omnitwin.compare_all
+
+
+def test_importing_omnitwin_imports_nothing_else():
+    """Of its own it has 24 names and no module; of others none that Python has not loaded already."""
+    added = run_python(
+        "import importlib, typing, sys, json; before = set(sys.modules); import omnitwin;"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    assert added == ["omnitwin"]
+
+
+def test_neither_the_import_nor_a_config_changes_the_process():
+    """Threads, random numbers, precision and the environment stay as they were."""
+    same = run_python(
+        "import json, os, random, torch\n"
+        "def state(): return [torch.get_num_threads(), torch.initial_seed(), torch.get_default_dtype().__repr__(),"
+        " random.getstate()[1][:5], sorted(os.environ)]\n"
+        "before = state()\nimport omnitwin\n"
+        "omnitwin.TrainConfig(); omnitwin.EvalConfig(); omnitwin.load('bundled'); omnitwin.open_images('synthetic')\n"
+        "print(json.dumps([before == state()]))"
+    )
+    assert same == [True]
+
+
+def test_two_files_get_the_verdict_of_the_command_line(twin, drawings):
+    words = ["compare", drawings / "a.png", drawings / "b.png", "--json"]
+    done = subprocess.run([sys.executable, "-m", "omnitwin", *words], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    answer = twin.compare(drawings / "a.png", str(drawings / "b.png"))
+    assert (answer.verdict, answer.probability) == ("same", told["probability"])
+    assert answer.threshold == told["threshold"] == twin.threshold
+
+
+def test_files_pictures_and_arrays_of_one_image_get_one_answer(twin, drawings):
+    path = drawings / "b.png"
+    with Image.open(path) as image:
+        pictures = [
+            path,
+            str(path),
+            image.copy(),
+            np.asarray(image.convert("L")),
+            torch.from_numpy(np.array(image.convert("RGB"))),
+        ]
+    answers = {twin.compare(drawings / "a.png", picture).probability for picture in pictures}
+    assert len(answers) == 1
+
+
+def test_the_answer_does_not_depend_on_the_order(twin, drawings):
+    forth = twin.compare(drawings / "a.png", drawings / "b.png")
+    back = twin.compare(drawings / "b.png", drawings / "a.png")
+    assert forth.probability == back.probability
+
+
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        ("nowhere.png", "nowhere.png does not exist"),
+        (np.full((20, 20), 255, np.uint8), "the array is blank"),
+        (np.zeros((2, 3, 4, 5)), "an array is no image"),
+        (np.array([["a"]]), "an array is no image"),
+        (Image.new("L", (9, 9), 255), "the image is blank"),
+        (None, "an array is no image"),
+    ],
+    ids=["missing", "blank array", "4 dimensions", "words", "blank picture", "nothing"],
+)
+def test_what_is_no_image_is_refused_in_one_line(twin, drawings, image, named):
+    with pytest.raises(omnitwin.BadImage) as refused:
+        twin.compare(drawings / "a.png", image)
+    assert named in refused.value.line()
+    assert "\n" not in refused.value.line()
+
+
+def test_embeddings_have_length_one_and_give_the_probability_of_compare(twin, drawings):
+    files = [drawings / "a.png", drawings / "b.png"]
+    embeddings = twin.embed(files)
+    assert (embeddings.shape, embeddings.dtype) == ((2, 256), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
+    probability = twin.probability(embeddings[:1], embeddings[1:])
+    assert float(probability[0]) == pytest.approx(twin.compare(*files).probability, abs=1e-6)
+
+
+def test_a_ranking_is_that_of_the_command_line(twin, drawings):
+    words = ["compare", drawings / "a.png", drawings / "drawings", "--json"]
+    done = subprocess.run([sys.executable, "-m", "omnitwin", *words], capture_output=True, text=True, check=True)
+    told = [(image["file"], image["probability"]) for image in json.loads(done.stdout)["ranked"]]
+    ranked = twin.rank(drawings / "a.png", [str(drawings / "drawings")]).ranked
+    assert [(str(image.file), image.probability) for image in ranked] == told
+    assert len(told) == 4
+
+
+def test_a_report_of_a_run_is_a_page(tmp_path):
+    run = omnitwin.train("synthetic", recipe="fast", iterations=1, output=tmp_path / "run", **SMALL)
+    page = omnitwin.write_report(run.folder, tmp_path / "page.html", exams=["pairs"], batches=1, batch_size=5)
+    assert page == tmp_path / "page.html"
+    assert "accuracy" in page.read_text(encoding="utf-8")
+
+
+def test_a_threshold_of_ones_own_decides(drawings):
+    pair = drawings / "a.png", drawings / "b.png"
+    probability = omnitwin.load("bundled").compare(*pair).probability
+    assert omnitwin.load("bundled", threshold=probability * 0.999).compare(*pair).verdict == "same"
+    assert omnitwin.load("bundled", threshold=min(probability * 1.0001, 1 - 1e-9)).compare(*pair).verdict == "different"
+    with pytest.raises(omnitwin.BadInput, match="between 0 and 1"):
+        omnitwin.load("bundled", threshold=2)
+
+
+def test_train_then_ask_then_measure_then_go_on(tmp_path):
+    seen = []
+    images = omnitwin.open_images("synthetic")
+    run = omnitwin.train(images, recipe="fast", iterations=3, output=tmp_path / "run", callback=seen.append, **SMALL)
+    assert run.report.iteration == 3
+    assert [step.iteration for step in run.steps] == [1, 2, 3]
+    assert seen[-1] == run.steps[-1]
+    assert run.twin.recipe == FAST.changed(iterations=3, **SMALL)
+    rows = omnitwin.evaluate(run.twin, images.test, exams=["pairs"], batches=2, batch_size=10).frame()
+    assert [(row["exam"], row["part"], row["measure"], row["n"]) for row in rows] == [
+        ("pairs", None, "accuracy", 20),
+        ("pairs", "1", "accuracy", 10),
+        ("pairs", "2", "accuracy", 10),
+    ]
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
+    again = omnitwin.train(resume=run.folder, iterations=5)
+    assert (again.report.iteration, again.folder) == (5, run.folder)
+    with pytest.raises(omnitwin.BadInput, match="rotation cannot change"):
+        omnitwin.train(resume=run.folder, iterations=6, rotation=3.0)
+
+
+def test_a_callback_that_returns_true_stops_and_saves(tmp_path):
+    run = omnitwin.train(
+        "synthetic", recipe="fast", iterations=10_000, output=tmp_path / "run", callback=lambda step: True, **SMALL
+    )
+    assert run.report.stopped_by == "callback"
+    assert 1 <= run.report.iteration < 10_000
+    assert (tmp_path / "run" / "state.safetensors").exists()
+
+
+def test_a_run_by_name_is_found_by_name(home):
+    omnitwin.train("synthetic", recipe="fast", iterations=1, name="mine", **SMALL)
+    assert omnitwin.load("mine").recipe.iterations == omnitwin.load("newest").recipe.iterations == 1
+    assert omnitwin.load().recipe.name == "strong"  # a training never changes what answers
+    omnitwin.choose("mine")
+    assert omnitwin.load().recipe.name == "fast"
+
+
+def contrastive(embeddings, labels):
+    """Hadsell et al. 2006: similar pairs together, others a margin of 1 apart."""
+    apart = torch.cdist(embeddings, embeddings)
+    same = labels[:, None] == labels
+    return torch.where(same, apart.square(), (1 - apart).clamp(min=0).square()).mean()
+
+
+def test_an_objective_of_ones_own_is_what_is_minimised(tmp_path):
+    run = omnitwin.train(
+        "synthetic",
+        recipe="fast",
+        objective=contrastive,
+        iterations=30,
+        output=tmp_path / "run",
+        **{**SMALL, "averaging": 0.0},
+    )
+    losses = [step.loss for step in run.steps]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    assert run.twin.recipe.objective.function.endswith("contrastive")
+    again = omnitwin.train(resume=run.folder, iterations=31, objective=contrastive)
+    assert again.report.iteration == 31
+    with pytest.raises(omnitwin.BadInput) as refused:
+        omnitwin.train(resume=run.folder, iterations=32)
+    assert "objective=FUNCTION" in refused.value.line()
+
+
+class Tiny(nn.Module):
+    """An encoder: (B, 1, 12, 12) to (B, 8)."""
+
+    features = 8
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(144, 8)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1))
+
+
+@pytest.mark.parametrize("recipe", ["fast", "classic"])
+def test_an_encoder_of_ones_own_is_trained_saved_and_loaded(tmp_path, drawings, recipe):
+    changes = SMALL if recipe == "fast" else {"image_size": 12, "batch_size": 8}
+    encoder = Tiny()
+    before = encoder.layer.weight.detach().clone()
+    run = omnitwin.train("synthetic", recipe=recipe, encoder=encoder, iterations=2, output=tmp_path / "run", **changes)
+    assert not torch.equal(encoder.layer.weight.detach(), before) or recipe == "fast"  # fast ends with the average
+    pair = drawings / "a.png", drawings / "b.png"
+    answer = run.twin.compare(*pair)
+    assert 0 < answer.probability < 1
+    assert omnitwin.load(run.folder, encoder=Tiny()).compare(*pair).probability == answer.probability
+    with pytest.raises(omnitwin.BadInput) as refused:
+        omnitwin.load(run.folder)
+    assert "encoder=MODULE" in refused.value.line()
+    wide = Tiny()
+    wide.layer = nn.Linear(144, 9)
+    with pytest.raises(omnitwin.BadCheckpoint, match="its network needs"):
+        omnitwin.load(run.folder, encoder=wide)
+
+
+def test_baselines_sit_exams_and_answer_no_files(drawings):
+    evaluation = omnitwin.evaluate("pixels", "synthetic", exams=["pairs"], batches=1, batch_size=10)
+    assert evaluation.report.baseline == "pixels"
+    with pytest.raises(omnitwin.BadInput, match="takes exams, not image files"):
+        omnitwin.load("pixels").compare(drawings / "a.png", drawings / "b.png")
+
+
+def count_classes(sitting):
+    """An exam of one's own: how many classes there are, as a share of 100."""
+    classes = len(sitting.images.class_names)
+    measure = Measure(name="classes", value=classes / 100, interval=None, n=classes, method="counted", percent=False)
+    return ExamReport(
+        exam="count-classes", description="", seeds=(), n=classes, unit="classes", threshold=None, measures=(measure,),
+        grouped_by="",
+    )  # fmt: skip
+
+
+def test_an_exam_of_ones_own_is_taken_beside_the_others(twin):
+    evaluation = omnitwin.evaluate(twin, "synthetic", exams=["pairs", count_classes], batches=1, batch_size=10)
+    row = evaluation.frame()[-1]
+    assert (row["exam"], row["value"], row["low"]) == ("count-classes", 0.1, None)
+
+
+def test_offline_and_mirror_are_arguments_and_a_missing_set_says_what_to_do(home):
+    with pytest.raises(omnitwin.CannotRun, match="the network is forbidden"):
+        _ = omnitwin.open_images("omniglot", offline=True).test
+    with pytest.raises(omnitwin.BadInput, match=r"does not exist|holds neither"):
+        _ = omnitwin.open_images("omniglot", source=str(home / "nowhere")).test
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: omnitwin.open_images("mnist"), "no data set is called 'mnist'. Use omniglot or synthetic."),
+        (lambda: omnitwin.train("synthetic", recipe="huge"), "no recipe is called 'huge'"),
+        (lambda: omnitwin.train("synthetic", recipe="fast", warp=3), "warp has no effect"),
+        (lambda: omnitwin.evaluate("bundled", "synthetic", exams=["maths"]), "no exam is called 'maths'"),
+        (lambda: omnitwin.load("bundled").embed([]), "no image was given"),
+    ],
+    ids=["set", "recipe", "field", "exam", "no images"],
+)
+def test_wrong_words_are_refused_in_one_line(call, named):
+    with pytest.raises(omnitwin.BadInput) as refused:
+        call()
+    assert named in refused.value.line()
+
+
+def test_images_of_ones_own_are_trained_on(tmp_path):
+    """Any object with the names of ImageSet: here a set drawn in this process, under another name."""
+    mine = {"training": synthetic.draw_set("training"), "test": synthetic.draw_set("test")}
+    run = omnitwin.train(mine, recipe="fast", iterations=1, output=tmp_path / "run", **SMALL)
+    assert math.isfinite(run.report.loss)
+    assert len(omnitwin.evaluate(run.twin, mine, exams=["pairs"], batches=1, batch_size=5).frame()) == 2
+
+
+def test_a_network_for_numpy_answers_without_torch(drawings):
+    pair = [str(drawings / name) for name in ("a.png", "b.png")]
+    loaded = run_python(
+        f"import json, sys, omnitwin; answer = omnitwin.load('bundled').compare(*{pair!r}).verdict\n"
+        "print(json.dumps([answer, 'torch' in sys.modules]))"
+    )
+    assert loaded == ["same", False]
+
+
+def test_the_page_of_the_door_is_current():
+    page = load_script("docs/api.py")
+    assert page.PAGE.read_text(encoding="utf-8") == page.page()
+
+
+@pytest.mark.parametrize("name", omnitwin.__all__)
+def test_every_public_name_is_documented_with_a_use(name):
+    value = getattr(omnitwin, name)
+    if callable(value) and not issubclass(value if isinstance(value, type) else int, Exception):
+        assert ">>> " in value.__doc__
+        assert "omnitwin." in value.__doc__ or "twin" in value.__doc__
