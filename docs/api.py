@@ -20,12 +20,12 @@ Written by `python docs/api.py` from the docstrings; do not edit. Every name her
 ```python
 import omnitwin
 
-twin = omnitwin.load()                                  # the bundled weights; or a run's name, or a path
-twin.compare("a.png", "b.png").verdict                  # files, PIL images or arrays
-twin.embed(["a.png", "b.png"])                          # (N, D) float32
+twin = omnitwin.load()  # the bundled weights; or a run's name, or a path
+twin.compare("a.png", "b.png").verdict  # files, PIL images or arrays
+twin.embed(["a.png", "b.png"])  # (N, D) float32
 images = omnitwin.open_images("omniglot")
 run = omnitwin.train(images, recipe="fast", iterations=300, callback=print)
-omnitwin.evaluate(run.twin, images.test, exams=["all-pairs"]).frame()   # rows for pandas.DataFrame
+omnitwin.evaluate(run.twin, images.test, exams=["all-pairs"]).frame()  # rows for pandas.DataFrame
 ```
 
 `import omnitwin` imports nothing else; a name is imported when it is first used. Errors are subclasses of

@@ -29,6 +29,7 @@ from omnitwin.data.imageset import ImageSet
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
 from omnitwin.exams.exam import Exam, Take
+from omnitwin.exams.reporting import report_run
 from omnitwin.recipes import OWN, RECIPES, Recipe
 from omnitwin.reports.exams import EvalReport
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
@@ -208,6 +209,40 @@ def evaluate(
     config = EvalConfig(dataset=images, source=SourceConfig(source=source, offline=offline), **options)
     known = twin if isinstance(twin, Twin) else load(twin, device=config.device)
     return Evaluation(report=take_exams(config, reporter, verifier=known.verifier, exams=exams))
+
+
+def write_report(
+    run: str | PathLike[str] = NEWEST,
+    output: str | PathLike[str] | None = None,
+    *,
+    exams: Sequence[str] = ("all",),
+    reporter: Reporter = SILENT,
+    source: str | None = None,
+    offline: bool | None = None,
+    **options: Any,
+) -> Path:
+    """Write one HTML page about a run: what was trained, its curves, exams, figures and hardest pairs.
+
+    run: its name or path, or `newest`
+    output: the page; None: report.html in the run's folder
+    exams: names, as of evaluate
+    options: fields of EvalConfig, such as seed=1
+    source, offline: as of open_images
+
+    Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, CannotWrite. Returns the page's path.
+
+    >>> omnitwin.write_report("my-run", "my-run.html")
+    PosixPath('my-run.html')
+    """
+    from omnitwin.view.page import check_page, write_page
+
+    page = None if output is None else Path(output)
+    check_page(page)
+    known = SourceConfig(source=source, offline=offline)
+    config = EvalConfig(checkpoint=str(run), exams=tuple(exams), source=known, **options)
+    found = report_run(config, page, reporter)
+    write_page(found)
+    return found.page
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

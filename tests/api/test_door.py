@@ -134,6 +134,22 @@ def test_embeddings_have_length_one_and_give_the_probability_of_compare(twin, dr
     assert float(probability[0]) == pytest.approx(twin.compare(*files).probability, abs=1e-6)
 
 
+def test_a_ranking_is_that_of_the_command_line(twin, drawings):
+    words = ["compare", drawings / "a.png", drawings / "drawings", "--json"]
+    done = subprocess.run([sys.executable, "-m", "omnitwin", *words], capture_output=True, text=True, check=True)
+    told = [(image["file"], image["probability"]) for image in json.loads(done.stdout)["ranked"]]
+    ranked = twin.rank(drawings / "a.png", [str(drawings / "drawings")]).ranked
+    assert [(str(image.file), image.probability) for image in ranked] == told
+    assert len(told) == 4
+
+
+def test_a_report_of_a_run_is_a_page(tmp_path):
+    run = omnitwin.train("synthetic", recipe="fast", iterations=1, output=tmp_path / "run", **SMALL)
+    page = omnitwin.write_report(run.folder, tmp_path / "page.html", exams=["pairs"], batches=1, batch_size=5)
+    assert page == tmp_path / "page.html"
+    assert "accuracy" in page.read_text(encoding="utf-8")
+
+
 def test_a_threshold_of_ones_own_decides(drawings):
     pair = drawings / "a.png", drawings / "b.png"
     probability = omnitwin.load("bundled").compare(*pair).probability

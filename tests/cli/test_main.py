@@ -86,6 +86,9 @@ def test_help_names_values_by_a_word_and_flags_by_nothing(run, command):
     assert "<" not in text
     assert "{" not in text
     assert "(None)" not in text
+    commands = typer.main.get_command(app).commands
+    for option in (each for each in commands[command].params if each.opts[0].startswith("-") and not each.is_flag):
+        assert re.search(rf"{option.opts[0]} [A-Z\[]", text), option.opts
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
