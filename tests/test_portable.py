@@ -153,16 +153,16 @@ def test_a_pattern_is_what_it_finds_where_no_shell_has_looked(tmp_path, monkeypa
     assert cli._words(given, patterns=False)[2:4] == ["*.png", "a[1]*"]
 
 
-def test_a_file_in_use_that_windows_does_not_replace_is_a_file_that_cannot_be_written(tmp_path, monkeypatch):
+def test_a_file_in_use_that_windows_does_not_replace_is_a_file_that_cannot_be_written(tmp_path):
     target = tmp_path / "a.json"
     target.write_text("before", encoding="utf-8")
 
     def replace(source, to):
         raise PermissionError(13, "The process cannot access the file because it is being used by another process")
 
-    monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(CannotWrite, match=r"cannot write .*a\.json: The process cannot access"):
-        write_text(target, "after")
+    refused = pytest.raises(CannotWrite, match=r"cannot write .*a\.json: The process cannot access")
+    with refused, replacing(target, replace) as temporary:
+        temporary.write_text("after", encoding="utf-8")
     assert target.read_text(encoding="utf-8") == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
