@@ -1,8 +1,9 @@
 """Make the bundled weights: train the recipe `strong` with several seeds, ship the first, write its model card.
 
-Each run's best network is written in half precision beside it and examined. The card has the figures of all seeds.
-Called again, this resumes runs that were stopped and keeps exams that were taken. Threshold, calibration and the best
-checkpoint come from a run's held-out alphabets; the exams are only reported.
+Each run's best network is written in half precision beside it and examined; the card tells how all seeds did. A run
+that is there already is gone on with, and exams taken already are not taken again, so a making that was cut short costs
+what was left of it. Threshold, calibration and the best checkpoint come from a run's held-out alphabets; the exams
+are only reported.
 
     python tools/weights.py --seeds 0 1 2
 """
@@ -27,13 +28,12 @@ from omnitwin.training.novelty import fit_on_variations
 from omnitwin.training.runs import training_images
 
 RECIPE = RECIPES["strong"]
-NETWORK = RECIPE.network
 CARD = BUNDLED_WEIGHTS.with_name("README.md")
 HALF, EXAMS, ORIGIN = "half.safetensors", "exams.json", "origin.txt"  # in a run's folder
 
 
 def omnitwin(*words: str) -> str:
-    """Run a command and return its standard output. Its progress goes to this terminal. Exits if it fails."""
+    """Standard output of a command, whose progress goes to this terminal; where it ends ill, so does all of this."""
     done = subprocess.run([sys.executable, "-m", "omnitwin", *words], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(done.returncode)
@@ -41,7 +41,7 @@ def omnitwin(*words: str) -> str:
 
 
 def train(seed: int, device: str) -> Path:
-    """Train a seed's run, or resume it, and return its folder. The commit that began it is kept in the folder."""
+    """The finished run of a seed, begun or gone on with as needed; the commit it was begun with is kept beside it."""
     run = runs_folder() / f"{RECIPE.name}-seed-{seed}"
     state = run / STATE_FILE
     if not state.exists():
@@ -49,7 +49,7 @@ def train(seed: int, device: str) -> Path:
         try:
             omnitwin("train", "--recipe", RECIPE.name, "--seed", str(seed), "--name", run.name, "--device", device)
         finally:
-            if state.exists():  # not before: a new run needs an empty folder
+            if state.exists():  # a run takes no folder that holds anything
                 (run / ORIGIN).write_text(commit.strip() or "unknown", encoding="utf-8")
     elif read_description(state).iteration < RECIPE.iterations:
         omnitwin("train", "--resume", str(run), "--device", device)
@@ -57,7 +57,7 @@ def train(seed: int, device: str) -> Path:
 
 
 def export(run: Path) -> None:
-    """Write a run's best network in half precision. The loss of accuracy is far below the exams' intervals."""
+    """The best network of a run with its tensors in half precision: what is lost is far below the exams' intervals."""
     network, description = load_checkpoint(locate_checkpoint(str(run)))
     recipe = description.whole_recipe()
     training, held_out = training_images(TrainConfig(recipe=recipe))
@@ -67,7 +67,7 @@ def export(run: Path) -> None:
 
 
 def examine(run: Path) -> dict[str, Any]:
-    """Return the report of all exams of the network in half precision. Take them if they are not taken yet."""
+    """The report of all exams, of the network in half precision."""
     if not (run / EXAMS).exists():
         words = ("eval", "--checkpoint", str(run / HALF), "--exam", "all", "--json")
         (run / EXAMS).write_text(omnitwin(*words), encoding="utf-8")
@@ -76,12 +76,12 @@ def examine(run: Path) -> dict[str, Any]:
 
 
 def card(runs: list[Path], reports: list[dict[str, Any]]) -> str:
-    """Return the model card of the first run as Markdown, with the figures of the exams."""
-    shipped, network, side = runs[0], reports[0]["network"], NETWORK.image_size
+    """The model card of the first run as Markdown, with the figures of the exams."""
+    shipped, network = runs[0], reports[0]["network"]
     config = json.loads((shipped / CONFIG_FILE).read_text(encoding="utf-8"))
     facts = f"""# Model card of the bundled weights
 
-- Network: encoder `{NETWORK.encoder}`, head `{NETWORK.head}`, {side} x {side} pixels, drawings
+- Network: encoder `{RECIPE.encoder}`, head `{RECIPE.head}`, {RECIPE.image_size} x {RECIPE.image_size} pixels, drawings
   framed by their ink; {(shipped / HALF).stat().st_size:,} bytes in half precision.
 - Recipe `{RECIPE.name}`, seed {seed_of(shipped)}, the best by its held-out alphabets: {network["iteration"]:,} of
   {network["iterations"]:,} iterations; trained in {config["precision"]} on {config["device"]}, torch {config["torch"]},
@@ -95,27 +95,26 @@ def card(runs: list[Path], reports: list[dict[str, Any]]) -> str:
 
 For: handwritten characters, ink on paper, one in an image; drawn, scanned or photographed. Not for: faces, signatures,
 or anything on which a person's rights or money hang; words or whole lines; photographs of things. `compare` warns of
-images far from those that the network was trained on. `false_alarms` below is the share of drawings that it warns of
-wrongly, most of them of few pixels or under noise; docs/LOG.md has the share of other images that it warns of rightly.
+images far from what the network was trained on: of how many drawings it does so wrongly is told below (`false_alarms`),
+mostly of those of few pixels or under noise; of how many other images it does so rightly, docs/LOG.md tells.
 
-The exams are those of {reports[0]["dataset"]}, whose characters no run has seen. Nothing was chosen by them, with one
-exception: the limit of the warning was set on held-out drawings with its false alarms on the test set in view.
+The exams are those of {reports[0]["dataset"]}, whose characters no run has seen. Nothing was chosen by them, but for
+one thing: while the limit of the warning was set on held-out drawings, its false alarms on the test set were in view.
 
 ## Seeds
 
-The recipe with other seeds holds out other alphabets (95 % intervals, in percent). Seed {seed_of(shipped)} is shipped;
-it was chosen before any was trained.
+The recipe with other seeds, so with other alphabets held out (95 % intervals, in percent). Seed {seed_of(shipped)} is
+shipped, as was settled before any was trained.
 
 | seed | best iteration | all pairs: balanced accuracy | EER | official error | one-shot accuracy |
 | --- | --- | --- | --- | --- | --- |
 """
-    rows_of_seeds = [summary(run, report) for run, report in zip(runs, reports, strict=True)]
-    seeds = "".join(f"| {' | '.join(cells)} |\n" for cells in rows_of_seeds)
+    seeds = "".join(f"| {' | '.join(summary(*one))} |\n" for one in zip(runs, reports, strict=True))
     heading = """
 ## All exams of the shipped weights
 
 One-shot is 20-way within an alphabet. Intervals: bootstrap over characters or alphabets, Wilson for the rest; `omnitwin
-eval --exam all` says which. `beyond` takes random pairs, each image varied at random as its line says.
+eval --exam all` tells which. `beyond` is of random pairs, each image varied by numbers of its own as its line names.
 
 | exam | figure | value | 95 % interval | n |
 | --- | --- | --- | --- | --- |
@@ -129,9 +128,9 @@ def seed_of(run: Path) -> int:
 
 
 def summary(run: Path, report: dict[str, Any]) -> tuple[str, ...]:
-    """Return a row of the table of seeds."""
+    """A row of the table of seeds."""
     iteration = report["network"]["iteration"]
-    measures = {(exam["exam"], found["name"]): found for exam in report["exams"] for found in exam["measures"]}
+    measures = {(exam["exam"], one["name"]): one for exam in report["exams"] for one in exam["measures"]}
     cells = [("all-pairs", "balanced_accuracy"), ("all-pairs", "eer"), ("official", "error"), ("one-shot", "accuracy")]
     return str(seed_of(run)), f"{iteration:,}", *(percent(measures[cell]) for cell in cells)
 
@@ -142,14 +141,14 @@ def percent(measure: dict[str, Any]) -> str:
 
 
 def rows(exam: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield the figures of an exam, and those of its parts if they are variations."""
+    """The figures of an exam, with those of its parts where it is one of variations."""
     parts = [(exam["exam"], exam["measures"])]
     if exam["grouped_by"] == "variation":
         parts += [(f"{exam['exam']}: {group['name']}", group["measures"]) for group in exam["groups"]]
     for name, measures in parts:
-        for measure in measures:
-            interval = "{:.4f} to {:.4f}".format(*measure["interval"]) if measure["interval"] else "none"
-            yield name, measure["name"], f"{measure['value']:.4f}", interval, f"{measure['n']:,}"
+        for one in measures:
+            interval = "{:.4f} to {:.4f}".format(*one["interval"]) if one["interval"] else "none"
+            yield name, one["name"], f"{one['value']:.4f}", interval, f"{one['n']:,}"
 
 
 def main() -> None:

@@ -10,8 +10,7 @@ from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network
 
-EVERY = 100  # iterations between two exams
-MOST_IMAGES = 800  # in an exam; limits the images of each class, of which there are at least 2
+MOST_IMAGES = 800  # in an exam
 EMBED_AT_ONCE = 128  # images
 UNDECIDED = 0.5  # threshold if no calibration can be fitted
 
@@ -26,11 +25,16 @@ class HeldOutResult:
 
 
 class HeldOutExam:
-    """Score all pairs of the first images of each held-out class, in fp32. Every exam of a run takes the same pairs."""
+    """Score all pairs of the first images of each held-out class, in fp32. Every exam of a run takes the same pairs.
 
-    def __init__(self, held_out: ImageSet, network: Network, device: torch.device) -> None:
+    most_images: limits the images of each class, of which there are at least 2; None: MOST_IMAGES
+    """
+
+    def __init__(
+        self, held_out: ImageSet, network: Network, device: torch.device, most_images: int | None = None
+    ) -> None:
         self.packed = held_out.framed(network.image_size, network.frame).to(device)
-        hands = max(2, MOST_IMAGES // len(held_out.class_names))
+        hands = max(2, (MOST_IMAGES if most_images is None else most_images) // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]
         self.rows = (place_N < hands).nonzero().flatten().to(device)
         class_M = held_out.class_N.to(device)[self.rows]
