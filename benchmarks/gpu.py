@@ -69,8 +69,8 @@ def layer_multiply_adds(encoder: nn.Sequential, side: int) -> list[int]:
 
 def step_operations() -> int:
     """Floating-point operations of one training step of the classic recipe."""
-    first, *others = layer_multiply_adds(ClassicEncoder(), CLASSIC.image_size)
-    images = 2 * CLASSIC.batch_size
+    first, *others = layer_multiply_adds(ClassicEncoder(), CLASSIC.network.image_size)
+    images = 2 * CLASSIC.sampling.batch_size
     return 2 * images * (2 * first + 3 * sum(others))
 
 
@@ -87,7 +87,7 @@ def settled_rate(metrics: Path) -> float | None:
     if len(settled) < 2:
         return None
     (start, first), *_, (end, last) = settled
-    return (last - first) / (end - start)
+    return float((last - first) / (end - start))
 
 
 def train_once(config: TrainConfig, output: Path) -> tuple[TrainReport, dict[str, Any]]:
@@ -129,7 +129,7 @@ def rates(trained: dict[str, Any], ceiling: float) -> dict[str, dict[str, float]
         per_second[f"after {SETTLED} iterations"] = trained["settled_iterations_per_second"]
     return {
         name: {
-            "pairs_per_second": iterations * CLASSIC.batch_size,
+            "pairs_per_second": iterations * CLASSIC.sampling.batch_size,
             "operations_per_second": iterations * step_operations(),
             "share_of_ceiling": iterations * step_operations() / ceiling,
         }

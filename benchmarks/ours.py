@@ -14,7 +14,7 @@ from common import WARM_UP_STEPS, add_zip_argument, check_zip, peak_rss, print_s
 
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data.catalogue import open_images
-from omnitwin.training import trainer as trainer_module
+from omnitwin.system.device import keep_freed_memory
 from omnitwin.training.trainer import Trainer
 
 DRAWS = 50  # batches drawn and gathered to time that alone
@@ -60,8 +60,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     arguments = parser.parse_args()
     check_zip(parser, arguments.zip)
-    if arguments.return_memory:
-        trainer_module.keep_freed_memory = lambda: None
+    if not arguments.return_memory:
+        keep_freed_memory()
     print_steps(train(arguments.zip, arguments.steps, arguments.precision), arguments.json)
 
 

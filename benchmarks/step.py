@@ -71,7 +71,7 @@ def draw_shares(rounds: list[Round]) -> list[float]:
 
 
 def peak_bytes(rounds: list[Round], side: str, whose: str = "peak_bytes") -> int:
-    return max(one[side][whose] for one in rounds)
+    return int(max(one[side][whose] for one in rounds))
 
 
 def as_record(machine: str, rounds: list[Round]) -> dict[str, Any]:
