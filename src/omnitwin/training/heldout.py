@@ -10,8 +10,7 @@ from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network
 
-EVERY = 100  # iterations between two exams
-MOST_IMAGES = 800  # of an exam: as many drawers of each character as that leaves, and no fewer than two
+MOST_IMAGES = 800  # of an exam
 EMBED_AT_ONCE = 128  # images
 UNDECIDED = 0.5  # threshold of a network that tells nothing apart
 
@@ -26,11 +25,16 @@ class HeldOutResult:
 
 
 class HeldOutExam:
-    """All pairs of some drawings of the held-out characters, the same at every sitting; in fp32, as they are used."""
+    """All pairs of some drawings of the held-out characters, the same at every sitting; in fp32, as they are used.
 
-    def __init__(self, held_out: ImageSet, network: Network, device: torch.device) -> None:
+    most_images: the exam takes as many drawers of each character as that leaves, and at least two; None: MOST_IMAGES
+    """
+
+    def __init__(
+        self, held_out: ImageSet, network: Network, device: torch.device, most_images: int | None = None
+    ) -> None:
         self.packed = held_out.framed(network.image_size, network.frame).to(device)
-        hands = max(2, MOST_IMAGES // len(held_out.class_names))
+        hands = max(2, (MOST_IMAGES if most_images is None else most_images) // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]
         self.rows = (place_N < hands).nonzero().flatten().to(device)
         class_M = held_out.class_N.to(device)[self.rows]

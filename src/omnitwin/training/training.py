@@ -19,14 +19,14 @@ from omnitwin.data.split import part_names
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
 from omnitwin.model.description import Description, read_description
-from omnitwin.recipes import FAST
+from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
 from omnitwin.system.device import describe_device, select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training.heldout import EVERY, HeldOutExam, HeldOutResult
+from omnitwin.training.heldout import HeldOutExam, HeldOutResult
 from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.runs import (
     RunLog,
@@ -50,11 +50,17 @@ StopButton = AbstractContextManager[Callable[[], str | None]]
 
 
 def train(
-    config: TrainConfig, reporter: Reporter = SILENT, stop_button: StopButton | None = None, resume: Path | None = None
+    config: TrainConfig,
+    reporter: Reporter = SILENT,
+    stop_button: StopButton | None = None,
+    resume: Path | None = None,
+    new_trainer: Callable[[TrainConfig, ImageSet], Trainer] = Trainer,
+    new_exam: Callable[[ImageSet, Network, torch.device], HeldOutExam] = HeldOutExam,
 ) -> TrainReport:
     """Train from the start, or on from the run in the folder resume.
 
     stop_button is entered for the time of the steps; what it gives is asked after each whether to stop, and why.
+    new_trainer, new_exam: what does the steps and what takes the held-out exam, such as a subclass with another step
     """
     output = resume or output_folder(config)
     select_device(config.device)  # refused before data is fetched for it
@@ -62,7 +68,9 @@ def train(
         if resume is None:
             check_unused(output)
         images, held_out = training_images(config, reporter)
-        run = _Run(config, Trainer(config, images), held_out, reporter, output)
+        trainer = new_trainer(config, images)
+        exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
+        run = _Run(config, trainer, part_names(held_out) if held_out else (), exam, reporter, output)
         return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
 
 
@@ -70,12 +78,17 @@ class _Run:
     """A run's life: steps, metrics, checkpoints, and when to end."""
 
     def __init__(
-        self, config: TrainConfig, trainer: Trainer, held_out: ImageSet | None, reporter: Reporter, output: Path
+        self,
+        config: TrainConfig,
+        trainer: Trainer,
+        held_out: tuple[str, ...],
+        exam: HeldOutExam | None,
+        reporter: Reporter,
+        output: Path,
     ) -> None:
         self.config, self.recipe = config, config.recipe
-        self.trainer, self.reporter, self.output = trainer, reporter, output
-        self.held_out = part_names(held_out) if held_out else ()
-        self.exam = HeldOutExam(held_out, self.recipe.network, trainer.device) if held_out else None
+        self.trainer, self.held_out, self.exam = trainer, held_out, exam
+        self.reporter, self.output = reporter, output
         self.results: dict[int, HeldOutResult] = {}  # by iteration, of this process
         self.best: Description | None = None
         self.done = 0
@@ -168,7 +181,7 @@ class _Run:
                 show(step)
 
     def _exam_is_due(self) -> bool:
-        return self.done % EVERY == 0 or self.done == self.recipe.iterations
+        return self.done % self.config.exam_every == 0 or self.done == self.recipe.iterations
 
     def _examine(self) -> HeldOutResult | None:
         """The held-out exam of this iteration, taken once; only those that are due, wherever a run stops, choose."""
