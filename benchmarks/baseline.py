@@ -95,7 +95,7 @@ def train(folder: Path, steps: int, workers: int) -> dict[str, Any]:
     for left, right, similar in loader:
         loss = F.binary_cross_entropy(network(left, right), similar)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         end = time.perf_counter()
         seconds.append(end - start)

@@ -19,7 +19,7 @@ from omnitwin.answers.engines import EMBED_AT_ONCE, Model
 from omnitwin.answers.verifier import TORCH, open_verifier
 from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.catalogue import open_images
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.exams.all_pairs import all_pairs
 from omnitwin.exams.exam import Sitting
@@ -34,26 +34,28 @@ SAMPLE = 10  # its batches in a round
 SINGLE_IMAGES, BATCHED_IMAGES = 64, 10 * EMBED_AT_ONCE
 
 
-def straightforward_seconds(network: Model, packed: PackedSet, number: int) -> float:
+def straightforward_seconds(network: Model, packed: ImageSet, number: int) -> float:
     """Return the seconds a pair if both of its images go through the network."""
     pairs = draw_pairs(packed, SAMPLE * PAIRS_AT_ONCE, random_generator(CPU, number))
     start = time.perf_counter()
     with torch.inference_mode():
-        for left, right in zip(pairs.left_B.split(PAIRS_AT_ONCE), pairs.right_B.split(PAIRS_AT_ONCE), strict=True):
+        for left, right in zip(
+            torch.split(pairs.left_B, PAIRS_AT_ONCE), torch.split(pairs.right_B, PAIRS_AT_ONCE), strict=True
+        ):
             network.score(*(network.embed(packed.gather(rows)) for rows in (left, right))).sigmoid()
     return (time.perf_counter() - start) / len(pairs.left_B)
 
 
-def embed_seconds(network: Model, packed: PackedSet, images: int, at_once: int) -> float:
+def embed_seconds(network: Model, packed: ImageSet, images: int, at_once: int) -> float:
     """Return the seconds an image. at_once: images that go through the encoder together"""
     start = time.perf_counter()
     with torch.inference_mode():
-        for rows in torch.arange(images).split(at_once):
+        for rows in torch.split(torch.arange(images), at_once):
             network.embed(packed.gather(rows))
     return (time.perf_counter() - start) / images
 
 
-def measure(scorer: Scorer, original: PackedSet, rounds: int) -> dict[str, list[float]]:
+def measure(scorer: Scorer, original: ImageSet, rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each way in each round. Embed the images before."""
     network = scorer.model
     sitting = Sitting(scorer=scorer, images=original, config=EvalConfig(exams=("all-pairs",)))

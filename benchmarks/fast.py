@@ -56,7 +56,7 @@ def baseline_step(zip_path: Path) -> float:
     ended = subprocess.run(
         [*command, "--steps", str(BASELINE_STEPS), "--json"], stdout=subprocess.PIPE, text=True, check=True
     )
-    return statistics.median(json.loads(ended.stdout)["seconds"])
+    return float(statistics.median(json.loads(ended.stdout)["seconds"]))
 
 
 def data_shares(recipe: str) -> list[float]:

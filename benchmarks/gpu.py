@@ -87,7 +87,7 @@ def settled_rate(metrics: Path) -> float | None:
     if len(settled) < 2:
         return None
     (start, first), *_, (end, last) = settled
-    return (last - first) / (end - start)
+    return float((last - first) / (end - start))
 
 
 def train_once(config: TrainConfig, output: Path) -> tuple[TrainReport, dict[str, Any]]:

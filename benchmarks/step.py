@@ -72,7 +72,7 @@ def draw_shares(rounds: list[Round]) -> list[float]:
 
 
 def peak_bytes(rounds: list[Round], side: str, whose: str = "peak_bytes") -> int:
-    return max(sides[side][whose] for sides in rounds)
+    return int(max(sides[side][whose] for sides in rounds))
 
 
 def as_record(machine: str, rounds: list[Round]) -> dict[str, Any]:
