@@ -7,6 +7,7 @@ import os
 THREADS = os.environ.get("OMNITWIN_TEST_THREADS", "1")
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = THREADS
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # threads that wait give up their core soon, as in the program
 
 from collections.abc import Iterator
 from contextlib import ExitStack

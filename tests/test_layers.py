@@ -23,7 +23,7 @@ ARROWS = {  # room: the rooms that it may import besides its own
     "training": {"data", "images", "model", "metrics"} | COMMON,
     "answers": {"data", "images", "model", "metrics"} | COMMON,
     "exams": {"training", "answers", "data", "images", "model", "metrics"} | COMMON,
-    "api": {"exams", "training", "answers", "data", "images", "model", "metrics"} | COMMON,
+    "api": {"exams", "training", "answers", "data", "images", "model", "metrics", "view"} | COMMON,
     "view": COMMON,
     "cli": {"exams", "training", "answers", "data", "view"} | COMMON,
     "__main__": {"cli"},

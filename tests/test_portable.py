@@ -146,24 +146,23 @@ def test_a_pattern_is_what_it_finds_where_no_shell_has_looked(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     for name in ("b.png", "a.png", "a[1].png", "a1.png", "c.txt"):
         Path(name).touch()
-    monkeypatch.setattr(sys, "argv", ["omnitwin", "compare", "a[1].png", "*.png", "a[1]*", "none*.png", "--resume"])
-    monkeypatch.setattr(cli, "WITHOUT_PATTERNS", True)
+    given = ["compare", "a[1].png", "*.png", "a[1]*", "none*.png", "--resume"]
     found = ["a.png", "a1.png", "a[1].png", "b.png"]
-    assert cli._words() == ["compare", "a[1].png", *found, "a[1].png", "none*.png", "--resume=newest"]
-    monkeypatch.setattr(cli, "WITHOUT_PATTERNS", False)
-    assert cli._words()[2:4] == ["*.png", "a[1]*"]
+    wanted = ["compare", "a[1].png", *found, "a[1].png", "none*.png", "--resume=newest"]
+    assert cli._words(given, patterns=True) == wanted
+    assert cli._words(given, patterns=False)[2:4] == ["*.png", "a[1]*"]
 
 
-def test_a_file_in_use_that_windows_does_not_replace_is_a_file_that_cannot_be_written(tmp_path, monkeypatch):
+def test_a_file_in_use_that_windows_does_not_replace_is_a_file_that_cannot_be_written(tmp_path):
     target = tmp_path / "a.json"
     target.write_text("before", encoding="utf-8")
 
     def replace(source, to):
         raise PermissionError(13, "The process cannot access the file because it is being used by another process")
 
-    monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(CannotWrite, match=r"cannot write .*a\.json: The process cannot access"):
-        write_text(target, "after")
+    refused = pytest.raises(CannotWrite, match=r"cannot write .*a\.json: The process cannot access")
+    with refused, replacing(target, replace) as temporary:
+        temporary.write_text("after", encoding="utf-8")
     assert target.read_text(encoding="utf-8") == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
@@ -267,10 +266,9 @@ def test_every_command_works_in_folders_and_on_files_of_any_name(tmp_path, monke
     elsewhere.little_work(monkeypatch.setattr)
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["omnitwin", "--home", str(place / "home"), *map(str, words)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.main(["--home", str(place / "home"), *map(str, words)])
         out, err = capfd.readouterr()
         assert not ended.value.code, err
         return out
@@ -336,9 +334,8 @@ def test_a_console_of_windows_gets_pictures_curves_and_progress_in_letters_that_
         ("compare", *images, "--show-input"),
         ("show", "--dataset", "synthetic"),
     ):
-        monkeypatch.setattr(sys, "argv", ["omnitwin", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.main(list(map(str, words)))
         assert not ended.value.code
     for stream in (out, err):
         stream.flush()

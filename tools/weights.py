@@ -27,7 +27,6 @@ from omnitwin.training.novelty import fit_on_variations
 from omnitwin.training.runs import training_images
 
 RECIPE = RECIPES["strong"]
-NETWORK = RECIPE.network
 CARD = BUNDLED_WEIGHTS.with_name("README.md")
 HALF, EXAMS, ORIGIN = "half.safetensors", "exams.json", "origin.txt"  # in a run's folder
 
@@ -77,12 +76,12 @@ def examine(run: Path) -> dict[str, Any]:
 
 def card(runs: list[Path], reports: list[dict[str, Any]]) -> str:
     """Return the model card of the first run as Markdown, with the figures of the exams."""
-    shipped, network = runs[0], reports[0]["network"]
+    shipped, network, seen = runs[0], reports[0]["network"], RECIPE.network
     config = json.loads((shipped / CONFIG_FILE).read_text(encoding="utf-8"))
     facts = f"""# Model card of the bundled weights
 
-- Network: encoder `{NETWORK.encoder}`, head `{NETWORK.head}`, {NETWORK.image_size} x {NETWORK.image_size} pixels,
-  drawings framed by their ink; {(shipped / HALF).stat().st_size:,} bytes in half precision.
+- Network: encoder `{seen.encoder}`, head `{seen.head}`, {seen.image_size} x {seen.image_size} pixels, drawings
+  framed by their ink; {(shipped / HALF).stat().st_size:,} bytes in half precision.
 - Recipe `{RECIPE.name}`, seed {seed_of(shipped)}, the best by its held-out alphabets: {network["iteration"]:,} of
   {network["iterations"]:,} iterations; trained in {config["precision"]} on {config["device"]}, torch {config["torch"]},
   begun at commit {(shipped / ORIGIN).read_text(encoding="utf-8").strip()}. `make weights` makes them again.
@@ -125,7 +124,7 @@ eval --exam all` says which. `beyond` takes random pairs and varies each image a
 
 
 def seed_of(run: Path) -> int:
-    return read_description(run / HALF).recipe["seed"]
+    return int(read_description(run / HALF).recipe["seed"])
 
 
 def summary(run: Path, report: dict[str, Any]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from omnitwin.answers.choosing import choose
     from omnitwin.answers.runs import list_runs
     from omnitwin.answers.twin import Twin, load
-    from omnitwin.api import Evaluation, ImageParts, Run, evaluate, open_images, train
+    from omnitwin.api import Evaluation, ImageParts, Run, evaluate, open_images, train, write_report
     from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
     from omnitwin.data.acquire import download
     from omnitwin.data.imageset import ImageSet
@@ -55,6 +55,7 @@ _HOMES = {  # the module of each public name
     "open_images": "api",
     "plan": "training.planning",
     "train": "api",
+    "write_report": "api",
 }
 __all__ = [
     "RECIPES",
@@ -83,6 +84,7 @@ __all__ = [
     "open_images",
     "plan",
     "train",
+    "write_report",
 ]
 
 

@@ -55,6 +55,7 @@ class TrainConfig:
     compile: bool = False
     max_seconds: float | None = None
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
+    exam_every: int = 100  # iterations between two exams on the held-out classes
     output: Path | None = None
     name: str | None = None
     encoder: Any = None  # torch.nn.Module; a config is made without torch

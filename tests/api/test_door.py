@@ -20,10 +20,13 @@ from omnitwin.reports.exams import ExamReport, Measure
 SMALL = {"image_size": 12, "batch_size": 16, "drawings": 2, "holdout": 1}
 
 
-@pytest.fixture(autouse=True)
-def few_characters(monkeypatch):
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 3, "test": 2})
-    monkeypatch.setattr(synthetic, "CHARACTERS", 5)
+@pytest.fixture(scope="module")
+def images():
+    """3 alphabets to train on and 2 to test on, of 5 characters."""
+    return {
+        subset: synthetic.draw_set(subset, alphabets=count, characters=5)
+        for subset, count in (("training", 3), ("test", 2))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +134,22 @@ def test_embeddings_have_length_one_and_give_the_probability_of_compare(twin, dr
     assert float(probability[0]) == pytest.approx(twin.compare(*files).probability, abs=1e-6)
 
 
+def test_a_ranking_is_that_of_the_command_line(twin, drawings):
+    words = ["compare", drawings / "a.png", drawings / "drawings", "--json"]
+    done = subprocess.run([sys.executable, "-m", "omnitwin", *words], capture_output=True, text=True, check=True)
+    told = [(image["file"], image["probability"]) for image in json.loads(done.stdout)["ranked"]]
+    ranked = twin.rank(drawings / "a.png", [str(drawings / "drawings")]).ranked
+    assert [(str(image.file), image.probability) for image in ranked] == told
+    assert len(told) == 4
+
+
+def test_a_report_of_a_run_is_a_page(tmp_path):
+    run = omnitwin.train("synthetic", recipe="fast", iterations=1, output=tmp_path / "run", **SMALL)
+    page = omnitwin.write_report(run.folder, tmp_path / "page.html", exams=["pairs"], batches=1, batch_size=5)
+    assert page == tmp_path / "page.html"
+    assert "accuracy" in page.read_text(encoding="utf-8")
+
+
 def test_a_threshold_of_ones_own_decides(drawings):
     pair = drawings / "a.png", drawings / "b.png"
     probability = omnitwin.load("bundled").compare(*pair).probability
@@ -161,17 +180,17 @@ def test_train_then_ask_then_measure_then_go_on(tmp_path):
         omnitwin.train(resume=run.folder, iterations=6, rotation=3.0)
 
 
-def test_a_callback_that_returns_true_stops_and_saves(tmp_path):
+def test_a_callback_that_returns_true_stops_and_saves(tmp_path, images):
     run = omnitwin.train(
-        "synthetic", recipe="fast", iterations=10_000, output=tmp_path / "run", callback=lambda step: True, **SMALL
+        images, recipe="fast", iterations=10_000, output=tmp_path / "run", callback=lambda step: True, **SMALL
     )
     assert run.report.stopped_by == "callback"
     assert 1 <= run.report.iteration < 10_000
     assert (tmp_path / "run" / "state.safetensors").exists()
 
 
-def test_a_run_by_name_is_found_by_name(home):
-    omnitwin.train("synthetic", recipe="fast", iterations=1, name="mine", **SMALL)
+def test_a_run_by_name_is_found_by_name(images):
+    omnitwin.train(images, recipe="fast", iterations=1, name="mine", **SMALL)
     assert omnitwin.load("mine").recipe.iterations == omnitwin.load("newest").recipe.iterations == 1
     assert omnitwin.load().recipe.name == "strong"  # a training never changes what answers
     omnitwin.choose("mine")
@@ -185,9 +204,9 @@ def contrastive(embeddings, labels):
     return torch.where(same, apart.square(), (1 - apart).clamp(min=0).square()).mean()
 
 
-def test_an_objective_of_ones_own_is_what_is_minimised(tmp_path):
+def test_an_objective_of_ones_own_is_what_is_minimised(tmp_path, images):
     run = omnitwin.train(
-        "synthetic",
+        images,
         recipe="fast",
         objective=contrastive,
         iterations=30,
@@ -197,10 +216,10 @@ def test_an_objective_of_ones_own_is_what_is_minimised(tmp_path):
     losses = [step.loss for step in run.steps]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     assert run.twin.recipe.objective.function.endswith("contrastive")
-    again = omnitwin.train(resume=run.folder, iterations=31, objective=contrastive)
+    again = omnitwin.train(images, resume=run.folder, iterations=31, objective=contrastive)
     assert again.report.iteration == 31
     with pytest.raises(omnitwin.BadInput) as refused:
-        omnitwin.train(resume=run.folder, iterations=32)
+        omnitwin.train(images, resume=run.folder, iterations=32)
     assert "objective=FUNCTION" in refused.value.line()
 
 
@@ -218,11 +237,11 @@ class Tiny(nn.Module):
 
 
 @pytest.mark.parametrize("recipe", ["fast", "classic"])
-def test_an_encoder_of_ones_own_is_trained_saved_and_loaded(tmp_path, drawings, recipe):
+def test_an_encoder_of_ones_own_is_trained_saved_and_loaded(tmp_path, images, drawings, recipe):
     changes = SMALL if recipe == "fast" else {"image_size": 12, "batch_size": 8}
     encoder = Tiny()
     before = encoder.layer.weight.detach().clone()
-    run = omnitwin.train("synthetic", recipe=recipe, encoder=encoder, iterations=2, output=tmp_path / "run", **changes)
+    run = omnitwin.train(images, recipe=recipe, encoder=encoder, iterations=2, output=tmp_path / "run", **changes)
     assert not torch.equal(encoder.layer.weight.detach(), before) or recipe == "fast"  # fast ends with the average
     pair = drawings / "a.png", drawings / "b.png"
     answer = run.twin.compare(*pair)
@@ -237,8 +256,8 @@ def test_an_encoder_of_ones_own_is_trained_saved_and_loaded(tmp_path, drawings, 
         omnitwin.load(run.folder, encoder=wide)
 
 
-def test_baselines_sit_exams_and_answer_no_files(drawings):
-    evaluation = omnitwin.evaluate("pixels", "synthetic", exams=["pairs"], batches=1, batch_size=10)
+def test_baselines_sit_exams_and_answer_no_files(images, drawings):
+    evaluation = omnitwin.evaluate("pixels", images, exams=["pairs"], batches=1, batch_size=10)
     assert evaluation.report.baseline == "pixels"
     with pytest.raises(omnitwin.BadInput, match="takes exams, not image files"):
         omnitwin.load("pixels").compare(drawings / "a.png", drawings / "b.png")
@@ -254,8 +273,8 @@ def count_classes(sitting):
     )  # fmt: skip
 
 
-def test_an_exam_of_ones_own_is_taken_beside_the_others(twin):
-    evaluation = omnitwin.evaluate(twin, "synthetic", exams=["pairs", count_classes], batches=1, batch_size=10)
+def test_an_exam_of_ones_own_is_taken_beside_the_others(twin, images):
+    evaluation = omnitwin.evaluate(twin, images, exams=["pairs", count_classes], batches=1, batch_size=10)
     row = evaluation.frame()[-1]
     assert (row["exam"], row["value"], row["low"]) == ("count-classes", 0.1, None)
 
@@ -284,12 +303,11 @@ def test_wrong_words_are_refused_in_one_line(call, named):
     assert named in refused.value.line()
 
 
-def test_images_of_ones_own_are_trained_on(tmp_path):
-    """Any object with the names of ImageSet: here a set drawn in this process, under another name."""
-    mine = {"training": synthetic.draw_set("training"), "test": synthetic.draw_set("test")}
-    run = omnitwin.train(mine, recipe="fast", iterations=1, output=tmp_path / "run", **SMALL)
+def test_images_of_ones_own_are_trained_on(tmp_path, images):
+    """Any object with the names of ImageSet: here a set drawn in this process."""
+    run = omnitwin.train(images, recipe="fast", iterations=1, output=tmp_path / "run", **SMALL)
     assert math.isfinite(run.report.loss)
-    assert len(omnitwin.evaluate(run.twin, mine, exams=["pairs"], batches=1, batch_size=5).frame()) == 2
+    assert len(omnitwin.evaluate(run.twin, images, exams=["pairs"], batches=1, batch_size=5).frame()) == 2
 
 
 def test_a_network_for_numpy_answers_without_torch(drawings):

@@ -1,17 +1,17 @@
 """What tests of the command line share: the real entry point run in this process, and a trained network."""
 
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
+import typer
 from PIL import Image, ImageDraw
 
 from omnitwin.answers import choosing
-from omnitwin.cli import main
+from omnitwin.cli import app, main
 from omnitwin.config import TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.exams import all_pairs as exam_curves
@@ -68,17 +68,27 @@ def do_little_work(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
     """run("train", "--quiet") runs the program, in this process, to its end."""
 
-    def run(*words: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["omnitwin", *map(str, words)])
+    def run(*words: object, program: typer.Typer = app) -> Outcome:
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            main()
+            main([str(word) for word in words], program)
         return Outcome(int(ended.value.code or 0), *capfd.readouterr())
 
     return run
+
+
+def failing(error: BaseException) -> typer.Typer:
+    """A program whose only command raises the error."""
+    program = typer.Typer(pretty_exceptions_enable=False)
+
+    @program.command()
+    def fail() -> None:
+        raise error
+
+    return program
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from checkpoints import record_of, written_anew
+from conftest import failing
 from hostile import (
     EVERYTHING,
     HOSTILE,
@@ -339,14 +340,8 @@ def test_what_is_wrong_with_a_zip_is_told_as_text(run, tmp_path, fake_omniglot, 
 
 
 def test_tracebacks_are_told_as_text(run, monkeypatch):
-    from omnitwin.answers import environment
-
-    def describe_environment():
-        raise RuntimeError(EVERYTHING)
-
-    monkeypatch.setattr(environment, "describe_environment", describe_environment)
     monkeypatch.setenv("OMNITWIN_DEBUG", "1")
-    outcome = harmless(run("env"), 70)
+    outcome = harmless(run(program=failing(RuntimeError(EVERYTHING))), 70)
     assert "Traceback" in outcome.err
 
 

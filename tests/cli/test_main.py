@@ -9,10 +9,10 @@ import sys
 import pytest
 import torch
 import typer
+from conftest import failing
 
 import omnitwin
 from omnitwin import errors
-from omnitwin.answers import environment
 from omnitwin.cli import COMMANDS, app
 from omnitwin.system import paths
 
@@ -37,13 +37,6 @@ def options_of(command):
     """Every spelling of every option, such as `--quiet` and `-q`."""
     parameters = typer.main.get_command(app).commands[command].params
     return [word for parameter in parameters for word in parameter.opts if word.startswith("-")]
-
-
-def raising(error):
-    def describe_environment():
-        raise error
-
-    return describe_environment
 
 
 def python_m_omnitwin(*words, **variables):
@@ -93,6 +86,9 @@ def test_help_names_values_by_a_word_and_flags_by_nothing(run, command):
     assert "<" not in text
     assert "{" not in text
     assert "(None)" not in text
+    commands = typer.main.get_command(app).commands
+    for option in (each for each in commands[command].params if each.opts[0].startswith("-") and not each.is_flag):
+        assert re.search(rf"{option.opts[0]} [A-Z\[]", text), option.opts
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -167,21 +163,19 @@ def test_table_of_exit_codes_has_every_error():
 
 
 @pytest.mark.parametrize("name", EXIT_CODES)
-def test_each_error_becomes_one_line_and_its_exit_code(run, monkeypatch, name):
-    monkeypatch.setattr(environment, "describe_environment", raising(getattr(errors, name)("no\nluck", "Try\nthat.")))
-    outcome = run("env")
+def test_each_error_becomes_one_line_and_its_exit_code(run, name):
+    outcome = run(program=failing(getattr(errors, name)("no\nluck", "Try\nthat.")))
     assert outcome.code == EXIT_CODES[name]
     assert outcome.complaint() == "omnitwin: no luck. Try that."
 
 
-def test_each_line_ends_with_the_hint_of_its_kind(run, monkeypatch):
-    monkeypatch.setattr(environment, "describe_environment", raising(errors.DatasetMissing("nothing here")))
-    assert run("env").complaint() == "omnitwin: nothing here. Run: omnitwin download"
+def test_each_line_ends_with_the_hint_of_its_kind(run):
+    outcome = run(program=failing(errors.DatasetMissing("nothing here")))
+    assert outcome.complaint() == "omnitwin: nothing here. Run: omnitwin download"
 
 
-def test_unexpected_failure_exits_70_with_one_line_that_says_how_to_see_more(run, monkeypatch):
-    monkeypatch.setattr(environment, "describe_environment", raising(RuntimeError("first\nsecond")))
-    outcome = run("env")
+def test_unexpected_failure_exits_70_with_one_line_that_says_how_to_see_more(run):
+    outcome = run(program=failing(RuntimeError("first\nsecond")))
     assert outcome.code == 70
     line = outcome.complaint()
     assert "RuntimeError: first second" in line
@@ -190,17 +184,15 @@ def test_unexpected_failure_exits_70_with_one_line_that_says_how_to_see_more(run
 
 @pytest.mark.parametrize(("error", "code"), [(RuntimeError("boom"), 70), (errors.BadInput("boom"), 2)])
 def test_debug_variable_shows_the_traceback_and_keeps_the_exit_code(run, monkeypatch, error, code):
-    monkeypatch.setattr(environment, "describe_environment", raising(error))
     monkeypatch.setenv("OMNITWIN_DEBUG", "1")
-    outcome = run("env")
+    outcome = run(program=failing(error))
     assert outcome.code == code
     assert "Traceback (most recent call last)" in outcome.err
 
 
 def test_debug_variable_of_zero_is_off(run, monkeypatch):
-    monkeypatch.setattr(environment, "describe_environment", raising(RuntimeError("boom")))
     monkeypatch.setenv("OMNITWIN_DEBUG", "0")
-    assert "Traceback" not in run("env").err
+    assert "Traceback" not in run(program=failing(RuntimeError("boom"))).err
 
 
 def test_debug_variable_shows_the_traceback():
@@ -213,16 +205,14 @@ def test_debug_variable_does_not_change_the_exit_code():
     assert python_m_omnitwin("train", "--max-time", "soon", OMNITWIN_DEBUG="1").returncode == 2
 
 
-def test_control_c_exits_130_without_a_traceback(run, monkeypatch):
-    monkeypatch.setattr(environment, "describe_environment", raising(KeyboardInterrupt()))
-    outcome = run("env")
+def test_control_c_exits_130_without_a_traceback(run):
+    outcome = run(program=failing(KeyboardInterrupt()))
     assert outcome.code == 130
     assert "Traceback" not in outcome.err
 
 
-def test_control_c_says_that_it_interrupted(run, monkeypatch):
-    monkeypatch.setattr(environment, "describe_environment", raising(KeyboardInterrupt()))
-    assert run("env").complaint() == "omnitwin: interrupted."
+def test_control_c_says_that_it_interrupted(run):
+    assert run(program=failing(KeyboardInterrupt())).complaint() == "omnitwin: interrupted."
 
 
 def test_control_characters_in_wrong_words_do_not_reach_the_terminal(run):
@@ -274,15 +264,13 @@ def test_a_width_that_no_terminal_has_hides_nothing(run, monkeypatch, name, colu
         (OSError(12, "Cannot allocate memory"), "cannot go on: Cannot allocate memory."),
     ],
 )
-def test_what_the_system_refuses_exits_3_and_is_named(run, monkeypatch, error, told):
-    monkeypatch.setattr(environment, "describe_environment", raising(error))
-    outcome = run("env")
+def test_what_the_system_refuses_exits_3_and_is_named(run, error, told):
+    outcome = run(program=failing(error))
     assert (outcome.code, outcome.complaint()) == (3, f"omnitwin: {told}")
 
 
-def test_a_library_that_speaks_of_the_system_in_its_own_words_is_a_bug(run, monkeypatch):
-    monkeypatch.setattr(environment, "describe_environment", raising(OSError("broken data stream")))
-    assert run("env").code == 70
+def test_a_library_that_speaks_of_the_system_in_its_own_words_is_a_bug(run):
+    assert run(program=failing(OSError("broken data stream"))).code == 70
 
 
 @pytest.mark.parametrize(
@@ -296,9 +284,8 @@ def test_a_library_that_speaks_of_the_system_in_its_own_words_is_a_bug(run, monk
         RuntimeError("MPS backend out of memory (MPS allocated: 1.00 GiB)"),
     ],
 )
-def test_too_little_memory_exits_3_wherever_it_is_noticed(run, monkeypatch, error):
-    monkeypatch.setattr(environment, "describe_environment", raising(error))
-    outcome = run("env")
+def test_too_little_memory_exits_3_wherever_it_is_noticed(run, error):
+    outcome = run(program=failing(error))
     assert outcome.code == 3
     assert "too little memory" in outcome.complaint()
     assert "--device cpu" in outcome.complaint()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import failing
 
 from omnitwin.cli.streams import Guarded
 from omnitwin.errors import CannotWrite
@@ -100,13 +101,7 @@ def test_closed_streams_change_no_exit_code(closed, images):
 
 
 def test_control_characters_in_a_traceback_do_not_reach_the_terminal(run, monkeypatch):
-    from omnitwin.answers import environment
-
-    def describe_environment():
-        raise RuntimeError("\x1b[31mred")
-
-    monkeypatch.setattr(environment, "describe_environment", describe_environment)
     monkeypatch.setenv("OMNITWIN_DEBUG", "1")
-    outcome = run("env")
+    outcome = run(program=failing(RuntimeError("\x1b[31mred")))
     assert "\x1b" not in outcome.err
     assert "\\x1b[31mred" in outcome.err

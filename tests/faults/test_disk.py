@@ -17,7 +17,6 @@ from omnitwin.errors import CannotWrite
 from omnitwin.recipes import SMALL
 from omnitwin.system.files import digest
 from omnitwin.system.paths import STATE_FILE, WEIGHTS_FILE, omniglot_folder
-from omnitwin.training import heldout
 from omnitwin.training.training import train
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
@@ -26,16 +25,14 @@ TINY = SMALL.changed(iterations=2, batch_size=8, holdout=0)
 NOBODY = 65534
 
 
-@pytest.fixture(autouse=True)
-def little_data(monkeypatch):
-    small = synthetic.draw_set("training", alphabets=2, characters=3, drawers=4, size=28)
-    monkeypatch.setattr(synthetic, "draw_set", lambda subset: small)
-    monkeypatch.setattr(heldout, "EVERY", 2)
-
-
 def config(output, **changes):
+    """A run on 24 small drawings."""
     return TrainConfig(
-        recipe=TINY.changed(**changes), dataset="synthetic", device="cpu", precision="fp32", output=output
+        recipe=TINY.changed(**changes),
+        dataset=synthetic.draw_set("training", alphabets=2, characters=3, drawers=4, size=28),
+        device="cpu",
+        precision="fp32",
+        output=output,
     )
 
 
@@ -100,11 +97,10 @@ def test_a_run_that_may_not_be_written_is_not_gone_on_with(run, tmp_path):
         ("use", "newest"),
     ],
 )
-def test_a_file_in_place_of_the_home_folder_exits_3_with_one_line(words, home, fake_omniglot, monkeypatch, capsys):
+def test_a_file_in_place_of_the_home_folder_exits_3_with_one_line(words, home, fake_omniglot, capsys):
     home.write_text("a file")
-    monkeypatch.setattr("sys.argv", ["omnitwin", *(word.format(zips=fake_omniglot.zips) for word in words)])
     with pytest.raises(SystemExit) as ended:
-        main()
+        main([word.format(zips=fake_omniglot.zips) for word in words])
     assert ended.value.code == 3
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines

@@ -8,7 +8,6 @@ import os
 import random
 import time
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -18,11 +17,11 @@ from local_server import Answer
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data import acquire, omniglot, synthetic
 from omnitwin.model.locating import Choice, read_default, write_default
-from omnitwin.recipes import SMALL
+from omnitwin.recipes import FAST, SMALL
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training import heldout, runs, training
+from omnitwin.training import runs, training
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]
 
@@ -31,22 +30,21 @@ ITERATIONS = 4
 MOST_ATTEMPTS = 20  # of a run that is killed again and again, then it is let to its end
 RECIPES = {
     "pairs": SMALL.changed(iterations=ITERATIONS, batch_size=8, holdout=2),
-    "batches": replace(iterations=ITERATIONS, batch_size=8, holdout=2, image_size=12, drawings=2),
+    "batches": FAST.changed(iterations=ITERATIONS, batch_size=8, holdout=2, image_size=12, drawings=2),
 }
 KILLED, ENDED = 9, 0
 
 
-@pytest.fixture(autouse=True)
-def little_data(monkeypatch):
-    small = synthetic.draw_set("training", alphabets=4, characters=3, drawers=4, size=28)
-    monkeypatch.setattr(synthetic, "draw_set", lambda subset: small)
-    monkeypatch.setattr(heldout, "EVERY", 2)  # iterations between two exams: `best` is written too
-
-
 def train(recipe, output):
-    """Train, or go on where an earlier process ended; a checkpoint after each iteration."""
+    """Train, or go on where an earlier process ended; a checkpoint after each iteration, and an exam after two."""
     config = TrainConfig(
-        recipe=recipe, dataset="synthetic", device="cpu", precision="fp32", output=output, checkpoint_seconds=0.0
+        recipe=recipe,
+        dataset=synthetic.draw_set("training", alphabets=4, characters=3, drawers=4, size=28),
+        device="cpu",
+        precision="fp32",
+        output=output,
+        checkpoint_seconds=0.0,
+        exam_every=2,
     )
     resume = output if (output / STATE_FILE).exists() else None
     if resume:

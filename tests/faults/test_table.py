@@ -334,7 +334,6 @@ def scenarios() -> list[Scenario]:
 def bench(tmp_path, fake_omniglot, monkeypatch):
     small = synthetic.draw_set("training", alphabets=2, characters=3, drawers=4, size=28)
     monkeypatch.setattr(synthetic, "draw_set", lambda subset: small)
-    monkeypatch.setattr(heldout, "EVERY", 2)
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "home"
     home.mkdir()

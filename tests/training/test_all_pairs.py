@@ -4,6 +4,7 @@ import json
 import math
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -19,7 +20,6 @@ from omnitwin.model.losses import all_pairs_loss, centroid_loss
 from omnitwin.recipes import FAST, SMALL, Recipe
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training import heldout
 from omnitwin.training.objective import OfEmbeddings, OfPairs
 from omnitwin.training.planning import plan
 from omnitwin.training.runs import recorded
@@ -31,16 +31,18 @@ FEW = {"image_size": 12, "iterations": 6, "batch_size": 18, "drawings": 3, "alph
 TINY = FAST.changed(**FEW, **SPOILT, holdout=0)
 
 
-@pytest.fixture(autouse=True)
-def few_characters(monkeypatch):
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 2, "test": 1})
-    monkeypatch.setattr(synthetic, "CHARACTERS", 6)
-    monkeypatch.setattr(heldout, "MOST_IMAGES", 60)
+@cache
+def alphabets(training=2, test=1):
+    """A training and a test set of this many synthetic alphabets of 6 characters."""
+    return {
+        subset: synthetic.draw_set(subset, alphabets=count, characters=6)
+        for subset, count in (("training", training), ("test", test))
+    }
 
 
 def config(output=None, precision="fp32", **recipe):
     changed = TINY.changed(**recipe)
-    return TrainConfig(recipe=changed, dataset="synthetic", device="cpu", precision=precision, output=output)
+    return TrainConfig(recipe=changed, dataset=alphabets(), device="cpu", precision=precision, output=output)
 
 
 def stop_after(steps):
@@ -191,11 +193,11 @@ def test_checkpoints_on_the_way_and_two_stops_change_nothing(tmp_path):
     assert train(often, resume=tmp_path / "often").weights_sha256 == straight.weights_sha256
 
 
-def test_the_held_out_exam_changes_nothing_of_the_training(tmp_path, monkeypatch):
+def test_the_held_out_exam_changes_nothing_of_the_training(tmp_path):
     weights = []
     for every in (1, 1000):
-        monkeypatch.setattr("omnitwin.training.training.EVERY", every)
-        weights.append(train(config(tmp_path / str(every), holdout=1)).weights_sha256)
+        examining = replace(config(tmp_path / str(every), holdout=1), exam_every=every)
+        weights.append(train(examining).weights_sha256)
     assert weights[0] == weights[1]
 
 
@@ -215,13 +217,13 @@ def test_bf16_and_fp32_steps_start_from_the_same_loss_but_for_rounding(tiny_set)
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
-def test_the_loss_falls_and_characters_never_seen_are_told_apart(tmp_path, monkeypatch):
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 4, "test": 2})
+def test_the_loss_falls_and_characters_never_seen_are_told_apart(tmp_path):
+    images = alphabets(training=4, test=2)
     recipe = {"image_size": 16, "iterations": 60, "batch_size": 72, "alphabets": 2, "per_alphabet": 4, "drawings": 4}
-    train(config(tmp_path / "run", **recipe, **dict.fromkeys(SPOILT, 0.0)))
+    train(replace(config(tmp_path / "run", **recipe, **dict.fromkeys(SPOILT, 0.0)), dataset=images))
     losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / METRICS_FILE).read_text().splitlines()]
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
-    exam = EvalConfig(checkpoint=str(tmp_path / "run"), dataset="synthetic", device="cpu")
+    exam = EvalConfig(checkpoint=str(tmp_path / "run"), dataset=images, device="cpu")
     assert evaluation.evaluate(exam).exams[0].measure("accuracy").interval[0] > 0.65
 
 

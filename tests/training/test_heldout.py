@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,9 +12,8 @@ import torch
 from sitters import CPU, dyadic_network, uneven_set
 from sklearn.metrics import roc_curve
 
-from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
+from omnitwin.config import EvalConfig, TrainConfig
 from omnitwin.data import synthetic
-from omnitwin.data.catalogue import open_images
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate
 from omnitwin.metrics.calibration import calibrated
@@ -24,7 +23,6 @@ from omnitwin.model.locating import locate_checkpoint
 from omnitwin.recipes import SMALL
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training import heldout, training
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult
 from omnitwin.training.planning import plan
 from omnitwin.training.runs import training_images
@@ -35,24 +33,30 @@ TINY = SMALL.changed(iterations=8, batch_size=8, holdout=1)
 ALPHABETS, CHARACTERS, DRAWERS = 3, 4, 5
 
 
-@pytest.fixture(autouse=True)
-def few_small_drawings(monkeypatch):
+@cache
+def drawings(characters=CHARACTERS):
     """3 training alphabets of 4 characters by 5 drawers, and 2 test alphabets, of 28 x 28."""
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": ALPHABETS, "test": 2})
-    monkeypatch.setattr(synthetic, "CHARACTERS", CHARACTERS)
-    monkeypatch.setattr(synthetic, "draw_set", partial(synthetic.draw_set, drawers=DRAWERS, size=28))
+    return {
+        subset: synthetic.draw_set(subset, alphabets=count, characters=characters, drawers=DRAWERS, size=28)
+        for subset, count in (("training", ALPHABETS), ("test", 2))
+    }
 
 
-@pytest.fixture
-def every_2(monkeypatch):
-    """An exam after each second iteration."""
-    monkeypatch.setattr(training, "EVERY", 2)
-
-
-def config(output, **recipe):
+def config(output, exam_every=2, **recipe):
+    """A run with an exam after each second iteration."""
     return TrainConfig(
-        recipe=TINY.changed(**recipe), dataset="synthetic", device="cpu", precision="fp32", output=output
+        recipe=TINY.changed(**recipe),
+        dataset=drawings(),
+        device="cpu",
+        precision="fp32",
+        output=output,
+        exam_every=exam_every,
     )
+
+
+def examine(checkpoint, dataset=None, **asked):
+    """The report of exams of a checkpoint, on these drawings."""
+    return evaluate(EvalConfig(checkpoint=str(checkpoint), dataset=dataset or drawings(), device="cpu", **asked))
 
 
 def stop_after(steps):
@@ -76,40 +80,40 @@ def assert_same_weights(one, other):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def script(monkeypatch, eer_of):
-    """Let the exam after an iteration give this EER; a function of the iteration, whoever asks."""
+def script(eer_of):
+    """Arguments of train: the exam after an iteration gives this EER, a function of the iteration."""
     now = []
-    step = Trainer.step
 
-    def counted(self, iteration):
-        now[:] = [iteration]
-        return step(self, iteration)
+    class Counted(Trainer):
+        def step(self, iteration):
+            now[:] = [iteration]
+            return super().step(iteration)
 
-    def take(self, network):
-        return HeldOutResult(eer=eer_of(now[0]), threshold=0.5, calibration=None)
+    class Scripted(HeldOutExam):
+        def take(self, network):
+            return HeldOutResult(eer=eer_of(now[0]), threshold=0.5, calibration=None)
 
-    monkeypatch.setattr(Trainer, "step", counted)
-    monkeypatch.setattr(HeldOutExam, "take", take)
+    return {"new_trainer": Counted, "new_exam": Scripted}
 
 
 # ---- what is trained on ----
 
 
-def test_a_run_never_draws_an_image_of_a_held_out_alphabet(tmp_path, monkeypatch):
-    whole = open_images("synthetic", "training", SourceConfig())
+def test_a_run_never_draws_an_image_of_a_held_out_alphabet(tmp_path):
+    whole = drawings()["training"]
     alphabet_of = {
         image.numpy().tobytes(): whole.group_names[int(whole.group_C[kind])]
         for image, kind in zip(whole.images_NHW, whole.class_N, strict=True)
     }
-    seen, draw = Counter(), Trainer.draw
+    seen = Counter()
 
-    def watched(self, iteration):
-        batch = draw(self, iteration)
-        seen.update(alphabet_of[image.to(torch.uint8).numpy().tobytes()] for image in batch.images[:, 0])
-        return batch
+    class Watched(Trainer):
+        def draw(self, iteration):
+            batch = super().draw(iteration)
+            seen.update(alphabet_of[image.to(torch.uint8).numpy().tobytes()] for image in batch.images[:, 0])
+            return batch
 
-    monkeypatch.setattr(Trainer, "draw", watched)
-    report = train(config(tmp_path / "run", iterations=20))
+    report = train(config(tmp_path / "run", iterations=20), new_trainer=Watched)
     held_out = read_description(report.weights).held_out
     assert len(held_out) == 1
     assert set(seen) == set(whole.group_names) - set(held_out)
@@ -212,7 +216,7 @@ def test_the_threshold_gives_the_highest_balanced_accuracy_there_is(alphabets):
 
 def test_the_calibration_leaves_no_mean_error_where_both_kinds_of_pair_weigh_the_same():
     """Of the likeliest logistic curve the mean error, and that of its product with the score, are 0."""
-    packed = synthetic.draw_set("test")
+    packed = drawings()["test"]
     network = network_with(2)
     torch.nn.init.constant_(network.head.weight, -0.3)
     result = HeldOutExam(packed, SMALL.network, CPU).take(network)
@@ -227,31 +231,30 @@ def test_the_calibration_leaves_no_mean_error_where_both_kinds_of_pair_weigh_the
 def test_a_constant_network_has_an_eer_of_one_half_and_no_calibration():
     network = build_network(SMALL)
     torch.nn.init.zeros_(network.head.weight)
-    result = HeldOutExam(synthetic.draw_set("test"), SMALL.network, CPU).take(network)
+    result = HeldOutExam(drawings()["test"], SMALL.network, CPU).take(network)
     assert (result.eer, result.calibration, result.threshold) == (0.5, None, 0.5)
 
 
 def test_a_network_whose_scores_are_no_numbers_has_no_result():
     network = build_network(SMALL)
     torch.nn.init.constant_(network.head.bias, float("nan"))
-    assert HeldOutExam(synthetic.draw_set("test"), SMALL.network, CPU).take(network) is None
+    assert HeldOutExam(drawings()["test"], SMALL.network, CPU).take(network) is None
     assert network.training
 
 
 def test_an_exam_leaves_the_network_as_it_was_and_in_training_mode():
     network = build_network(SMALL).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    exam = HeldOutExam(synthetic.draw_set("test"), SMALL.network, CPU)
+    exam = HeldOutExam(drawings()["test"], SMALL.network, CPU)
     assert exam.take(network) == exam.take(network)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     assert all(part.training for part in network.modules())
 
 
 @pytest.mark.parametrize(("most", "hands"), [(1200, 5), (40, 5), (39, 4), (24, 3), (17, 2), (8, 2), (1, 2)])
-def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_two_at_least(monkeypatch, most, hands):
-    monkeypatch.setattr(heldout, "MOST_IMAGES", most)
-    packed = synthetic.draw_set("test")  # 8 characters by 5 drawers
-    rows = HeldOutExam(packed, SMALL.network, CPU).rows
+def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_two_at_least(most, hands):
+    packed = drawings()["test"]  # 8 characters by 5 drawers
+    rows = HeldOutExam(packed, SMALL.network, CPU, most).rows
     assert packed.source_N[rows].tolist() == list(range(1, hands + 1)) * 8
     assert packed.class_N[rows].tolist() == [number for number in range(8) for _ in range(hands)]
 
@@ -259,12 +262,12 @@ def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_
 # ---- what the exam decides ----
 
 
-def test_the_exam_is_taken_when_it_is_due_and_after_the_last_iteration(tmp_path, every_2):
+def test_the_exam_is_taken_when_it_is_due_and_after_the_last_iteration(tmp_path):
     train(config(tmp_path / "run", iterations=7))
     assert list(exams_in(tmp_path / "run")) == [2, 4, 6, 7]
 
 
-def test_the_best_is_the_checkpoint_with_the_lowest_eer_of_those_due(tmp_path, every_2):
+def test_the_best_is_the_checkpoint_with_the_lowest_eer_of_those_due(tmp_path):
     report = train(config(tmp_path / "run", iterations=10))
     exams = exams_in(tmp_path / "run")
     assert list(exams) == [2, 4, 6, 8, 10]
@@ -276,38 +279,38 @@ def test_the_best_is_the_checkpoint_with_the_lowest_eer_of_those_due(tmp_path, e
     assert_same_weights(tmp_path / "run" / BEST_FILE, tmp_path / "so far" / WEIGHTS_FILE)
 
 
-def test_the_best_is_the_first_of_equals_and_need_not_be_the_last(tmp_path, every_2, monkeypatch):
-    script(monkeypatch, {2: 0.4, 4: 0.2, 6: 0.3, 8: 0.2}.get)
-    report = train(config(tmp_path / "run"))
+def test_the_best_is_the_first_of_equals_and_need_not_be_the_last(tmp_path):
+    scripted = script({2: 0.4, 4: 0.2, 6: 0.3, 8: 0.2}.get)
+    report = train(config(tmp_path / "run"), **scripted)
     assert exams_in(tmp_path / "run") == {2: 0.4, 4: 0.2, 6: 0.3, 8: 0.2}
     assert (report.best_iteration, report.held_out_eer, report.iteration) == (4, 0.2, 8)
-    train(config(tmp_path / "so far", iterations=4))
+    train(config(tmp_path / "so far", iterations=4), **scripted)
     assert_same_weights(tmp_path / "run" / BEST_FILE, tmp_path / "so far" / WEIGHTS_FILE)
     assert read_description(tmp_path / "run" / WEIGHTS_FILE).iteration == 8
 
 
-def test_of_a_run_the_best_is_what_others_use(tmp_path, every_2, monkeypatch):
-    script(monkeypatch, {2: 0.4, 4: 0.2, 6: 0.3, 8: 0.2}.get)
-    train(config(tmp_path / "run"))
+def test_of_a_run_the_best_is_what_others_use(tmp_path):
+    scripted = script({2: 0.4, 4: 0.2, 6: 0.3, 8: 0.2}.get)
+    train(config(tmp_path / "run"), **scripted)
     assert locate_checkpoint(str(tmp_path / "run")) == tmp_path / "run" / BEST_FILE
-    report = evaluate(EvalConfig(checkpoint=str(tmp_path / "run"), device="cpu"))
+    report = examine(tmp_path / "run")
     assert (report.network.iteration, report.network.iterations) == (4, 8)
 
 
-def test_checkpoints_keep_the_threshold_and_calibration_of_their_own_exam(tmp_path, every_2, monkeypatch):
+def test_checkpoints_keep_the_threshold_and_calibration_of_their_own_exam(tmp_path):
     """Scores twice as large after each step: their order, and so the EER, stays, and the first exam's is the best.
 
     A power of 2 is exact in floating point, and the temperature of 4 times the scores is 4 times as high.
     """
 
-    def double(self, iteration):
-        with torch.no_grad():
-            self.network.head.weight.fill_(-(2.0**iteration))
-            self.network.head.bias.zero_()
-        return torch.tensor(0.5), torch.tensor(0.5)
+    class Doubling(Trainer):
+        def step(self, iteration):
+            with torch.no_grad():
+                self.network.head.weight.fill_(-(2.0**iteration))
+                self.network.head.bias.zero_()
+            return torch.tensor(0.5), torch.tensor(0.5)
 
-    monkeypatch.setattr(Trainer, "step", double)
-    train(config(tmp_path / "run", iterations=4))
+    train(config(tmp_path / "run", iterations=4), new_trainer=Doubling)
     best, last = (read_description(tmp_path / "run" / name) for name in (BEST_FILE, WEIGHTS_FILE))
     assert (best.iteration, last.iteration) == (2, 4)
     assert last.calibration["temperature"] == pytest.approx(4 * best.calibration["temperature"], rel=1e-4)
@@ -319,11 +322,10 @@ def test_checkpoints_keep_the_threshold_and_calibration_of_their_own_exam(tmp_pa
         assert description.metrics["held_out_eer"] == pytest.approx(result.eer, abs=1e-6)
 
 
-def test_the_eer_of_the_checkpoint_is_that_of_an_exam_of_all_pairs_of_the_held_out_alphabets(tmp_path, every_2):
+def test_the_eer_of_the_checkpoint_is_that_of_an_exam_of_all_pairs_of_the_held_out_alphabets(tmp_path):
     """That exam counts scores in bins of 1 in 2,048: scores moved by 1 in 1,024 either way bound both figures."""
     train(config(tmp_path / "run", iterations=20, learning_rate=3e-3))
-    run = EvalConfig(checkpoint=str(tmp_path / "run"), subset="held-out", exams=("all-pairs",), device="cpu")
-    exam = evaluate(run).exams[0]
+    exam = examine(tmp_path / "run", subset="held-out", exams=("all-pairs",)).exams[0]
     network, description = load_checkpoint(tmp_path / "run" / BEST_FILE)
     packed = training_images(config(None))[1]
     scores, similar = two_loops(network, packed, range(len(packed)))
@@ -338,22 +340,25 @@ def test_the_eer_of_the_checkpoint_is_that_of_an_exam_of_all_pairs_of_the_held_o
 # ---- what the exam does not change ----
 
 
-def test_taking_the_exam_does_not_change_the_weights(tmp_path, monkeypatch):
+def test_taking_the_exam_does_not_change_the_weights(tmp_path):
     for every in (1, 1000):
-        monkeypatch.setattr(training, "EVERY", every)
-        train(config(tmp_path / str(every)))
+        train(config(tmp_path / str(every), exam_every=every))
     assert list(exams_in(tmp_path / "1")) == list(range(1, 9))
     assert list(exams_in(tmp_path / "1000")) == [8]
     for name in (WEIGHTS_FILE, STATE_FILE):
         assert digest(tmp_path / "1" / name, "sha256") == digest(tmp_path / "1000" / name, "sha256"), name
-    monkeypatch.setattr(HeldOutExam, "take", lambda self, network: None)  # and without any exam at all
-    train(config(tmp_path / "none"))
+
+    class Nothing(HeldOutExam):
+        def take(self, network):
+            return None
+
+    train(config(tmp_path / "none"), new_exam=Nothing)
     assert exams_in(tmp_path / "none") == {}
     assert_same_weights(tmp_path / "1" / WEIGHTS_FILE, tmp_path / "none" / WEIGHTS_FILE)
 
 
 @pytest.mark.parametrize("stop", [3, 4, 7])
-def test_a_stopped_and_resumed_run_ends_with_the_weights_and_the_best_of_one_never_stopped(tmp_path, every_2, stop):
+def test_a_stopped_and_resumed_run_ends_with_the_weights_and_the_best_of_one_never_stopped(tmp_path, stop):
     straight = train(config(tmp_path / "straight"))
     train(config(tmp_path / "halves"), stop_button=stop_after(stop))
     resumed = train(config(tmp_path / "halves"), resume=tmp_path / "halves")
@@ -363,24 +368,24 @@ def test_a_stopped_and_resumed_run_ends_with_the_weights_and_the_best_of_one_nev
     assert exams_in(tmp_path / "halves").items() >= exams_in(tmp_path / "straight").items()
 
 
-def test_an_exam_that_only_a_stop_brought_about_does_not_choose_the_best(tmp_path, every_2, monkeypatch):
+def test_an_exam_that_only_a_stop_brought_about_does_not_choose_the_best(tmp_path):
     """Else the best would depend on when somebody pressed Ctrl-C."""
-    script(monkeypatch, {2: 0.4, 3: 0.1, 4: 0.3, 6: 0.2, 8: 0.3}.get)
-    train(config(tmp_path / "halves"), stop_button=stop_after(3))
-    assert train(config(tmp_path / "halves"), resume=tmp_path / "halves").best_iteration == 6
+    scripted = script({2: 0.4, 3: 0.1, 4: 0.3, 6: 0.2, 8: 0.3}.get)
+    train(config(tmp_path / "halves"), **scripted, stop_button=stop_after(3))
+    assert train(config(tmp_path / "halves"), **scripted, resume=tmp_path / "halves").best_iteration == 6
 
 
-def test_the_best_does_not_depend_on_how_often_checkpoints_are_written(tmp_path, every_2, monkeypatch):
-    script(monkeypatch, {iteration: 0.5 - 0.01 * iteration if iteration % 2 else 0.5 for iteration in range(1, 9)}.get)
+def test_the_best_does_not_depend_on_how_often_checkpoints_are_written(tmp_path):
+    scripted = script({iteration: 0.5 - 0.01 * iteration if iteration % 2 else 0.5 for iteration in range(1, 9)}.get)
     often = replace(config(tmp_path / "often"), checkpoint_seconds=0.0)
-    assert train(often).best_iteration == train(config(tmp_path / "seldom")).best_iteration == 2
+    assert train(often, **scripted).best_iteration == train(config(tmp_path / "seldom"), **scripted).best_iteration == 2
 
 
-def test_a_resumed_run_keeps_a_best_from_before_that_is_never_reached_again(tmp_path, every_2, monkeypatch):
-    script(monkeypatch, {2: 0.1, 4: 0.3, 6: 0.2, 8: 0.3}.get)
-    train(config(tmp_path / "run"), stop_button=stop_after(4))
+def test_a_resumed_run_keeps_a_best_from_before_that_is_never_reached_again(tmp_path):
+    scripted = script({2: 0.1, 4: 0.3, 6: 0.2, 8: 0.3}.get)
+    train(config(tmp_path / "run"), **scripted, stop_button=stop_after(4))
     kept = digest(tmp_path / "run" / BEST_FILE, "sha256")
-    report = train(config(tmp_path / "run"), resume=tmp_path / "run")
+    report = train(config(tmp_path / "run"), **scripted, resume=tmp_path / "run")
     assert (report.best_iteration, report.held_out_eer) == (2, 0.1)
     assert digest(tmp_path / "run" / BEST_FILE, "sha256") == kept
 
@@ -395,7 +400,7 @@ def run(tmp_path):
 
 
 def test_an_exam_can_be_taken_on_the_held_out_alphabets(run):
-    report = evaluate(EvalConfig(checkpoint=run, subset="held-out", exams=("all",), way=3, episodes=50, device="cpu"))
+    report = examine(run, subset="held-out", exams=("all",), way=3, episodes=50)
     assert (report.seen, report.subset, report.dataset) == ("held-out", "held-out", "synthetic/training")
     assert (report.images, report.classes, report.alphabets) == (CHARACTERS * DRAWERS, CHARACTERS, 1)
     same_alphabet = next(exam for exam in report.exams if exam.exam == "same-alphabet")
@@ -404,33 +409,30 @@ def test_an_exam_can_be_taken_on_the_held_out_alphabets(run):
 
 
 def test_images_of_the_test_set_were_never_seen_and_those_of_the_training_set_were(run):
-    assert evaluate(EvalConfig(checkpoint=run, device="cpu")).seen == "never"
-    report = evaluate(EvalConfig(checkpoint=run, subset="training", device="cpu"))
+    assert examine(run).seen == "never"
+    report = examine(run, subset="training")
     assert (report.seen, report.images) == ("training", (ALPHABETS - 1) * CHARACTERS * DRAWERS)  # held out: one
 
 
 def test_a_run_without_holdout_has_no_held_out_alphabets_to_examine(tmp_path):
     train(config(tmp_path / "run", holdout=0))
     with pytest.raises(BadInput, match="this network has no held-out alphabets") as caught:
-        evaluate(EvalConfig(checkpoint=str(tmp_path / "run"), subset="held-out", device="cpu"))
+        examine(tmp_path / "run", subset="held-out")
     assert "--holdout" in caught.value.line()
 
 
 def test_a_baseline_has_no_held_out_alphabets():
     with pytest.raises(BadInput, match="a baseline has no held-out alphabets"):
-        evaluate(EvalConfig(baseline="pixels", dataset="synthetic", subset="held-out", device="cpu"))
+        evaluate(EvalConfig(baseline="pixels", dataset=drawings(), subset="held-out", device="cpu"))
 
 
-def test_held_out_alphabets_of_other_data_are_refused(run, monkeypatch):
-    monkeypatch.setattr(synthetic, "CHARACTERS", CHARACTERS + 1)
+def test_held_out_alphabets_of_other_data_are_refused(run):
     with pytest.raises(BadInput, match="trained on other images than synthetic/training holds now"):
-        evaluate(EvalConfig(checkpoint=run, subset="held-out", device="cpu"))
+        examine(run, drawings(CHARACTERS + 1), subset="held-out")
 
 
 @pytest.mark.parametrize("exam", ["pairs", "all-pairs", "same-alphabet", "one-shot"])
 def test_every_exam_can_be_taken_on_each_set(run, exam):
     for subset in ("test", "held-out", "training"):
-        report = evaluate(
-            EvalConfig(checkpoint=run, subset=subset, exams=(exam,), way=3, episodes=20, batches=1, device="cpu")
-        )
+        report = examine(run, subset=subset, exams=(exam,), way=3, episodes=20, batches=1)
         assert [one.exam for one in report.exams] == [exam]

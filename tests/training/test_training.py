@@ -4,6 +4,7 @@ import json
 import math
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -14,7 +15,6 @@ from sitters import uneven_set
 
 from omnitwin.config import EvalConfig, TrainConfig
 from omnitwin.data import synthetic
-from omnitwin.data.catalogue import open_images
 from omnitwin.errors import BadCheckpoint, BadInput, CannotRun, TrainingDiverged
 from omnitwin.exams import evaluation
 from omnitwin.model.checkpoint import load_checkpoint
@@ -22,7 +22,7 @@ from omnitwin.model.description import read_description
 from omnitwin.recipes import CLASSIC, SMALL
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training import heldout, training
+from omnitwin.training import training
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult
 from omnitwin.training.objective import OfPairs
 from omnitwin.training.planning import plan
@@ -33,16 +33,18 @@ from omnitwin.training.training import train
 TINY = SMALL.changed(iterations=6, batch_size=8, holdout=0)
 
 
-@pytest.fixture(autouse=True)
-def few_characters(monkeypatch):
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 2, "test": 1})
-    monkeypatch.setattr(synthetic, "CHARACTERS", 6)
-    monkeypatch.setattr(heldout, "MOST_IMAGES", 60)
+@cache
+def alphabets(training=2, test=1, characters=6):
+    """A training and a test set of this many synthetic alphabets."""
+    return {
+        subset: synthetic.draw_set(subset, alphabets=count, characters=characters)
+        for subset, count in (("training", training), ("test", test))
+    }
 
 
 def config(output, **recipe):
     changed = TINY.changed(**recipe)
-    return TrainConfig(recipe=changed, dataset="synthetic", device="cpu", precision="fp32", output=output)
+    return TrainConfig(recipe=changed, dataset=alphabets(), device="cpu", precision="fp32", output=output)
 
 
 def stop_after(steps):
@@ -118,13 +120,12 @@ def test_weights_stay_fp32_when_products_are_bf16(tiny_set):
     assert {parameter.dtype for parameter in trainer.network.parameters()} == {torch.float32}
 
 
-def test_a_small_network_learns_and_tells_apart_characters_it_never_saw(tmp_path, monkeypatch):
-    monkeypatch.setattr(synthetic, "ALPHABETS", {"training": 4, "test": 2})
-    monkeypatch.setattr(synthetic, "CHARACTERS", 10)
-    report = train(config(tmp_path / "run", iterations=120, batch_size=32))
+def test_a_small_network_learns_and_tells_apart_characters_it_never_saw(tmp_path):
+    images = alphabets(training=4, test=2, characters=10)
+    report = train(replace(config(tmp_path / "run", iterations=120, batch_size=32), dataset=images))
     losses = [json.loads(line)["loss"] for line in (report.output / METRICS_FILE).read_text().splitlines()]
     assert sum(losses[-10:]) / 10 < 0.55 < math.log(2) < sum(losses[:5]) / 5 + 0.1
-    measured = evaluation.evaluate(EvalConfig(checkpoint=str(report.output), dataset="synthetic", device="cpu"))
+    measured = evaluation.evaluate(EvalConfig(checkpoint=str(report.output), dataset=images, device="cpu"))
     assert measured.exams[0].measure("accuracy").interval[0] > 0.5
 
 
@@ -188,11 +189,10 @@ def test_a_run_is_never_written_over(tmp_path):
         train(config(tmp_path / "run"))
 
 
-def test_a_run_is_not_resumed_on_other_images(tmp_path, monkeypatch):
+def test_a_run_is_not_resumed_on_other_images(tmp_path):
     train(config(tmp_path / "run"), stop_button=stop_after(2))
-    monkeypatch.setattr(synthetic, "CHARACTERS", 7)
     with pytest.raises(BadInput, match="other images"):
-        train(config(tmp_path / "run"), resume=tmp_path / "run")
+        train(replace(config(tmp_path / "run"), dataset=alphabets(characters=7)), resume=tmp_path / "run")
 
 
 def test_a_damaged_state_is_refused_and_the_weights_stay(tmp_path):
@@ -204,13 +204,22 @@ def test_a_damaged_state_is_refused_and_the_weights_stay(tmp_path):
     assert load_checkpoint(run / WEIGHTS_FILE)[1].iteration == 2
 
 
-def test_a_loss_that_is_no_number_ends_the_run_in_words_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+def stepping(loss, spread):
+    """A trainer whose steps train nothing, and give this loss and spread."""
+
+    class Idle(Trainer):
+        def step(self, iteration):
+            return torch.tensor(loss), torch.tensor(spread)
+
+    return Idle
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_words_and_keeps_the_last_checkpoint(tmp_path):
     run = tmp_path / "run"
     train(config(run), stop_button=stop_after(2))
     kept = digest(run / WEIGHTS_FILE, "sha256")
-    monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.nan), torch.tensor(1.0)))
     with pytest.raises(TrainingDiverged) as caught:
-        train(config(run), resume=run)
+        train(config(run), resume=run, new_trainer=stepping(math.nan, 1.0))
     assert "nan at iteration 3" in caught.value.line()
     assert "--learning-rate" in caught.value.line()
     assert digest(run / WEIGHTS_FILE, "sha256") == kept
@@ -221,16 +230,20 @@ def results(*errors):
     return [None if eer is None else HeldOutResult(eer=eer, threshold=eer + 0.25, calibration=None) for eer in errors]
 
 
-@pytest.fixture
-def examined(monkeypatch):
-    """examined(every, *errors): an exam each so many iterations, with these errors; the last again for ever."""
+def giving(*errors):
+    """A held-out exam that finds these errors, one after the other; the last for ever."""
+    found = results(*errors)
 
-    def arrange(every, *errors):
-        found = results(*errors)
-        monkeypatch.setattr(training, "EVERY", every)
-        monkeypatch.setattr(HeldOutExam, "take", lambda self, network: found.pop(0) if len(found) > 1 else found[0])
+    class Given(HeldOutExam):
+        def take(self, network):
+            return found.pop(0) if len(found) > 1 else found[0]
 
-    return arrange
+    return Given
+
+
+def examined(output, *errors, every=2, **recipe):
+    """A run that holds out an alphabet, as arguments of train: the exams find these errors."""
+    return {"config": replace(config(output, holdout=1, **recipe), exam_every=every), "new_exam": giving(*errors)}
 
 
 def same_weights(one, other):
@@ -258,25 +271,23 @@ def test_which_alphabets_are_held_out_depends_on_the_seed_alone():
     assert len({held_out(seed) for seed in range(8)}) == 2
 
 
-def test_the_held_out_exam_changes_nothing_of_the_training(tmp_path, monkeypatch):
+def test_the_held_out_exam_changes_nothing_of_the_training(tmp_path):
     weights = []
     for every in (1, 1000):
-        monkeypatch.setattr(training, "EVERY", every)
-        weights.append(train(config(tmp_path / str(every), holdout=1)).weights_sha256)
+        examining = replace(config(tmp_path / str(every), holdout=1), exam_every=every)
+        weights.append(train(examining).weights_sha256)
     assert weights[0] == weights[1]
 
 
-def test_the_error_that_a_run_reports_is_the_lowest_of_its_log(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "EVERY", 2)
-    report = train(config(tmp_path / "run", iterations=8, holdout=1))
+def test_the_error_that_a_run_reports_is_the_lowest_of_its_log(tmp_path):
+    report = train(replace(config(tmp_path / "run", iterations=8, holdout=1), exam_every=2))
     logged = [step["held_out_eer"] for step in steps_in(report.output) if "held_out_eer" in step]
     assert len(logged) == 4
     assert report.held_out_eer == read_description(report.best).metrics["held_out_eer"] == min(logged)
 
 
-def test_the_exam_is_logged_every_so_many_iterations_and_at_the_end(tmp_path, examined):
-    examined(2, 0.4, 0.3, 0.2, 0.1)
-    train(config(tmp_path / "run", iterations=7, holdout=1))
+def test_the_exam_is_logged_every_so_many_iterations_and_at_the_end(tmp_path):
+    train(**examined(tmp_path / "run", 0.4, 0.3, 0.2, 0.1, iterations=7))
     logged = [
         (step["iteration"], step["held_out_eer"]) for step in steps_in(tmp_path / "run") if "held_out_eer" in step
     ]
@@ -284,9 +295,8 @@ def test_the_exam_is_logged_every_so_many_iterations_and_at_the_end(tmp_path, ex
     assert iterations_in(tmp_path / "run") == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_the_best_is_the_network_with_the_lowest_error_and_the_last_stays_beside_it(tmp_path, examined):
-    examined(2, 0.3, 0.1, 0.2)
-    report = train(config(tmp_path / "run", holdout=1))
+def test_the_best_is_the_network_with_the_lowest_error_and_the_last_stays_beside_it(tmp_path):
+    report = train(**examined(tmp_path / "run", 0.3, 0.1, 0.2))
     assert (report.best, report.best_iteration, report.held_out_eer) == (tmp_path / "run" / BEST_FILE, 4, 0.1)
     assert read_description(report.best).iteration == 4
     assert (read_description(report.weights).iteration, read_description(report.weights).threshold) == (6, 0.45)
@@ -295,14 +305,12 @@ def test_the_best_is_the_network_with_the_lowest_error_and_the_last_stays_beside
     assert not same_weights(report.best, report.weights)
 
 
-def test_of_two_as_good_the_earlier_is_the_best(tmp_path, examined):
-    examined(2, 0.3, 0.1, 0.1)
-    assert train(config(tmp_path / "run", holdout=1)).best_iteration == 4
+def test_of_two_as_good_the_earlier_is_the_best(tmp_path):
+    assert train(**examined(tmp_path / "run", 0.3, 0.1, 0.1)).best_iteration == 4
 
 
-def test_without_a_result_of_the_exam_there_is_no_best_and_no_calibration(tmp_path, examined):
-    examined(2, None)
-    report = train(config(tmp_path / "run", holdout=1))
+def test_without_a_result_of_the_exam_there_is_no_best_and_no_calibration(tmp_path):
+    report = train(**examined(tmp_path / "run", None))
     assert (report.best, report.best_iteration, report.held_out_eer) == (None, None, None)
     assert not (tmp_path / "run" / BEST_FILE).exists()
     description = read_description(report.weights)
@@ -319,37 +327,30 @@ def test_without_held_out_alphabets_there_is_no_best_and_a_half_is_the_threshold
 
 
 @pytest.mark.parametrize(("later", "best"), [(0.2, 4), (0.05, 6)])
-def test_the_best_of_before_an_interruption_counts_after_it(tmp_path, examined, later, best):
+def test_the_best_of_before_an_interruption_counts_after_it(tmp_path, later, best):
     run = tmp_path / "run"
-    examined(2, 0.3, 0.1)
-    train(config(run, holdout=1), stop_button=stop_after(4))
+    train(**examined(run, 0.3, 0.1), stop_button=stop_after(4))
     kept = digest(run / BEST_FILE, "sha256")
-    examined(2, later)
-    report = train(config(run, holdout=1), resume=run)
+    report = train(**examined(run, later), resume=run)
     assert (report.best_iteration, report.held_out_eer) == (best, min(0.1, later))
     assert (digest(run / BEST_FILE, "sha256") == kept) == (best == 4)
 
 
-def test_a_damaged_best_is_replaced_when_the_run_goes_on(tmp_path, examined):
+def test_a_damaged_best_is_replaced_when_the_run_goes_on(tmp_path):
     run = tmp_path / "run"
-    examined(2, 0.1)
-    train(config(run, holdout=1), stop_button=stop_after(4))
+    train(**examined(run, 0.1), stop_button=stop_after(4))
     (run / BEST_FILE).write_bytes(b"damaged")
-    examined(2, 0.2)
-    assert train(config(run, holdout=1), resume=run).best_iteration == 6
+    assert train(**examined(run, 0.2), resume=run).best_iteration == 6
     assert load_checkpoint(run / BEST_FILE)[1].iteration == 6
 
 
-def test_a_network_whose_loss_is_no_number_is_never_the_best(tmp_path, examined, monkeypatch):
-    examined(1, 0.3, 0.2, 0.1, 0.05)
-    step = Trainer.step
+def test_a_network_whose_loss_is_no_number_is_never_the_best(tmp_path):
+    class Spoilt(Trainer):
+        def step(self, iteration):
+            return super().step(iteration) if iteration < 3 else (torch.tensor(math.nan), torch.tensor(1.0))
 
-    def spoil(self, iteration):
-        return step(self, iteration) if iteration < 3 else (torch.tensor(math.nan), torch.tensor(1.0))
-
-    monkeypatch.setattr(Trainer, "step", spoil)
     with pytest.raises(TrainingDiverged):
-        train(config(tmp_path / "run", holdout=1))
+        train(**examined(tmp_path / "run", 0.3, 0.2, 0.1, 0.05, every=1), new_trainer=Spoilt)
     assert read_description(tmp_path / "run" / BEST_FILE).iteration == 2
 
 
@@ -376,18 +377,17 @@ class Listener:
         self.task, self.training = training.SILENT.task, training.SILENT.training
 
 
-def test_a_collapsed_network_is_reported_once_and_in_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.log(2)), torch.tensor(1e-5)))
+def test_a_collapsed_network_is_reported_once_and_in_words(tmp_path):
     listener = Listener()
-    report = train(config(tmp_path / "run", iterations=1500), listener)
+    report = train(config(tmp_path / "run", iterations=1500), listener, new_trainer=stepping(math.log(2), 1e-5))
     assert len(listener.warnings) == len(report.warnings) == 1
     assert "same answer" in report.warnings[0]
     assert "--seed" in report.warnings[0]
 
 
-def test_a_network_that_still_tells_pairs_apart_is_not_called_collapsed(tmp_path, monkeypatch):
-    monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.log(2)), torch.tensor(0.1)))
-    assert train(config(tmp_path / "run", iterations=1500)).warnings == ()
+def test_a_network_that_still_tells_pairs_apart_is_not_called_collapsed(tmp_path):
+    report = train(config(tmp_path / "run", iterations=1500), new_trainer=stepping(math.log(2), 0.1))
+    assert report.warnings == ()
 
 
 def test_a_long_run_on_a_cpu_says_how_long_and_how_to_shorten_it(tmp_path):
@@ -399,8 +399,9 @@ def test_a_long_run_on_a_cpu_says_how_long_and_how_to_shorten_it(tmp_path):
 
 
 def test_a_plan_counts_and_measures_and_writes_nothing(home):
-    report = plan(TrainConfig(recipe=TINY, dataset="synthetic", device="cpu"))
-    assert report.parameters == sum(p.numel() for p in Trainer(config(None), small_set()).network.parameters())
+    report = plan(TrainConfig(recipe=TINY, dataset=alphabets(), device="cpu"))
+    network = Trainer(config(None), alphabets()["training"]).network
+    assert report.parameters == sum(parameter.numel() for parameter in network.parameters())
     assert report.seconds_per_iteration > 0
     assert report.seconds_in_all == pytest.approx(6 * report.seconds_per_iteration)
     assert report.data_bytes == 2 * 6 * 20 * 28 * 28
@@ -409,13 +410,9 @@ def test_a_plan_counts_and_measures_and_writes_nothing(home):
 
 
 def test_a_plan_counts_what_is_left_to_train_on_and_names_what_is_held_out():
-    report = plan(TrainConfig(recipe=TINY.changed(holdout=1), dataset="synthetic", device="cpu"))
+    report = plan(TrainConfig(recipe=TINY.changed(holdout=1), dataset=alphabets(), device="cpu"))
     assert (report.classes, report.images, report.data_bytes) == (6, 120, 120 * 28 * 28)
     assert report.held_out == training_images(config(None, holdout=1))[1].group_names
-
-
-def small_set():
-    return open_images("synthetic", "training")
 
 
 def test_pairs_need_two_classes_of_two_images(tiny_set):
@@ -442,27 +439,25 @@ def test_a_network_with_batch_statistics_takes_its_batch_whole(tiny_set):
     assert trainer.objective.pairs_at_once == 500
 
 
-def test_weights_that_are_no_numbers_are_never_saved_over_good_ones(tmp_path, monkeypatch):
+def test_weights_that_are_no_numbers_are_never_saved_over_good_ones(tmp_path):
     run = tmp_path / "run"
     train(config(run), stop_button=stop_after(2))
     kept = digest(run / STATE_FILE, "sha256")
-    step = Trainer.step
 
-    def spoil(self, iteration):
-        result = step(self, iteration)
-        next(self.network.parameters()).data.fill_(math.inf)
-        return result if iteration < 4 else (torch.tensor(0.5), torch.tensor(0.5))
+    class Spoilt(Trainer):
+        def step(self, iteration):
+            result = super().step(iteration)
+            next(self.network.parameters()).data.fill_(math.inf)
+            return result if iteration < 4 else (torch.tensor(0.5), torch.tensor(0.5))
 
-    monkeypatch.setattr(Trainer, "step", spoil)
     with pytest.raises(TrainingDiverged):
-        train(config(run), resume=run)
+        train(config(run), resume=run, new_trainer=Spoilt)
     assert digest(run / STATE_FILE, "sha256") == kept
 
 
-def test_a_run_that_diverges_before_its_first_checkpoint_does_not_speak_of_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(Trainer, "step", lambda self, iteration: (torch.tensor(math.nan), torch.tensor(1.0)))
+def test_a_run_that_diverges_before_its_first_checkpoint_does_not_speak_of_one(tmp_path):
     with pytest.raises(TrainingDiverged, match="nothing had been saved yet"):
-        train(config(tmp_path / "run"))
+        train(config(tmp_path / "run"), new_trainer=stepping(math.nan, 1.0))
 
 
 def test_a_new_run_never_mixes_with_files_that_are_there(tmp_path):

@@ -29,7 +29,7 @@ def compare(config: CompareConfig) -> ComparisonReport:
     """Return the probability that both files show the same thing; their order changes no bit of it."""
     verifier = open_verifier(config.checkpoint, config.device, config.threshold)
     first, second = intakes = [read(file, verifier, shown=True) for file in (config.first, config.second)]
-    left_1D, right_1D = np.split(verifier.embed(intakes), 2)
+    left_1D, right_1D = (verifier.embed([intake]) for intake in intakes)  # alone: a place in a batch may change bits
     assert first.shown is not None
     assert second.shown is not None
     probability = float(verifier.probability(left_1D, right_1D)[0])
@@ -55,13 +55,13 @@ def compare(config: CompareConfig) -> ComparisonReport:
     )
 
 
-def rank(config: RankConfig, reporter: Reporter = SILENT) -> RankingReport:
+def rank(config: RankConfig, reporter: Reporter = SILENT, verifier: Verifier | None = None) -> RankingReport:
     """Rank other images by the probability that they show what the query shows; each is read and embedded once.
 
     A folder stands for the image files in it, without the query. The report names what cannot be read or is blank.
-    Raises BadImage if that is the query.
+    Raises BadImage if that is the query. verifier: already open, in place of the one that config names.
     """
-    verifier = open_verifier(config.checkpoint, config.device, config.threshold)
+    verifier = verifier or open_verifier(config.checkpoint, config.device, config.threshold)
     start = time.perf_counter()
     query = read(config.query, verifier)
     (query_novelty,) = verifier.novelties([query])

@@ -11,17 +11,20 @@ N images, D features, B pairs
 from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from omnitwin.answers import comparison
 from omnitwin.answers.verifier import Verifier, open_verifier
-from omnitwin.config import BASELINES
+from omnitwin.config import BASELINES, RankConfig
 from omnitwin.errors import BadInput
 from omnitwin.images.intake import Intake, Picturable, read_any
 from omnitwin.images.novelty import Array
 from omnitwin.recipes import Recipe
-from omnitwin.reports.answers import Comparison
+from omnitwin.reports.answers import Comparison, RankingReport
+from omnitwin.reports.progress import SILENT, Reporter
 
 if TYPE_CHECKING:  # an answer may do without torch
     from torch import nn
@@ -66,8 +69,8 @@ class Twin:
         ('same', 0.9976)
         """
         intakes = [self._read(image) for image in (first, second)]
-        embeddings_2D = self.verifier.embed(intakes)
-        probability = float(self.verifier.probability(embeddings_2D[:1], embeddings_2D[1:])[0])
+        left_1D, right_1D = (self.verifier.embed([intake]) for intake in intakes)  # alone: the order changes no bit
+        probability = float(self.verifier.probability(left_1D, right_1D)[0])
         first_novelty, second_novelty = self.verifier.novelties(intakes)
         return Comparison(
             same=probability >= self.threshold,
@@ -77,6 +80,22 @@ class Twin:
             first_novelty=first_novelty,
             second_novelty=second_novelty,
         )
+
+    def rank(
+        self, query: str | PathLike[str], others: Iterable[str | PathLike[str]], reporter: Reporter = SILENT
+    ) -> RankingReport:
+        """Rank image files by the probability that they show what the query shows, the most similar first.
+
+        others: files, and folders, which stand for the image files in them
+
+        What cannot be read is named in the report. Raises BadImage if that is the query, BadInput if nothing is left.
+
+        >>> [(image.file.name, image.probability) for image in twin.rank("a.png", ["drawings"]).ranked]
+        [('alpha2.png', 0.9996), ('beta1.png', 0.1637)]
+        """
+        self._check_files()
+        config = RankConfig(query=Path(query), others=tuple(map(Path, others)))
+        return comparison.rank(config, reporter, self.verifier)
 
     def embed(self, images: Iterable[Picturable]) -> Array:
         """Return embeddings, (N, D) float32. BadImage names an image that cannot be read or is blank.
@@ -106,12 +125,16 @@ class Twin:
         return self.verifier.probability(left_BD, right_BD)
 
     def _read(self, image: Picturable) -> Intake:
-        size, network = self.verifier.image_size, self.verifier.description
-        if size is None or network is None:
+        return read_any(image, self._check_files(), self.verifier.frame)
+
+    def _check_files(self) -> int:
+        """Return the pixels a side that files are read for; BadInput if this verifier takes no files."""
+        size, described = self.verifier.image_size, self.verifier.description
+        if size is None or described is None:
             raise BadInput(f"the baseline {self.verifier.name} takes exams, not image files", "Use a trained network.")
-        if network.network.channels != 1:
-            raise BadInput(f"{self.verifier.name} sees images of {network.network.channels} channels, not files", "")
-        return read_any(image, size, self.verifier.frame)
+        if described.network.channels != 1:
+            raise BadInput(f"{self.verifier.name} sees images of {described.network.channels} channels, not files", "")
+        return size
 
 
 def load(

@@ -6,7 +6,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from glob import glob
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -48,7 +48,7 @@ SPINS = "10000"
 COMPLETES = "_OMNITWIN_COMPLETE"  # set by the completion scripts; Typer answers them
 # Variables that give the terminal's size. With 0 columns Rich prints nothing, with a billion it fills the memory.
 SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
-WITHOUT_PATTERNS = os.name == "nt"  # its shells leave patterns to the program
+LEAVES_PATTERNS = os.name == "nt"  # whether the shell leaves them to the program
 COMMANDS: dict[str, Callable[..., None]] = {
     "download": download.download,
     "show": show.show,
@@ -98,8 +98,13 @@ def _common(
         raise typer.Exit(ExitCode.BAD_INPUT)
 
 
-def main() -> NoReturn:
-    """Run the command line and exit with the code that errors.ExitCode names."""
+def main(words: Sequence[str] | None = None, program: typer.Typer = app) -> NoReturn:
+    """Run the command line and exit with the code that errors.ExitCode names.
+
+    words: of the command line, after the program's name; None: those of this process
+    program: the Typer application that takes the words
+    """
+    given = sys.argv[1:] if words is None else list(words)
     for name in SIZES:
         size = os.environ.get(name, "1")
         if not (size.isdecimal() and len(size) <= MOST_DIGITS and int(size)):
@@ -108,7 +113,7 @@ def main() -> NoReturn:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     with guarded_streams():
         try:
-            code = _run()
+            code = _run(given, program)
             sys.stdout.flush()
         except OmnitwinError as error:  # the last of the output could not be written
             code = _complain(error.line(), error.exit_code)
@@ -117,17 +122,19 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def _words() -> list[str]:
-    """Return the words of the command line; on Windows a pattern such as *.png becomes the files that it matches.
+def _words(given: Sequence[str], patterns: bool = LEAVES_PATTERNS) -> list[str]:
+    """Return the words that the program takes for those given.
+
+    patterns: whether one such as *.png becomes the files that it matches, as shells do elsewhere
 
     Raises BadInput for an empty word: as a path it would be the working folder, which nobody means.
     """
-    for word in sys.argv[1:]:
+    for word in given:
         name, equals, value = word.partition("=")
         if not word or (name.startswith("--") and equals and not value):
             where = f"{name} has no value" if word else "one of the words is empty"
             raise BadInput(where, "Is a variable of the script not set?")
-    found = (word_or_files(word) if WITHOUT_PATTERNS else [word] for word in sys.argv[1:])
+    found = (word_or_files(word) if patterns else [word] for word in given)
     return train.spell_out_resume([name for names in found for name in names])
 
 
@@ -137,9 +144,9 @@ def word_or_files(word: str) -> list[str]:
     return (sorted(glob(pattern)) if "*" in word or "?" in word else []) or [word]
 
 
-def _run() -> int:
+def _run(given: Sequence[str], program: typer.Typer) -> int:
     try:
-        code = app(_words(), prog_name="omnitwin", standalone_mode=False)
+        code = program(_words(given), prog_name="omnitwin", standalone_mode=False)
         if code == ExitCode.INTERRUPTED and not isinstance(
             code, ExitCode
         ):  # Typer's own answer to Ctrl-C, without a message
@@ -150,7 +157,7 @@ def _run() -> int:
         return _complain(error.line(), error.exit_code)
     except TyperException as error:  # a wrong word on the command line
         text = error.format_message()
-        if files := [word for word in sys.argv[1:] if word.startswith("-") and os.path.exists(word)]:
+        if files := [word for word in given if word.startswith("-") and os.path.exists(word)]:
             text += f" The file of that name: ./{files[0]}"
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)

@@ -14,7 +14,7 @@ from omnitwin.recipes import DEMO
 from omnitwin.system.paths import BUNDLED
 
 NEXT = (
-    ("omnitwin compare A.png B.png", "your own images: same or different?"),
+    ("omnitwin compare A.png B.png", "your own images: same or different"),
     (f"omnitwin train --recipe {DEMO.name}", "train on Omniglot, fetched first"),
     ("omnitwin eval --checkpoint newest --exam all", "take every exam"),
     ("omnitwin report", "write one HTML page about it"),
@@ -63,7 +63,7 @@ def demo(
         _head(console, "3. An exam on these, which it never saw")
         exam = EvalConfig(exams=("pairs",), checkpoint=str(output), device=device)
         show_share_right(evaluation.evaluate(exam), console)
-        _head(console, "4. The bundled weights, trained for longer, compare image files")
+        _head(console, "4. The bundled weights compare image files")
         _compare_files(console, Path(folder))
     _head(console, "Now the real thing")
     _show_next(console)

@@ -130,7 +130,7 @@ DatasetOrNone = Annotated[
         "--dataset",
         metavar="NAME",
         help=f"{any_of(*DATASETS)}.",
-        show_default="the data set the network was trained on, or omniglot",
+        show_default="omniglot, or what the network was trained on",
         autocompletion=one_of(*DATASETS),
         callback=known("data set", *DATASETS),
     ),

@@ -18,7 +18,7 @@ KINDS: dict[str, Any] = {
 
 
 def default_of(field: str) -> str:
-    """A field's default in each recipe, for the help."""
+    """Return a field's default in each recipe, for the help."""
     return ", ".join(f"{name}: {recipe.flat()[field]}" for name, recipe in RECIPES.items())
 
 
@@ -27,34 +27,34 @@ def complete_override(incomplete: str) -> list[str]:
 
 
 def published(name: str, options: dict[str, Any], overrides: Iterable[str]) -> Recipe:
-    """The recipe of that name, changed as options (None: not given) and overrides say; BadInput where they cannot."""
+    """Return the recipe of that name with the changes of options (None: not given) and overrides. Raises BadInput."""
     if name not in RECIPES:
         raise BadInput(f"no recipe is called {name!r}", f"Use {', '.join(RECIPES)}.")
     return RECIPES[name].changed(**recipe_changes(options, overrides))
 
 
 def spelled(overrides: Iterable[str]) -> Callable[[str], str]:
-    """How the command line wrote a field of the recipe: `--override rotation` or `--batch-size`."""
+    """Return how the command line spells a field of the recipe: `--override rotation` or `--batch-size`."""
     overridden = {word.partition("=")[0] for word in overrides}
     return lambda name: f"--override {name}" if name in overridden else f"--{name.replace('_', '-')}"
 
 
 def recipe_changes(options: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Values by field; BadInput where a field is given two."""
+    """Return values by field. Raises BadInput for a field with two values."""
     found = {name: value for name, value in options.items() if value is not None}
     for name, value in map(_parse, overrides):
         if found.setdefault(name, value) != value:
-            raise BadInput(f"{name} is given as {found[name]} and as {value}", "Give it once.")
+            raise BadInput(f"{name} is both {found[name]} and {value}", "Give it once.")
     return found
 
 
 def _parse(word: str) -> tuple[str, Any]:
-    """Field and value of `NAME=VALUE`."""
+    """Return field and value of `NAME=VALUE`. Raises BadInput."""
     name, sign, text = word.partition("=")
     if name not in KINDS:
         raise BadInput(f"no field of a recipe is called {name!r}", f"Fields: {', '.join(KINDS)}.")
     if not sign:
-        raise BadInput(f"{name} is given no value", f"Write --override {name}=VALUE.")
+        raise BadInput(f"--override {name} has no value", f"Write --override {name}=VALUE.")
     parse, wanted = PARSERS[KINDS[name]]
     try:
         return name, parse(text)

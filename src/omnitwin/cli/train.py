@@ -112,7 +112,8 @@ def train(
         typer.Option("--max-time", metavar="TIME", help="Stop and save after this time, such as 90s, 30m or 1.5h."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the run's folder.", show_default="recipe and time")
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Name of the run's folder.", show_default="recipe and time"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FOLDER", help="The run's folder, anywhere on this machine.")

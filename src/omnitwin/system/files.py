@@ -22,7 +22,7 @@ PAUSES = (0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()  # seconds; virus scan
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, replace: Callable[[Path, Path], None] = os.replace) -> Iterator[Path]:
     """Yield a path beside target to write to. On success it replaces target in one step, on failure it is removed.
 
     Raises CannotWrite if the folder or the file cannot be written, or if somebody else may have planted target as a
@@ -40,7 +40,7 @@ def replacing(target: Path) -> Iterator[Path]:
             temporary.chmod(mode)  # safetensors makes files that only the user can read
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-            move(temporary, target)
+            move(temporary, target, replace=replace)
     except OSError as error:
         raise CannotWrite(f"cannot write {target}: {error.strerror or error}") from error
 

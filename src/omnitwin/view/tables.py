@@ -154,7 +154,7 @@ def show_comparisons(reports: Sequence[ComparisonReport], console: Console) -> N
     pairs = []
     for report in reports:
         files = f"{clean(report.first.name)}\n{clean(report.second.name)}\n"
-        title = Text.assemble(files, _verdict(report.same), f", probability {report.probability:.4f}")
+        title = Text.assemble(files, _verdict(report.same), f"\nprobability {report.probability:.4f}")
         pairs.append((title, report.first_picture, report.second_picture))
     console.print(draw_titled(pairs, console))
     say(console, _answered(reports[0].network), "dim")
