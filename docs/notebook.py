@@ -38,7 +38,7 @@ images = omnitwin.open_images("synthetic")
 print(len(images.training), "training images,", len(images.test), "test images of other characters")
 
 # %% Train for 20 iterations. The callback sees every step that is shown; it stops the run if it returns True
-losses = []
+losses: list[float] = []
 run = omnitwin.train(
     images,
     recipe="fast",

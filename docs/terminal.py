@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from rich.color import blend_rgb
@@ -82,7 +83,8 @@ def svg(command: str, lines: Sequence[str]) -> str:
     while len(rows) > 1 and not "".join(segment.text for segment in rows[-1]).strip():
         rows.pop()
     width, height = round(COLUMNS * WIDTH + 2 * EDGE), round(len(rows) * HEIGHT + BAR + 2 * EDGE)
-    words, runs = [], {}
+    words: list[str] = []
+    runs: dict[str, list[Run]] = {}
     for number, segments in enumerate(rows):
         for column, segment in placed(segments):
             if set(segment.text) == {"▀"}:
@@ -151,7 +153,7 @@ def path(runs: Sequence[Run]) -> str:
     return "".join(f"M{column} {line}h{count}v1h-{count}z" for column, line, count in joined)
 
 
-def curve(**overrides: float) -> str:
+def curve(**overrides: Any) -> str:
     """Train on synthetic images and plot the loss, as `omnitwin report` does."""
     import matplotlib as mpl
 
