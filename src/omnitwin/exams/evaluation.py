@@ -53,10 +53,10 @@ def evaluate(
     """
     start = time.perf_counter()
     asked = config.exams if exams is None else exams
-    config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # which checks the names
+    config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # checks the names
     verifier = _opened(verifier, config)
     device = torch_network(verifier).device
-    precision = select_precision(config.precision, device)  # refused, as the device is, before data is fetched for it
+    precision = select_precision(config.precision, device)  # like the device, refuse it before data is fetched
     dataset = config.dataset
     if dataset is None:
         dataset = verifier.description.dataset_family if verifier.description else "omniglot"
@@ -170,7 +170,7 @@ def _take(exam: Exam, sitting: Sitting, network: NetworkReport | None) -> ExamRe
 
 
 def _network_report(verifier: Verifier) -> NetworkReport | None:
-    """Return what a report says of a network; None for a baseline."""
+    """Return a report's record of a network; None for a baseline."""
     path, description = verifier.path, verifier.description
     if path is None or description is None:
         return None

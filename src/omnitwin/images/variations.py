@@ -29,7 +29,7 @@ def two_level(picture: Picture) -> Array:
 
 
 def vary_plain(drawing_HW: Array, random: Generator) -> Image.Image:
-    """As it was drawn."""
+    """Leave it as it was drawn."""
     return Image.fromarray(np.asarray(drawing_HW, dtype=np.uint8) * np.uint8(WHITE))
 
 

@@ -36,7 +36,7 @@ def fitting_batch(batch: int, least: int, trial: Callable[[int], None], reserve:
     """Return the largest batch that should fit, or half of batch if that cannot be measured; least or more.
 
     batch: the size that did not fit
-    trial: does with a batch of the given size what a training step does; its memory grows linearly
+    trial: computes a training step's gradients for a batch of the given size; its memory grows linearly
     reserve: bytes that a training step takes besides
     """
     small = max(least, batch // 16)
