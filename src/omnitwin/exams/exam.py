@@ -33,7 +33,7 @@ class Sitting:
     scorer: Scorer  # scores pairs of rows of the images
     images: ImageSet  # as they came: not framed, on the CPU
     config: EvalConfig
-    material: Any = None  # what the exam's fetch returned
+    material: Any = None  # returned by the exam's fetch
 
     @property
     def threshold(self) -> float:
@@ -63,7 +63,7 @@ class Exam:
 
     take: gives the report of a Sitting, which has scorer, images and config
     check: raises BadInput for a set that the exam cannot be taken on
-    fetch: brings what else the exam needs
+    fetch: returns other material that the exam needs
 
     >>> omnitwin.evaluate(twin, images, exams=[omnitwin.Exam(name="mine", take=my_exam)])
     """
@@ -71,7 +71,7 @@ class Exam:
     name: str
     take: Take
     check: Callable[[ImageSet, EvalConfig], None] = fits_any_set  # raises BadInput for a set it cannot be taken on
-    fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing  # brings what else it needs, beforehand
+    fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing  # returns other material
 
 
 def joined(parts: Iterable[PairBatch]) -> PairBatch:

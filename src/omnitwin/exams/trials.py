@@ -174,7 +174,7 @@ def _share(kind: Kind, hit_B: torch.Tensor) -> Measure:
 
 
 def _clustered(kind: Kind, hit_E: torch.Tensor, cluster_E: torch.Tensor, named: str, counted: bool = True) -> Measure:
-    """Return the share of hits with an interval by the variance between clusters; named: what the clusters are."""
+    """Return the share of hits with an interval by the variance between clusters. named: the clusters, in words"""
     n_G = cluster_E.bincount().double().numpy()
     hits_G = cluster_E.bincount(weights=hit_E.double()).numpy()
     count = f"{int(np.count_nonzero(n_G))} " if counted else ""

@@ -33,7 +33,7 @@ ENLARGED = 2  # an image smaller than the square is enlarged to at least this ma
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Intake:
-    """An image as a network sees it, and what was done to it.
+    """An image as a network sees it, and the changes made to it.
 
     shown: the image for a person. For the frame `whole` it is what the network sees; for `ink` it is the whole picture,
     fitted to a small square.
