@@ -31,18 +31,18 @@ reference:
 	$(PYTHON) docs/generate.py
 	$(PYTHON) docs/api.py
 
-# Kills at every change of the disk and KILLS at random moments of each recipe; the table of docs/FAULTS.md made anew.
+# Kill a run at every change of the disk, and KILLS times at random moments of each recipe; rewrite docs/FAULTS.md's table.
 KILLS ?= 100
 faults:
 	OMNITWIN_TEST_KILLS=$(KILLS) OMNITWIN_WRITE_FAULTS=1 $(PYTHON) -m pytest -n 0 -m slow tests/faults -s
 
-# INPUTS of every kind together, by seed SEED; the table that it prints says how to repeat what failed.
+# Try INPUTS inputs of all kinds, made from the seed SEED; the table that it prints says how to repeat a failure.
 INPUTS ?= 12000
 SEED ?= 1
 fuzz:
 	$(PYTHON) tests/fuzz/long.py --inputs $(INPUTS) --seed $(SEED)
 
-# The tests but for the slow ones, and which lines of the source no test in this process reaches.
+# Run the tests except the slow ones, and list the source lines that no test in this process reaches.
 coverage:
 	$(PYTHON) -m pytest --cov=omnitwin --cov-report=term-missing:skip-covered
 
@@ -65,12 +65,12 @@ smoke:
 audit:
 	$(PYTHON) tools/audit.py $(AUDIT)
 
-# The tests as other processors would run them; TESTS="--only NAME" takes one way, further words go on to pytest.
+# Run the tests as other processors would. TESTS="--only NAME" chooses a way; more words go to pytest.
 test-machines:
 	$(PYTHON) tools/machines.py $(TESTS)
 
-# The tests with the lowest version allowed of every dependency, and with another Python (make test-python
-# PYTHON_VERSION=3.13): each in an environment of its own (5 GB), which goes again. TESTS chooses some of them.
+# Run the tests with the lowest allowed version of every dependency, or with another Python (make test-python
+# PYTHON_VERSION=3.13), each in a temporary environment (5 GB). TESTS chooses tests.
 test-lowest:
 	rm -rf .venv-lowest
 	$(PYTHON) -m venv .venv-lowest

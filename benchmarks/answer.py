@@ -1,8 +1,8 @@
 """How long an answer takes: a cold `omnitwin compare` with the bundled weights, which NumPy runs, against torch.
 
-Three ways in turn, a new process each, after one round that is not counted: the whole command; `import torch` alone,
-which no answer through torch can beat; typer, NumPy and Pillow alone, without which there is no such program. Then, in
-this process, images a second and the largest differences of NumPy's answers from torch's.
+Three ways in turn, each in a new process, after a round that is not counted: the whole command; `import torch` alone,
+which no answer by torch can beat; typer, NumPy and Pillow alone, which the program needs. Then, in this process, images
+a second and the largest differences of NumPy's answers from torch's.
 
     python benchmarks/answer.py --rounds 15
 """
@@ -26,12 +26,12 @@ from omnitwin.system.paths import BUNDLED
 
 COMPARE, TORCH, BARE = "omnitwin compare a.png b.png", "import torch", "import typer, numpy, PIL.Image"
 BATCH = 1000  # images
-MANY = {"alphabets": 5, "characters": 30, "drawers": 20}  # 3,000 drawn-up images
+MANY = {"alphabets": 5, "characters": 30, "drawers": 20}  # 3,000 generated images
 Seconds = dict[str, list[float]]
 
 
 def cold_starts(rounds: int) -> Seconds:
-    """Wall seconds of each way, a new process each, in turn."""
+    """Return the wall seconds of each way, in turn, each in a new process."""
     with tempfile.TemporaryDirectory(prefix="omnitwin-benchmark-") as folder:
         files = write_images(Path(folder))
         ways = {
@@ -52,7 +52,7 @@ def cold_starts(rounds: int) -> Seconds:
 
 
 def write_images(folder: Path) -> list[str]:
-    """Two drawn-up characters as files."""
+    """Write two generated characters and return their paths."""
     from PIL import Image
 
     packed = synthetic.draw_set("test", alphabets=1, characters=2, drawers=1)
@@ -67,7 +67,7 @@ def opened(engine: str) -> Verifier:
 
 
 def embed_seconds(images_BSS: Any, rounds: int) -> Seconds:
-    """Seconds of embedding a batch by each engine, in turn."""
+    """Return the seconds that each engine, in turn, takes to embed a batch."""
     engines = {"NumPy": opened("numpy").network, "torch": opened("torch").network}
     seconds: Seconds = {name: [] for name in engines}
     for number in range(rounds + 1):
@@ -80,7 +80,7 @@ def embed_seconds(images_BSS: Any, rounds: int) -> Seconds:
 
 
 def largest_differences(images_NSS: Any) -> dict[str, float]:
-    """Of NumPy's logits and probabilities from torch's, over the pairs of each image with the next."""
+    """Return how far NumPy's logits and probabilities are from torch's at most, for pairs of neighbouring images."""
     answers = []
     for verifier in (opened("numpy"), opened("torch")):
         embeddings_ND = verifier.network.embed(images_NSS)
@@ -96,7 +96,7 @@ def largest_differences(images_NSS: Any) -> dict[str, float]:
 
 
 def ratios(seconds: Seconds, name: str) -> list[float]:
-    """Time of the command over that of a way, one number a round."""
+    """Return the command's time divided by a way's, for each round."""
     return [ours / other for ours, other in zip(seconds[COMPARE], seconds[name], strict=True)]
 
 
@@ -105,20 +105,20 @@ def as_markdown(machine: str, cold: Seconds, warm: Seconds, differences: dict[st
         [f"`{name}`", spread(values), "-" if name == COMPARE else spread(ratios(cold, name), 2)]
         for name, values in cold.items()
     ]
-    warm_rows = [[name, spread([BATCH / one for one in values], 0)] for name, values in warm.items()]
+    warm_rows = [[name, spread([BATCH / value for value in values], 0)] for name, values in warm.items()]
     threads = os.environ.get("OMP_NUM_THREADS", "unset")
     return "\n".join(
         [
             f"{machine}; OMP_NUM_THREADS {threads}. n = {len(cold[COMPARE])} rounds, a new process each, in turn; "
             "median (least to greatest).",
             "",
-            markdown_table(["process", "seconds", "the command takes so much of it, within a round"], cold_rows),
+            markdown_table(["process", "seconds", "the command's time divided by it, within a round"], cold_rows),
             "",
             f"Embedding {BATCH:,} images, n = {len(warm['NumPy'])} rounds in one process, in turn:",
             "",
             markdown_table(["engine", "images/s"], warm_rows),
             "",
-            f"Largest difference of NumPy from torch over {images:,} drawn-up images, each paired with the next: "
+            f"Largest difference of NumPy from torch over {images:,} generated images, each paired with the next: "
             f"{differences['logit']:.1e} of a logit, {differences['probability']:.1e} of a probability.",
         ]
     )

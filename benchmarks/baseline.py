@@ -1,8 +1,8 @@
-"""The usual way to train the example's twin network on Omniglot in plain PyTorch: what omnitwin is measured against.
+"""Train the example's twin network on Omniglot the usual way, in plain PyTorch: omnitwin is measured against it.
 
-A Dataset that opens two PNG files an item, a DataLoader with workers, fp32, one forward call for each twin, ReLU
-before max-pool as the example lists its layers. Written as well as such code commonly is: in-place ReLU, NumPy rather
-than torchvision's slower to_tensor, files freshly written and so in the page cache. Nothing of omnitwin is used.
+A Dataset opens two PNG files an item; a DataLoader has workers; fp32; a forward call for each twin; ReLU before
+max-pool, as the example lists its layers. The code is as good as such code commonly is: in-place ReLU, NumPy instead of
+torchvision's slower to_tensor, files freshly written and so in the page cache. It uses nothing of omnitwin.
 
     python benchmarks/baseline.py --zip images_background.zip --steps 4 --workers 2
 """
@@ -27,7 +27,7 @@ LEARNING_RATE, BETAS = 6e-5, (0.9, 0.99)  # of Adam (the example)
 
 
 class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
-    """Random pairs of drawings, similar with probability 1/2; the index plays no part."""
+    """Random pairs of drawings, similar with probability 1/2, whatever the index."""
 
     def __init__(self, folder: Path, pairs: int) -> None:
         self.characters = [sorted(character.glob("*.png")) for character in sorted(folder.glob("*/*"))]
@@ -46,7 +46,7 @@ class PairDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
 
 
 def read_image(path: Path) -> torch.Tensor:
-    """(1, 105, 105) float32, ink 0 and paper 1."""
+    """Return an image as (1, 105, 105) float32, ink 0 and paper 1."""
     with Image.open(path) as image:
         return torch.from_numpy(np.asarray(image, dtype=np.float32)).unsqueeze(0)
 
@@ -82,7 +82,7 @@ class Twins(nn.Module):
 
 
 def train(folder: Path, steps: int, workers: int) -> dict[str, Any]:
-    """Seconds of each step, from the end of the one before to its own end, waiting for data included."""
+    """Return the seconds of each step, from the end of the step before to its own end: waiting for data counts."""
     torch.manual_seed(0)
     random.seed(0)
     loader = DataLoader(
@@ -95,7 +95,7 @@ def train(folder: Path, steps: int, workers: int) -> dict[str, Any]:
     for left, right, similar in loader:
         loss = F.binary_cross_entropy(network(left, right), similar)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         end = time.perf_counter()
         seconds.append(end - start)

@@ -1,7 +1,7 @@
-"""What the benchmark scripts share: the machine in one line, spreads, Markdown tables, peak memory, the zip.
+"""The common parts of the benchmark scripts: the machine in a line, spreads, Markdown tables, peak memory, the zip.
 
-No torch here. Linux counts the memory of the process that starts another one towards the peak of the new one, so a
-script that measures memory in a process of its own must itself stay small.
+Don't import torch here. Linux counts the memory of a process towards the peak of the processes that it starts, so a
+script that measures memory in a new process must itself stay small.
 """
 
 import argparse
@@ -25,7 +25,7 @@ BENCHMARKS = Path(__file__).resolve().parent
 
 
 def add_zip_argument(parser: argparse.ArgumentParser) -> None:
-    """`--zip`: Omniglot's images_background.zip, by default the one that `omnitwin download` keeps."""
+    """Add `--zip`, Omniglot's images_background.zip; by default the file that `omnitwin download` keeps."""
     from omnitwin.system.paths import omniglot_folder
 
     kept = omniglot_folder() / "images_background.zip"
@@ -33,14 +33,14 @@ def add_zip_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def check_zip(parser: argparse.ArgumentParser, path: Path) -> None:
-    """End with exit code 2 where there is no such file."""
+    """End with exit code 2 if there is no such file."""
     if not path.is_file():
         parser.error(f"{path} is not a file. Run: omnitwin download, or name another: --zip")
 
 
 @contextmanager
 def extracted(zip_path: Path) -> Iterator[Path]:
-    """The folder images_background with its PNG files, in a temporary folder while the block lasts."""
+    """Yield the folder images_background with its PNG files, which exists while the block lasts."""
     with tempfile.TemporaryDirectory(prefix="omnitwin-benchmark-") as folder:
         with zipfile.ZipFile(zip_path) as archive:
             archive.extractall(folder)
@@ -48,13 +48,13 @@ def extracted(zip_path: Path) -> Iterator[Path]:
 
 
 def peak_rss(who: int) -> int:
-    """Most resident memory in bytes: of this process (RUSAGE_SELF) or of its largest ended child (RUSAGE_CHILDREN)."""
+    """Return the peak resident bytes of this process (RUSAGE_SELF) or its largest ended child (RUSAGE_CHILDREN)."""
     largest = resource.getrusage(who).ru_maxrss
     return largest if sys.platform == "darwin" else largest * 1024
 
 
 def hardware() -> str:
-    """Processor, cores, load, system, versions and commit in one line; the load tells whether others were at work."""
+    """Return processor, cores, load (of other work, too), system, versions and commit in a line."""
     return (
         f"{_cpu_model()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.2f}, "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, torch {version('torch')}, "
@@ -81,7 +81,7 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
-    """`2.512 (2.498 to 2.601)`: median, least and greatest."""
+    """Return median, least and greatest as `2.512 (2.498 to 2.601)`."""
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
@@ -91,7 +91,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> s
 
 
 def print_steps(record: dict[str, Any], as_json: bool) -> None:
-    """What baseline.py and ours.py have to say: one line of JSON, or lines for a person."""
+    """Print the result of baseline.py or ours.py, as a line of JSON or as lines for a person."""
     if as_json:
         print(json.dumps(record, sort_keys=True))
         return
@@ -103,5 +103,5 @@ def print_steps(record: dict[str, Any], as_json: bool) -> None:
 
 
 def say(text: str) -> None:
-    """Progress goes to stderr; stdout is for results."""
+    """Print progress to stderr; stdout is for results."""
     print(text, file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
 """The exam `all-pairs` against the straightforward way: both images of each pair through the network.
 
-All ways in turn within a round, in one process, on the same checkpoint and images. The straightforward way runs on a
-sample of pairs and is extrapolated to all of them, which it allows: each of its batches costs the same. Embedding is
-measured image by image, as programs do that compare two files at a time, and in omnitwin's batches.
+All ways run in turn within a round, in one process, on the same checkpoint and images. The straightforward way runs on
+a sample of pairs and is extrapolated to all pairs, because each of its batches costs the same. Embedding is measured
+image by image, as in programs that compare two files at a time, and in omnitwin's batches.
 
     python benchmarks/exams.py --checkpoint NAME --rounds 3
 """
@@ -19,7 +19,7 @@ from omnitwin.answers.engines import EMBED_AT_ONCE, Model
 from omnitwin.answers.verifier import TORCH, open_verifier
 from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.catalogue import open_images
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.exams.all_pairs import all_pairs
 from omnitwin.exams.exam import Sitting
@@ -34,27 +34,29 @@ SAMPLE = 10  # its batches in a round
 SINGLE_IMAGES, BATCHED_IMAGES = 64, 10 * EMBED_AT_ONCE
 
 
-def straightforward_seconds(network: Model, packed: PackedSet, number: int) -> float:
-    """Seconds a pair, both of its images going through the network."""
+def straightforward_seconds(network: Model, packed: ImageSet, number: int) -> float:
+    """Return the seconds a pair if both of its images go through the network."""
     pairs = draw_pairs(packed, SAMPLE * PAIRS_AT_ONCE, random_generator(CPU, number))
     start = time.perf_counter()
     with torch.inference_mode():
-        for left, right in zip(pairs.left_B.split(PAIRS_AT_ONCE), pairs.right_B.split(PAIRS_AT_ONCE), strict=True):
+        for left, right in zip(
+            torch.split(pairs.left_B, PAIRS_AT_ONCE), torch.split(pairs.right_B, PAIRS_AT_ONCE), strict=True
+        ):
             network.score(*(network.embed(packed.gather(rows)) for rows in (left, right))).sigmoid()
     return (time.perf_counter() - start) / len(pairs.left_B)
 
 
-def embed_seconds(network: Model, packed: PackedSet, images: int, at_once: int) -> float:
-    """Seconds an image, so many going through the encoder at once."""
+def embed_seconds(network: Model, packed: ImageSet, images: int, at_once: int) -> float:
+    """Return the seconds an image. at_once: images that go through the encoder together"""
     start = time.perf_counter()
     with torch.inference_mode():
-        for rows in torch.arange(images).split(at_once):
+        for rows in torch.split(torch.arange(images), at_once):
             network.embed(packed.gather(rows))
     return (time.perf_counter() - start) / images
 
 
-def measure(scorer: Scorer, original: PackedSet, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of everything in each round; the images are embedded before."""
+def measure(scorer: Scorer, original: ImageSet, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each way in each round. Embed the images before."""
     network = scorer.model
     sitting = Sitting(scorer=scorer, images=original, config=EvalConfig(exams=("all-pairs",)))
     found: dict[str, list[float]] = {"exam": [], "pair": [], "image": [], "batched image": []}
@@ -93,7 +95,7 @@ def main() -> None:
     whole = [exam + embedding for exam in seconds["exam"]]
     plain = [pair * pairs for pair in seconds["pair"]]
     ratios = [usual / ours for usual, ours in zip(plain, whole, strict=True)]
-    faster = [one / many for one, many in zip(seconds["image"], seconds["batched image"], strict=True)]
+    faster = [single / batched for single, batched in zip(seconds["image"], seconds["batched image"], strict=True)]
     if arguments.json:
         sides = {name: {"seconds": values, **summary(values)} for name, values in seconds.items()}
         extra = {"embedding_seconds": embedding, "ratio": summary(ratios), "batched_ratio": summary(faster)}

@@ -1,11 +1,11 @@
 """How soon the recipe `fast` is as good as the example, and how much sooner than the example's own network.
 
-Runs of three lengths for each seed: wall time of the whole process, from its start to the end of training (imports,
-data and held-out exams in it), then its balanced accuracy over all pairs of the test set at its stored threshold. The
-lengths come from held-out alphabets (docs/LOG.md), with room to spare. The other side is the example's network written
-the usual way (baseline.py), its 10,000 iterations extrapolated from steps measured between the runs; it is set against
-the shortest run, which is well past the example's accuracy, so the ratio is a lower bound. Last, how much of a step
-goes into drawing, gathering and warping its images.
+Each seed has runs of three lengths. Measured are the wall time of the whole process, from its start to the end of
+training (with imports, data and held-out exams), and the balanced accuracy over all pairs of the test set at the stored
+threshold. The lengths come from held-out alphabets (docs/LOG.md), with a margin. The other side is the example's
+network written the usual way (baseline.py); its 10,000 iterations are extrapolated from steps measured between the
+runs. They are compared with the shortest run, which is well past the example's accuracy, so the ratio is a lower bound.
+At the end: the share of a step spent on drawing, gathering and warping its images.
 
     python benchmarks/fast.py --seeds 5
 """
@@ -29,7 +29,7 @@ TIMED_STEPS = 40  # of the recipe, for the share of its data path
 
 
 def omnitwin(*words: str) -> tuple[float, dict[str, Any]]:
-    """Wall seconds and JSON report of a command in a process of its own."""
+    """Return the wall seconds and the JSON report of a command in a new process."""
     start = time.perf_counter()
     ended = subprocess.run([sys.executable, "-m", "omnitwin", *words, "--json"], capture_output=True, text=True)
     seconds = time.perf_counter() - start
@@ -51,16 +51,16 @@ def run(seed: int, iterations: int) -> dict[str, float]:
 
 
 def baseline_step(zip_path: Path) -> float:
-    """Median seconds of a step of the example's network, the usual way."""
+    """Return the median seconds of a step of the example's network, written the usual way."""
     command = [sys.executable, str(BENCHMARKS / "baseline.py"), "--workers", "2", "--zip", str(zip_path)]
     ended = subprocess.run(
         [*command, "--steps", str(BASELINE_STEPS), "--json"], stdout=subprocess.PIPE, text=True, check=True
     )
-    return statistics.median(json.loads(ended.stdout)["seconds"])
+    return float(statistics.median(json.loads(ended.stdout)["seconds"]))
 
 
 def data_shares(recipe: str) -> list[float]:
-    """Seconds of drawing, gathering and warping a batch over those of a whole step, step by step."""
+    """Return, for each step, the seconds of drawing, gathering and warping a batch divided by those of the step."""
     from omnitwin.config import TrainConfig
     from omnitwin.recipes import RECIPES
     from omnitwin.system.device import keep_freed_memory
@@ -75,13 +75,13 @@ def data_shares(recipe: str) -> list[float]:
         start = time.perf_counter()
         trainer.draw(iteration)
         middle = time.perf_counter()
-        trainer.step(iteration)  # draws them once more
+        trainer.step(iteration)  # draws the batch again
         shares.append((middle - start) / (time.perf_counter() - middle))
     return shares[WARM_UP_STEPS:]
 
 
 def mean_spread(values: list[float], digits: int) -> str:
-    """`97.31 ± 0.12 (97.11 to 97.40)`: mean, standard deviation, least and greatest."""
+    """Return mean, standard deviation, least and greatest as `97.31 ± 0.12 (97.11 to 97.40)`."""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
     few = f"{min(values):.{digits}f} to {max(values):.{digits}f}"
     return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f} ({few})"
@@ -105,11 +105,11 @@ def main() -> None:
     rows = []
     for bar, iterations in LENGTHS.items():
         runs = found[bar]
-        reached = sum(one["balanced_accuracy"] >= bar for one in runs)
+        reached = sum(figures["balanced_accuracy"] >= bar for figures in runs)
         cells = [
-            mean_spread([one["seconds"] for one in runs], 1),
-            mean_spread([100 * one["balanced_accuracy"] for one in runs], 2),
-            mean_spread([100 * one["eer"] for one in runs], 2),
+            mean_spread([figures["seconds"] for figures in runs], 1),
+            mean_spread([100 * figures["balanced_accuracy"] for figures in runs], 2),
+            mean_spread([100 * figures["eer"] for figures in runs], 2),
         ]
         rows.append([f"{100 * bar:.1f} %", f"{iterations:,}", *cells, f"{reached} of {len(runs)}"])
     print(f"{machine}. n = {options.seeds} seeds; mean ± standard deviation (least to greatest).\n")
@@ -117,7 +117,7 @@ def main() -> None:
     print(markdown_table(headings, rows))
     print(f"\nThe example's 10,000 iterations, extrapolated, over the shortest run: {spread(ratios, 0)} times.")
     for recipe in ("fast", "strong"):
-        share = spread([100 * one for one in data_shares(recipe)], 1)
+        share = spread([100 * value for value in data_shares(recipe)], 1)
         print(f"Drawing, gathering and warping take {share} % of a step of `{recipe}` (n = {TIMED_STEPS}).")
 
 

@@ -1,8 +1,8 @@
-"""The full classic recipe on a CUDA device: how long, how near to what the device can do, and how good the result.
+"""The full classic recipe on a CUDA device: its time, its share of the device's best rate, and its accuracy.
 
 The ceiling is the best rate of large square bf16 matrix products, measured in the same process before the training.
-Arithmetic is counted, not measured: 2 operations a multiply-add of the convolutions and linear layers, forward and
-twice as much backward, less the gradient of the images, which nobody needs. Exits 3 where there is no CUDA device.
+Operations are counted, not measured: 2 for each multiply-add of the convolutions and linear layers, forward and twice
+as many backward, without the gradient of the images, which is not computed. Exits 3 if there is no CUDA device.
 
     python benchmarks/gpu.py --output results-gpu
     python benchmarks/gpu.py --output results-gpu-compiled --compile
@@ -31,13 +31,13 @@ from omnitwin.training.training import train
 
 CANNOT_RUN = 3  # exit code, as omnitwin's own
 MATRIX_SIDES = (4096, 8192, 16384)
-PRODUCTS, REPEATS = 20, 5  # matrix products between two looks at the clock; looks
+PRODUCTS, REPEATS = 20, 5  # matrix products in a measurement; measurements
 SETTLED = 500  # iterations after which start-up (kernel choice, compilation) is over
 TERA = 1e12
 
 
 def matrix_ceiling() -> dict[int, float]:
-    """Best rate of bf16 products of square matrices, in operations a second, by side."""
+    """Return the best rate of bf16 products of square matrices, in operations a second, by side."""
     return {side: max(matrix_rate(side) for _ in range(REPEATS)) for side in MATRIX_SIDES}
 
 
@@ -53,7 +53,7 @@ def matrix_rate(side: int) -> float:
 
 
 def layer_multiply_adds(encoder: nn.Sequential, side: int) -> list[int]:
-    """Multiply-adds of one image's way through each convolution and linear layer (stride 1, no padding)."""
+    """Return the multiply-adds of an image in each convolution and linear layer (stride 1, no padding)."""
     counts = []
     for layer in encoder:
         if isinstance(layer, nn.Conv2d):
@@ -68,16 +68,16 @@ def layer_multiply_adds(encoder: nn.Sequential, side: int) -> list[int]:
 
 
 def step_operations() -> int:
-    """Floating-point operations of one training step of the classic recipe."""
-    first, *others = layer_multiply_adds(ClassicEncoder(), CLASSIC.image_size)
-    images = 2 * CLASSIC.batch_size
+    """Return the floating-point operations of a training step of the classic recipe."""
+    first, *others = layer_multiply_adds(ClassicEncoder(), CLASSIC.network.image_size)
+    images = 2 * CLASSIC.sampling.batch_size
     return 2 * images * (2 * first + 3 * sum(others))
 
 
 def settled_rate(metrics: Path) -> float | None:
-    """Iterations a second after SETTLED iterations, or None for a run too short to tell.
+    """Return the iterations a second after SETTLED iterations, or None if the run is too short.
 
-    Iterations whose losses were fetched together carry the same time, at which the last of them was done.
+    Iterations whose losses were fetched together have the same time: the end of the last of them.
     """
     done_at = {}
     for line in metrics.read_text(encoding="utf-8").splitlines():
@@ -87,7 +87,7 @@ def settled_rate(metrics: Path) -> float | None:
     if len(settled) < 2:
         return None
     (start, first), *_, (end, last) = settled
-    return (last - first) / (end - start)
+    return float((last - first) / (end - start))
 
 
 def train_once(config: TrainConfig, output: Path) -> tuple[TrainReport, dict[str, Any]]:
@@ -112,7 +112,7 @@ def train_once(config: TrainConfig, output: Path) -> tuple[TrainReport, dict[str
 
 
 def examine(checkpoint: Path, seeds: list[int], source: SourceConfig) -> list[dict[str, Any]]:
-    """The exam of one network on each seed; source: a folder with images_evaluation.zip."""
+    """Return the exam of a network on each seed. source: a folder with images_evaluation.zip"""
     exams = []
     for seed in seeds:
         (exam,) = evaluate(EvalConfig(checkpoint=str(checkpoint), seed=seed, source=source)).exams
@@ -123,13 +123,13 @@ def examine(checkpoint: Path, seeds: list[int], source: SourceConfig) -> list[di
 
 
 def rates(trained: dict[str, Any], ceiling: float) -> dict[str, dict[str, float]]:
-    """Pairs and operations a second, and the share of the ceiling: of the whole run, and after start-up."""
+    """Return pairs and operations a second and the share of the ceiling, for the whole run and after start-up."""
     per_second = {"whole run": trained["iterations"] / trained["seconds"]}
     if trained["settled_iterations_per_second"]:
         per_second[f"after {SETTLED} iterations"] = trained["settled_iterations_per_second"]
     return {
         name: {
-            "pairs_per_second": iterations * CLASSIC.batch_size,
+            "pairs_per_second": iterations * CLASSIC.sampling.batch_size,
             "operations_per_second": iterations * step_operations(),
             "share_of_ceiling": iterations * step_operations() / ceiling,
         }

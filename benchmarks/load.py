@@ -1,8 +1,8 @@
-"""Loading the packed training set against decoding its 19,280 PNG files, from the zip and from a folder.
+"""Load the packed training set, against decoding its 19,280 PNG files from the zip and from a folder.
 
-One process, all ways in turn, after one round that is not counted: every file lies in the page cache for all of them,
-so this times the work on the processor, not the disk. The packed file's digest is checked while it loads; omnitwin's
-decoder checks names, sizes and the pixel fingerprint; the usual way checks nothing.
+All ways run in turn in one process, after a round that is not counted. Every file then lies in the page cache, so this
+times the work of the processor, not the disk. Loading the packed file checks its digest; omnitwin's decoder checks
+names, sizes and the pixel fingerprint; the usual way checks nothing.
 
     python benchmarks/load.py --rounds 5
 """
@@ -30,7 +30,7 @@ FOLDER = "folder of PNG files (PIL, the usual way)"
 
 
 def read_folder(folder: Path) -> torch.Tensor:
-    """All drawings below a folder, (N, 105, 105) uint8, in the order of their paths."""
+    """Return all drawings below a folder, (N, 105, 105) uint8, in the order of their paths."""
     images = []
     for path in sorted(folder.rglob("*.png"), key=Path.as_posix):
         with Image.open(path) as image:
@@ -39,7 +39,7 @@ def read_folder(folder: Path) -> torch.Tensor:
 
 
 def measure_rounds(ways: dict[str, Callable[[], torch.Tensor]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round; all ways must give the same pixels."""
+    """Return the seconds of each way in each round. All ways must give the same pixels."""
     first, *others = [way() for way in ways.values()]
     assert all(torch.equal(first, other) for other in others), "the ways do not read the same pixels"
     del first, others
@@ -54,8 +54,8 @@ def measure_rounds(ways: dict[str, Callable[[], torch.Tensor]], rounds: int) -> 
 
 
 def ratios(seconds: dict[str, list[float]], name: str) -> list[float]:
-    """Time of a way over that of the packed file, one number a round."""
-    return [one / packed for one, packed in zip(seconds[name], seconds[PACKED], strict=True)]
+    """Return a way's time divided by that of the packed file, for each round."""
+    return [way / packed for way, packed in zip(seconds[name], seconds[PACKED], strict=True)]
 
 
 def as_markdown(machine: str, seconds: dict[str, list[float]]) -> str:
@@ -81,7 +81,7 @@ def main() -> None:
     arguments = parser.parse_args()
     check_zip(parser, arguments.zip)
     machine = hardware()
-    open_images("omniglot", "training", SourceConfig(source=str(arguments.zip)))  # packs it where that is still to do
+    open_images("omniglot", "training", SourceConfig(source=str(arguments.zip)))  # packs it if it is not packed yet
     with extracted(arguments.zip) as folder:
         ways = {
             PACKED: lambda: load_packed(packed_path(TRAINING)).images_NHW,

@@ -1,4 +1,4 @@
-"""Training steps of omnitwin's Trainer with the classic recipe on the CPU: the other side of baseline.py.
+"""Time training steps of omnitwin with the classic recipe on the CPU, to compare with baseline.py.
 
 python benchmarks/ours.py --zip images_background.zip --steps 4
 """
@@ -14,14 +14,14 @@ from common import WARM_UP_STEPS, add_zip_argument, check_zip, peak_rss, print_s
 
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data.catalogue import open_images
-from omnitwin.training import trainer as trainer_module
+from omnitwin.system.device import keep_freed_memory
 from omnitwin.training.trainer import Trainer
 
-DRAWS = 50  # batches drawn and gathered to time that alone
+DRAWS = 50  # batches drawn and gathered, to time that alone
 
 
 def train(zip_path: Path, steps: int, precision: str) -> dict[str, Any]:
-    """Seconds of each step, drawing its pairs included, and of drawing and gathering alone."""
+    """Return the seconds of each step, with drawing its pairs, and of drawing and gathering alone."""
     packed = open_images("omniglot", "training", SourceConfig(source=str(zip_path)))
     trainer = Trainer(TrainConfig(device="cpu", precision=precision), packed)
     seconds = []
@@ -60,8 +60,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     arguments = parser.parse_args()
     check_zip(parser, arguments.zip)
-    if arguments.return_memory:
-        trainer_module.keep_freed_memory = lambda: None
+    if not arguments.return_memory:
+        keep_freed_memory()
     print_steps(train(arguments.zip, arguments.steps, arguments.precision), arguments.json)
 
 

@@ -1,7 +1,7 @@
-"""A training step of omnitwin against the same step written the usual way (baseline.py), on the CPU.
+"""Compare a training step of omnitwin with the same step written the usual way (baseline.py), on the CPU.
 
-Each measurement is a process of its own; a round measures every side once, and rounds follow each other, so that what
-slows the machine for a while slows all sides. A ratio is taken within a round.
+Each measurement is a new process. A round measures every side once, so that whatever slows the machine for a while
+slows all sides. A ratio is taken within a round.
 
     python benchmarks/step.py --rounds 3 --steps 4
 """
@@ -51,27 +51,28 @@ def measure_rounds(zip_path: Path, rounds: int, steps: int) -> list[Round]:
     for number in range(1, rounds + 1):
         say(f"round {number} of {rounds}")
         measured.append({side: measure(side, zip_path, steps) for side in SIDES})
-    sizes = {record["parameters"] for one in measured for record in one.values()}
+    sizes = {record["parameters"] for sides in measured for record in sides.values()}
     assert len(sizes) == 1, f"the sides train networks of different sizes: {sizes}"
     return measured
 
 
 def step_seconds(rounds: list[Round], side: str) -> list[float]:
-    return [seconds for one in rounds for seconds in one[side]["seconds"]]
+    return [seconds for sides in rounds for seconds in sides[side]["seconds"]]
 
 
 def ratios(rounds: list[Round], side: str) -> list[float]:
-    """Median step of a side over omnitwin's, one number a round."""
-    return [statistics.median(one[side]["seconds"]) / statistics.median(one[OURS]["seconds"]) for one in rounds]
+    """Return a side's median step divided by omnitwin's, for each round."""
+    return [statistics.median(sides[side]["seconds"]) / statistics.median(sides[OURS]["seconds"]) for sides in rounds]
 
 
 def draw_shares(rounds: list[Round]) -> list[float]:
-    """Median time to draw and gather a batch over omnitwin's median step, one number a round."""
-    return [statistics.median(one[OURS]["draw_seconds"]) / statistics.median(one[OURS]["seconds"]) for one in rounds]
+    """Return the median time to draw and gather a batch divided by omnitwin's median step, for each round."""
+    ours = [sides[OURS] for sides in rounds]
+    return [statistics.median(record["draw_seconds"]) / statistics.median(record["seconds"]) for record in ours]
 
 
 def peak_bytes(rounds: list[Round], side: str, whose: str = "peak_bytes") -> int:
-    return max(one[side][whose] for one in rounds)
+    return int(max(sides[side][whose] for sides in rounds))
 
 
 def as_record(machine: str, rounds: list[Round]) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def as_markdown(machine: str, rounds: list[Round]) -> str:
     ]
     header = ["side", "seconds a step", "times omnitwin's step, within a round", "peak memory, bytes"]
     share_percent = [100 * share for share in draw_shares(rounds)]
-    draw_milliseconds = [1000 * seconds for one in rounds for seconds in one[OURS]["draw_seconds"]]
+    draw_milliseconds = [1000 * seconds for sides in rounds for seconds in sides[OURS]["draw_seconds"]]
     child = peak_bytes(rounds, "usual way, 2 workers", "largest_child_peak_bytes")
     return "\n".join(
         [

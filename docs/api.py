@@ -1,4 +1,4 @@
-"""Write API.md beside this file from the docstrings of `import omnitwin`, or with --check compare it with them.
+"""Write API.md beside this file from the docstrings of `import omnitwin`; with --check, exit 1 if it differs.
 
 python docs/api.py [--check]
 """
@@ -42,7 +42,7 @@ KINDS = (  # heading, and whether a value belongs under it
 
 
 def page() -> str:
-    """The whole of API.md."""
+    """Return the text of API.md."""
     parts = [HEAD]
     for heading, belongs in KINDS:
         names = [name for name in omnitwin.__all__ if belongs(getattr(omnitwin, name))]
@@ -67,7 +67,7 @@ def section(name: str, value: Any) -> str:
 
 
 def members(value: type) -> list[str]:
-    """Public methods and properties of its own, in the order of the source."""
+    """Return the names of a class's own public methods and properties, in the order of the source."""
     fields = {field.name for field in dataclasses.fields(value)} if dataclasses.is_dataclass(value) else set()
     return [
         name
@@ -91,7 +91,7 @@ def member(owner: str, name: str, value: type) -> str:
 
 
 def signature(name: str, function: Any) -> str:
-    """The parameters with their types as they are written in the source, one a line if they are many."""
+    """Return the parameters and their types as in the source, a parameter a line if there are many."""
     shown = []
     star = False
     for parameter in inspect.signature(function).parameters.values():
@@ -111,7 +111,7 @@ def signature(name: str, function: Any) -> str:
 
 
 def fields(name: str, value: Any) -> str:
-    """A record's fields with their types and defaults."""
+    """Return a record's fields with their types and defaults."""
     lines = []
     for field in dataclasses.fields(value):
         if not field.name.startswith("_"):
@@ -124,7 +124,7 @@ def fields(name: str, value: Any) -> str:
 
 
 def plain(words: str) -> str:
-    """Types without the modules that they come from."""
+    """Return types without the names of their modules."""
     words = re.sub(r"<function (\w+) at 0x[0-9a-f]+>", r"\1", words)
     words = re.sub(r"<omnitwin\.[\w.]+\._Silent object at 0x[0-9a-f]+>", "SILENT", words)
     words = words.replace("numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]", "Array")
@@ -135,7 +135,7 @@ def plain(words: str) -> str:
 
 
 def text(value: Any) -> str:
-    """A docstring with its uses as code, and the lines that tell of a field as a list."""
+    """Return a docstring as Markdown: its examples as code, its lines about a field as a list."""
     out: list[str] = []
     used = False
     for line in (inspect.getdoc(value) or "").splitlines():

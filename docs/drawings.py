@@ -1,8 +1,8 @@
-"""Write the drawings that README.md asks about: a.png, b.png and the folder drawings/.
+"""Write the drawings that README.md compares: a.png, b.png and the folder drawings/.
 
 python docs/drawings.py FOLDER
 
-They are made of straight strokes and a round pen, with no randomness, so that everybody gets the same pixels.
+Straight strokes and a round pen, without randomness, give the same pixels everywhere.
 """
 
 import sys
@@ -20,8 +20,8 @@ CHARACTERS = {  # strokes as points from left (0) to right (1) and from top (0) 
     "beta": (((0.1, 0.2), (0.9, 0.2)), ((0.85, 0.2), (0.85, 0.9), (0.55, 0.75)), ((0.15, 0.55), (0.85, 0.55))),
     "gamma": (((0.2, 0.1), (0.2, 0.9), (0.8, 0.9)), ((0.2, 0.45), (0.75, 0.3))),
 }
-# by file: the character, and how a hand wrote it: width and height in pixels, slant (a share of the height), radius of
-# the pen in pixels, and by how many pixels each point is off, in turn
+# by file: character; width and height in pixels; slant as a share of the height; radius of the pen in pixels; errors of
+# the points in pixels, in turn
 DRAWINGS = {
     "a.png": ("alpha", 62, 66, 0.00, 1.6, (0, 1, -1, 2, 0)),
     "b.png": ("alpha", 48, 70, -0.20, 2.2, (2, -2, 1, 3, -3)),
@@ -33,7 +33,7 @@ DRAWINGS = {
 
 
 def draw(character: str, width: int, height: int, slant: float, pen: float, off: tuple[int, ...]) -> Image.Image:
-    """One character by one hand, ink on paper, 1 bit a pixel."""
+    """Return a character as a hand draws it, ink on paper, 1 bit a pixel."""
     y_HW, x_HW = np.mgrid[:SIZE, :SIZE]
     ink_HW = np.zeros((SIZE, SIZE), dtype=bool)
     for start, end in segments(character, width, height, slant, off):
@@ -45,7 +45,7 @@ def draw(character: str, width: int, height: int, slant: float, pen: float, off:
 
 
 def segments(character: str, width: int, height: int, slant: float, off: tuple[int, ...]) -> Iterator[Segment]:
-    """The straight parts of all strokes, from point to point in pixels, in the middle of the sheet."""
+    """Yield the straight parts of all strokes, from point to point in pixels, in the middle of the sheet."""
     number = 0
     for stroke in CHARACTERS[character]:
         points = []

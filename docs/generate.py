@@ -1,8 +1,8 @@
-"""Write COMMANDS.md beside this file from the program itself, or with --check compare it with what it would be.
+"""Write COMMANDS.md beside this file from the program itself; with --check, exit 1 if it differs.
 
 python docs/generate.py [--check]
 
-What is told of a command comes from its docstring and the declarations of its options, never from the pages that
+The text comes from the commands' docstrings and the declarations of their options. It does not come from the pages that
 --help draws: those depend on the terminal and on the version of Typer.
 """
 
@@ -27,12 +27,12 @@ end with one of these [exit codes](#exit-codes), and heed these [environment var
 
 """
 COMPLETION = "`omnitwin` alone takes {}, too, which are Typer's."
-WORDS = {int: "N", float: "NUMBER"}  # for the value of an option that names none
+WORDS = {int: "N", float: "NUMBER"}  # for the value of an option that names no metavar
 Function = Callable[..., Any]
 
 
 def page() -> str:
-    """The whole of COMMANDS.md."""
+    """Return the text of COMMANDS.md."""
     group = typer.main.get_command(app)
     callback = app.registered_callback
     assert callback is not None
@@ -40,8 +40,8 @@ def page() -> str:
     contents = "\n".join(
         f"- [`omnitwin {name}`](#omnitwin-{name}): {first_sentence(command)}" for name, command in COMMANDS.items()
     )
-    ours = [one for one in group.params if one.name in inspect.signature(callback.callback).parameters]
-    of_typer = [code(word) for one in group.params if one not in ours for word in one.opts]
+    ours = [option for option in group.params if option.name in inspect.signature(callback.callback).parameters]
+    of_typer = [code(word) for option in group.params if option not in ours for word in option.opts]
     parts = [
         HEAD + contents,
         section("omnitwin", group.help, ours, callback.callback, " COMMAND ..."),
@@ -55,7 +55,7 @@ def page() -> str:
 
 
 def sections(group: Any) -> Iterable[str]:
-    """Each command, and behind it the commands that it has."""
+    """Yield the section of each command, and after it those of its subcommands."""
     for name, command in COMMANDS.items():
         yield section(f"omnitwin {name}", inspect.getdoc(command), group.commands[name].params, command)
         for part, of_part in getattr(group.commands[name], "commands", {}).items():
@@ -64,23 +64,23 @@ def sections(group: Any) -> Iterable[str]:
 
 
 def section(title: str, text: str | None, parameters: list[Any], function: Function, more: str = "") -> str:
-    """A command: what it does, its usage, its arguments and its options."""
-    assert text, f"{title} says nothing of itself"
-    arguments = [one for one in parameters if not is_option(one)]
-    options = [one for one in parameters if is_option(one)]
+    """Return a command's section: what it does, its usage, its arguments and its options."""
+    assert text, f"{title} has no docstring"
+    arguments = [parameter for parameter in parameters if not is_option(parameter)]
+    options = [parameter for parameter in parameters if is_option(parameter)]
     kinds = get_type_hints(function, include_extras=True)
-    usage = "".join(" " + usage_of(one) for one in arguments)
+    usage = "".join(" " + usage_of(argument) for argument in arguments)
     parts = [f"## {title}", escape(text), f"```text\n{title} [OPTIONS]{usage}{more}\n```"]
     if arguments:
-        rows = ((code(one.metavar), escape(one.help), default(one)) for one in arguments)
+        rows = ((code(argument.metavar), escape(argument.help), default(argument)) for argument in arguments)
         parts.append(table(("argument", "meaning", "default"), rows))
-    rows = ((spelled(one, kinds), escape(one.help), default(one)) for one in options)
+    rows = ((spelled(option, kinds), escape(option.help), default(option)) for option in options)
     parts.append(table(("option", "meaning", "default"), rows))
     return "\n\n".join(parts)
 
 
 def usage_of(argument: Any) -> str:
-    """`A.png`, `B.png...` or `[RUN]`."""
+    """Return an argument in a usage line: `A.png`, `B.png...` or `[RUN]`."""
     word = argument.metavar + "..." * (argument.nargs == -1)
     return word if argument.required else f"[{word}]"
 
@@ -90,21 +90,21 @@ def is_option(parameter: Any) -> bool:
 
 
 def spelled(option: Any, kinds: dict[str, Any]) -> str:
-    """`--batches N` (1 or more), `--quiet`, `-q`."""
+    """Return the spellings of an option: `--batches N` (1 or more), or `--quiet`, `-q`."""
     kind = kinds[option.name]
     value = "" if holds(kind, bool) else f" {option.metavar or word_for(kind)}"
     words = ", ".join(code(word + value) for word in option.opts)
-    least = [one.min for one in get_args(kind) if getattr(one, "min", None) is not None]
+    least = [part.min for part in get_args(kind) if getattr(part, "min", None) is not None]
     return f"{words} ({least[0]} or more)" if least else words
 
 
 def word_for(kind: Any) -> str:
-    return next((word for one, word in WORDS.items() if holds(kind, one)), "TEXT")
+    return next((word for number, word in WORDS.items() if holds(kind, number)), "TEXT")
 
 
-def holds(kind: Any, one: type) -> bool:
-    """Whether an annotation, such as Annotated[int | None, ...], is of that type."""
-    return kind is one or any(holds(part, one) for part in get_args(kind))
+def holds(kind: Any, wanted: type) -> bool:
+    """Return whether an annotation, such as Annotated[int | None, ...], has a type among its parts."""
+    return kind is wanted or any(holds(part, wanted) for part in get_args(kind))
 
 
 def default(parameter: Any) -> str:
@@ -120,9 +120,9 @@ def first_sentence(command: Function) -> str:
 
 
 def exit_codes() -> list[tuple[str, str]]:
-    """Each code with the comment on its line."""
+    """Return each exit code with the comment on its line."""
     found = re.findall(r"^    ([A-Z_]+) = (\d+)  # (.+)$", inspect.getsource(ExitCode), flags=re.M)
-    assert [(name, int(number)) for name, number, _ in found] == [(one.name, one.value) for one in ExitCode]
+    assert [(name, int(number)) for name, number, _ in found] == [(known.name, known.value) for known in ExitCode]
     return [(number, escape(meaning)) for _, number, meaning in found]
 
 
@@ -132,7 +132,7 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as Markdown that shows it as it is; what stands between backticks is code."""
+    """Return text as Markdown that shows it unchanged; text between backticks is code."""
     parts = text.split("`")
     return "`".join(
         re.sub(r"[|\\]" if index % 2 else r"[\\|<>\[\]*]", r"\\\g<0>", part) for index, part in enumerate(parts)

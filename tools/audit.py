@@ -1,8 +1,7 @@
-"""Ask for known vulnerabilities in what omnitwin needs: at the lowest versions allowed, and as installed here.
+"""Look for known vulnerabilities in omnitwin's dependencies, at the lowest allowed versions and as installed here.
 
-pip-audit asks its advisory service (this takes the internet). A package that the service does not know, or a service
-that cannot be reached, is a failure, too: nothing counts as checked that was not. Options go on to pip-audit, such as
---vulnerability-service osv.
+pip-audit asks its advisory service over the internet. A package that the service does not know, or a service that
+cannot be reached, is a failure, too. Options go to pip-audit, such as --vulnerability-service osv.
 
     python tools/audit.py [OPTIONS]
 """
@@ -21,7 +20,7 @@ AUDIT = [sys.executable, "-m", "pip_audit", "--strict", "--no-deps", "--disable-
 
 
 def installed_pins(names: list[str]) -> list[str]:
-    """`name==version` of these and of all that they need in turn on this system; PackageNotFoundError without these."""
+    """Return `name==version` of packages and all their dependencies on this system. Raises PackageNotFoundError."""
     versions = {name: distribution(name).version for name in names}
     left = list(versions)
     while left:
@@ -35,7 +34,7 @@ def installed_pins(names: list[str]) -> list[str]:
 
 
 def audit(what: str, pins: list[str], options: list[str]) -> bool:
-    """Whether every one of the pins is known to the advisory service, and no vulnerability of it is."""
+    """Return whether the advisory service knows every pin and no vulnerability of any."""
     print(f"{what}: {', '.join(pins)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"

@@ -1,6 +1,6 @@
-"""The lowest version that pyproject.toml allows of every runtime dependency, one `name==version` a line.
+"""Print the lowest version that pyproject.toml allows of every runtime dependency, a `name==version` a line.
 
-As constraints of pip they install what the bounds promise to work with (make test-lowest):
+With these constraints pip installs the versions that the bounds promise to support (make test-lowest):
 
     python tools/lowest.py > constraints.txt
 """
@@ -14,7 +14,7 @@ PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def lowest_pins(project: str) -> list[str]:
-    """`name==version` for each `name>=version` among the dependencies of a pyproject.toml; ValueError for others."""
+    """Return `name==version` for each dependency `name>=version` of a pyproject.toml. Raises ValueError for others."""
     pins = []
     for line in tomllib.loads(project)["project"]["dependencies"]:
         match = re.fullmatch(r"([\w.-]+)>=([\w.]+)", line)

@@ -1,7 +1,7 @@
-"""Run the tests as other machines would: with other instructions of the processor, threads and number formats.
+"""Run the tests as other machines would: with other processor instructions, threads and number formats.
 
-Each way is one run of pytest with variables that the libraries and tests/conftest.py read. A processor that lacks the
-instructions of a way runs it with those that it has. What follows the options goes on to pytest.
+Each way is a run of pytest with variables that the libraries and tests/conftest.py read. A processor that lacks the
+instructions of a way runs it with its own. Words after the options go to pytest.
 
     python tools/machines.py [--only NAME]... [PYTEST OPTIONS]
 """
@@ -18,7 +18,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
-ONEDNN, ATEN = "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"  # most instructions that oneDNN and torch's own loops use
+ONEDNN, ATEN = (
+    "ONEDNN_MAX_CPU_ISA",
+    "ATEN_CPU_CAPABILITY",
+)  # the newest instructions that oneDNN and torch's own loops use
 THREADS, BF16 = "OMNITWIN_TEST_THREADS", "OMNITWIN_TEST_BF16"
 
 WAYS: dict[str, dict[str, str]] = {
@@ -32,7 +35,7 @@ WAYS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """How one run of pytest ended."""
+    """How a run of pytest ended."""
 
     code: int  # of the process; 0 if all passed
     passed: int
@@ -72,7 +75,7 @@ def line(name: str, result: Result) -> str:
 
 
 def main(words: list[str], run: Runner = run_pytest) -> int:
-    """Run the ways that were asked for, print a line for each, and return 1 if any failed, else 0."""
+    """Run the chosen ways, print a line for each, and return 1 if any failed, else 0."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )

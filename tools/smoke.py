@@ -1,7 +1,7 @@
-"""What is released, tried as its users get it: both archives built, the wheel installed alone, every command called.
+"""Try the release as users get it: build both archives, install the wheel alone, call every command.
 
-One line a step; ends at the first failure, with what was printed. The environment (about 5 GB) lies in the folder for
-temporary files and is removed in the end.
+It prints a line a step and ends at the first failure, with that command's output. The environment (about 5 GB) lies in
+the folder for temporary files and is removed at the end.
 
     python tools/smoke.py
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SHARED = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
-DEVELOPMENT = ["pytest", "mypy", "ruff", "scikit-learn", "build"]  # nothing that users run may need these
+DEVELOPMENT = ["pytest", "mypy", "ruff", "scikit-learn", "build"]  # no command may need these
 # A cross, another cross in another hand, and a ring.
 DRAW = """
 from PIL import Image, ImageDraw
@@ -46,7 +46,7 @@ class Failed(Exception):
 
 
 class Smoke:
-    """The steps, which share a folder for all that they make."""
+    """The steps. They share a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.outside = folder, folder / "outside"
@@ -64,7 +64,10 @@ class Smoke:
         print(f"{time.monotonic() - self.began:6.1f} s  {claim}", flush=True)
 
     def run(self, *command: str | Path, code: int = 0) -> str:
-        """Standard output of a command that has to end with that code; pip and build have their settings from here."""
+        """Run a command and return its standard output. Raises Failed if it ends with another code.
+
+        pip and build run with this environment's settings, everything else as a new user.
+        """
         words = [str(word) for word in command]
         variables = self.ours if {"pip", "build"} & set(words) else self.users
         ended = subprocess.run(words, cwd=self.outside, env=variables, capture_output=True, text=True, check=False)
@@ -77,7 +80,7 @@ class Smoke:
         return self.run(self.programs / "omnitwin", *words, code=code)
 
     def build(self) -> Path:
-        """The wheel, which is the same from the sdist as from here."""
+        """Build both archives and return the wheel. Raises Failed if the sdist builds another wheel."""
         built = [sys.executable, "-m", "build", "--outdir"]
         self.run(*built, self.folder / "dist", "--sdist", "--wheel", ROOT)
         (sdist,) = (self.folder / "dist").glob("*.tar.gz")
@@ -94,7 +97,7 @@ class Smoke:
         return wheel
 
     def check_members(self, wheel: Path) -> None:
-        """All of the package and the completions as they are here, and nothing else but what describes them."""
+        """Raise Failed unless the wheel holds the package, the completions and metadata, and nothing else."""
         files = [path for path in (ROOT / "src" / "omnitwin").rglob("*") if path.is_file() and path.suffix != ".pyc"]
         wanted = {path.relative_to(ROOT / "src").as_posix(): path for path in files}
         name = wheel.name.removesuffix("-py3-none-any.whl")
@@ -154,7 +157,7 @@ class Smoke:
         self.done("omnitwin report smoke")
 
     def compare(self, checkpoint: str) -> None:
-        """The exit code of a comparison is the answer that it prints."""
+        """Check that a comparison's exit code is the answer that it prints."""
         words = ("compare", "cross.png", "ring.png", "--checkpoint", checkpoint, "--json")
         answer = json.loads(self.omnitwin(*words, "--exit-zero"))
         self.omnitwin(*words, code=0 if answer["same"] else 1)
@@ -174,9 +177,9 @@ def contents(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def difference(one: Path, other: Path) -> str:
-    """The members that only one of two wheels has, or that have other bytes."""
-    left, right = contents(one), contents(other)
+def difference(wheel: Path, other: Path) -> str:
+    """Name the members that differ between two wheels, or that are missing in one of them."""
+    left, right = contents(wheel), contents(other)
     names = sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
     return ", ".join(names) or "the same members and bytes, packed otherwise"
 

@@ -77,11 +77,11 @@ def examine(run: Path) -> dict[str, Any]:
 
 def card(runs: list[Path], reports: list[dict[str, Any]]) -> str:
     """The model card of the first run as Markdown, with the figures of the exams."""
-    shipped, network = runs[0], reports[0]["network"]
+    shipped, network, seen = runs[0], reports[0]["network"], RECIPE.network
     config = json.loads((shipped / CONFIG_FILE).read_text(encoding="utf-8"))
     facts = f"""# Model card of the bundled weights
 
-- Network: encoder `{RECIPE.encoder}`, head `{RECIPE.head}`, {RECIPE.image_size} x {RECIPE.image_size} pixels, drawings
+- Network: encoder `{seen.encoder}`, head `{seen.head}`, {seen.image_size} x {seen.image_size} pixels, drawings
   framed by their ink; {(shipped / HALF).stat().st_size:,} bytes in half precision.
 - Recipe `{RECIPE.name}`, seed {seed_of(shipped)}, the best by its held-out alphabets: {network["iteration"]:,} of
   {network["iterations"]:,} iterations; trained in {config["precision"]} on {config["device"]}, torch {config["torch"]},
@@ -124,7 +124,7 @@ eval --exam all` tells which. `beyond` is of random pairs, each image varied by 
 
 
 def seed_of(run: Path) -> int:
-    return read_description(run / HALF).recipe["seed"]
+    return int(read_description(run / HALF).recipe["seed"])
 
 
 def summary(run: Path, report: dict[str, Any]) -> tuple[str, ...]:

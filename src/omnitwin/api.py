@@ -1,4 +1,4 @@
-"""The abilities of omnitwin that need torch, for Python: open images, train, evaluate. answers.twin has the rest.
+"""The Python functions that need torch: open_images, train and evaluate. answers.twin has the rest.
 
     import omnitwin
 
@@ -42,7 +42,7 @@ Callback = Callable[[StepReport], object]
 
 
 class ImageParts(Mapping[str, ImageSet]):
-    """The parts of a data set by name (`training`, `test`), each opened when it is first asked for.
+    """The parts of a data set by name (`training`, `test`), each opened when it is first used.
 
     >>> images = omnitwin.open_images("omniglot")
     >>> images.test.class_names[0]
@@ -82,10 +82,10 @@ class ImageParts(Mapping[str, ImageSet]):
 def open_images(
     name: str, *, source: str | None = None, offline: bool | None = None, reporter: Reporter = SILENT
 ) -> ImageParts:
-    """Open a data set by name: `omniglot`, fetched once, or `synthetic`, drawn up here.
+    """Open a data set by name: `omniglot`, which is fetched once, or `synthetic`, which is generated.
 
     source: a folder, a zip file or a base URL to take it from; None: OMNITWIN_MIRROR, else the official address
-    offline: whether the network is forbidden; None: as OMNITWIN_OFFLINE says
+    offline: whether to forbid the network; None: OMNITWIN_OFFLINE decides
 
     Raises BadInput, DatasetMissing, DownloadFailed.
 
@@ -109,7 +109,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where weights, state, metrics and config lie."""
+        """The folder of weights, state, metrics and config."""
         return self.report.output
 
     @cached_property
@@ -119,7 +119,7 @@ class Run:
 
     @property
     def steps(self) -> tuple[StepReport, ...]:
-        """Loss, speed and held-out error of every iteration, the first one first."""
+        """Loss, speed and held-out error of every iteration, in order."""
         return read_steps(self.folder)
 
 
@@ -142,19 +142,22 @@ def train(
     offline: bool | None = None,
     **overrides: Any,
 ) -> Run:
-    """Train a network into a run's folder, or go on with a run.
+    """Train a network into a run's folder, or resume a run.
 
     images: a data set's name, what open_images returns, an ImageSet, or a mapping with a `training` part
     recipe: a name of RECIPES, or a Recipe
     overrides: fields of the recipe, such as iterations=300, seed=1, rotation=15.0
-    resume: a run's name or path, or `newest`; recipe and data are then the run's, and only iterations may change
-    encoder: your own module, from (B, C, S, S) in the recipe's image_size S to (B, features); it has that attribute
-    objective: your own loss, of embeddings (B, D) and labels (B,) to a scalar, for recipes that sample classes (`fast`)
+    resume: a run's name or path, or `newest`; recipe and data are the run's, and only iterations may change
+    encoder: your own module with an attribute `features`, from (B, C, S, S) to (B, features); S: recipe's image_size
+    objective: your own loss, from embeddings (B, D) and labels (B,) to a scalar; the recipe samples classes (`fast`)
     callback: called with the newest StepReport a few times a second; it returns True to stop and save
-    name, output: the run's name in the runs folder, or its folder itself; None: named after the recipe and the time
-    device, precision: `auto`, or as the command line takes them
+    name: the run's name in the runs folder; None: one from the recipe and the time
+    output: the run's folder, in place of a name
+    device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`
+    precision: `auto`, `fp32` or `bf16`
+    compile: whether to use torch.compile
     max_seconds: stop and save after that time
-    source, offline: as of open_images
+    source, offline: as in open_images
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, TrainingDiverged, CannotWrite.
 
@@ -192,13 +195,13 @@ def evaluate(
     offline: bool | None = None,
     **options: Any,
 ) -> "Evaluation":
-    """Take exams of a network or a baseline.
+    """Examine a network or a baseline.
 
-    twin: what load returns, or a name for it
+    twin: what load returns, or a name that load takes
     images: a data set's name, an ImageSet, or a mapping with a `test` part; None: the set that the network trained on
     exams: `pairs`, `all-pairs`, `same-alphabet`, `one-shot`, `official`, `beyond`, `all`; or exams of your own
     options: fields of EvalConfig, such as device="cuda", seeds=5, way=5
-    source, offline: as of open_images
+    source, offline: as in open_images
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing.
 
@@ -247,7 +250,7 @@ def write_report(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation:
-    """What exams found. `report` has everything; `frame` has the figures as rows.
+    """The results of exams. `report` has everything, `frame` has the figures as rows.
 
     >>> evaluation = omnitwin.evaluate("bundled", exams=["pairs"])
     >>> evaluation.report.exams[0].measure("accuracy").value
@@ -257,11 +260,11 @@ class Evaluation:
     report: EvalReport
 
     def frame(self) -> list[dict[str, Any]]:
-        """Return a row for each figure of each exam and of its parts: what pandas.DataFrame takes.
+        """Return a row for each figure of each exam and of its parts, as pandas.DataFrame takes them.
 
         exam: its name
         part: a batch, an alphabet, a variation; None: the whole exam
-        measure: what the figure is
+        measure: name of the figure
         value, low, high: the figure and its 95 % interval, shares from 0 to 1; None: no interval is known
         n: pairs, trials or images that were counted
         method: how the interval was computed
@@ -302,7 +305,7 @@ def _recipe(
 
 
 class _Watcher:
-    """A reporter that hands each step on to a callback, and stops the run if that returns True."""
+    """A reporter that passes each step to a callback, and stops the run if the callback returns True."""
 
     def __init__(self, reporter: Reporter, callback: Callback | None) -> None:
         self._reporter, self._callback = reporter, callback

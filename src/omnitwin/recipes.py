@@ -1,7 +1,7 @@
-"""Recipes: all that decides which weights a run ends with. Published ones are constants here, once.
+"""Recipes: the settings that decide a run's final weights. The published ones are constants at the foot of this file.
 
 A recipe has parts: the network, how batches are drawn (sampling), varied (augmentation) and judged (objective), and the
-optimiser. The record of a part names it; what that name does is fixed, because checkpoints and resumed runs rely on it.
+optimiser. A part's name never changes its meaning, because checkpoints and resumed runs rely on it.
 """
 
 import math
@@ -12,37 +12,37 @@ from typing import Any, ClassVar, Self, get_type_hints
 
 from omnitwin.errors import BadInput
 
-FRAMES = ("whole", "ink")  # what a name does (images.framing, images.intake) is fixed: checkpoints rely on it
-ENCODERS = ("classic", "small", "resnet18", "strong")  # as model.anatomy knows them
+FRAMES = ("whole", "ink")  # of images.framing, images.intake; their meaning never changes: checkpoints rely on it
+ENCODERS = ("classic", "small", "resnet18", "strong")  # of model.anatomy
 OWN = "own"  # the name of an encoder or objective that was given to the Python API
-MOST = 1_000_000  # of any number in a part
+MOST = 1_000_000  # largest number in a part, unless its field says less
 MOST_CHANNELS = 64
 LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
 
 
 def _within(default: Any, least: float = 0, most: float = MOST) -> Any:
-    """A number with its default and its bounds."""
+    """Return a field for a number, with its default and its bounds."""
     return field(default=default, metadata={"least": least, "most": most})
 
 
 def _share(default: float) -> Any:
-    """A number from 0 to 1."""
+    """Return a field for a number from 0 to 1."""
     return _within(default, most=1)
 
 
 def _check_positive(record: Any, *names: str) -> None:
-    """Raise BadInput if a number is not above 0, not finite, or far beyond what a machine could do."""
+    """Raise BadInput unless each number is above 0, finite, and at most its LARGEST."""
     for name in names:
         option = f"Leave out --{name.replace('_', '-')} to take the recipe's own."
         if (value := getattr(record, name)) > (most := LARGEST.get(name, math.inf)):
             raise BadInput(f"{name} must be at most {most:,}, not {value:,}", option)
-        if not 0 < value <= sys.float_info.max:  # a whole number can be beyond
+        if not 0 < value <= sys.float_info.max:  # a whole number can be above the largest float
             raise BadInput(f"{name} must be above 0 and finite, not {value}", option)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of a recipe. `name` says what it does; numbers keep within the bounds of their field."""
+    """A part of a recipe. `name` says what it does. Raises BadInput if a number is out of its field's bounds."""
 
     name: ClassVar[str]
 
@@ -57,7 +57,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A network without its weights: with them and a calibration it is all that answering takes."""
+    """A network without its weights. Answering takes this, the weights and a calibration."""
 
     encoder: str
     image_size: int  # pixels a side of the square that the network sees
@@ -77,7 +77,7 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class PairSampling(Part):
-    """Random pairs, as the example draws them (data.pairs)."""
+    """Draw random pairs, as the example does (data.pairs)."""
 
     name: ClassVar[str] = "pairs"
     batch_size: int  # pairs
@@ -89,12 +89,12 @@ class PairSampling(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassSampling(Part):
-    """Classes with several images each (data.batches)."""
+    """Draw classes with several images each (data.batches)."""
 
     name: ClassVar[str] = "classes"
     batch_size: int  # images
     drawings: int = _within(4, least=2)  # images of each class: 2 make a similar pair
-    alphabets: int = _within(4)  # groups that give several classes to a batch, so that it has hard pairs
+    alphabets: int = _within(4)  # groups that give several classes each, so that a batch has hard pairs
     per_alphabet: int = _within(8)  # classes from each of those groups
     turns: bool = True  # count each character turned by 90, 180 and 270 degrees as a class of its own
     mirrors: bool = False  # and its mirror images
@@ -108,23 +108,23 @@ class ClassSampling(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class NoAugmentation(Part):
-    """Images as they are."""
+    """Leave images as they are."""
 
     name: ClassVar[str] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InkAugmentation(Part):
-    """Each drawing warped by numbers of its own, and some of them spoilt (data.augment)."""
+    """Warp each drawing at random, and spoil some (data.augment)."""
 
     name: ClassVar[str] = "ink"
-    rotation: float = _within(8.4)  # degrees, at most, either way
-    shear: float = _within(0.18)  # at most, either way
-    scale: float = _within(0.14)  # of width and of height: the logarithm, at most, either way
-    shift: float = _within(0.07)  # share of the image, at most, either way
-    elastic: float = _within(0.0)  # bends: standard deviation as a share of the image
+    rotation: float = _within(8.4)  # largest angle in degrees, either way
+    shear: float = _within(0.18)  # largest shear, either way
+    scale: float = _within(0.14)  # largest logarithm of the factor of width and of height, either way
+    shift: float = _within(0.07)  # largest share of the image's side, either way
+    elastic: float = _within(0.0)  # standard deviation of the bending, as a share of the image's side
     thickness: float = _share(0.0)  # probability of thicker or thinner strokes
-    coarse: float = _share(0.0)  # probability of few pixels
+    coarse: float = _share(0.0)  # probability of a coarser resolution
     erase: float = _share(0.0)  # probability of a square hole
 
 
@@ -137,17 +137,17 @@ class PairObjective(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class AllPairsObjective(Part):
-    """Cross-entropy of all pairs of a batch, and of finding each image's class by centroids (model.losses)."""
+    """Cross-entropy of all pairs of a batch, and of classifying each image by centroids (model.losses)."""
 
     name: ClassVar[str] = "all-pairs"
     focus: float = _within(1.0)  # additional weight of the hard dissimilar pairs
-    centroid_weight: float = _within(1.0)  # of the loss by centroids, beside that of the pairs
-    centroid_scale: float = _within(20.0)  # factor of its cosines
+    centroid_weight: float = _within(1.0)  # weight of the loss by centroids; the loss of pairs has weight 1
+    centroid_scale: float = _within(20.0)  # factor of the cosines with centroids
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnObjective(Part):
-    """A callable of (embeddings, labels) that was given to the Python API; the record keeps its name only."""
+    """A function of (embeddings, labels) given to the Python API. The record keeps only its name."""
 
     name: ClassVar[str] = OWN
     function: str
@@ -158,7 +158,7 @@ class Adam(Part):
     """Adam with a constant learning rate (Kingma and Ba 2015), as in the example."""
 
     name: ClassVar[str] = "adam"
-    learning_rate: float
+    learning_rate: float  # AdamW's is the peak
     adam_betas: tuple[float, float] = (0.9, 0.99)
     adam_epsilon: float = 1e-8
 
@@ -176,13 +176,13 @@ class Adam(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW(Adam):
-    """AdamW (Loshchilov and Hutter 2019) with warm-up and cosine; a run ends with the average of its weights."""
+    """AdamW (Loshchilov and Hutter 2019) with warm-up and cosine. A run ends with the moving average of its weights."""
 
     name: ClassVar[str] = "adamw"
     weight_decay: float = _within(0.05)
     warm_up: float = _share(0.1)  # share of the iterations in which the learning rate rises to its peak
     averaging: float = _share(0.03)  # share of the iterations that the moving average of the weights remembers
-    head_rate: float = _within(3.0)  # learning rate of the head, as a multiple
+    head_rate: float = _within(3.0)  # learning rate of the head, as a multiple of the encoder's
 
 
 Sampling = PairSampling | ClassSampling
@@ -199,7 +199,7 @@ PARTS: dict[str, dict[str, type[Part]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that decides which weights a run ends with, given its data, device and precision.
+    """The settings that decide a run's final weights, given its data, device and precision.
 
     >>> omnitwin.RECIPES["fast"].changed(iterations=300, rotation=15.0).augmentation.rotation
     15.0
@@ -213,7 +213,7 @@ class Recipe:
     optimiser: Optimiser
     iterations: int  # batches
     seed: int = 0  # of the initial weights, the batches and the held-out classes
-    holdout: int = 0  # training groups kept out of training: threshold, calibration and `best` come from them
+    holdout: int = 0  # groups kept out of training, which set threshold, calibration and `best`
 
     def __post_init__(self) -> None:
         if self.holdout < 0:
@@ -226,7 +226,7 @@ class Recipe:
             raise BadInput(f"the objective {self.objective.name} needs the sampling {wanted}, not {self.sampling.name}")
 
     def flat(self) -> dict[str, Any]:
-        """Every field of the recipe and its parts by its name, which is unique, and every part's name."""
+        """Return every field of the recipe and of its parts by its unique name, and every part's name."""
         flat: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
@@ -236,9 +236,9 @@ class Recipe:
         return flat
 
     def changed(self, **changes: Any) -> Self:
-        """The recipe with fields of it or of its parts changed, by name; BadInput for a field that it does not have.
+        """Return the recipe with changed fields, its own or its parts', by name. Raises BadInput for any other name.
 
-        A part's name (sampling="pairs") replaces that part by one with the fields that both have, the others default.
+        A part's name (sampling="pairs") replaces that part. The new part takes over the fields that both have.
         """
         parts: dict[str, Any] = {}
         for each in ("network", *PARTS):
@@ -256,7 +256,7 @@ class Recipe:
         return replace(self, **{name: value for name, value in changes.items() if name in others}, **parts)
 
     def to_json(self) -> dict[str, Any]:
-        """The record that from_json reads: parts with their names."""
+        """Return the record that from_json reads: all fields, and the name of each part."""
         parts = {each: {"name": getattr(self, each).name, **asdict(getattr(self, each))} for each in PARTS}
         for part in parts.values():
             part |= {name: list(value) for name, value in part.items() if isinstance(value, tuple)}
@@ -264,9 +264,9 @@ class Recipe:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Recipe":
-        """The recipe of a record by to_json, or of the flat one of omnitwin 0.1.
+        """Return the recipe in a record of to_json, or in a flat record of omnitwin 0.1.
 
-        Raises TypeError, KeyError, ValueError or BadInput for any other.
+        Raises TypeError, KeyError, ValueError or BadInput for any other record.
         """
         if "network" not in record:
             record = _parts_of_flat(record)
@@ -275,7 +275,7 @@ class Recipe:
 
 
 def network_of(record: Mapping[str, Any]) -> Network:
-    """The network of a record; TypeError, KeyError or BadInput for any other."""
+    """Return the network in a record. Raises TypeError, KeyError or BadInput if it has none."""
     return Network(**_typed(Network, record))
 
 
@@ -295,7 +295,7 @@ def _part(kind: str, record: Mapping[str, Any]) -> Part:
 
 
 def _parts_of_flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of omnitwin 0.1, whose `batches` held all that recipes with all pairs of a batch have besides."""
+    """Return the parts in a flat record of omnitwin 0.1. Its `batches` held the fields for all pairs of a batch."""
     rest = dict(record)
     batches = rest.pop("batches", None)
     names = ("classes", "ink", "all-pairs", "adamw") if batches else ("pairs", "none", "pairs", "adam")
@@ -313,7 +313,7 @@ def _parts_of_flat(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _typed(record_of: type, record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the record; raise TypeError if a plain field holds another kind of value than its own."""
+    """Return the record. Raises TypeError if a plain field holds a value of another type."""
     for name, kind in get_type_hints(record_of).items():
         kinds: Any = (int, float) if kind is float else kind
         if name not in record or kind not in (int, float, bool, str):
@@ -348,7 +348,7 @@ SMALL = Recipe(
     iterations=1_500,
     holdout=5,
 )
-# All pairs of a batch, drawings framed by their ink: better than the example after seconds, on two cores.
+# All pairs of a batch, drawings framed by their ink: better than the example after seconds on two cores.
 FAST = Recipe(
     name="fast",
     network=Network(encoder="strong", image_size=24, frame="ink", head="distance"),
@@ -359,9 +359,9 @@ FAST = Recipe(
     iterations=1_200,
     holdout=5,
 )
-# The bundled weights (`make weights`): longer, with variations that make it fit for other pens and pixels.
+# The recipe of the bundled weights (`make weights`): longer, with variations for other pens and resolutions.
 STRONG = replace(FAST, name="strong", iterations=8_000).changed(image_size=28, mirrors=True, thickness=0.3, coarse=0.3)
-# `omnitwin demo`: the fast recipe, for about half a minute on two cores.
+# `omnitwin demo`: the fast recipe, about half a minute on two cores.
 DEMO = replace(FAST, iterations=400)
 
 RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG)}

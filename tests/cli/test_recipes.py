@@ -205,7 +205,7 @@ def test_more_iterations_of_a_finished_run_tell_that_its_learning_rate_rises_aga
     run(*TINY, "--output", tmp_path / "run")
     resumed = run("train", "--resume", tmp_path / "run", "--iterations", 4)
     rate = 3e-3 * (1 + math.cos(math.pi * 0.65 / 0.9)) / 2
-    told = f"With 4 iterations instead of 2 the learning rate goes on at {rate:.2g}, where it was 0, and falls to 0"
+    told = f"With 4 iterations instead of 2, the learning rate changes from 0 to {rate:.2g}, and falls to 0"
     assert told in resumed.err
 
 

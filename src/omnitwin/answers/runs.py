@@ -107,7 +107,7 @@ def _is_written_by_us(path: Path) -> bool:
 
 
 def _folder_of(name: str) -> Path:
-    """Return the folder of a run. Raises BadCheckpoint for what is no run directly in the runs folder."""
+    """Return the folder of a run. Raises BadCheckpoint unless a run of that name is directly in the runs folder."""
     folder = runs_folder() / name
     if folder in run_folders():
         return folder

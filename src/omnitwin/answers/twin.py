@@ -69,8 +69,8 @@ class Twin:
         ('same', 0.9976)
         """
         intakes = [self._read(image) for image in (first, second)]
-        embeddings_2D = self.verifier.embed(intakes)
-        probability = float(self.verifier.probability(embeddings_2D[:1], embeddings_2D[1:])[0])
+        left_1D, right_1D = (self.verifier.embed([intake]) for intake in intakes)  # alone: the order changes no bit
+        probability = float(self.verifier.probability(left_1D, right_1D)[0])
         first_novelty, second_novelty = self.verifier.novelties(intakes)
         return Comparison(
             same=probability >= self.threshold,

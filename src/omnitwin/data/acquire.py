@@ -278,7 +278,7 @@ def _read_runs(test: ImageSet) -> OfficialRuns | None:
 
 
 def _parts(archive: Archive) -> list[Path]:
-    """Return what is left of downloads, which nobody needs once the set is packed."""
+    """Return the files left of downloads, which are of no use once the set is packed."""
     return list(omniglot_folder().glob(f"{archive.stem}.zip.*.part"))
 
 

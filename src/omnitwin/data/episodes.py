@@ -51,7 +51,7 @@ def draw_episodes(
 def choices(images: ImageSet, way: int, shot: int, scope: str) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
     """Return the rows by source (C, H), None without sources, and the groups of classes that the ways may come from.
 
-    Raises BadInput if the set has too few sources or images of a class, or no group of so many classes.
+    Raises BadInput if the set has too few sources or images of a class, or no group with enough classes.
     """
     classes = len(images.class_names)
     row_CH = None if images.source_N is None else drawing_rows(images)

@@ -8,7 +8,7 @@ from omnitwin.config import SourceConfig
 from omnitwin.data.catalogue import open_images
 from omnitwin.data.imageset import ImageSet
 
-SAME, OTHER = 50, 48  # classes: plain shapes of one alphabet, as large as each other, that nobody would confuse
+SAME, OTHER = 50, 48  # classes: plain shapes of one alphabet, of equal size, that are easy to tell apart
 
 
 def write_samples(folder: Path) -> list[tuple[Path, Path]]:

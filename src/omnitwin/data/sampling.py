@@ -1,4 +1,4 @@
-"""How training draws its batches, by the name in the recipe: random pairs, or classes with several images each.
+"""Draw the batches of training, by the name in the recipe: random pairs, or classes with several images each.
 
 B images, P pairs, C classes, K images of each
 """
@@ -18,18 +18,17 @@ from omnitwin.recipes import ClassSampling, InkAugmentation, PairSampling, Part
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """Images (B, C, H, W) that a step takes together, and what it is to learn from them.
+    """The images that a step takes together, and their labels.
 
-    Of a batch of classes, the K images of a class lie side by side. Of a batch of pairs, image i and image P + i are
-    pair i.
+    In a batch of classes, the K images of a class are adjacent. In a batch of pairs, images i and P + i are pair i.
     """
 
-    images: torch.Tensor
+    images: torch.Tensor  # (B, C, H, W)
     label_B: torch.Tensor  # class of each image, (B,) int64
     similar_P: torch.Tensor | None = None  # whether each pair shows one class, (P,) bool; None: not a batch of pairs
 
     def first(self, size: int) -> "Batch":
-        """The batch's first pairs, or without pairs its first images."""
+        """Return a batch of the first `size` pairs, or of the first `size` images if there are no pairs."""
         if self.similar_P is None:
             return Batch(images=self.images[:size], label_B=self.label_B[:size])
         left, right = (torch.cat([half[:size] for half in part.chunk(2)]) for part in (self.images, self.label_B))
@@ -37,21 +36,21 @@ class Batch:
 
 
 class Sampler(Protocol):
-    """Draws batches from a set."""
+    """Draw batches from a set."""
 
-    unit: str  # what a batch's size counts: `pairs` or `images`
-    size: int  # of a batch, in that unit; a small set can make it less than the recipe's
-    classes: int | None  # of a batch; None: they vary
+    unit: str  # what size, least and step count: `pairs` or `images`
+    size: int  # of a batch; a small set can make it less than the recipe's
+    classes: int | None  # in a batch; None: the number varies
     pairs: int  # that a step learns from
-    least: int  # the smallest batch, in that unit
-    step: int  # batches grow by so much, in that unit
+    least: int  # size of the smallest batch
+    step: int  # the size is a multiple of it
 
     def draw(self, generator: torch.Generator) -> Batch:
-        """Draw a batch as a function of the generator's state."""
+        """Return a batch, a function of the generator's state."""
 
 
 class PairSampler:
-    """Random pairs, as the example draws them (data.pairs)."""
+    """Draw random pairs, as the example does (data.pairs)."""
 
     unit = "pairs"
     classes: int | None = None
@@ -70,7 +69,7 @@ class PairSampler:
 
 
 class ClassSampler:
-    """Classes with several images each (data.batches)."""
+    """Draw classes with several images each (data.batches)."""
 
     unit = "images"
 
@@ -90,7 +89,9 @@ class ClassSampler:
         batch = draw_batch(self.images, self.sampling, self.classes, generator)
         way_B = batch.way_C.repeat_interleave(self.sampling.drawings)
         images = self.augment(self.images.gather(batch.row_CK.flatten()), way_B, generator)
-        place_C = torch.arange(len(batch.way_C), device=images.device)  # each way round is a class of its own
+        place_C = torch.arange(
+            len(batch.way_C), device=images.device
+        )  # each turn or mirror image is a class of its own
         return Batch(images=images, label_B=place_C.repeat_interleave(self.sampling.drawings))
 
 

@@ -1,4 +1,4 @@
-"""Alphabets that nobody ever wrote: procedural characters made of strokes, each drawn by several hands.
+"""Invented alphabets: procedural characters made of strokes, each drawn by several hands.
 
 They need no download, so tests and a first look run anywhere. A character is one to four strokes (lines, arcs, hooks,
 waves, corners, zigzags, loops, curls, dots) that join or cross; an alphabet prefers some kinds and directions. A hand

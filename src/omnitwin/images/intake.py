@@ -40,7 +40,7 @@ class Intake:
     """
 
     image: Image.Image  # size x size grey levels from 0 for ink to 255 for paper
-    shown: Image.Image | None = None  # None if nobody asked for it
+    shown: Image.Image | None = None  # None if it was not asked for
     notes: tuple[str, ...]  # what was done, in words
     unrest: float = 0.0  # of the paper (images.cleaning); 0 for the frame `whole`
 

@@ -1,1 +1,1 @@
-"""Figures of merit, from plain numbers: ROC, intervals, resampling, calibration. Imports nothing of ours."""
+"""Figures of merit from plain numbers: ROC, intervals, resampling, calibration. Imports no other room."""

@@ -8,14 +8,14 @@ import numpy as np
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-OUTSIDE = 0.05  # chance that a 95 % interval leaves the truth out, half of it on each side
+OUTSIDE = 0.05  # chance that a 95 % interval misses the truth, half of it on each side
 NORMAL_975 = NormalDist().inv_cdf(1 - OUTSIDE / 2)
 
 
 def wilson_interval(right: float, n: float, quantile: float = NORMAL_975) -> tuple[float, float]:
-    """95 % interval (in [0, 1]) for the probability behind right successes in n independent trials, n above 0.
+    """Return the 95 % interval, in [0, 1], of the probability behind `right` successes in n independent trials, n > 0.
 
-    Wilson 1927, "Probable inference, the law of succession, and statistical inference"; it holds near 0 and 1 too.
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference". It holds near 0 and 1, too.
     """
     share, weight = right / n, quantile**2 / n
     middle = (share + weight / 2) / (1 + weight)
@@ -24,12 +24,12 @@ def wilson_interval(right: float, n: float, quantile: float = NORMAL_975) -> tup
 
 
 def clustered_wilson_interval(right_G: Floats, n_G: Floats) -> tuple[float, float]:
-    """Wilson's interval for trials that come in G groups, such as the trials of one alphabet.
+    """Return Wilson's interval for trials that come in G groups, such as the trials of each alphabet.
 
-    The variance between groups (that of a ratio of sums) says how many independent trials the n are worth, never more
-    than n; Student's t for G - 1 replaces the normal. Korn and Graubard 1998, "Confidence intervals for proportions
-    with small expected number of positive counts estimated from survey data". Where all trials went one way, or all in
-    one group, nothing can be learnt of the groups, and the n count as independent.
+    The variance between groups (that of a ratio of sums) says how many independent trials the n are worth, at most n.
+    Student's t with G - 1 degrees of freedom replaces the normal. Korn and Graubard 1998, "Confidence intervals for
+    proportions with small expected number of positive counts estimated from survey data". If all trials went one way or
+    lie in one group, the groups have no variance to measure, and the n count as independent.
     """
     right, n, groups = float(right_G.sum()), float(n_G.sum()), int((n_G > 0).sum())
     share = right / n
@@ -41,11 +41,13 @@ def clustered_wilson_interval(right_G: Floats, n_G: Floats) -> tuple[float, floa
 
 
 def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups: int) -> tuple[float, float]:
-    """95 % percentile interval of a value (in [0, 1]) from R replicates, made by resampling `groups` groups.
+    """Return the 95 % percentile interval of a value (in [0, 1]) from R replicates.
 
-    centre is the value as the replicates compute it, where that is coarser than value itself. With few groups plain
-    percentiles are too narrow; the levels are widened to those that Student's t would reach (Hesterberg 2015, "What
-    teachers should know about the bootstrap", sec. 4.3).
+    centre: the value as the replicates compute it, which can be coarser than value itself
+    groups: number of groups that were resampled
+
+    With few groups plain percentiles are too narrow, so the levels are widened to those that Student's t reaches
+    (Hesterberg 2015, "What teachers should know about the bootstrap", sec. 4.3).
     """
     if groups < 2:
         return 0.0, 1.0
@@ -55,7 +57,7 @@ def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups
 
 
 def student_975(freedom: int) -> float:
-    """97.5 % quantile of Student's t for 1 or more degrees of freedom, to 0.1 % from 3 on.
+    """Return the 97.5 % quantile of Student's t for 1 or more degrees of freedom, to 0.1 % from 3 on.
 
     Exact for 1 and 2; else the expansion of Fisher and Cornish 1960 (four of its terms: Abramowitz and Stegun, 26.7.5).
     """

@@ -1,8 +1,8 @@
-"""Bootstrap replicates of score counts, with characters (or alphabets) as what is drawn anew, not pairs.
+"""Bootstrap replicates of score counts, which resample characters (or alphabets) and not pairs.
 
     C classes, G groups, K score bins, R replicates
 
-Pairs share images and characters, so pairs drawn anew as if independent would give intervals far too narrow.
+Pairs share images and characters. Resampling pairs as if they were independent gives intervals far too narrow.
 """
 
 from typing import Any
@@ -17,10 +17,10 @@ REPLICATES = 1000
 def class_replicates(
     similar_CK: Array, dissimilar_CCK: Array, seed: int, count: int = REPLICATES
 ) -> tuple[Array, Array]:
-    """Similar and dissimilar counts (R, K) when C classes are drawn from the C with replacement.
+    """Return similar and dissimilar counts (R, K) if C classes are drawn from the C with replacement.
 
-    A class drawn m times counts its similar pairs m times, and a pair of classes drawn m and n times its dissimilar
-    pairs m * n times. Two draws of one class give no pair: it would be similar, and of one image with itself.
+    A class drawn m times counts its similar pairs m times. Two classes drawn m and n times count their dissimilar pairs
+    m * n times. Two draws of the same class give no pair: it would be similar, and of an image with itself.
     """
     drawn_RC = _draws(similar_CK.shape[0], count, seed)
     parts = (dissimilar_CCK[:, :, number].astype(np.float32) for number in range(dissimilar_CCK.shape[2]))
@@ -29,7 +29,7 @@ def class_replicates(
 
 
 def group_replicates(count_GK: Array, seed: int, count: int = REPLICATES) -> Array:
-    """Counts (R, K) when G groups are drawn from the G with replacement, each with all its pairs."""
+    """Return counts (R, K) if G groups, each with all its pairs, are drawn from the G with replacement."""
     replicates: Array = _draws(len(count_GK), count, seed).astype(np.float64) @ count_GK
     return replicates
 
@@ -45,16 +45,16 @@ def _draws(groups: int, count: int, seed: int) -> Array:
 
 
 def pair_replicates(left_B: Array, right_B: Array, classes: int, seed: int, count: int = REPLICATES) -> Array:
-    """Weights (R, B) of B pairs of images of these classes when the classes are drawn anew; see class_replicates."""
+    """Return weights (R, B) of B pairs of images, given their classes, if classes are drawn as in class_replicates."""
     drawn_RC = _draws(classes, count, seed)
     weights: Array = drawn_RC[:, left_B] * np.where(left_B == right_B, 1, drawn_RC[:, right_B])
     return weights
 
 
 def pair_figures(score_B: Array, similar_B: Array, weight_RB: Array, threshold: float) -> dict[str, Array]:
-    """Balanced accuracy (accepted from the threshold on) and AUC, (R,) each, of B pairs for each row of weights.
+    """Return balanced accuracy (accepting from the threshold on) and AUC, (R,) each, of B pairs by rows of weights.
 
-    A tie counts one half in the AUC. NaN where a row leaves no pair of a kind.
+    A tie counts one half in the AUC. NaN if a row leaves no pair of a kind.
     """
     order = np.argsort(score_B, kind="stable")
     score_B, similar_B, weight_RB = score_B[order], similar_B[order], weight_RB[:, order].astype(np.float64)

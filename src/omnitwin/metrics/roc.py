@@ -1,10 +1,10 @@
-"""Curves and figures from how many similar and dissimilar pairs have each score.
+"""ROC curves and their figures, from the numbers of similar and dissimilar pairs at each score.
 
     B score values or bins, in ascending order; similar_B and dissimilar_B count (or weigh) the pairs in each
 
 A pair is accepted from a threshold on. TAR is the share of similar pairs accepted, FAR that of dissimilar ones. Pairs
-of one score (or bin) are accepted together, and between two thresholds the ROC is a straight line, which is what a toss
-of a coin among tied pairs reaches: a scorer that gives every pair the same score lies on the diagonal.
+of one score (or bin) are accepted together. Between two thresholds the ROC is a straight line, as if a coin decided
+among tied pairs: a scorer that gives every pair the same score lies on the diagonal.
 """
 
 from typing import Any
@@ -13,18 +13,18 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-FARS = (1e-2, 1e-3, 1e-4)  # at which TAR is told
+FARS = (1e-2, 1e-3, 1e-4)  # at which TAR is reported
 
 
 def count_scores(scores_N: Array, similar_N: Array) -> tuple[Array, Array, Array]:
-    """The B distinct scores in ascending order, and how many similar and dissimilar pairs have each."""
+    """Return the B distinct scores in ascending order, and the numbers of similar and dissimilar pairs at each."""
     values_B, place_N = np.unique(scores_N, return_inverse=True)
     similar_B = np.bincount(place_N, weights=similar_N, minlength=len(values_B))
     return values_B, similar_B, np.bincount(place_N, minlength=len(values_B)) - similar_B
 
 
 def roc_curve(similar_B: Array, dissimilar_B: Array) -> tuple[Array, Array]:
-    """FAR and TAR, (B + 1,) each, from accepting nothing to accepting all; both kinds of pair must be there."""
+    """Return FAR and TAR, (B + 1,) each, from accepting nothing to accepting all. Both kinds of pair must be there."""
     return _from_the_top(dissimilar_B), _from_the_top(similar_B)
 
 
@@ -35,12 +35,12 @@ def _from_the_top(count_B: Array) -> Array:
 
 
 def auc(far_T: Array, tar_T: Array) -> float:
-    """Area under the ROC: the probability that a similar pair scores above a dissimilar one, a tie being half."""
+    """Return the area under the ROC: the probability that a similar pair outscores a dissimilar one, ties half."""
     return float(np.trapezoid(tar_T, far_T))
 
 
 def equal_error_rate(far_T: Array, tar_T: Array) -> float:
-    """The error where FAR equals 1 - TAR, on the straight line between the two thresholds around that point."""
+    """Return the error at which FAR equals 1 - TAR, on the straight line between the two thresholds around it."""
     gap_T = far_T - (1 - tar_T)  # from -1 to 1, never falling
     after = int(np.argmax(gap_T >= 0))
     before = after - 1
@@ -49,7 +49,7 @@ def equal_error_rate(far_T: Array, tar_T: Array) -> float:
 
 
 def tar_at_far(far_T: Array, tar_T: Array, far: float) -> float:
-    """TAR at a FAR, on the straight line between the two thresholds around it; the best where several have this FAR."""
+    """Return TAR at a FAR, on the straight line between the two thresholds around it; of equal FARs, the best TAR."""
     last = int(np.searchsorted(far_T, far, side="right")) - 1
     if last == len(far_T) - 1:
         return 1.0
@@ -58,7 +58,7 @@ def tar_at_far(far_T: Array, tar_T: Array, far: float) -> float:
 
 
 def average_precision(similar_B: Array, dissimilar_B: Array) -> float:
-    """Mean over the similar pairs of the precision (share of similar ones) among all that score as high or higher.
+    """Return the mean, over similar pairs, of the share of similar pairs among all that score as high or higher.
 
     The prior is that of the counts. As in scikit-learn: a sum over thresholds, without interpolation.
     """
@@ -69,7 +69,7 @@ def average_precision(similar_B: Array, dissimilar_B: Array) -> float:
 
 
 def curve_figures(similar_B: Array, dissimilar_B: Array) -> dict[str, float]:
-    """AUC, EER, TAR at each of FARS and average precision, by name."""
+    """Return AUC, EER, TAR at each of FARS and average precision, by name."""
     far_T, tar_T = roc_curve(similar_B, dissimilar_B)
     return {
         "auc": auc(far_T, tar_T),
@@ -80,5 +80,5 @@ def curve_figures(similar_B: Array, dissimilar_B: Array) -> dict[str, float]:
 
 
 def balanced_accuracy(similar_B: Array, dissimilar_B: Array, first: int) -> float:
-    """Mean of the shares of similar pairs accepted and dissimilar pairs rejected, from bin number first on."""
+    """Return the mean of the shares of similar pairs accepted and dissimilar ones rejected, from bin `first` on."""
     return float(similar_B[first:].sum() / similar_B.sum() + dissimilar_B[:first].sum() / dissimilar_B.sum()) / 2

@@ -1,6 +1,6 @@
-"""What networks are made of, in one table for torch, which trains them, and NumPy, which answers with them.
+"""The architecture of each network, in one table for torch, which trains, and NumPy, which answers.
 
-`layout` gives the shape of each tensor of a network without torch, so that a file is checked before anything is built.
+`layout` gives the shape of each tensor of a network without torch, so that a file is checked before a network is built.
 """
 
 from collections.abc import Iterator
@@ -16,27 +16,28 @@ Layout = dict[str, tuple[Shape, str]]  # shape and number format (`float32`) of 
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks:
-    """An encoder of blocks, then a linear map without bias to `features` numbers.
+    """An encoder of blocks, then a linear map without bias to the features.
 
-    A block: 3 x 3 convolution to `width` channels, 2 x 2 max-pool, batch norm, ReLU; behind it so many residual pairs
-    of convolutions (He et al. 2016). Pooling comes before batch norm, which then has a quarter of the work.
+    A block: 3 x 3 convolution, 2 x 2 max-pool, batch norm, ReLU, then residual pairs of convolutions (He et al. 2016).
+    Pooling comes before batch norm, which then has a quarter of the work.
     """
 
-    widths: tuple[int, ...]
-    residual: tuple[int, ...]
-    features: int
+    widths: tuple[int, ...]  # channels of each block
+    residual: tuple[int, ...]  # residual pairs in each block
+    features: int  # of an image
 
 
 BLOCKS = {
     "strong": Blocks(widths=(32, 64, 128), residual=(0, 1, 1), features=256),
 }
-IMAGE_SIZES = {"classic": 105, "small": 28, "resnet18": None, **dict.fromkeys(BLOCKS)}  # None: any that leaves a pixel
-OTHER_FEATURES = {"classic": 4096, "small": 128, "resnet18": 512}  # numbers that an encoder makes of an image
+# pixels a side that an encoder takes; None: any number that leaves a pixel after pooling
+IMAGE_SIZES = {"classic": 105, "small": 28, "resnet18": None, **dict.fromkeys(BLOCKS)}
+OTHER_FEATURES = {"classic": 4096, "small": 128, "resnet18": 512}  # of an image
 HEADS = ("difference", "distance")
 
 
 def check(network: Network) -> None:
-    """Raise BadInput if there is no such encoder or head, or no such encoder for images of that size."""
+    """Raise BadInput if the encoder or the head is unknown, or if the encoder does not take the image size."""
     encoder, image_size, head = network.encoder, network.image_size, network.head
     if head not in HEADS:
         raise BadInput(f"no head is called {head!r}", f"Use {' or '.join(HEADS)}.")
@@ -52,12 +53,15 @@ def check(network: Network) -> None:
 
 
 def layout(network: Network, own: Layout | None = None, features: int = 0) -> Layout:
-    """Return the shape and number format of each tensor of a network that `check` has passed, as torch names them.
+    """Return the shape and number format of each tensor of a network, by torch's names. Call `check` before.
 
-    own, features: the layout of the user's own encoder and the size of its embedding, for an encoder called `own`.
+    own: the layout of the user's own encoder, for an encoder called `own`
+    features: the size of that encoder's embeddings
+
+    Raises BadInput if the encoder is called `own` and own is None.
     """
     if network.encoder == OWN and own is None:
-        raise BadInput("this network has an encoder of your own", "Give it: encoder=MODULE in Python.")
+        raise BadInput("this network has an encoder of your own", "In Python, pass it: encoder=MODULE.")
     if own is None:
         shapes = dict(_encoder(network.encoder, network.image_size))
         features = _features(network.encoder)
@@ -123,7 +127,7 @@ def _blocks(anatomy: Blocks, image_size: int) -> Shapes:
 
 
 def _normalised(convolution: str, norm: str, outputs: int, inputs: int, side: int = 3) -> Shapes:
-    """A convolution without bias and the batch norm behind it."""
+    """Yield the shapes of a convolution without bias and of the batch norm after it."""
     yield f"{convolution}.weight", (outputs, inputs, side, side)
     for name in ("weight", "bias", "running_mean", "running_var"):
         yield f"{norm}.{name}", (outputs,)

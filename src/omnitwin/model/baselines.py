@@ -1,4 +1,4 @@
-"""Scores without a network, to compare networks with. A baseline can sit any exam that a network can.
+"""Scores without a network, to compare networks with. A baseline can take any exam that a network can.
 
 N images, left A and right B of many, S pixels a side, G nodes a side of a distance map
 """
@@ -10,7 +10,7 @@ MAPS_AT_ONCE = 32  # images
 
 
 class PixelBaseline:
-    """Score minus the share of pixels that differ (for grey images, minus their mean squared difference)."""
+    """Score = minus the share of pixels that differ (for grey images, minus their mean squared difference)."""
 
     def embed(self, images_N1SS: torch.Tensor) -> torch.Tensor:
         """Return the grey levels (N, S * S), ink 0 and paper 1."""
@@ -28,15 +28,15 @@ class PixelBaseline:
 
 
 class HausdorffBaseline:
-    """Score minus the modified Hausdorff distance of the ink, in pixels, both drawings centred on their mean ink.
+    """Score = minus the modified Hausdorff distance of the ink, in pixels, both drawings centred on their mean ink.
 
-    max(mean over a of the distance to the nearest b, and the same with a and b exchanged): Dubuisson and Jain 1994, "A
+    max(mean over a of the distance to the nearest b, the same with a and b exchanged): Dubuisson and Jain 1994, "A
     modified Hausdorff distance for object matching". With it Lake's demo of the official runs gets 38.8 % wrong
     (github.com/brendenlake/omniglot). An image without ink is a single point in its middle.
     """
 
     def embed(self, images_N1SS: torch.Tensor) -> torch.Tensor:
-        """Return where there is ink, (N, S, S) bool."""
+        """Return whether each pixel is ink, (N, S, S) bool."""
         ink_NSS = images_N1SS[:, 0] < 0.5
         empty_N = ~ink_NSS.flatten(1).any(1)
         middle = ink_NSS.shape[1] // 2

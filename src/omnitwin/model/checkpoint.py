@@ -1,7 +1,7 @@
-"""A trained network as a file that describes itself, and the training state beside it, as torch reads and writes them.
+"""Read and write, with torch, a trained network as a file that describes itself, and the training state beside it.
 
-weights.safetensors holds the network, state.safetensors what only `--resume` needs; description.py tells what both say
-of themselves.
+weights.safetensors holds the network, state.safetensors what only `--resume` needs. model.description defines the
+record in both.
 """
 
 from dataclasses import asdict
@@ -32,23 +32,27 @@ from omnitwin.system.tensorfile import save_tensors
 
 
 def save_checkpoint(path: Path, network: TwinNetwork, description: Description) -> None:
+    """Write a network with its description. Raises CannotWrite."""
     _save(path, network.state_dict(), FORMAT, description)
 
 
 def save_state(path: Path, tensors: dict[str, torch.Tensor], description: Description) -> None:
-    """Write all that a run needs to go on: weights and optimiser in one file, which no kill can leave out of step."""
+    """Write all that resuming needs: weights and optimiser in one file, so that no kill leaves them out of step."""
     _save(path, tensors, STATE_FORMAT, description)
 
 
 def load_state(path: Path) -> tuple[dict[str, torch.Tensor], Description]:
+    """Return the tensors and the description in a state file. Raises BadCheckpoint."""
     tensors, record = _load(path, STATE_FORMAT)
     return tensors, describe(path, record)
 
 
 def load_checkpoint(path: Path, encoder: nn.Module | None = None) -> tuple[TwinNetwork, Description]:
-    """Return the network in evaluation mode on the CPU, with its description; raise BadCheckpoint if it has a fault.
+    """Return a network in evaluation mode on the CPU, and its description. Raises BadCheckpoint.
 
-    encoder: the user's own module, for a network that was trained with it. Tensors in half precision are widened.
+    encoder: the user's own module, for a network that was trained with it
+
+    Tensors in half precision are widened to float32.
     """
     with opened(path, "numpy") as file:
         description = describe(path, record_of(path, file, FORMAT))
@@ -57,20 +61,21 @@ def load_checkpoint(path: Path, encoder: nn.Module | None = None) -> tuple[TwinN
 
 
 def layout_with(network: Network, encoder: nn.Module | None) -> Layout:
-    """The layout of a network, whose encoder may be a module of the user's own."""
+    """Return the layout of a network. encoder: the user's own module, or None."""
     if encoder is None:
         return anatomy.layout(network)
     return anatomy.layout(network, layout(encoder.state_dict()), int(getattr(encoder, "features", 0)))
 
 
 def build(tensors: Tensors, seen: Network, encoder: nn.Module | None = None) -> TwinNetwork:
-    """Return the network of tensors that read_tensors has checked, in evaluation mode."""
+    """Return a network in evaluation mode, with tensors that read_tensors has checked."""
     network = build_twin(seen, encoder)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
     return network.eval()
 
 
 def check_tensors(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
+    """Raise BadCheckpoint if tensors differ from those wanted in name, shape or number format, or are not finite."""
     check_layout(path, layout(wanted), layout(found))
     for name, tensor in found.items():
         if not torch.isfinite(tensor).all():
@@ -78,6 +83,7 @@ def check_tensors(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, 
 
 
 def layout(tensors: dict[str, torch.Tensor]) -> Layout:
+    """Return the shape and number format of each tensor, by name."""
     return {name: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in tensors.items()}
 
 

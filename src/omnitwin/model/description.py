@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: all that can be known of one without torch.
+"""What a checkpoint says of itself, read and checked without torch.
 
 A checkpoint is one safetensors file with the network's tensors and, under the single metadata key `omnitwin`, one
 sorted JSON record; equal weights therefore give equal bytes. Nothing is ever pickled.
@@ -21,39 +21,39 @@ from omnitwin.system.tensorfile import read_record
 
 FORMAT = "omnitwin-checkpoint"
 FORMAT_VERSION = 4
-# 1 knew neither calibration nor held-out alphabets, 2 no novelty, 3 kept the network's fields among the recipe's
+# 1 had no calibration and no held-out alphabets, 2 no novelty; 3 had the network's fields among the recipe's
 READABLE_VERSIONS = (1, 2, 3, 4)
 STATE_FORMAT = "omnitwin-training-state"
-NOVELTY_STATISTICS = 8  # of the ink, see metrics.novelty
+NOVELTY_STATISTICS = 8  # of the ink, see images.novelty
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
     """What a checkpoint says of itself. The network sees ink as 0 and paper as 1.
 
-    An answer takes network, calibration and threshold. `recipe` is the record of the rest (Recipe.to_json without the
-    network), which only `--resume` reads: a checkpoint with an objective that is not known here answers all the same.
+    An answer takes network, calibration and threshold. Only `--resume` reads `recipe` (Recipe.to_json without the
+    network), so a checkpoint whose objective is unknown here still answers.
     """
 
     network: Network
     recipe: dict[str, Any]
-    iteration: int
+    iteration: int  # iterations done
     precision: str
     dataset: str  # name of the set that it was trained on
-    fingerprint: str  # of that set's pixels
+    fingerprint: str  # SHA-256 of that set's pixels
     held_out: tuple[str, ...] = ()  # groups of that set which the network never saw
     threshold: float = 0.5  # probability from which a pair counts as similar
-    calibration: dict[str, float] | None = None  # temperature and bias of the logit; None: the logit as it is
-    novelty: dict[str, Any] | None = None  # what images.novelty knows drawings by; None: nothing was fitted
+    calibration: dict[str, float] | None = None  # temperature and bias of the logit; None: none is applied
+    novelty: dict[str, Any] | None = None  # by which images.novelty tells drawings; None: nothing was fitted
     metrics: dict[str, float]
 
     def __post_init__(self) -> None:
         words = (self.precision, self.dataset, self.fingerprint, *self.held_out)
         numbers = (self.threshold, *self.metrics.values(), *(self.calibration or {}).values())
         if not all(isinstance(word, str) for word in (*words, self.recipe["name"])):
-            raise TypeError("a name that is no text")
+            raise TypeError("a name is not text")
         if not all(isinstance(number, int) for number in (self.iteration, self.recipe["iterations"])):
-            raise TypeError("an iteration that is no whole number")
+            raise TypeError("an iteration is not a whole number")
         if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
             raise ValueError(f"a threshold, calibration or metric out of range: {numbers}")
         if self.calibration is not None and (
@@ -67,7 +67,7 @@ class Description:
 
     @classmethod
     def of_recipe(cls, recipe: Recipe, **facts: Any) -> Self:
-        """The description of a network trained by a recipe.
+        """Return the description of a network trained by a recipe. facts: the other fields
 
         >>> Description.of_recipe(FAST, iteration=7, precision="fp32", dataset="mine", fingerprint="", metrics={})
         """
@@ -80,11 +80,11 @@ class Description:
 
     @property
     def iterations(self) -> int:
-        """How many the recipe asks for; `iteration` are done."""
+        """Iterations that the recipe asks for; `iteration` counts those done."""
         return int(self.recipe["iterations"])
 
     def whole_recipe(self) -> Recipe:
-        """The recipe, to go on with it; TypeError, KeyError, ValueError or BadInput if it is not known here."""
+        """Return the recipe, to resume it. Raises TypeError, KeyError, ValueError or BadInput if it is unknown here."""
         return Recipe.from_json({**self.recipe, "network": asdict(self.network)})
 
     @property
@@ -94,7 +94,7 @@ class Description:
 
 
 def _is_novelty(record: Any) -> bool:
-    """Whether a record is one that metrics.novelty.fit_novelty could have made."""
+    """Return whether images.novelty.fit_novelty could have made a record."""
     if not isinstance(record, dict) or record.keys() != {"mean", "precision", "distance_limit", "unrest_limit"}:
         return False
     mean, precision = record["mean"], record["precision"]
@@ -103,18 +103,19 @@ def _is_novelty(record: Any) -> bool:
     limits = (record["distance_limit"], record["unrest_limit"])
     numbers = (*mean, *(number for row in precision for number in row), *limits)
     square = [len(row) for row in precision] == [len(mean)] * len(mean)
-    return square and all(isinstance(one, float) and math.isfinite(one) for one in numbers) and min(limits) > 0
+    finite = all(isinstance(number, float) and math.isfinite(number) for number in numbers)
+    return square and finite and min(limits) > 0
 
 
 def read_description(path: Path) -> Description:
-    """What a weights or state file says of itself, without its tensors."""
+    """Return the description in a weights or state file, without reading its tensors. Raises BadCheckpoint."""
     with opened(path, "numpy") as file:
         return describe(path, record_of(path, file))
 
 
 @contextmanager
 def opened(path: Path, framework: str) -> Iterator[Any]:
-    """An open safetensors file whose tensors come as those of `numpy` or `pt`; BadCheckpoint where it is none."""
+    """Open a safetensors file, for tensors of the framework `numpy` or `pt`. Raises BadCheckpoint."""
     if is_endless(path):
         raise BadCheckpoint(f"{path} is a pipe or a device, not a checkpoint")
     try:
@@ -125,7 +126,7 @@ def opened(path: Path, framework: str) -> Iterator[Any]:
 
 
 def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any]:
-    """The record of an open file, of the wanted format or of any of ours; BadCheckpoint where it has none."""
+    """Return the record of an open file. wanted: FORMAT or STATE_FORMAT; None: either. Raises BadCheckpoint."""
     try:
         record = read_record(file)
         kind, version = record["format"], record["format_version"]
@@ -136,7 +137,7 @@ def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any
     if version not in READABLE_VERSIONS:
         raise BadCheckpoint(
             f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT_VERSION} and older",
-            "Install the omnitwin that wrote it, or train anew.",
+            "Install the omnitwin that wrote it, or train again.",
         )
     if wanted not in (None, kind):
         hint = f"Name {WEIGHTS_FILE} beside it." if kind == STATE_FORMAT else None
@@ -145,7 +146,7 @@ def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any
 
 
 def describe(path: Path, record: dict[str, Any]) -> Description:
-    """A record as the description of a network that is known here; BadCheckpoint where it is none."""
+    """Return the description in a record. Raises BadCheckpoint if it is damaged or its network is unknown here."""
     try:
         if record["format_version"] < 4:
             record = _of_version_4(record)
@@ -162,7 +163,7 @@ def describe(path: Path, record: dict[str, Any]) -> Description:
 
 
 def _of_version_4(record: dict[str, Any]) -> dict[str, Any]:
-    """A record of versions 1 to 3 as one of version 4; TypeError, KeyError, ValueError or BadInput if it is damaged."""
+    """Turn a record of version 1 to 3 into version 4. Raises TypeError, KeyError, ValueError or BadInput if damaged."""
     if (record["channels"], record["ink"]) != (1, 0):
         raise ValueError("a preprocessing that this omnitwin does not know")
     recipe = Recipe.from_json(record["recipe"]).to_json()
@@ -170,7 +171,7 @@ def _of_version_4(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_layout(path: Path, wanted: Layout, found: Layout) -> None:
-    """BadCheckpoint where tensors are missing, too many, or of another shape or number format."""
+    """Raise BadCheckpoint if tensors are missing, extra, or of another shape or number format."""
     if missing := sorted(wanted.keys() ^ found.keys()):
         raise BadCheckpoint(
             f"{path} does not hold the tensors of its network: {', '.join(missing[:3])} missing or extra"

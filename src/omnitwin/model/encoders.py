@@ -1,4 +1,4 @@
-"""Encoders: one image in, one feature vector out. Both twins are the same encoder with the same weights.
+"""Encoders: an image in, a feature vector out. Both twins share one encoder and its weights.
 
 B images, S pixels a side, D features
 """
@@ -18,8 +18,8 @@ NARROW = 0.01  # standard deviation of all initial weights and biases of the exa
 class ClassicEncoder(nn.Sequential):
     """The example's subnetwork, after Koch et al. 2015, "Siamese Neural Networks for One-shot Image Recognition".
 
-    (B, 1, 105, 105) -> (B, 4096). Each ReLU stands behind its max-pool, where it has a quarter of the values to
-    treat: max and ReLU are both monotone, so the order changes neither a value nor a gradient.
+    (B, 1, 105, 105) -> (B, 4096). Each ReLU follows its max-pool and so treats a quarter of the values. Max and ReLU
+    are both monotone: the order changes neither a value nor a gradient.
     """
 
     features = 4096
@@ -80,7 +80,7 @@ class ResNet18Encoder(nn.Sequential):
 
 
 class BlocksEncoder(nn.Module):
-    """Blocks as anatomy names them. (B, 1, S, S) -> (B, D). Inside ink is 1: what convolutions pad with is paper."""
+    """Blocks, by their name in model.anatomy. (B, 1, S, S) -> (B, D). Inside, paper is 0: convolutions pad with it."""
 
     def __init__(self, name: str, image_size: int) -> None:
         super().__init__()
@@ -122,11 +122,11 @@ def _residual(width: int) -> nn.Sequential:
         nn.Conv2d(width, width, 3, padding=1, bias=False),
         nn.BatchNorm2d(width),
     )
-    nn.init.zeros_(pair[-1].weight)  # type: ignore[arg-type]  # begins as if it were not there
+    nn.init.zeros_(pair[-1].weight)  # type: ignore[arg-type]  # at first the pair adds nothing
     return pair
 
 
-ENCODERS: dict[str, Callable[[], nn.Module]] = {  # of one size each
+ENCODERS: dict[str, Callable[[], nn.Module]] = {  # those that need no image size
     "classic": ClassicEncoder,
     "small": SmallEncoder,
     "resnet18": ResNet18Encoder,
@@ -134,16 +134,17 @@ ENCODERS: dict[str, Callable[[], nn.Module]] = {  # of one size each
 
 
 def build_encoder(network: Network) -> nn.Module:
-    """Build the encoder of a network that anatomy.check has passed, with new weights."""
+    """Return the encoder of a network, with new weights. Call anatomy.check before."""
     if network.encoder in BLOCKS:
         return BlocksEncoder(network.encoder, network.image_size)
     return ENCODERS[network.encoder]()
 
 
 def count_parameters(module: nn.Module) -> int:
+    """Return the number of parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def has_batch_statistics(module: nn.Module) -> bool:
-    """Whether an image's features depend, in training, on the others of its batch."""
+    """Return whether an image's features, in training, depend on the other images of its batch."""
     return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())

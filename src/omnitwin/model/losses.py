@@ -1,6 +1,6 @@
-"""What training makes small.
+"""The losses of training.
 
-B pairs or images, C classes, K drawings of each, D features
+B pairs or images, C classes, K images of each, D features
 """
 
 import torch
@@ -8,17 +8,17 @@ from torch.nn import functional as F
 
 
 def pair_loss(logits_B: torch.Tensor, similar_B: torch.Tensor) -> torch.Tensor:
-    """Mean binary cross-entropy in nats: -log p for a similar pair, -log(1 - p) for another, p = sigmoid(logit).
+    """Return the mean binary cross-entropy in nats: -log p for a similar pair, else -log(1 - p), p = sigmoid(logit).
 
-    Taken on logits, where it neither overflows nor rounds to log 0.
+    It is computed from the logits, so that it neither overflows nor takes log 0.
     """
     return F.binary_cross_entropy_with_logits(logits_B, similar_B.float())
 
 
 def all_pairs_loss(logits_BB: torch.Tensor, class_B: torch.Tensor, focus: float) -> torch.Tensor:
-    """Mean binary cross-entropy of all pairs in a batch, in nats; both kinds of pair weigh one half.
+    """Return the mean binary cross-entropy of all pairs in a batch, in nats; both kinds of pair weigh one half.
 
-    focus: how much the dissimilar pairs count once more by the probability that they get, so that hard ones count most.
+    focus: additional weight of the dissimilar pairs, in proportion to their probabilities: hard pairs count most
     """
     same_BB = class_B[:, None] == class_B
     similar_BB = same_BB.float().fill_diagonal_(0)
@@ -28,15 +28,15 @@ def all_pairs_loss(logits_BB: torch.Tensor, class_B: torch.Tensor, focus: float)
         hard_BB = dissimilar_BB * logits_BB.detach().sigmoid()
         weight_BB = weight_BB + focus * hard_BB / hard_BB.sum().clamp(min=torch.finfo(hard_BB.dtype).tiny)
     similar_BB = similar_BB / similar_BB.sum()
-    # softplus(-l) of a similar pair is softplus(l) - l
+    # for a similar pair softplus(-l) is softplus(l) - l
     return ((F.softplus(logits_BB) * (similar_BB + weight_BB)).sum() - (logits_BB * similar_BB).sum()) / 2
 
 
 def centroid_loss(embeddings_CKD: torch.Tensor, scale: float) -> torch.Tensor:
-    """Cross-entropy of finding an image's class among the C of a batch by the cosines with their centroids, in nats.
+    """Return the cross-entropy, in nats, of classifying each image by its cosines with the centroids of C classes.
 
-    An image's own class has the centroid of its other drawings: the one-shot task in training, as in prototypical
-    networks (Snell et al. 2017), with cosines times `scale` as logits and every image a query.
+    The centroid of an image's own class leaves that image out. This is the one-shot task in training, as in
+    prototypical networks (Snell et al. 2017), with cosines times `scale` as logits and every image a query.
     """
     classes, drawings, _ = embeddings_CKD.shape
     sum_C1D = embeddings_CKD.sum(1, keepdim=True)

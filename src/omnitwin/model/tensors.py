@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint as NumPy arrays, which both engines take; all are checked before any is read."""
+"""The tensors of a checkpoint as NumPy arrays, for both engines. All are checked before any is read."""
 
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,19 @@ from omnitwin.model.description import check_layout
 Array = np.ndarray[Any, np.dtype[Any]]
 Tensors = dict[str, Array]
 
-KINDS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "I64": "int64"}  # of safetensors
+KINDS = {
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F32": "float32",
+    "F64": "float64",
+    "I64": "int64",
+}  # safetensors' names to NumPy's
 
 
 def read_tensors(path: Path, file: Any, wanted: Layout) -> Tensors:
     """Return the tensors of an open safetensors file (framework `numpy`), half precision widened to float32.
 
-    Raises BadCheckpoint if names, shapes or number formats are not the wanted ones, or if a number is not finite.
+    Raises BadCheckpoint if a name, shape or number format is not the wanted one, or if a number is not finite.
     """
     found: Layout = {}
     for name in file.keys():  # noqa: SIM118 (not a dict)

@@ -1,6 +1,6 @@
 """The twin network: one encoder for both images, and a symmetric score of the two embeddings.
 
-B images or pairs, S pixels a side, D features; N, left A and right B embeddings of many
+B images or pairs, S pixels a side, D features; N embeddings, or A left and B right ones
 """
 
 from abc import ABC, abstractmethod
@@ -15,15 +15,15 @@ from omnitwin.model.anatomy import check
 from omnitwin.model.encoders import NARROW, build_encoder
 from omnitwin.recipes import OWN, Network
 
-FIRST_SCALE, FIRST_BIAS = 8.0, 4.0  # of a distance's logit before training
-TILE = 512  # pairs a side that a CPU's inner cache holds while all features are added up
+FIRST_SCALE, FIRST_BIAS = 8.0, 4.0  # initial scale and bias of a distance's logit
+TILE = 512  # pairs a side of a tile that stays in a CPU's inner cache while all features are added up
 
 
 class TwinNetwork(nn.Module, ABC):
-    """Both images through one encoder, then a score of their embeddings, whose sigmoid is the probability of similar.
+    """Embed both images by one encoder and score the embeddings. The score's sigmoid is the probability of similar.
 
-    score(a, b) equals score(b, a) bit for bit on any machine. An embedding may differ in its last bits by the machine
-    and by the image's place in a batch.
+    score(a, b) equals score(b, a) bit for bit on any machine. The last bits of an embedding may depend on the machine
+    and on the image's place in a batch.
     """
 
     encoder: nn.Module
@@ -35,22 +35,22 @@ class TwinNetwork(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
-        """Embeddings (B, D) float32 of images (B, 1, S, S), ink 0 and paper 1."""
+        """Return embeddings (B, D) float32 of images (B, 1, S, S), ink 0 and paper 1."""
 
     @abstractmethod
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
-        """Logits (B,) of the probability that each pair of embeddings shows the same thing."""
+        """Return the logit of each pair of embeddings, (B,): of the probability that both show the same thing."""
 
     @abstractmethod
     def prepare(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
-        """What score_all takes, of embeddings (N, D)."""
+        """Turn embeddings (N, D) into what score_all takes."""
 
     @abstractmethod
     def score_all(self, left_AD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
-        """Logits (A, B) of every left with every right prepared embedding: score's formula, but for rounding."""
+        """Return the logits (A, B) of all left with all right prepared embeddings, equal to score's up to rounding."""
 
     def forward(self, left_B1SS: torch.Tensor, right_B1SS: torch.Tensor) -> torch.Tensor:
-        """Logits (B,) of pairs of images; both twins go through the encoder as one batch."""
+        """Return the logits (B,) of pairs of images, which go through the encoder as one batch."""
         left_BD, right_BD = self.embed(torch.cat([left_B1SS, right_B1SS])).chunk(2)
         return self.score(left_BD, right_BD)
 
@@ -69,25 +69,25 @@ class DifferenceTwin(TwinNetwork):
             nn.init.normal_(parameter, 0.0, NARROW)
 
     def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
-        """Embeddings (B, D) float32 in (0, 1) of images (B, 1, S, S), ink 0 and paper 1."""
+        """Return embeddings (B, D) float32 in (0, 1) of images (B, 1, S, S), ink 0 and paper 1."""
         features_BD: torch.Tensor = self.encoder(images_B1SS)
         return features_BD.float().sigmoid()
 
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
-        """Logits (B,) of the probability that each pair of embeddings shows the same thing."""
-        # element by element, not as a matrix product: fp32 under autocast too, and a row never depends on its batch
+        """Return the logit of each pair of embeddings, (B,): of the probability that both show the same thing."""
+        # elementwise, not a matrix product: stays fp32 under autocast, and a row never depends on its batch
         return ((left_BD - right_BD).abs() * self.head.weight).sum(1) + self.head.bias
 
     def prepare(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
-        """What score_all takes: embeddings times the head's weights, about their mean so that sums stay small."""
+        """Return embeddings times the head's weights, minus their mean so that sums stay small, for score_all."""
         return (embeddings_ND - embeddings_ND.mean(0)) * self.head.weight[0]
 
     def score_all(self, left_AD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
-        """Logits (A, B) of every left with every right prepared embedding: score's formula, but for rounding.
+        """Return the logits (A, B) of all left with all right prepared embeddings, equal to score's up to rounding.
 
-        With u = w x and v = w y, w |x - y| is u + v - 2 min(u, v) where w is above 0 and u + v - 2 max(u, v) below:
-        two passes a feature over a tile of pairs instead of A x B x D differences in memory (or of torch.cdist, which
-        is no faster on a CPU and knows no weights).
+        With u = w x and v = w y, w |x - y| is u + v - 2 min(u, v) if w is above 0, else u + v - 2 max(u, v). So each
+        feature takes two passes over a tile of pairs, and A x B x D differences never lie in memory. torch.cdist is no
+        faster on a CPU and takes no weights.
         """
         left_DA, right_DB = left_AD.T.contiguous(), right_BD.T.contiguous()
         logits_AB = left_DA.sum(0)[:, None] + right_DB.sum(0) + self.head.bias
@@ -97,19 +97,19 @@ class DifferenceTwin(TwinNetwork):
             rows_Da1 = left_DA[:, row : row + tile, None].unbind()
             for column in range(0, len(right_BD), tile):
                 part_ab = logits_AB[row : row + tile, column : column + tile]
-                total_ab, one_ab = torch.zeros_like(part_ab), torch.empty_like(part_ab)
+                total_ab, extreme_ab = torch.zeros_like(part_ab), torch.empty_like(part_ab)
                 columns_D1b = right_DB[:, None, column : column + tile].unbind()
                 for extreme, row_a1, column_1b in zip(extremes, rows_Da1, columns_D1b, strict=True):
-                    extreme(row_a1, column_1b, out=one_ab)
-                    total_ab += one_ab
+                    extreme(row_a1, column_1b, out=extreme_ab)
+                    total_ab += extreme_ab
                 part_ab -= 2 * total_ab
         return logits_AB
 
 
 class DistanceTwin(TwinNetwork):
-    """Score of two images = bias - scale |z(a) - z(b)|^2, z being the encoder's features at length 1.
+    """Score of two images = bias - scale |z(a) - z(b)|^2, where z is the encoder's features scaled to length 1.
 
-    The score of two embeddings has two parameters only, so that all else is left to the encoder.
+    The head has two parameters only; all else is left to the encoder.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
@@ -117,7 +117,7 @@ class DistanceTwin(TwinNetwork):
         self.head: Distance = Distance()
 
     def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
-        """Embeddings (B, D) float32 of length 1."""
+        """Return embeddings (B, D) float32 of length 1."""
         features_BD: torch.Tensor = self.encoder(images_B1SS)
         return F.normalize(features_BD.float(), dim=1)
 
@@ -128,7 +128,7 @@ class DistanceTwin(TwinNetwork):
         return embeddings_ND
 
     def score_all(self, left_AD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
-        """As score, but for rounding: |x - y|^2 is |x|^2 + |y|^2 - 2 x . y."""
+        """Return the logits (A, B), equal to score's up to rounding: |x - y|^2 is |x|^2 + |y|^2 - 2 x . y."""
         squares_AB = left_AD.square().sum(1)[:, None] + right_BD.square().sum(1)
         return self.head.bias - self.head.log_scale.exp() * (squares_AB - 2 * left_AD @ right_BD.T)
 
@@ -143,13 +143,13 @@ class Distance(nn.Module):
 
 
 def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwork:
-    """Build a twin network with new weights; BadInput if its parts are not known or do not fit.
+    """Return a twin network with new weights. Raises BadInput if its parts are unknown or do not fit.
 
-    encoder: a module of the user's own, (B, C, S, S) to (B, D), for a network whose encoder is called `own`.
+    encoder: the user's own module, from (B, C, S, S) to (B, D), for a network whose encoder is called `own`
     """
     check(network)
     if encoder is None:
         if network.encoder == OWN:
-            raise BadInput("this network has an encoder of your own", "Give it: encoder=MODULE in Python.")
+            raise BadInput("this network has an encoder of your own", "In Python, pass it: encoder=MODULE.")
         encoder = build_encoder(network)
     return (DistanceTwin if network.head == "distance" else DifferenceTwin)(encoder)

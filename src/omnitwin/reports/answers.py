@@ -114,7 +114,7 @@ class RankedImage:
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadImage:
-    """A file or folder that nothing could be read from. problem: a line that names it."""
+    """A file or folder that could not be read. problem: a line that names it"""
 
     file: Path
     problem: str
@@ -122,7 +122,7 @@ class UnreadImage:
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """What was passed over in a folder of images.
+    """What was left out of a folder of images.
 
     subfolders: folders in it, which were not searched
     files: files in it that are no images; hidden ones don't count

@@ -17,7 +17,7 @@ ShowStep = Callable[[StepReport], None]
 
 
 class Reporter(Protocol):
-    """What a long piece of work tells while it runs. An object of yours with these methods is one.
+    """Shows how long work proceeds. Any object with these methods is a reporter.
 
     >>> omnitwin.train("synthetic", recipe="fast", reporter=my_reporter)
     """

@@ -1,4 +1,4 @@
-"""What a training run plans, does and ends with, as frozen records of plain numbers and words."""
+"""The plan, the steps and the result of a training run, as frozen records of plain numbers and words."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,72 +6,63 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class PlanReport:
-    """What a training run is about to do; seconds and bytes are measured on a few steps, or None before that.
-
-    unit: what batch_size counts, `pairs` or `images`, of which all pairs are trained on. batch_size is what a batch
-    really holds, where a small set limits it; batch_classes: of its images, or None for pairs.
-    """
+    """What a training run will do. Seconds and bytes are measured on a few steps, or None."""
 
     recipe: str
     encoder: str
     parameters: int
-    iterations: int
-    first_iteration: int
-    batch_size: int
-    unit: str
-    batch_classes: int | None
+    iterations: int  # that the recipe asks for
+    first_iteration: int  # 1, or more in a resumed run
+    batch_size: int  # in units; a small set can make it less than the recipe's
+    unit: str  # `pairs`, or `images`, of which all pairs are trained on
+    batch_classes: int | None  # classes in a batch; None for random pairs
     pairs_per_iteration: int
-    learning_rate: float
+    learning_rate: float  # the peak, if it is scheduled
     seed: int
     device: str
     precision: str
-    images: int
-    classes: int
+    images: int  # to train on
+    classes: int  # to train on
     dataset: str
-    held_out: tuple[str, ...]
-    output: Path
+    held_out: tuple[str, ...]  # alphabets kept out of training
+    output: Path  # the run's folder
     seconds_per_iteration: float | None = None
-    seconds_in_all: float | None = None
+    seconds_in_all: float | None = None  # of the iterations left, at most the maximum time
     weights_bytes: int | None = None
-    training_bytes: int | None = None
+    training_bytes: int | None = None  # weights, gradients and optimiser
     data_bytes: int | None = None
-    peak_bytes: int | None = None
+    peak_bytes: int | None = None  # of the process, or of it on the GPU
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """One iteration (1 is the first): loss is the batch's mean binary cross-entropy in nats.
+    """A step of a training run.
 
-    Where a recipe trains on all pairs of a batch it is their weighted sum and the centroids' cross-entropy as the
-    recipe weighs them (model.losses), so that chance is not ln 2.
-
-    elapsed_seconds counts from the start of this process's steps, so it begins anew where a run is resumed.
+    The loss of random pairs is ln 2 for a network that gives all pairs the same score. The loss of all pairs of a batch
+    is a weighted sum with the centroids' cross-entropy (model.losses), and has no such constant.
     """
 
-    iteration: int
-    loss: float
+    iteration: int  # 1 is the first
+    loss: float  # of the batch, in nats
     pairs_per_second: float
-    elapsed_seconds: float
-    held_out_eer: float | None = None  # of the held-out alphabets, where this iteration ended with their exam
+    elapsed_seconds: float  # since the first step of this process, so less after a run is resumed
+    held_out_eer: float | None = None  # equal error rate on the held-out alphabets; None: no exam at this step
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """How a run ended; stopped_by is None when all iterations were done, else `SIGINT`, `SIGTERM` or `time`.
+    """How a run ended."""
 
-    best: the checkpoint with the lowest equal error rate on the held-out alphabets, held_out_eer, where there are any.
-    """
-
-    output: Path
-    weights: Path
+    output: Path  # the run's folder
+    weights: Path  # the last checkpoint
     weights_sha256: str
-    best: Path | None
+    best: Path | None  # the checkpoint with the lowest held_out_eer; None: nothing was held out
     best_iteration: int | None
-    held_out_eer: float | None
-    iteration: int
-    iterations: int
-    loss: float
-    seconds: float
-    pairs_per_second: float
-    stopped_by: str | None
+    held_out_eer: float | None  # equal error rate of `best` on the held-out alphabets
+    iteration: int  # iterations done
+    iterations: int  # that the recipe asks for
+    loss: float  # of the last batch
+    seconds: float  # of this process, with exams and saving
+    pairs_per_second: float  # without exams and saving
+    stopped_by: str | None  # `SIGINT`, `SIGTERM`, `time` or `callback`; None: all iterations are done
     warnings: tuple[str, ...]

@@ -62,7 +62,7 @@ def select_precision(name: str, device: torch.device) -> str:
 
 
 def multiplies_bf16(features: Mapping[str, object]) -> bool:
-    """Whether a CPU of these features, named as torch.cpu.get_capabilities names them, has products in bf16."""
+    """Return whether a CPU with these features (named as by torch.cpu.get_capabilities) multiplies bf16."""
     return bool(features.get("amx_bf16") or features.get("avx512_bf16"))
 
 

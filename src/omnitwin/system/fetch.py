@@ -24,7 +24,7 @@ CHUNK = 1 << 16  # bytes read at a time
 ATTEMPTS = 5
 FIRST_PAUSE = 1.0  # seconds before the second attempt; doubled each time
 TIMEOUT = 30.0  # seconds without a byte
-PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}  # HTTP status that may be another at the next attempt
+PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}  # HTTP status that may change at the next attempt
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -102,12 +102,12 @@ def fetch(
 
 
 def _host(url: str) -> str:
-    """`example.org` of `https://example.org/a.zip`."""
+    """Return `example.org` for `https://example.org/a.zip`."""
     return urlsplit(url).netloc
 
 
 def _words(error: Exception) -> str:
-    """What went wrong, without the number of the system's error."""
+    """Return what went wrong, without the number of the system's error."""
     reason = getattr(error, "reason", error)
     return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
 
@@ -160,7 +160,7 @@ class _Transfer:
             if error.headers.get("Content-Range") == f"bytes */{there}":
                 return None  # the part was whole already
             if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                self.part.unlink(missing_ok=True)  # longer than what is there now: begin again
+                self.part.unlink(missing_ok=True)  # longer than the file on the server: start again
             elif error.code not in PASSING_STATUS:
                 raise DownloadFailed(f"{self.url} answers {error.code} {error.reason}") from error
             raise _TryAgain(f"answers {error.code} {error.reason}") from error

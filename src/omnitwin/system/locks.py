@@ -159,7 +159,7 @@ def _try(lock: Path) -> int | None:
             if error.errno not in WITHOUT_LOCKS:
                 os.close(handle)
                 raise
-            return handle  # writing without a lock is better than not writing
+            return handle  # writing without a lock is better than no writing
         if not free:
             os.close(handle)
             return None

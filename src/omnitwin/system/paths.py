@@ -25,7 +25,7 @@ NEWEST, BUNDLED = "newest", "bundled"  # names of checkpoints that are neither a
 
 
 def expand(path: str) -> Path:
-    """Return a path with `~` replaced by the home folder; `~nobody` stays as it is."""
+    """Return a path with `~` replaced by the home folder; `~unknown` stays as it is."""
     return Path(os.path.expanduser(path))
 
 
@@ -71,7 +71,7 @@ def runs_folder() -> Path:
 
 
 def run_folders() -> list[Path]:
-    """Return the folders of all runs, also of those that stopped before they had weights, by name. No link is one."""
+    """Return the folders of all runs, with and without weights, sorted by name. Links don't count."""
     found = {
         path.parent for name in (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE) for path in runs_folder().glob(f"*/{name}")
     }

@@ -1,4 +1,4 @@
-"""The exam during training: all pairs of alphabets that are not trained on choose threshold, calibration and `best`."""
+"""The held-out exam during training: on classes kept out of it, fit threshold and calibration, and choose `best`."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,24 @@ from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network
 
-MOST_IMAGES = 800  # of an exam
+MOST_IMAGES = 800  # in an exam
 EMBED_AT_ONCE = 128  # images
-UNDECIDED = 0.5  # threshold of a network that tells nothing apart
+UNDECIDED = 0.5  # threshold if no calibration can be fitted
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutResult:
-    """What the held-out classes say of a network."""
+    """The result of a held-out exam."""
 
     eer: float  # equal error rate, from 0 to 1
     threshold: float  # a probability, after calibration
-    calibration: dict[str, float] | None  # None: the network tells nothing apart yet
+    calibration: dict[str, float] | None  # None: similar pairs do not score above others yet
 
 
 class HeldOutExam:
-    """All pairs of some drawings of the held-out characters, the same at every sitting; in fp32, as they are used.
+    """Score all pairs of the first images of each held-out class, in fp32. Every exam of a run takes the same pairs.
 
-    most_images: the exam takes as many drawers of each character as that leaves, and at least two; None: MOST_IMAGES
+    most_images: limits the images of each class, of which there are at least 2; None: MOST_IMAGES
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class HeldOutExam:
         self.similar = (class_M[self.pair[0]] == class_M[self.pair[1]]).cpu().numpy()
 
     def take(self, network: TwinNetwork) -> HeldOutResult | None:
-        """Examine a network, which is left in the mode that it had; None if a score is not finite."""
+        """Return a network's result, or None if a score is not finite. Leaves the network in the mode it was in."""
         training = network.training
         network.eval()
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""What a checkpoint may keep to tell drawings from other images: fitted on drawings in all variations."""
+"""Fit the statistics by which a checkpoint can tell drawings from other images, on drawings in all variations."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from omnitwin.images.intake import take_in
 from omnitwin.images.novelty import Array, fit_novelty, statistics
 from omnitwin.images.variations import VARIATIONS, two_level
 
-DRAWINGS = 100  # in each variation: about ten seconds in all
+DRAWINGS = 100  # in each variation; all variations take about 10 s
 
 
 def fit_on_variations(
     training: ImageSet, held_out: ImageSet, size: int, seed: int = 0, drawings: int = DRAWINGS
 ) -> dict[str, Any]:
-    """The record for metrics.novelty, for networks whose frame is `ink`; the limits come from held-out drawings."""
+    """Return the record for images.novelty, for networks whose frame is `ink`. Held-out drawings set its limits."""
     return fit_novelty(_varied(training, size, [seed, 0], drawings), _varied(held_out, size, [seed, 1], drawings))
 
 

@@ -1,7 +1,7 @@
-"""What a training step makes small, by the name in the recipe.
+"""The objectives of training, by the name in the recipe.
 
-An objective of embeddings is a function of (embeddings (B, D) float32, labels (B,) int64) to a scalar; a new one is a
-record in recipes.py and one entry in LOSSES. One given to the Python API needs neither.
+An objective of embeddings maps (embeddings (B, D) float32, labels (B,) int64) to a scalar. A new one is a record in
+recipes.py and an entry in LOSSES. A function given to the Python API needs neither.
 
 B images, P pairs, D features
 """
@@ -21,15 +21,15 @@ from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import OWN, AllPairsObjective, ClassSampling, Recipe
 from omnitwin.system.device import autocast
 
-CPU_PAIRS = 60  # that go through the network at once: a third less memory than 180, as fast (benchmarks/RESULTS.md)
+CPU_PAIRS = 60  # pairs in the network at once: as fast as 180, with a third less memory (benchmarks/RESULTS.md)
 
 EmbeddingLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-LossAndLogits = tuple[torch.Tensor, torch.Tensor | None]  # logits of all pairs (B, B), where the loss has them
+LossAndLogits = tuple[torch.Tensor, torch.Tensor | None]  # scalar; logits of all pairs (B, B) if computed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Machinery:
-    """The network of a training, and how it computes."""
+    """The network to train, its device and its number format."""
 
     network: TwinNetwork
     device: torch.device
@@ -38,18 +38,18 @@ class Machinery:
 
 
 class Objective(Protocol):
-    """The loss of a batch and its gradients."""
+    """Compute the loss of a batch and its gradients."""
 
-    chance: float | None  # nats: the loss of a network that tells nothing apart; None: not known
+    chance: float | None  # nats: the loss of a network that gives all pairs the same score; None: unknown
 
     def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add the gradients; return the loss and the standard deviation of the logits, scalars on the device."""
+        """Add the gradients. Return the loss and the standard deviation of the logits, scalars on the device."""
 
 
 class OfPairs:
-    """The example's: mean binary cross-entropy of the pairs of a batch.
+    """The example's loss: mean binary cross-entropy of the pairs of a batch.
 
-    pairs_at_once: pairs that go through the network together. Gradients of parts add up to that of the batch.
+    pairs_at_once: pairs that go through the network together; the gradients of the parts add up to the batch's
     """
 
     chance: float | None = math.log(2)
@@ -90,7 +90,7 @@ class OfEmbeddings:
         loss, logits_BB = self.loss(embeddings_BD, batch.label_B)
         loss.backward()  # type: ignore[no-untyped-call]
         for parameter in self.machinery.network.head.parameters():
-            if parameter.grad is None:  # of a loss that knows no head: its optimiser's state is saved all the same
+            if parameter.grad is None:  # the loss uses no head, but a state file has the optimiser's tensors for it
                 parameter.grad = torch.zeros_like(parameter)
         if logits_BB is None:
             with torch.no_grad():
@@ -121,15 +121,18 @@ LOSSES: dict[str, Callable[[TwinNetwork, Recipe], Callable[[torch.Tensor, torch.
 
 
 def new_objective(recipe: Recipe, machinery: Machinery, own: EmbeddingLoss | None = None) -> Objective:
-    """The recipe's objective. own: the callable of a recipe whose objective is called `own`."""
+    """Return the recipe's objective. Raises BadInput if it is called `own` and own is None.
+
+    own: the user's function, for a recipe whose objective is called `own`
+    """
     name = recipe.objective.name
     if name == "pairs":
-        # where an image's features depend on the rest of its batch, the gradients of parts do not add up
+        # if an image's features depend on the rest of its batch, the gradients of parts do not add up to the batch's
         in_parts = machinery.device.type == "cpu" and not has_batch_statistics(machinery.network)
         size = recipe.sampling.batch_size
         return OfPairs(machinery, min(CPU_PAIRS, size) if in_parts else size)
     if name == OWN:
         if own is None:
-            raise BadInput("this recipe has an objective of your own", "Give it: objective=FUNCTION in Python.")
+            raise BadInput("this recipe has an objective of your own", "In Python, pass it: objective=FUNCTION.")
         return OfEmbeddings(machinery, lambda embeddings_BD, label_B: (own(embeddings_BD, label_B), None))
     return OfEmbeddings(machinery, LOSSES[name](machinery.network, recipe))

@@ -1,4 +1,4 @@
-"""What a training run is about to do, and `omnitwin train --dry-run`: the same with time and memory measured."""
+"""Describe what a training run will do; for `omnitwin train --dry-run`, measure its time and memory, too."""
 
 import math
 import time
@@ -18,18 +18,19 @@ MEASURED_STEPS, WARM_UP_STEPS = 3, 2
 
 
 def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output: Path | None = None) -> PlanReport:
-    """Tell what training would do, with time and memory from a few steps measured here. It writes no run.
+    """Describe a training run, with time and memory measured on a few steps here. Writes no run; fetches missing data.
 
-    done, output: iterations done and folder of the run that would be resumed
+    done: iterations that the run to resume has done; 0: a new run
+    output: the folder of the run to resume; None: a new run
 
-    Missing data is fetched, as by training.
+    Raises BadInput, DatasetMissing, DeviceMissing, CannotRun.
 
     >>> omnitwin.plan(omnitwin.TrainConfig(recipe=omnitwin.RECIPES["fast"])).seconds_in_all
     69.3
     """
     if output is None:
         check_unused(output_folder(config))
-    select_device(config.device)  # refused before data is fetched for it
+    select_device(config.device)  # refuse it before data is fetched
     images, held_out = training_images(config, reporter)
     trainer = Trainer(config, images)
     for iteration in range(1, WARM_UP_STEPS + 1):
@@ -57,7 +58,7 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
 def describe_run(
     config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], done: int, output: Path
 ) -> PlanReport:
-    """The plan of a run that has done some iterations already."""
+    """Return the plan of a run. done: its iterations so far. Seconds and bytes are None."""
     recipe, sampler = config.recipe, trainer.sampler
     return PlanReport(
         recipe=recipe.name,
@@ -82,11 +83,11 @@ def describe_run(
 
 
 def new_schedule(before: Recipe, now: Recipe, done: int) -> str | None:
-    """Say what another number of iterations does to the learning rate of a resumed run; None: nothing."""
+    """Return a line if another number of iterations changes the learning rate of a resumed run, else None."""
     was, goes_on = learning_rate(before, done), learning_rate(now, done + 1)
     if now.iterations == before.iterations or was == goes_on:
         return None
     return (
-        f"With {now.iterations:,} iterations instead of {before.iterations:,} the learning rate goes on at "
-        f"{goes_on:.2g}, where it was {was:.2g}, and falls to 0 at the end."
+        f"With {now.iterations:,} iterations instead of {before.iterations:,}, the learning rate changes from "
+        f"{was:.2g} to {goes_on:.2g}, and falls to 0 at the end."
     )

@@ -1,7 +1,7 @@
-"""A run's folder: where a new run goes, what it writes of itself, and how a run is found, read and resumed.
+"""A run's folder: choose it for a new run, write the run's records, find, read and resume a run.
 
-config.json says what was run; metrics.jsonl has a line an iteration, none twice, none half. The weights and the state
-for resuming are files of model.checkpoint.
+config.json says what is run. metrics.jsonl has one whole line for each iteration. model.checkpoint writes the weights
+and the state for resuming.
 """
 
 import itertools
@@ -36,19 +36,19 @@ from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
 READABLE_VERSIONS = (1, 2)  # 1 had the fields of the recipe's parts side by side
-LARGEST = 1e300  # of a number in the metrics: what is beyond can be neither added up nor drawn
+LARGEST = 1e300  # in the metrics: larger numbers can be neither added up nor drawn
 STEP_FIELDS = {each.name for each in fields(StepReport)}
 
 
 def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
-    """The set that a run trains on, and the part that it holds out, which is a function of the recipe's seed."""
+    """Return the set that a run trains on, and the part that it holds out (a function of the recipe's seed) or None."""
     images = open_images(config.dataset, "training", config.source, reporter)
     generator = random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)
     return hold_out(images, config.recipe.holdout, generator)
 
 
 def output_folder(config: TrainConfig) -> Path:
-    """The folder that a new run goes to: the one that the config names, or one named after the recipe and the time."""
+    """Return the folder of a new run: the one in the config, or one named after the recipe and the time."""
     if config.output is not None:
         return config.output
     if config.name is not None:
@@ -76,9 +76,9 @@ def check_unused(output: Path) -> None:
 
 
 def recorded(run: str | None) -> tuple[Path, Description]:
-    """The folder and description of a run to resume, by path or name; None is the newest.
+    """Return the folder and description of a run to resume, by path or name; None: the newest. Raises BadCheckpoint.
 
-    A run that stopped before its first checkpoint is described by its config, as one that has done no iteration.
+    If the run stopped before its first checkpoint, its config describes it, with 0 iterations done.
     """
     folder = find_run(run)
     if folder is None:
@@ -94,10 +94,12 @@ def recorded(run: str | None) -> tuple[Path, Description]:
 def continued(
     config: TrainConfig, run: str | None, changes: Mapping[str, Any] | None = None, spell: Callable[[str], str] = str
 ) -> tuple[TrainConfig, Path, int]:
-    """How to go on with a run: the config with the run's own recipe and data, its folder, and the iterations it did.
+    """Return how to resume a run: the config with the run's own recipe and data, its folder, and the iterations done.
 
-    changes: fields of the recipe asked for, and `recipe`, `dataset`, `name`, `output`. Only the number of iterations
-    can change half way; BadInput names what else would, as `spell` writes it.
+    changes: wanted fields of the recipe, and `recipe`, `dataset`, `name`, `output`; only `iterations` may change
+    spell: how an error writes a field's name
+
+    Raises BadInput if another field would change, BadCheckpoint if the run cannot be read.
 
     >>> config, folder, done = continued(TrainConfig(device="cpu"), "my-run", {"iterations": 5000})
     >>> train(config, resume=folder)
@@ -123,7 +125,7 @@ def continued(
 
 
 def recipe_of(path: Path, description: Description) -> Recipe:
-    """The whole recipe of a run; BadCheckpoint if it is not known here."""
+    """Return the whole recipe of a run. Raises BadCheckpoint if it is not known here."""
     try:
         return description.whole_recipe()
     except (TypeError, KeyError, ValueError, AttributeError, BadInput) as error:
@@ -131,7 +133,7 @@ def recipe_of(path: Path, description: Description) -> Recipe:
 
 
 def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], output: Path) -> None:
-    """Write what is run, on what, with everything that has a bearing on the result."""
+    """Write config.json: the recipe, the data, and everything else that affects the result."""
     effective = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -149,7 +151,7 @@ def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...
 
 
 def computed_on(run: Path) -> tuple[str, str] | None:
-    """The device (with its threads) and the version of torch of a run's config; None if it does not tell."""
+    """Return the device (with its threads) and the torch version in a run's config, or None if it is damaged."""
     with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
         record = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
         return str(record["device"]), str(record["torch"])
@@ -157,13 +159,13 @@ def computed_on(run: Path) -> tuple[str, str] | None:
 
 
 def read_config(run: Path) -> Description:
-    """What a run was to do, as a description with no iteration done; BadCheckpoint if its config does not tell."""
+    """Return what a run's config says, as a description with 0 iterations done. Raises BadCheckpoint."""
     path = run / CONFIG_FILE
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["format"] != FORMAT or record["format_version"] not in READABLE_VERSIONS:
             raise BadCheckpoint(
-                f"{path} is {record['format']!r} version {record['format_version']!r}, not what is read"
+                f"{path} is {record['format']!r} version {record['format_version']!r}, which this omnitwin cannot read"
             )
         return Description.of_recipe(
             Recipe.from_json(record["recipe"]),
@@ -175,13 +177,13 @@ def read_config(run: Path) -> Description:
             metrics={},
         )
     except FileNotFoundError as error:
-        raise BadCheckpoint(f"{run} holds no run to go on with") from error
+        raise BadCheckpoint(f"{run} holds no run to resume") from error
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError, BadInput) as error:
-        raise BadCheckpoint(f"{path} does not tell what was to be run: {error!r}") from error
+        raise BadCheckpoint(f"{path} cannot be read as a run's config: {error!r}") from error
 
 
 def read_steps(run: Path) -> tuple[StepReport, ...]:
-    """The iterations in a run's metrics, in their order; lines that are damaged are passed over."""
+    """Return the iterations in a run's metrics, in order, without damaged lines."""
     path = run / METRICS_FILE
     if not path.is_file():
         return ()
@@ -195,7 +197,7 @@ def read_steps(run: Path) -> tuple[StepReport, ...]:
 
 
 class RunLog:
-    """Appends steps to a run's metrics; lines after iteration `done`, or half written, are dropped first."""
+    """Append steps to a run's metrics. Lines after iteration `done` and half-written lines are dropped first."""
 
     def __init__(self, output: Path, done: int) -> None:
         self.path = followed(output / METRICS_FILE)
@@ -213,7 +215,7 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         assert self.file is not None
-        with suppress(OSError):  # of a full disk, which write has told already
+        with suppress(OSError):  # the disk is full: write has raised the error already
             self.file.close()
 
     def write(self, steps: list[StepReport]) -> None:
@@ -236,5 +238,5 @@ def _line(step: StepReport) -> str:
 def _iteration(line: str) -> int:
     try:
         return int(json.loads(line)["iteration"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # 1e400, and [[[[
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # such as 1e400 or [[[[
         return 0

@@ -1,4 +1,4 @@
-"""One training step after another: the network, its optimiser and the data, together on one device."""
+"""Training steps: the network, its optimiser and the data on one device."""
 
 import copy
 import math
@@ -18,14 +18,14 @@ from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import Memory, attempt, fitting_batch
 from omnitwin.training.objective import Machinery, new_objective
 
-EARLY = 9  # iterations that the moving average counts as begun before the first: early ones do not linger
-RANK = 0  # of this process among those that train together; part of every key
+EARLY = 9  # the larger, the sooner the moving average of the weights forgets the first iterations
+RANK = 0  # number of this process among those that train together; part of every key
 
 
 def build_network(recipe: Recipe, encoder: nn.Module | None = None) -> TwinNetwork:
-    """Build a network whose initial weights are a function of the recipe's seed alone.
+    """Return a network whose initial weights are a function of the recipe's seed alone.
 
-    encoder: the user's own module, whose weights stay as they are.
+    encoder: the user's own module; its weights stay as they are
     """
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(random_generator(torch.device("cpu"), recipe.seed, Stream.INITIAL).get_state())
@@ -33,10 +33,10 @@ def build_network(recipe: Recipe, encoder: nn.Module | None = None) -> TwinNetwo
 
 
 class Trainer:
-    """Steps of a recipe, any number of times.
+    """Take the training steps of a recipe.
 
-    Step i draws its batch from the key (seed, rank, i), so a resumed run draws what an uninterrupted one would have.
-    `average` is the moving average of the weights, which a run with AdamW ends with.
+    Step i draws its batch from the key (seed, rank, i), so a resumed run draws what an uninterrupted run draws.
+    `average` is the moving average of the weights, with which a run with AdamW ends; None for Adam.
     """
 
     def __init__(self, config: TrainConfig, images: ImageSet) -> None:
@@ -68,14 +68,14 @@ class Trainer:
         return self.average if self.average and isinstance(optimiser, AdamW) and optimiser.averaging else self.network
 
     def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Do iteration (1 is the first); its loss and the standard deviation of its logits, scalars on the device.
+        """Take a step (1 is the first). Return its loss and the spread of its logits, scalars on the device.
 
-        Raises CannotRun, with a smaller batch to try, if memory is too little.
+        The spread is the standard deviation. Raises CannotRun, with a smaller batch to try, if memory is short.
         """
         return attempt(lambda: self._do_step(iteration), self.device, self.smaller_batch, self.machinery.compile)
 
     def draw(self, iteration: int) -> Batch:
-        """The batch of an iteration."""
+        """Return the batch of an iteration."""
         return self.sampler.draw(random_generator(self.device, self.recipe.seed, Stream.PAIRS, RANK, iteration))
 
     def _do_step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -90,14 +90,14 @@ class Trainer:
         return loss, spread
 
     def smaller_batch(self) -> str:
-        """What to do about a step that lacked memory."""
+        """Return the advice for a step that lacked memory."""
         self.optimizer.zero_grad()
         moments = 0 if self.optimizer.state else 2 * sum(tensor.nbytes for tensor in self.network.parameters())
         size, least = self.recipe.sampling.batch_size, self.sampler.least
         return f"Try --batch-size {fitting_batch(size, least, self.trial, moments, self.memory)}."
 
     def trial(self, size: int) -> None:
-        """Compute the gradients of a batch of that size, for the memory that they take."""
+        """Compute the gradients of a batch of this size, so that its memory can be measured."""
         self.optimizer.zero_grad()
         self.objective.backward(self.draw(1).first(size // self.sampler.step * self.sampler.step))
 
@@ -116,7 +116,7 @@ class Trainer:
                 average.copy_(newest)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """All that the next step depends on, by name."""
+        """Return all tensors that the next step depends on, by name."""
         state = self._weights()
         for name, parameter in self.network.named_parameters():
             for moment, tensor in self.optimizer.state.get(parameter, {}).items():
@@ -124,7 +124,7 @@ class Trainer:
         return state
 
     def wanted_state(self) -> dict[str, torch.Tensor]:
-        """Tensors named, shaped and typed as a state to go on from must be; their values mean nothing."""
+        """Return tensors with the names, shapes and types of a state to resume from; their values mean nothing."""
         wanted = self._weights()
         for name, parameter in self.network.named_parameters():
             shapes = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
@@ -132,7 +132,7 @@ class Trainer:
         return wanted
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
-        """Go on from what state() returned; the optimiser's tensors go to where its parameters are."""
+        """Load what state() returned. The optimiser's tensors move to the device of its parameters."""
         for prefix, network in self._networks().items():
             network.load_state_dict(
                 {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
@@ -145,7 +145,7 @@ class Trainer:
             }
 
     def _networks(self) -> dict[str, TwinNetwork]:
-        """By the prefix of their tensors in a state."""
+        """Return the networks by the prefix of their tensors in a state."""
         return {"network.": self.network} | ({"average.": self.average} if self.average else {})
 
     def _weights(self) -> dict[str, torch.Tensor]:
@@ -157,12 +157,12 @@ class Trainer:
 
 
 def new_optimizer(network: TwinNetwork, optimiser: Adam) -> torch.optim.Optimizer:
-    """The optimiser of that name; each group of parameters has its `rate`, a multiple of the learning rate."""
+    """Return the optimiser of a network. Each group of parameters has a `rate`, a multiple of the learning rate."""
     settings = {"lr": optimiser.learning_rate, "betas": optimiser.adam_betas, "eps": optimiser.adam_epsilon}
     if not isinstance(optimiser, AdamW):
         return torch.optim.Adam([{"params": list(network.parameters()), "rate": 1.0}], **settings, fused=True)  # type: ignore[arg-type]
     inner, head = list(network.encoder.parameters()), list(network.head.parameters())
-    groups = [  # only what is multiplied with inputs decays
+    groups = [  # only weights that multiply inputs decay, not biases and norms
         {"params": [each for each in inner if each.dim() > 1], "weight_decay": optimiser.weight_decay, "rate": 1.0},
         {"params": [each for each in inner if each.dim() == 1], "weight_decay": 0.0, "rate": 1.0},
         {"params": head, "weight_decay": 0.0, "rate": optimiser.head_rate},
@@ -171,9 +171,9 @@ def new_optimizer(network: TwinNetwork, optimiser: Adam) -> torch.optim.Optimize
 
 
 def learning_rate(recipe: Recipe, iteration: int) -> float:
-    """The learning rate of an iteration (1 is the first).
+    """Return the learning rate of an iteration (1 is the first).
 
-    Adam's is constant. AdamW's rises in a straight line, then falls to 0 as half a cosine (Loshchilov and Hutter 2017).
+    Adam's is constant. AdamW's rises linearly, then falls to 0 as half a cosine (Loshchilov and Hutter 2017).
     """
     optimiser = recipe.optimiser
     if not isinstance(optimiser, AdamW):

@@ -1,6 +1,6 @@
-"""`omnitwin train`: run a recipe into a folder, watched, interruptible at any step and resumable.
+"""`omnitwin train`: run a recipe into a folder. A run can be stopped after any step and resumed.
 
-A resumed run ends with the bits of one never interrupted: on a CPU of the same kind, with the same versions of the
+A resumed run ends with the same bits as an uninterrupted one on a CPU of the same kind, with the same versions of the
 libraries and the same number of threads.
 """
 
@@ -39,12 +39,12 @@ from omnitwin.training.runs import (
 )
 from omnitwin.training.trainer import Trainer
 
-FLUSH_SECONDS = 0.25  # between two looks at the losses: each look makes a GPU wait
+FLUSH_SECONDS = 0.25  # between two readings of the losses: each makes a GPU wait
 COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example leaves ln 2 within the first 50
 COLLAPSE_SPREAD = 1e-3  # standard deviation of a batch's logits below which the output is constant
-LONG_RUN = 1800.0  # seconds that nobody should be kept in the dark about
-FORETELL_AFTER = 3  # iterations after the first
-HELD_OUT_EER = "held_out_eer"  # among the metrics of a checkpoint
+LONG_RUN = 1800.0  # seconds; if a run takes longer, a note says so
+FORETELL_AFTER = 3  # iterations after the first, by which the time of a run is estimated
+HELD_OUT_EER = "held_out_eer"  # a key of a checkpoint's metrics
 
 StopButton = AbstractContextManager[Callable[[], str | None]]
 
@@ -57,13 +57,18 @@ def train(
     new_trainer: Callable[[TrainConfig, ImageSet], Trainer] = Trainer,
     new_exam: Callable[[ImageSet, Network, torch.device], HeldOutExam] = HeldOutExam,
 ) -> TrainReport:
-    """Train from the start, or on from the run in the folder resume.
+    """Train a new run, or resume one.
 
-    stop_button is entered for the time of the steps; what it gives is asked after each whether to stop, and why.
-    new_trainer, new_exam: what does the steps and what takes the held-out exam, such as a subclass with another step
+    stop_button: entered while steps are taken; the callable that it gives is called after each, and returns why to
+    stop, or None
+    resume: the folder of the run to resume
+    new_trainer: makes what takes the steps, such as a subclass of Trainer
+    new_exam: makes what takes the held-out exam
+
+    Raises BadInput, BadCheckpoint, CannotRun, FolderInUse, TrainingDiverged, CannotWrite.
     """
     output = resume or output_folder(config)
-    select_device(config.device)  # refused before data is fetched for it
+    select_device(config.device)  # refuse it before data is fetched
     with hold(output):
         if resume is None:
             check_unused(output)
@@ -75,7 +80,7 @@ def train(
 
 
 class _Run:
-    """A run's life: steps, metrics, checkpoints, and when to end."""
+    """A run from its first step to its report: steps, metrics, checkpoints, and when to stop."""
 
     def __init__(
         self,
@@ -89,14 +94,14 @@ class _Run:
         self.config, self.recipe = config, config.recipe
         self.trainer, self.held_out, self.exam = trainer, held_out, exam
         self.reporter, self.output = reporter, output
-        self.results: dict[int, HeldOutResult] = {}  # by iteration, of this process
+        self.results: dict[int, HeldOutResult] = {}  # of this process, by iteration
         self.best: Description | None = None
         self.done = 0
         self.loss = math.nan
         self.warnings: list[str] = []
         self.pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         self.recent: list[tuple[float, float]] = []  # loss and spread of the last 100 iterations
-        self.seconds = 0.0  # that this process's steps took, without exams and saving
+        self.seconds = 0.0  # spent on steps by this process, without exams and saving
 
     def go(self, stop_button: StopButton, resumed: bool) -> TrainReport:
         if resumed and (self.output / STATE_FILE).exists():
@@ -148,7 +153,7 @@ class _Run:
         )
 
     def _flush(self, show: ShowStep) -> None:
-        """Bring the losses over from the device, write them down and look at them."""
+        """Fetch the losses from the device, log them and check them."""
         if not self.pending:
             return
         values = torch.stack([torch.stack(pair) for _, *pair in self.pending]).tolist()
@@ -184,12 +189,15 @@ class _Run:
         return self.done % self.config.exam_every == 0 or self.done == self.recipe.iterations
 
     def _examine(self) -> HeldOutResult | None:
-        """The held-out exam of this iteration, taken once; only those that are due, wherever a run stops, choose."""
+        """Return the result of this iteration's held-out exam, which is taken once.
+
+        Only an exam that is due can choose `best`, so that an early stop has no influence on the choice.
+        """
         if self.exam is None or self.done in self.results:
             return self.results.get(self.done)
         begun = time.monotonic()
         result = self.exam.take(self.trainer.trained)
-        self.flushed += time.monotonic() - begun  # no time of the steps
+        self.flushed += time.monotonic() - begun  # exams don't count as time spent on steps
         self.loss = float(self.pending[-1][1]) if self.pending else self.loss
         if result is not None and math.isfinite(self.loss) and self._is_finite():
             self.results[self.done] = result
@@ -212,7 +220,7 @@ class _Run:
             self.reporter.warn(self.warnings[-1])
 
     def _foretell(self, seconds: float) -> None:
-        """On a CPU, say how long the run will take where that is long, and how to shorten it."""
+        """On a CPU, say how long a long run will take, and how to shorten it."""
         left = self.recipe.iterations - self.done
         if left * seconds > LONG_RUN and self.config.max_seconds is None and self.trainer.device.type == "cpu":
             smaller = "" if self.recipe.name == FAST.name else f", or --recipe {FAST.name}"
@@ -247,7 +255,7 @@ class _Run:
         return all(bool(tensor.isfinite().all()) for tensor in self.trainer.trained.state_dict().values())
 
     def _iteration_of(self, file: str) -> int | None:
-        """The iteration of a file of this run; None if it is missing or damaged.
+        """Return the iteration of a file of this run, or None if it is missing or damaged.
 
         The weights can be older than the state: a run can be killed between writing the two.
         """
@@ -264,12 +272,12 @@ class _Run:
         return f"{self.output} keeps {', '.join(left)}" if left else "nothing had been saved yet"
 
     def _tell_of_other_bits(self) -> None:
-        """Say so if this run was computed elsewhere or with other threads, so that its bits will differ."""
+        """Say that bits will differ, if the run began on another device, torch or number of threads."""
         here = (describe_device(self.trainer.device), torch.__version__)
         before = computed_on(self.output)
         if before is not None and before != here:
             self.reporter.note(
-                f"This run was computed on {before[0]} with torch {before[1]}, and goes on on {here[0]} with torch "
+                f"This run was computed on {before[0]} with torch {before[1]} and continues on {here[0]} with torch "
                 f"{here[1]}: its weights will differ in their last bits from those of an uninterrupted run."
             )
 
@@ -280,13 +288,14 @@ class _Run:
             raise BadInput(f"{self.output} was trained on other images than {self.trainer.images.name} holds now", "")
         before = recipe_of(path, description)
         if replace(before, iterations=self.recipe.iterations) != self.recipe:
-            raise BadInput(f"{self.output} was begun with another recipe", "Resume it with its own, or start anew.")
+            raise BadInput(f"{self.output} has another recipe", "Resume it with its own recipe, or start a new run.")
         if (
             description.iteration >= self.recipe.iterations
             and self._iteration_of(WEIGHTS_FILE) == description.iteration
         ):
             raise BadInput(
-                f"{self.output} has done its {description.iteration} iterations", "To go on give more --iterations."
+                f"{self.output} has done its {description.iteration} iterations",
+                "To train further, give more --iterations.",
             )
         check_tensors(path, self.trainer.wanted_state(), state)
         self.trainer.restore(state)
@@ -294,5 +303,5 @@ class _Run:
             self.reporter.note(note)
         self.done, self.loss = description.iteration, description.metrics.get("loss", math.nan)
         if self.exam is not None:
-            with suppress(BadCheckpoint):  # none yet, or one that another exam will replace
+            with suppress(BadCheckpoint):  # missing, or damaged and soon replaced
                 self.best = read_description(self.output / BEST_FILE)

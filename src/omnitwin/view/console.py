@@ -39,7 +39,7 @@ def clean(text: str) -> str:
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Print one line without markup and without wrapping."""
+    """Print a line without markup and without wrapping."""
     console.print(Text(clean(text), style=style), soft_wrap=True)
 
 

@@ -1,6 +1,6 @@
 """Exams as text for a terminal: figures with their intervals, parts, published lines, a small ROC.
 
-What figures are called comes with the report, so that every exam can be drawn.
+Labels come with the report, so that every exam can be drawn.
 """
 
 import math
@@ -21,7 +21,7 @@ SEEN = {
     "training": "images that the network was TRAINED on: no measure of how it does on others",
 }
 ROC_COLUMNS, ROC_LINES = 48, 8
-LOWEST_FAR = 1e-4  # at the left end of the small ROC
+LOWEST_FAR = 1e-4  # left end of the small ROC
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -54,7 +54,7 @@ def subject(report: EvalReport) -> str:
 
 
 def seen(report: EvalReport) -> str:
-    """Say what the network knows of the images."""
+    """Say whether the network has seen the images."""
     if report.network is None:
         fitted = "the very images its threshold was fitted on" if report.seen == "training" else "nothing learnt"
         return f"no network, {fitted}"
@@ -78,7 +78,7 @@ def interval(measure: Measure) -> str:
 def _rounded(measure: Measure, share: float) -> str:
     if not measure.percent:
         return f"{share:.4f}"
-    apart = 100 * min(share, 1 - share)  # percent from the nearer end, of which at least one digit must show
+    apart = 100 * min(share, 1 - share)  # percent from the nearer of 0 and 100; show a digit of it
     digits = max(1, min(3, math.ceil(-math.log10(apart) - 1e-9))) if apart > 0 else 1
     return f"{100 * share:.{digits}f}"
 

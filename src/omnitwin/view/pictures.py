@@ -68,7 +68,7 @@ def draw_pairs(pairs: Sequence[ScoredPair], console: Console) -> RenderableType:
 
 
 def draw_titled(pairs: Sequence[tuple[Text, Picture, Picture]], console: Console) -> RenderableType:
-    """The same for two pictures each with any title."""
+    """Draw two pictures with each title, as many side by side as fit."""
     per_line = max(1, min(len(pairs), _per_line(console, 2 * NARROWEST + GAP)))  # few pairs are drawn larger
     columns = pair_columns(console, per_line)
     cells = [Group(title, draw_beside((left, right), columns, console), Text()) for title, left, right in pairs]

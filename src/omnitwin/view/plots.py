@@ -31,13 +31,13 @@ PALETTE = {  # on light paper, from Okabe and Ito 2008, and on dark paper
     "purple": ("#CC79A7", "#D990B8"),
     "black": ("#000000", "#FFFFFF"),
 }
-DASHES = ("-", "--", ":", "-.")  # of an exam's curve, by its place
+DASHES = ("-", "--", ":", "-.")  # of the curves, in turn
 SIZE = (5.2, 4.0)  # inches: the width of a thesis column
 RESOLUTION = 200  # dots an inch
 LONGEST_NAME = 44  # letters; of Omniglot's alphabets the longest has 41
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
 SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # matplotlib's form
-NEAREST = 1e-6  # shares nearer to 0 or 1 are drawn as this one: on a DET curve 0 and 1 lie at infinity
+NEAREST = 1e-6  # smallest distance of a drawn share from 0 and 1, which lie at infinity on a DET curve
 
 
 def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:

@@ -138,7 +138,7 @@ class LiveReporter(LineReporter):
 
 
 def opening(plan: PlanReport) -> str:
-    """Return one line that says what is about to be trained, and on what."""
+    """Return a line that says what is trained, on what device and on what data."""
     start = f", from iteration {plan.first_iteration:,}" if plan.first_iteration > 1 else ""
     return (
         f"Training {plan.recipe} on {plan.device} in {plan.precision}: {plan.parameters:,} parameters, "

@@ -17,7 +17,7 @@ BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
 def bytes_in_words(count: int) -> str:
-    """`512 B`, `9.5 MB`: decimal units, as disks and networks are sold."""
+    """Return `512 B` or `9.5 MB`, in decimal units, as disks and networks are sold."""
     if count < 1000:
         return f"{count} B"
     power = next((power for power in (1, 2) if count < 999.95 * 1000**power), 3)
@@ -25,20 +25,20 @@ def bytes_in_words(count: int) -> str:
 
 
 def counted(count: int, name: str) -> str:
-    """`1 image`, `1,000 images`, `2 classes`, `1 pair` of the singular."""
+    """Return `1 image`, `1,000 images`, `2 classes`. name: the singular"""
     plural = name if count == 1 else f"{name}es" if name.endswith("s") else f"{name}s"
     return f"{count:,} {plural}"
 
 
 def time_in_words(seconds: float) -> str:
-    """`0:07`, `12:30`, `3:04:05`."""
+    """Return `0:07`, `12:30` or `3:04:05`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def age_in_words(seconds: float) -> str:
-    """`now`, `5 minutes`, `3 hours`, `12 days`."""
+    """Return `now`, `5 minutes`, `3 hours` or `12 days`."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             return counted(int(seconds // length), unit)
@@ -50,13 +50,13 @@ def percent(share: float) -> str:
 
 
 def trained(report: "TrainedNetwork | NetworkReport") -> str:
-    """`fast, 1,200 iterations`, or of a run that was stopped early `fast, 300 of 1,200 iterations`."""
+    """Return `fast, 1,200 iterations`, or `fast, 300 of 1,200 iterations` for a run that was stopped early."""
     of = "" if report.iteration == report.iterations else f"{report.iteration:,} of "
     return f"{report.recipe}, {of}{counted(report.iterations, 'iteration')}"
 
 
 def batch_in_words(plan: PlanReport) -> str:
-    """`180 pairs`, `256 images (64 classes, 32,640 pairs)`."""
+    """Return `180 pairs` or `256 images (64 classes, 32,640 pairs)`."""
     count = counted(plan.batch_size, plan.unit.removesuffix("s"))
     if plan.batch_classes is None:
         return count
@@ -64,12 +64,12 @@ def batch_in_words(plan: PlanReport) -> str:
 
 
 def label_lines(label: str) -> list[str]:
-    """Split a label such as `Alphabet/character07, drawing 3` into a line a part: a narrow column then cuts none."""
+    """Return the parts of a label such as `Alphabet/character07, drawing 3`, as lines that fit a narrow column."""
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
 
 
 def listed(names: Sequence[str]) -> str:
-    """`a.png, b.png`; of many the first few: `a.png, b.png, c.png and 9 more`."""
+    """Return `a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
