@@ -143,15 +143,16 @@ def code(text: str) -> str:
     return f"`{text.replace('|', chr(92) + '|')}`"
 
 
-def main() -> int:
+def main(check: bool, target: Path = PAGE) -> int:
+    """Write the page to target, or only check it: 1 if what is there is out of date."""
     text = page()
-    if "--check" not in sys.argv:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print(f"out of date: {PAGE.name}; run: python docs/generate.py")
+    if not check:
+        target.write_text(text, encoding="utf-8")
+    elif not target.exists() or target.read_text(encoding="utf-8") != text:
+        print(f"out of date: {target.name}; run: python docs/generate.py")
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("--check" in sys.argv))

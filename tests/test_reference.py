@@ -2,7 +2,6 @@
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,16 +27,14 @@ def generator():
 
 
 @pytest.fixture
-def check(generator, monkeypatch, tmp_path):
+def check(generator, tmp_path):
     """check(text) is how `generate.py --check` ends where COMMANDS.md has that text; None: where there is none."""
 
     def check(text):
         page = tmp_path / "COMMANDS.md"
         if text is not None:
             page.write_text(text, encoding="utf-8")
-        monkeypatch.setattr(generator, "PAGE", page)
-        monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])
-        return generator.main()
+        return generator.main(check=True, target=page)
 
     return check
 

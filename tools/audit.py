@@ -42,12 +42,13 @@ def audit(what: str, pins: list[str], options: list[str]) -> bool:
         return subprocess.run([*AUDIT, "--requirement", requirements, *options], check=False).returncode == 0
 
 
-def main() -> int:
+def main(options: list[str]) -> int:
+    """Audit both sets of versions. options: of pip-audit"""
     lowest = lowest_pins(PROJECT.read_text(encoding="utf-8"))
     installed = installed_pins([pin.split("==")[0] for pin in lowest])
-    sound = [audit("Lowest allowed", lowest, sys.argv[1:]), audit("Installed", installed, sys.argv[1:])]
+    sound = [audit("Lowest allowed", lowest, options), audit("Installed", installed, options)]
     return 0 if all(sound) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -109,7 +109,7 @@ shipped; that was decided before any was trained.
 | seed | best iteration | all pairs: balanced accuracy | EER | official error | one-shot accuracy |
 | --- | --- | --- | --- | --- | --- |
 """
-    seeds = "".join(f"| {' | '.join(summary(*one))} |\n" for one in zip(runs, reports, strict=True))
+    seeds = "".join(f"| {' | '.join(summary(*seed))} |\n" for seed in zip(runs, reports, strict=True))
     heading = """
 ## All exams of the shipped weights
 
@@ -130,7 +130,7 @@ def seed_of(run: Path) -> int:
 def summary(run: Path, report: dict[str, Any]) -> tuple[str, ...]:
     """Return a row of the table of seeds."""
     iteration = report["network"]["iteration"]
-    measures = {(exam["exam"], one["name"]): one for exam in report["exams"] for one in exam["measures"]}
+    measures = {(exam["exam"], found["name"]): found for exam in report["exams"] for found in exam["measures"]}
     cells = [("all-pairs", "balanced_accuracy"), ("all-pairs", "eer"), ("official", "error"), ("one-shot", "accuracy")]
     return str(seed_of(run)), f"{iteration:,}", *(percent(measures[cell]) for cell in cells)
 
@@ -146,9 +146,9 @@ def rows(exam: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     if exam["grouped_by"] == "variation":
         parts += [(f"{exam['exam']}: {group['name']}", group["measures"]) for group in exam["groups"]]
     for name, measures in parts:
-        for one in measures:
-            interval = "{:.4f} to {:.4f}".format(*one["interval"]) if one["interval"] else "none"
-            yield name, one["name"], f"{one['value']:.4f}", interval, f"{one['n']:,}"
+        for measure in measures:
+            interval = "{:.4f} to {:.4f}".format(*measure["interval"]) if measure["interval"] else "none"
+            yield name, measure["name"], f"{measure['value']:.4f}", interval, f"{measure['n']:,}"
 
 
 def main() -> None:

@@ -175,7 +175,7 @@ def test_scope_any_takes_characters_from_all_alphabets_and_alphabet_from_one(run
 def test_more_ways_than_there_are_characters_exit_2_and_say_what_to_do(run, scope, way):
     outcome = run(*ONE_SHOT, "--scope", scope, "--way", way, "--quiet")
     assert outcome.code == 2
-    assert f"{way} characters" in outcome.complaint()
+    assert str(way) in outcome.complaint()
     assert "--way" in outcome.complaint()
 
 

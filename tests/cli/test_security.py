@@ -17,6 +17,7 @@ from omnitwin.system.fetch import _CheckedRedirects, fetch, part_path
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = sorted(Path(omnitwin.__file__).parent.rglob("*.py"))
+DOOR = Path(omnitwin.__file__)  # imports modules of its own, by a table
 TOOLS = sorted(
     path for folder in ("tools", "docs", "completions", "benchmarks") for path in (ROOT / folder).glob("*.py")
 )
@@ -51,7 +52,8 @@ def mentioned(tree):
 @pytest.mark.parametrize("path", [*PROGRAM, *TOOLS], ids=lambda path: "/".join(path.parts[-2:]))
 def test_no_source_unpickles_or_evaluates_anything(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not set(imported(tree)) & (UNPICKLING | CALLS)
+    own = {"importlib.import_module"} if path == DOOR else set()
+    assert not set(imported(tree)) & (UNPICKLING | CALLS) - own
     assert not {name for name in mentioned(tree) if name in CALLS | BUILT_IN}
     keywords = {keyword.arg for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords}
     assert not keywords & {"allow_pickle", "weights_only", "shell", "pickle_module"}

@@ -46,6 +46,7 @@ class Case:
 
     several: whether more than one line may begin with `omnitwin: `, as of a ranking that leaves several files out.
     shown: whether a refusal may come after a part of the answer has been shown. within: what the program runs in.
+    seconds, memory: what the case may take, and bytes that the process may hold meanwhile.
     """
 
     words: tuple[str, ...]
@@ -55,6 +56,8 @@ class Case:
     shown: bool = False
     check: Callable[[Outcome], str | None] = lambda outcome: None
     within: Callable[[], AbstractContextManager[None]] = nullcontext
+    seconds: float = SECONDS
+    memory: int = MEMORY
 
 
 Make = Callable[[Random, Path], Case]  # draws a case, and writes its files into a folder of its own
@@ -112,11 +115,11 @@ def run_made(kind: str, make: Make, random: Random, folder: Path, seed: int = 0,
         _forget_peak()
         start = time.perf_counter()
         try:
-            with case.within(), _in_time():
+            with case.within(), _in_time(case.seconds):
                 outcome = run_program(case.words)
         except TooSlow:
             told = traceback.format_exc()
-            problems.append(f"took longer than {SECONDS:.0f} s")
+            problems.append(f"took longer than {case.seconds:g} s")
         except BaseException:
             told = traceback.format_exc()
             problems.append("an exception left the program")
@@ -125,7 +128,7 @@ def run_made(kind: str, make: Make, random: Random, folder: Path, seed: int = 0,
         if outcome is not None:
             problems += _problems(case, outcome)
             told = f"exit {outcome.code}; stdout {outcome.out[-2000:]!r}; stderr {outcome.err[-2000:]!r}"
-        if peak is not None and peak > MEMORY:
+        if peak is not None and peak > case.memory:
             problems.append(f"held {peak / 2**30:.2f} GiB")
         told = f"{case.words!r} {dict(case.variables)!r}: {told}" if problems else ""
     shutil.rmtree(made, ignore_errors=True)
@@ -222,14 +225,14 @@ def _as_it_was(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _in_time() -> Iterator[None]:
-    """TooSlow after SECONDS, wherever the program is by then; what hangs in C is the parent's to end (long.py)."""
+def _in_time(seconds: float) -> Iterator[None]:
+    """TooSlow after that time, wherever the program is by then; what hangs in C is the parent's to end (long.py)."""
 
     def ring(number: int, frame: object) -> NoReturn:
         raise TooSlow
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:

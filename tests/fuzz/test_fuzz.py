@@ -83,13 +83,10 @@ def test_the_harness_notices_a_traceback(monkeypatch):
 def test_the_harness_notices_what_hangs(monkeypatch):
     import time
 
-    import harness
-
     from omnitwin.answers import environment
 
-    monkeypatch.setattr(harness, "SECONDS", 0.2)
     monkeypatch.setattr(environment, "describe_environment", lambda: time.sleep(60))
-    assert seen(Case(words=("env",))) == ("took longer than 0 s",)
+    assert seen(Case(words=("env",), seconds=0.2)) == ("took longer than 0.2 s",)
 
 
 def test_the_harness_hears_what_a_library_writes_to_stderr_by_itself(monkeypatch):
@@ -101,11 +98,8 @@ def test_the_harness_hears_what_a_library_writes_to_stderr_by_itself(monkeypatch
     assert seen(Case(words=("use", "bundled"))) == ("control characters ['\\x1b']",)
 
 
-def test_the_harness_notices_memory(monkeypatch):
-    import harness
-
-    monkeypatch.setattr(harness, "MEMORY", 1)
-    assert [problem for problem in seen(Case(words=("--version",))) if problem.startswith("held ")]
+def test_the_harness_notices_memory():
+    assert [problem for problem in seen(Case(words=("--version",), memory=1)) if problem.startswith("held ")]
 
 
 def test_the_same_seed_and_number_give_the_same_words():

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from omnitwin.data import synthetic
-from omnitwin.images import framing
 from omnitwin.images.framing import FILL, INKED, framed, ink_boxes
 from omnitwin.images.resampling import area_resize
 
@@ -96,13 +95,12 @@ def test_a_drawing_enlarged_looks_the_same(drawings, factor):
     assert np.abs(difference).max() <= 1
 
 
-def test_an_image_alone_is_its_row_among_many(drawings, monkeypatch):
+def test_an_image_alone_is_its_row_among_many(drawings):
     many = framed(drawings, 20, "ink")
     assert all(
         np.array_equal(framed(image[None], 20, "ink")[0], row) for image, row in zip(drawings, many, strict=True)
     )
-    monkeypatch.setattr(framing, "BLOCK", 5)
-    assert np.array_equal(framed(drawings, 20, "ink"), many)
+    assert np.array_equal(framed(drawings, 20, "ink", block=5), many)
 
 
 def test_the_frame_whole_is_the_whole_image_scaled(drawings):

@@ -171,8 +171,8 @@ def test_a_score_does_not_depend_on_what_else_is_in_the_batch(baseline, drawings
     torch.testing.assert_close(part, all_at_once(model, drawings)[2:4, 1:5], rtol=1e-6, atol=1e-5)
 
 
-def test_more_images_than_are_mapped_at_once_are_mapped_alike(drawings, monkeypatch):
-    whole = HausdorffBaseline().prepare(HausdorffBaseline().embed(drawings))
-    monkeypatch.setattr("omnitwin.model.baselines.MAPS_AT_ONCE", 4)
-    parts = HausdorffBaseline().prepare(HausdorffBaseline().embed(drawings))
+def test_more_images_than_are_mapped_at_once_are_mapped_alike(drawings):
+    baseline = HausdorffBaseline()
+    whole = baseline.prepare(baseline.embed(drawings))
+    parts = baseline.prepare(baseline.embed(drawings), at_once=4)
     torch.testing.assert_close(parts.float(), whole.float(), rtol=1e-3, atol=1e-3)

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from omnitwin.errors import BadInput
-from omnitwin.model.anatomy import BLOCKS, HEADS, IMAGE_SIZES, check
+from omnitwin.model.anatomy import ANATOMIES, BLOCKS, HEADS, check
 from omnitwin.model.checkpoint import Description, load_checkpoint, save_checkpoint
 from omnitwin.model.encoders import BlocksEncoder, count_parameters, has_batch_statistics
 from omnitwin.model.twin import FIRST_BIAS, FIRST_SCALE, DifferenceTwin, DistanceTwin, build_twin
@@ -59,7 +59,7 @@ def test_an_unknown_head_is_refused_with_the_known_ones():
 
 
 def test_config_names_the_encoders_that_there_are():
-    assert set(ENCODERS) == set(IMAGE_SIZES)
+    assert set(ENCODERS) == {*ANATOMIES, *BLOCKS}
 
 
 def test_the_head_chooses_the_score():

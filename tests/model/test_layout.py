@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from omnitwin.model import anatomy
-from omnitwin.model.anatomy import BLOCKS, HEADS, IMAGE_SIZES
+from omnitwin.model.anatomy import ANATOMIES, BLOCKS, HEADS
 from omnitwin.model.checkpoint import layout as layout_of
 from omnitwin.model.twin import build_twin
 from omnitwin.recipes import FAST, Network
@@ -14,7 +14,7 @@ SIZES = {"classic": (105,), "small": (28,), "resnet18": (32, 105), **dict.fromke
 
 
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("encoder", IMAGE_SIZES)
+@pytest.mark.parametrize("encoder", [*ANATOMIES, *BLOCKS])
 def test_the_layout_is_that_of_the_network_which_torch_builds(encoder, head):
     for size in SIZES[encoder]:
         network = Network(encoder=encoder, image_size=size, head=head)

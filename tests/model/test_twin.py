@@ -9,11 +9,10 @@ from torch.nn import functional as F
 
 from omnitwin.errors import BadInput, CannotRun
 from omnitwin.model import twin
-from omnitwin.model.anatomy import IMAGE_SIZES
 from omnitwin.model.encoders import ClassicEncoder, count_parameters
 from omnitwin.model.losses import pair_loss
 from omnitwin.model.twin import TwinNetwork, build_twin
-from omnitwin.recipes import CLASSIC, SMALL, Network
+from omnitwin.recipes import CLASSIC, ENCODERS, SMALL, Network
 from omnitwin.training.trainer import build_network
 
 
@@ -236,7 +235,7 @@ def test_the_loss_of_a_sure_and_wrong_answer_is_finite():
 def test_an_unknown_encoder_is_refused_with_the_known_ones():
     with pytest.raises(BadInput) as caught:
         build_twin(Network(encoder="vgg", image_size=105, head="difference"))
-    assert all(name in caught.value.line() for name in IMAGE_SIZES)
+    assert all(name in caught.value.line() for name in ENCODERS)
 
 
 def test_the_classic_encoder_refuses_another_image_size():

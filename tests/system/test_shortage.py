@@ -8,60 +8,65 @@ import torch
 from omnitwin.config import TrainConfig
 from omnitwin.errors import CannotRun
 from omnitwin.recipes import FAST, SMALL
-from omnitwin.system import shortage
-from omnitwin.system.shortage import SPARE, attempt, fitting_batch
+from omnitwin.system.shortage import SPARE, Memory, attempt, fitting_batch
 from omnitwin.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 GIB = 1 << 30
 
 
-class Device:
-    """With so many bytes free, of which a batch takes base and `each` for each of it; tells the peak since a reset."""
+class Device(Memory):
+    """A device with this many free bytes. A batch takes base bytes, and `each` for each of its pairs or images."""
 
-    def __init__(self, monkeypatch, free, base, each):
-        self.free, self.base, self.each, self.peak, self.tried = free, base, each, 0, []
-        monkeypatch.setattr(shortage, "free_memory", lambda device: self.free)
-        monkeypatch.setattr(shortage, "peak_memory", lambda device: self.peak)
-        monkeypatch.setattr(shortage, "reset_peak_memory", lambda device: setattr(self, "peak", 0))
+    def __init__(self, free, base, each):
+        self.bytes, self.base, self.each, self.most, self.tried = free, base, each, 0, []
+
+    def free(self):
+        return self.bytes
+
+    def peak(self):
+        return self.most
+
+    def reset_peak(self):
+        self.most = 0
 
     def trial(self, size):
         self.tried.append(size)
         needed = self.base + self.each * size
-        if needed > self.free:
+        if needed > self.bytes:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        self.peak = max(self.peak, needed)
+        self.most = max(self.most, needed)
 
 
 @pytest.mark.parametrize("reserve", [0, GIB // 4])
 @pytest.mark.parametrize(("base", "each"), [(0, 50_000_000), (GIB, 7_000_000), (GIB // 2, 1_000_003)])
-def test_what_is_told_fits_and_one_more_would_not(monkeypatch, base, each, reserve):
-    device = Device(monkeypatch, 4 * GIB, base, each)
-    told = fitting_batch(100_000, 1, device.trial, reserve, CPU)
+def test_what_is_told_fits_and_one_more_would_not(base, each, reserve):
+    device = Device(4 * GIB, base, each)
+    told = fitting_batch(100_000, 1, device.trial, reserve, device)
     room = SPARE * 4 * GIB - reserve
     assert base + each * told <= room < base + each * (told + 1)
 
 
-def test_it_is_clearly_less_than_what_did_not_fit(monkeypatch):
+def test_it_is_clearly_less_than_what_did_not_fit():
     """A step may hold more than what its trials show, so all of what seems to be there is not promised."""
-    device = Device(monkeypatch, 4 * GIB, 0, 1)
-    assert fitting_batch(200, 1, device.trial, 0, CPU) == 150
+    device = Device(4 * GIB, 0, 1)
+    assert fitting_batch(200, 1, device.trial, 0, device) == 150
 
 
-def test_it_is_found_with_an_eighth_of_the_batch_at_most(monkeypatch):
-    device = Device(monkeypatch, 4 * GIB, 0, 30_000_000)
-    fitting_batch(160, 1, device.trial, 0, CPU)
+def test_it_is_found_with_an_eighth_of_the_batch_at_most():
+    device = Device(4 * GIB, 0, 30_000_000)
+    fitting_batch(160, 1, device.trial, 0, device)
     assert device.tried == [10, 20]
 
 
-def test_where_not_even_small_ones_fit_half_is_told_and_never_less_than_the_least(monkeypatch):
-    device = Device(monkeypatch, GIB, 0, GIB)
-    assert fitting_batch(64, 1, device.trial, 0, CPU) == 32
-    assert fitting_batch(8, 6, device.trial, 0, CPU) == 6
+def test_where_not_even_small_ones_fit_half_is_told_and_never_less_than_the_least():
+    device = Device(GIB, 0, GIB)
+    assert fitting_batch(64, 1, device.trial, 0, device) == 32
+    assert fitting_batch(8, 6, device.trial, 0, device) == 6
 
 
 def test_where_the_device_does_not_tell_half_is_told():
-    assert fitting_batch(64, 1, lambda size: None, 0, CPU) == 32
+    assert fitting_batch(64, 1, lambda size: None, 0, Memory(CPU)) == 32
 
 
 def test_a_shortage_is_told_with_the_hint_and_another_failure_as_it_is():
@@ -95,22 +100,22 @@ def test_a_trial_takes_all_gradients_and_trains_nothing(trainer):
     assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.network.named_parameters())
 
 
-def test_a_step_that_lacks_memory_tells_a_batch_by_trials_of_its_own_kind(trainer, monkeypatch):
-    device = Device(monkeypatch, 1 << 30, 1 << 20, (1 << 30) // 30)
-    real = trainer.trial
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_step_that_lacks_memory_tells_a_batch_by_trials_of_its_own_kind(recipe, tiny_set):
+    class Short(Trainer):
+        def trial(self, size):
+            self.memory.trial(size)
+            super().trial(size)
 
-    def trial(size):
-        device.trial(size)
-        real(size)
-
-    def step():
+    def lack(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(trainer, "trial", trial)
-    monkeypatch.setattr(trainer.optimizer, "step", step)
+    trainer = Short(TrainConfig(recipe=recipe, device="cpu", precision="fp32"), tiny_set)
+    trainer.memory = device = Device(1 << 30, 1 << 20, (1 << 30) // 30)
+    trainer.optimizer.register_step_pre_hook(lack)
     with pytest.raises(CannotRun) as caught:
         trainer.step(1)
     told = int(re.findall(r"Try --batch-size (\d+)\.", caught.value.line())[0])
     assert device.tried
     assert trainer.sampler.least <= told < trainer.recipe.sampling.batch_size
-    assert device.base + device.each * told < device.free
+    assert device.base + device.each * told < device.bytes

@@ -7,7 +7,6 @@ from rich.console import Console
 from terminals import plan, step, terminal
 
 from omnitwin.reports.progress import SILENT
-from omnitwin.view import progress
 from omnitwin.view.progress import LineReporter, LiveReporter, opening, reporter
 
 
@@ -30,9 +29,8 @@ def test_progress_goes_to_stderr(capsys):
     assert (captured.out, captured.err) == ("", "one line\n")
 
 
-def test_with_a_terminal_progress_is_live(monkeypatch):
-    monkeypatch.setattr(progress, "message_console", live)
-    assert type(reporter(quiet=False)) is LiveReporter
+def test_with_a_terminal_progress_is_live():
+    assert type(reporter(quiet=False, console=live())) is LiveReporter
 
 
 def test_notes_and_warnings_are_whole_lines_however_narrow():
@@ -66,11 +64,10 @@ def test_training_is_an_opening_a_line_now_and_then_and_the_last_iteration():
     assert console.file.text().endswith("\n")
 
 
-def test_a_line_comes_each_time_the_interval_is_over(monkeypatch):
+def test_a_line_comes_each_time_the_interval_is_over():
     console = terminal()
-    clock = iter(range(0, 10_000, 5))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: 1000.0 + next(clock))
-    with LineReporter(console).training(plan(iterations=100)) as show:
+    clock = iter(range(1000, 10_000, 5))
+    with LineReporter(console, lambda: float(next(clock))).training(plan(iterations=100)) as show:
         for iteration in range(1, 11):  # 5 seconds each: a line every 15 seconds
             show(step(iteration))
     told = [line.split()[1] for line in console.file.text().splitlines()[1:]]

@@ -58,8 +58,10 @@ def compare(config: CompareConfig) -> ComparisonReport:
 def rank(config: RankConfig, reporter: Reporter = SILENT, verifier: Verifier | None = None) -> RankingReport:
     """Rank other images by the probability that they show what the query shows; each is read and embedded once.
 
-    A folder stands for the image files in it, without the query. The report names what cannot be read or is blank.
-    Raises BadImage if that is the query. verifier: already open, in place of the one that config names.
+    A folder stands for the image files in it, without the query. The report names images that cannot be read or are
+    blank. Raises BadImage if the query is one of them.
+
+    verifier: an open one, in place of the one that config names
     """
     verifier = verifier or open_verifier(config.checkpoint, config.device, config.threshold)
     start = time.perf_counter()
@@ -98,9 +100,9 @@ def rank(config: RankConfig, reporter: Reporter = SILENT, verifier: Verifier | N
 
 
 class _Scored:
-    """Images by how probably they show what the query shows. A picture is kept of the most similar only.
+    """Images by the probability that they show what the query shows. Only the most similar keep their pictures.
 
-    Images are embedded in batches, the query in the first: torch's last bits depend on what shares a batch.
+    Images are embedded in batches, the query in the first: torch's last bits depend on the other images of a batch.
     """
 
     def __init__(self, verifier: Verifier, query: Intake) -> None:

@@ -18,7 +18,7 @@ EVEN = 0.5  # threshold of a baseline: of a probability fitted with as many simi
 
 
 class Model(Protocol):
-    """What TwinNetwork and the baselines have in common: tensors in, tensors out. See their docstrings."""
+    """The common part of TwinNetwork and the baselines: tensors in, tensors out. See their docstrings."""
 
     def embed(self, images_B1SS: torch.Tensor, /) -> torch.Tensor: ...
     def score(self, left_B: torch.Tensor, right_B: torch.Tensor, /) -> torch.Tensor: ...

@@ -1,4 +1,4 @@
-"""What a bug report needs to know of this machine (`omnitwin env`)."""
+"""The facts about this machine that a bug report needs (`omnitwin env`)."""
 
 import os
 

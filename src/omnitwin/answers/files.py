@@ -15,11 +15,11 @@ from omnitwin.reports.answers import LeftOut, UnreadImage
 
 @dataclass
 class FoundFiles:
-    """What a list of files and folders stands for.
+    """The image files that a list of files and folders stands for.
 
     files: image files, none twice
     unread: folders that hold no image file or may not be read, with the reason
-    left_out: what was passed over in the other folders
+    left_out: subfolders and other files in the folders, which are not searched
     """
 
     files: list[Path] = field(default_factory=list)
@@ -58,7 +58,7 @@ def read(path: Path, verifier: Verifier, shown: bool = False) -> Intake:
 
 
 def read_all(files: Iterable[Path], verifier: Verifier) -> Iterator[tuple[Path, Intake | UnreadImage]]:
-    """Yield each file with its image, or with what is wrong with it."""
+    """Yield each file with its image, or with the problem that keeps it from being read."""
     for file in files:
         try:
             yield file, read(file, verifier)
@@ -67,7 +67,7 @@ def read_all(files: Iterable[Path], verifier: Verifier) -> Iterator[tuple[Path, 
 
 
 def _files_of(folder: Path, found: FoundFiles) -> list[Path]:
-    """Return the image files of a folder by name, and note in found what it holds besides. Hidden names don't count."""
+    """Return the image files of a folder by name, and note its other content in found. Hidden names don't count."""
     try:
         inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         subfolders = sum(path.is_dir() for path in inside)

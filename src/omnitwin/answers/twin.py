@@ -59,7 +59,7 @@ class Twin:
         return self.verifier.description.whole_recipe()
 
     def compare(self, first: Picturable, second: Picturable) -> Comparison:
-        """Tell whether two images show the same thing; exchanging them changes no bit of the answer.
+        """Return whether two images show the same thing. Exchanging them changes no bit of the answer.
 
         An image is a file's path, a PIL image, or an array: (H, W), (H, W, 3) or (H, W, 4) uint8, or (H, W) of numbers
         in any unit, dark for ink. Raises BadImage if one cannot be read, or is blank.
@@ -88,7 +88,7 @@ class Twin:
 
         others: files, and folders, which stand for the image files in them
 
-        What cannot be read is named in the report. Raises BadImage if that is the query, BadInput if nothing is left.
+        The report names files that cannot be read. Raises BadImage if the query is one, BadInput if nothing is left.
 
         >>> [(image.file.name, image.probability) for image in twin.rank("a.png", ["drawings"]).ranked]
         [('alpha2.png', 0.9996), ('beta1.png', 0.1637)]

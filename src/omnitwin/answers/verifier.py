@@ -35,7 +35,7 @@ NUMPY, TORCH = "numpy", "torch"  # engines
 
 
 class Network(Protocol):
-    """What both engines can do: arrays in, arrays out. See NumpyTwin."""
+    """The common part of both engines: arrays in, arrays out. See NumpyTwin."""
 
     def embed(self, images_BSS: Array, /) -> Array: ...
     def score(self, left_BD: Array, right_BD: Array, /) -> Array: ...
@@ -45,13 +45,13 @@ class Network(Protocol):
 class Verifier:
     """A network or a baseline that is ready to answer.
 
-    name: the path of its weights file, or what a baseline is called
+    name: the path of its weights file, or the name of a baseline
     engine: `numpy` or `torch`, which runs the network
     image_size: pixels a side of the square that it sees; None if it takes images of any size, as a baseline does
     frame: how a picture lies in that square
     threshold: probability from which a pair counts as the same
-    calibration: temperature and bias of the logit, or None for the logit as it is
-    novelty: what images.novelty knows familiar images by, or None if nothing was fitted
+    calibration: temperature and bias of the logit; None: none is applied
+    novelty: the record by which images.novelty knows familiar images; None: nothing was fitted
     probabilistic: whether scores are logits by themselves, before any calibration
     path: its weights file, or None for a baseline
     description: what that file says of itself, or None for a baseline
@@ -87,7 +87,7 @@ class Verifier:
     def probability(self, left_BD: Array, right_BD: Array) -> Array:
         """Return the probability (B,) that each pair of embeddings shows the same thing, symmetric as `score` is.
 
-        Raises BadCheckpoint if the weights lead to something that is not a number: it is neither same nor different.
+        Raises BadCheckpoint if a probability is not a number: it means neither same nor different.
         """
         with np.errstate(all="ignore"):
             probability_B = sigmoid(self.score(left_BD, right_BD))
@@ -122,9 +122,12 @@ def open_verifier(
 ) -> Verifier:
     """Open the verifier of a checkpoint; its file is opened, read and checked once.
 
-    name: a path, a run, `newest` or `bundled`; None for the default. threshold: None for the checkpoint's own. engine:
-    None for NumPy if it can run the network on this device, else torch. encoder: the user's own module, for a network
-    that was trained with it. Raises BadCheckpoint, or DeviceMissing.
+    name: a path, a run, `newest` or `bundled`; None: the default network
+    threshold: None: the checkpoint's own
+    engine: None: NumPy if it can run the network on this device, else torch
+    encoder: the user's own module, for a network that was trained with it
+
+    Raises BadCheckpoint, DeviceMissing.
     """
     if encoder is not None:
         from omnitwin.model.checkpoint import layout_with

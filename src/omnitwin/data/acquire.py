@@ -32,7 +32,7 @@ MIRROR, OFFLINE = "OMNITWIN_MIRROR", "OMNITWIN_OFFLINE"
 def download(
     config: SourceConfig, reporter: Reporter = SILENT, read: Callable[[Path], PackedSet] = load_packed
 ) -> DownloadReport:
-    """Pack both Omniglot sets and the official runs here; leave what is here already, unless config.force is set.
+    """Pack both Omniglot sets and the official runs here. Leave packed files alone, unless config.force is set.
 
     read: reads a packed set; each is read at most once
 
@@ -105,10 +105,10 @@ def _held_by(source: str | None) -> list[Archive]:
 
 
 class _Store:
-    """Omniglot's packed files, and where those that are missing come from.
+    """Omniglot's packed files, and the source of missing ones.
 
-    source: a folder, a zip file or a base URL; None for the official address. The environment decides what the config
-    leaves open.
+    source: a folder, a zip file or a base URL; None: the official address. The environment decides if the config is
+    silent.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class _Store:
         return self.runs is not None
 
     def read_set(self, archive: OmniglotSet) -> PackedSet | None:
-        """Return the packed set; None if it is missing, damaged or not the one that it should be."""
+        """Return the packed set; None if it is missing, damaged or another set."""
         if self.test is not None and archive is omniglot.SETS["test"]:
             return self.test
         try:
@@ -196,7 +196,7 @@ class _Store:
         )
 
     def test_set(self) -> PackedSet:
-        """Return the set whose drawings the official runs are; DatasetMissing if the source has the runs alone."""
+        """Return the set that the official runs refer to. Raises DatasetMissing if the source has only the runs."""
         archive = omniglot.SETS["test"]
         packed = self.read_set(archive)
         if packed is None and self.source is not None and not _is_url(self.source):

@@ -80,7 +80,7 @@ def _thickened(ink_BDHW: torch.Tensor, probability: float, generator: torch.Gene
 
 
 def _coarsened(ink_BDHW: torch.Tensor, probability: float, generator: torch.Generator) -> torch.Tensor:
-    """Shrink some images, all to one size, and enlarge them again: smooth grey strokes."""
+    """Shrink some images, all to the same size, and enlarge them again, which gives smooth grey strokes."""
     chosen_B = torch.rand(len(ink_BDHW), generator=generator, device=ink_BDHW.device) < probability
     height, width = ink_BDHW.shape[2:]
     side = min(height, width)

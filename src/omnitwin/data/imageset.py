@@ -1,4 +1,4 @@
-"""The protocol of a data set: image rows, the class of each, and where known their groups and sources.
+"""The protocol of a data set: image rows, the class of each, and their groups and sources if known.
 
     N images, C classes, G groups, B chosen rows, H x W pixels with D channels
 

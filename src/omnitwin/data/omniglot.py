@@ -162,7 +162,7 @@ def decode(path: Path, archive: OmniglotSet, advance: Callable[[int], None]) -> 
 
 
 def decode_png(read: Callable[[], bytes], where: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return a drawing, (SIZE, SIZE), paper 1 and ink 0; DatasetCorrupt, which names `where`, for anything else."""
+    """Return a drawing, (SIZE, SIZE), paper 1 and ink 0. Raises DatasetCorrupt, which names `where`."""
     try:
         content = io.BytesIO(read())
         with warnings.catch_warnings():

@@ -23,7 +23,7 @@ def scored_pair(
     predicted: bool | None = None,
     score: float | None = None,
 ) -> ScoredPair:
-    """Return two rows as a pair with what is known about it."""
+    """Return two rows as a pair of pictures with labels and score."""
     return ScoredPair(
         left=images.picture(left),
         right=images.picture(right),

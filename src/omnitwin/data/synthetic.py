@@ -198,7 +198,7 @@ def _draw(strokes: list[Stroke], hands: Hands, size: int, random: np.random.Gene
 
 
 def _ink(path_HT2: Floats, pen_H: Floats, size: int) -> Pixels:
-    """Draw a round pen along each path: set the points of its disc at every place; what leaves the sheet is lost."""
+    """Draw a round pen along each path: set the points of its disc at every place; ink off the sheet is lost."""
     radius_H = pen_H * size / 2
     steps = max(1, round(float(radius_H.max())))  # at least one point in each pixel
     grid = np.linspace(-1, 1, 2 * steps + 1)

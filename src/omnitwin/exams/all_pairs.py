@@ -44,7 +44,7 @@ Replicates = tuple[Array, Array]  # similar and dissimilar counts, (R, K) each
 
 
 def all_pairs(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
-    """Every one of the N (N - 1) / 2 pairs; intervals by resampling characters."""
+    """Score all N (N - 1) / 2 pairs. Intervals come from resampling characters."""
     scorer, images = sitting.scorer, sitting.images
     prepared_N, edges, cuts = _prepare(scorer, most_coarse)
     classes, n = len(images.class_names), len(images) * (len(images) - 1) // 2
@@ -66,7 +66,7 @@ def all_pairs(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
 
 
 def same_alphabet(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
-    """Every pair of images of one alphabet, alphabet by alphabet; intervals of the whole by resampling alphabets."""
+    """Score all pairs within each alphabet. Intervals of the whole come from resampling alphabets."""
     scorer, images, seed = sitting.scorer, sitting.images, sitting.config.seed
     prepared_N, edges, cuts = _prepare(scorer, most_coarse)
     bounds = _alphabet_bounds(images)

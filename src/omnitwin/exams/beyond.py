@@ -24,11 +24,11 @@ from omnitwin.metrics.roc import Array
 from omnitwin.reports.exams import ExamReport, Group, Measure
 from omnitwin.system.randomness import Stream, random_generator
 
-REPLICATES_AT_ONCE = 100  # which bounds memory
+REPLICATES_AT_ONCE = 100  # bounds memory
 
 
 def beyond(sitting: Sitting) -> ExamReport:
-    """The same random pairs in each variation; both images of a pair are varied apart, and taken in as files are.
+    """Score the same random pairs in each variation. Each image is varied by itself and preprocessed as a file is.
 
     The figures over all leave out the pairs as they were drawn. If the network knows novelty (images.novelty), its
     false alarms are counted too: the share of images that it warns of, all of which are drawings.
@@ -121,7 +121,7 @@ class _Figures:
         self.method = bootstrap_method(f"{self.classes} characters", seed)
 
     def of(self, logit_B: Array, balanced: Kind = BALANCED) -> tuple[Measure, ...]:
-        """Return the figures of one variation's scores, or of those of several, one after the other."""
+        """Return the figures of the scores of a variation, or of several, one after the other."""
         times = len(logit_B) // len(self.similar_B)
         similar_B = np.tile(self.similar_B, times)
         values = pair_figures(logit_B, similar_B, np.ones((1, len(logit_B))), self.cut)

@@ -53,10 +53,10 @@ def evaluate(
     """
     start = time.perf_counter()
     asked = config.exams if exams is None else exams
-    config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # which checks the names
+    config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # checks the names
     verifier = _opened(verifier, config)
     device = torch_network(verifier).device
-    precision = select_precision(config.precision, device)  # refused, as the device is, before data is fetched for it
+    precision = select_precision(config.precision, device)  # like the device, refuse it before data is fetched
     dataset = config.dataset
     if dataset is None:
         dataset = verifier.description.dataset_family if verifier.description else "omniglot"
@@ -104,7 +104,7 @@ def fitted(baseline: Verifier, training: ImageSet, seed: int, pairs: int, report
 
 
 def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
-    """Return what sits the exams: the verifier, run by torch, or else the one that config names.
+    """Return the verifier that takes the exams, run by torch: the given one, else the one that config names.
 
     Raises DeviceMissing, or BadCheckpoint.
     """
@@ -119,7 +119,7 @@ def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
-    """Return the images that config asks for, and what the verifier knows of them."""
+    """Return the images that config asks for, and whether the verifier has seen them."""
     images = open_images(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
     description = verifier.description
     known = description is not None and description.fingerprint == images.fingerprint
@@ -143,7 +143,7 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
 
 
 def _applicable(wanted: dict[Exam, bool], images: ImageSet, config: EvalConfig, reporter: Reporter) -> list[Exam]:
-    """Return the exams that can be taken on these images. What cannot be taken is said before any exam begins.
+    """Return the exams that can be taken on these images. Say which cannot, before any exam begins.
 
     Raises BadInput if an exam was asked for by its own name; notes it if `all` were asked for.
     """
@@ -170,7 +170,7 @@ def _take(exam: Exam, sitting: Sitting, network: NetworkReport | None) -> ExamRe
 
 
 def _network_report(verifier: Verifier) -> NetworkReport | None:
-    """Return what a report says of a network; None for a baseline."""
+    """Return a report's record of a network; None for a baseline."""
     path, description = verifier.path, verifier.description
     if path is None or description is None:
         return None

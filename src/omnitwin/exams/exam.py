@@ -1,4 +1,4 @@
-"""What an exam is, what it is given, and what several exams share.
+"""The parts of an exam: its record, the sitting that it is given, and functions that several exams share.
 
 An exam is a function from a sitting to a report, with a name and what it needs of a set of images:
 
@@ -28,12 +28,12 @@ CPU = torch.device("cpu")  # draws the exams, whatever the device: a seed names 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sitting:
-    """What an exam is given."""
+    """The input of an exam."""
 
     scorer: Scorer  # scores pairs of rows of the images
     images: ImageSet  # as they came: not framed, on the CPU
     config: EvalConfig
-    material: Any = None  # what the exam's fetch returned
+    material: Any = None  # returned by the exam's fetch
 
     @property
     def threshold(self) -> float:
@@ -50,11 +50,11 @@ Take = Callable[[Sitting], ExamReport]
 
 
 def fits_any_set(images: ImageSet, config: EvalConfig) -> None:
-    """Accept every set that pairs can be drawn from."""
+    """Accept every set from which pairs can be drawn."""
 
 
 def fetch_nothing(images: ImageSet, config: EvalConfig, reporter: Reporter) -> None:
-    """Need nothing but the images."""
+    """Fetch nothing: the exam needs only the images."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,7 +63,7 @@ class Exam:
 
     take: gives the report of a Sitting, which has scorer, images and config
     check: raises BadInput for a set that the exam cannot be taken on
-    fetch: brings what else the exam needs
+    fetch: returns other material that the exam needs
 
     >>> omnitwin.evaluate(twin, images, exams=[omnitwin.Exam(name="mine", take=my_exam)])
     """
@@ -71,7 +71,7 @@ class Exam:
     name: str
     take: Take
     check: Callable[[ImageSet, EvalConfig], None] = fits_any_set  # raises BadInput for a set it cannot be taken on
-    fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing  # brings what else it needs, beforehand
+    fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing  # returns other material
 
 
 def joined(parts: Iterable[PairBatch]) -> PairBatch:
@@ -80,5 +80,5 @@ def joined(parts: Iterable[PairBatch]) -> PairBatch:
 
 
 def bootstrap_method(resampled: str, seed: int) -> str:
-    """Say how a bootstrap interval was computed; resampled: what was drawn with replacement."""
+    """Say how a bootstrap interval was computed. resampled: the units drawn with replacement, such as `characters`"""
     return f"percentile bootstrap, {resampled} resampled, {REPLICATES:,} replicates, seed {seed}"

@@ -1,4 +1,4 @@
-"""The figures that the exams report: what each is called, and how it is drawn."""
+"""The figures that the exams report: their labels, and how they are drawn."""
 
 from dataclasses import dataclass, replace
 

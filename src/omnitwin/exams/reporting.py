@@ -40,7 +40,7 @@ def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter 
 
 
 def _fields(description: Description) -> dict[str, Any]:
-    """The recipe's fields by name; parts of a recipe that is not known here as they were written."""
+    """Return the recipe's fields by name. If the recipe is unknown here, return its record as it was written."""
     try:
         return description.whole_recipe().flat()
     except (TypeError, KeyError, ValueError, BadInput):

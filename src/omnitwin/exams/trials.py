@@ -41,7 +41,7 @@ PUBLISHED = (
 
 
 def random_pairs(sitting: Sitting) -> ExamReport:
-    """The example's exam: batches of random pairs, similar with probability 1/2, called similar from 0.5 on.
+    """Take the example's exam: batches of random pairs, similar with probability 1/2, called similar from 0.5 on.
 
     The probability is the one that compare gives: the calibrated one, if the network is calibrated.
     """
@@ -84,7 +84,7 @@ def check_episodes(images: ImageSet, config: EvalConfig) -> None:
 
 
 def one_shot(sitting: Sitting) -> ExamReport:
-    """N-way k-shot episodes; intervals by the variance between alphabets, or between characters for scope `any`."""
+    """Take N-way k-shot episodes. Intervals use the variance between alphabets (for scope `any`, characters)."""
     images, config, seeds = sitting.images, sitting.config, sitting.seeds
     way, shot = config.way, config.shot
     drawn = [
@@ -133,7 +133,7 @@ def fetch_runs(images: ImageSet, config: EvalConfig, reporter: Reporter) -> Offi
 
 
 def official(sitting: Sitting) -> ExamReport:
-    """Lake's 20 runs of 20 trials, by error rate; runs come two to an alphabet, and the interval accounts for it."""
+    """Take Lake's 20 runs of 20 trials, by error rate. The interval accounts for two runs sharing an alphabet."""
     images, runs = sitting.images, sitting.material
     assert isinstance(runs, OfficialRuns)
     assert images.group_C is not None  # they are drawings of Omniglot's test set
@@ -174,7 +174,7 @@ def _share(kind: Kind, hit_B: torch.Tensor) -> Measure:
 
 
 def _clustered(kind: Kind, hit_E: torch.Tensor, cluster_E: torch.Tensor, named: str, counted: bool = True) -> Measure:
-    """Return the share of hits with an interval by the variance between clusters; named: what the clusters are."""
+    """Return the share of hits with an interval by the variance between clusters. named: the clusters, in words"""
     n_G = cluster_E.bincount().double().numpy()
     hits_G = cluster_E.bincount(weights=hit_E.double()).numpy()
     count = f"{int(np.count_nonzero(n_G))} " if counted else ""

@@ -9,19 +9,21 @@ from omnitwin.images.resampling import Array, area_resize, window_coverage
 
 FILL = 0.9  # share of the square that the longer side of the ink takes
 INKED = 0.5  # of full ink: a pixel with more counts as part of a stroke
-BLOCK = 1024  # images at a time, which bounds memory
+BLOCK = 1024  # images at a time
 WHITE = 255
 
 
-def framed(grey_NHW: Array, size: int, frame: str) -> Array:
+def framed(grey_NHW: Array, size: int, frame: str, block: int = BLOCK) -> Array:
     """Return grey images (N, H, W), from 0 for ink to 255 for paper, as squares (N, S, S) uint8.
 
     Frame `whole` scales the whole image. Frame `ink` puts the box around the ink in the middle and keeps its aspect;
     its longer side is FILL of the square. An image without ink becomes paper.
+
+    block: images framed by their ink at a time, which bounds memory
     """
     if frame == "whole":
         return area_resize(grey_NHW, size, size)
-    blocks = [_framed_by_ink(grey_NHW[start : start + BLOCK], size) for start in range(0, len(grey_NHW), BLOCK)]
+    blocks = [_framed_by_ink(grey_NHW[start : start + block], size) for start in range(0, len(grey_NHW), block)]
     return np.concatenate(blocks)
 
 

@@ -1,4 +1,4 @@
-"""Turn any image file into what a network was trained on: a grey square with dark ink on light paper.
+"""Turn any image file into an image such as networks are trained on: a grey square with dark ink on light paper.
 
 Steps for the frame `whole`: orientation (EXIF), alpha on white, grey, polarity, contrast, size, padding with paper. For
 the frame `ink`: orientation, alpha, grey, size, images.cleaning, images.framing.
@@ -22,7 +22,7 @@ from omnitwin.images.resampling import Array, area_resize
 from omnitwin.system.paths import is_endless
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to another program: too dangerous for files from anywhere
-LARGEST = 480  # pixels of the longer side of what is cleaned: a drawing that fills a tenth of it still has 48
+LARGEST = 480  # pixels of the longer side of an image to clean: a drawing that fills a tenth of it still has 48
 SHOWN = 112  # pixels a side of the picture that a person sees
 NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
 MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding them takes up to 1.5 GB, in WebP; Pillow's own limit is a third higher
@@ -33,7 +33,7 @@ ENLARGED = 2  # an image smaller than the square is enlarged to at least this ma
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Intake:
-    """An image as a network sees it, and what was done to it.
+    """An image as a network sees it, and the changes made to it.
 
     shown: the image for a person. For the frame `whole` it is what the network sees; for `ink` it is the whole picture,
     fitted to a small square.
@@ -121,7 +121,7 @@ def _take_whole(grey: Image.Image, size: int, shown: bool) -> Intake:
 
 
 def _of_handy_size(grey: Image.Image, size: int) -> Image.Image:
-    """Average large images down, which loses little and saves time; enlarge tiny ones smoothly."""
+    """Return a large image averaged down, which loses little and saves time, or a tiny image enlarged smoothly."""
     longer = max(grey.size)
     if longer > LARGEST:
         return grey.reduce(-(-longer // LARGEST))

@@ -43,7 +43,7 @@ def statistics(squares_NSS: Array, unrest_N: Array) -> Array:
 
 
 def fit_novelty(training_ND: Array, held_out_ND: Array) -> dict[str, Any]:
-    """Return what a checkpoint keeps: mean and inverse covariance of known drawings' statistics, and two limits.
+    """Return the record that a checkpoint keeps: mean and inverse covariance of drawings' statistics, and two limits.
 
     At most FALSE_ALARMS of the held-out drawings are beyond one limit or the other.
     """

@@ -29,19 +29,19 @@ def two_level(picture: Picture) -> Array:
 
 
 def vary_plain(drawing_HW: Array, random: Generator) -> Image.Image:
-    """As it was drawn."""
+    """Leave it as it was drawn."""
     return Image.fromarray(np.asarray(drawing_HW, dtype=np.uint8) * np.uint8(WHITE))
 
 
 def vary_scale(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Half to three times the size."""
+    """Scale it to half to three times the size."""
     image = vary_plain(drawing_HW, random)
     width = max(8, round(image.width * np.exp(random.uniform(np.log(0.5), np.log(3.0)))))
     return image.resize((width, round(width * image.height / image.width)), Image.Resampling.BICUBIC)
 
 
 def vary_place(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Small and anywhere on a large sheet."""
+    """Put it, small, anywhere on a large sheet."""
     image = vary_plain(drawing_HW, random)
     side = round(max(image.size) * random.uniform(1.8, 3.5))
     sheet = Image.new("L", (side, round(side * random.uniform(0.75, 1.3))), WHITE)
@@ -50,12 +50,12 @@ def vary_place(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_thick(drawing_HW: Array, random: Generator) -> Image.Image:
-    """A felt pen: strokes two to three times as wide."""
+    """Draw it with a felt pen: strokes two to three times as wide."""
     return _two_level(_ink(drawing_HW).filter(ImageFilter.MaxFilter(2 * int(random.integers(2, 4)) + 1)))
 
 
 def vary_thin(drawing_HW: Array, random: Generator) -> Image.Image:
-    """A fine pen: strokes about half as wide."""
+    """Draw it with a fine pen: strokes about half as wide."""
     ink = _ink(drawing_HW)
     thin = ink.filter(ImageFilter.MinFilter(5))
     broken = np.count_nonzero(np.asarray(thin)) < GONE * np.count_nonzero(np.asarray(ink))
@@ -63,43 +63,43 @@ def vary_thin(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_tiny_8(drawing_HW: Array, random: Generator) -> Image.Image:
-    """8 x 8 pixels, like the digits of scikit-learn, enlarged smoothly."""
+    """Reduce it to 8 x 8 pixels, like the digits of scikit-learn, and enlarge it smoothly."""
     return _coarse(drawing_HW, 8)
 
 
 def vary_tiny_12(drawing_HW: Array, random: Generator) -> Image.Image:
-    """12 x 12 pixels, enlarged smoothly."""
+    """Reduce it to 12 x 12 pixels and enlarge it smoothly."""
     return _coarse(drawing_HW, 12)
 
 
 def vary_smooth(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Soft grey strokes, like those of a tablet or a blurred scan."""
+    """Draw it in soft grey strokes, like those of a tablet or a blurred scan."""
     blurred = _ink(drawing_HW).filter(ImageFilter.GaussianBlur(FINE * random.uniform(0.8, 1.8)))
     ink = np.asarray(blurred, dtype=np.float32)
     return _grey(1 - random.uniform(0.6, 0.95) * ink / max(1.0, float(ink.max())))
 
 
 def vary_gaussian_noise(drawing_HW: Array, random: Generator) -> Image.Image:
-    """A noisy sensor."""
+    """Add the noise of a sensor."""
     light = 0.15 + 0.75 * np.asarray(drawing_HW, dtype=np.float64)
     return _grey(light + random.normal(0, random.uniform(0.05, 0.15), light.shape))
 
 
 def vary_salt_and_pepper(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Some pixels black or white, as in a bad scan."""
+    """Make some pixels black or white, as in a bad scan."""
     light, share = np.asarray(drawing_HW, dtype=np.float64), random.uniform(0.01, 0.04)
     chance = random.random(light.shape)
     return _grey(np.where(chance < share / 2, 0.0, np.where(chance > 1 - share / 2, 1.0, light)))
 
 
 def vary_shadow(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Textured paper under a lamp from one side, with the shadow of a hand across it."""
+    """Put it on textured paper under a lamp from one side, with the shadow of a hand across it."""
     light = _paper_and_ink(drawing_HW, random)
     return _grey(light * _light(light.shape, random))
 
 
 def vary_ruled(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Ruled paper."""
+    """Put it on ruled paper."""
     light = _paper_and_ink(drawing_HW, random)
     height = len(light)
     gap, level = max(8, round(height * random.uniform(0.2, 0.35))), random.uniform(0.72, 0.85)
@@ -110,14 +110,14 @@ def vary_ruled(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_light_on_dark(drawing_HW: Array, random: Generator) -> Image.Image:
-    """Chalk on a board."""
+    """Draw it in chalk on a board."""
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.0)), dtype=np.float64) / WHITE
     board, chalk = random.uniform(0.08, 0.3), random.uniform(0.75, 1.0)
     return _grey(board + (chalk - board) * ink + random.normal(0, 0.02, ink.shape))
 
 
 def vary_photo(drawing_HW: Array, random: Generator) -> Image.Image:
-    """A photo of a sheet: turned a little, seen from the side, unevenly lit, out of focus, as JPEG."""
+    """Photograph its sheet: turned a little, seen from the side, unevenly lit, out of focus, as JPEG."""
     light = _paper_and_ink(drawing_HW, random)
     edge = round(max(light.shape) * 0.1)
     image = _grey(np.pad(light, edge, constant_values=float(np.median(light))))
@@ -139,7 +139,7 @@ def vary_photo(drawing_HW: Array, random: Generator) -> Image.Image:
 
 
 def vary_pencil(drawing_HW: Array, random: Generator) -> Image.Image:
-    """A grey pencil on textured paper, darker and lighter along the stroke."""
+    """Draw it with a grey pencil on textured paper, darker and lighter along the stroke."""
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.2)), dtype=np.float64) / WHITE
     grain = 0.8 + 0.3 * _clouds(ink.shape, 6 * FINE, random) + random.normal(0, 0.12, ink.shape)
     paper = random.uniform(0.85, 0.97) + 0.02 * _clouds(ink.shape, FINE, random)

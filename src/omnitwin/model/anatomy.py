@@ -3,7 +3,7 @@
 `layout` gives the shape of each tensor of a network without torch, so that a file is checked before a network is built.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from omnitwin.errors import BadInput
@@ -27,13 +27,14 @@ class Blocks:
     features: int  # of an image
 
 
-BLOCKS = {
-    "strong": Blocks(widths=(32, 64, 128), residual=(0, 1, 1), features=256),
-}
-# pixels a side that an encoder takes; None: any number that leaves a pixel after pooling
-IMAGE_SIZES = {"classic": 105, "small": 28, "resnet18": None, **dict.fromkeys(BLOCKS)}
-OTHER_FEATURES = {"classic": 4096, "small": 128, "resnet18": 512}  # of an image
-HEADS = ("difference", "distance")
+@dataclass(frozen=True, kw_only=True)
+class Anatomy:
+    """What is known of an encoder without a build of it."""
+
+    features: int  # of an image: the size of its embedding
+    tensors: Callable[[int], Shapes]  # names and shapes of its tensors, by the pixels a side of an image
+    image_size: int | None = None  # pixels a side that it takes; None: any number from `least` on
+    least: int = 1
 
 
 def check(network: Network) -> None:
@@ -43,13 +44,21 @@ def check(network: Network) -> None:
         raise BadInput(f"no head is called {head!r}", f"Use {' or '.join(HEADS)}.")
     if encoder == OWN:
         return
-    if encoder not in IMAGE_SIZES:
-        raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(IMAGE_SIZES)}.")
-    needed = IMAGE_SIZES[encoder]
+    known = anatomy_of(encoder)
+    needed, least = known.image_size, known.least
     if needed is not None and needed != image_size:
         raise BadInput(f"the encoder {encoder} takes {needed} x {needed} pixels, not {image_size} x {image_size}", "")
-    if encoder in BLOCKS and image_size < (least := 2 ** len(BLOCKS[encoder].widths)):
+    if image_size < least:
         raise BadInput(f"the encoder {encoder} takes {least} x {least} pixels or more, not {image_size}", "")
+
+
+def anatomy_of(encoder: str) -> Anatomy:
+    """Return the anatomy of an encoder; raise BadInput if there is none of that name."""
+    if encoder in BLOCKS:
+        return _of_blocks(BLOCKS[encoder])
+    if encoder not in ANATOMIES:
+        raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join((*ANATOMIES, *BLOCKS))}.")
+    return ANATOMIES[encoder]
 
 
 def layout(network: Network, own: Layout | None = None, features: int = 0) -> Layout:
@@ -63,8 +72,8 @@ def layout(network: Network, own: Layout | None = None, features: int = 0) -> La
     if network.encoder == OWN and own is None:
         raise BadInput("this network has an encoder of your own", "In Python, pass it: encoder=MODULE.")
     if own is None:
-        shapes = dict(_encoder(network.encoder, network.image_size))
-        features = _features(network.encoder)
+        known = anatomy_of(network.encoder)
+        shapes, features = dict(known.tensors(network.image_size)), known.features
         own = {name: (shape, "int64" if name.endswith("_tracked") else "float32") for name, shape in shapes.items()}
     head = {"log_scale": (), "bias": ()} if network.head == "distance" else {"weight": (1, features), "bias": (1,)}
     return {f"encoder.{name}": kind for name, kind in own.items()} | {
@@ -72,34 +81,20 @@ def layout(network: Network, own: Layout | None = None, features: int = 0) -> La
     }
 
 
-def _features(encoder: str) -> int:
-    return BLOCKS[encoder].features if encoder in BLOCKS else OTHER_FEATURES[encoder]
-
-
-def _encoder(encoder: str, image_size: int) -> Shapes:
-    if encoder == "classic":
-        return _classic()
-    if encoder == "small":
-        return _small()
-    if encoder == "resnet18":
-        return _resnet18()
-    return _blocks(BLOCKS[encoder], image_size)
-
-
-def _classic() -> Shapes:
+def _classic(image_size: int) -> Shapes:
     for place, outputs, inputs, side in ((0, 64, 1, 10), (3, 128, 64, 7), (6, 128, 128, 4), (9, 256, 128, 5)):
         yield f"{place}.weight", (outputs, inputs, side, side)
         yield f"{place}.bias", (outputs,)
-    yield from _linear("12", _features("classic"), 256 * 5 * 5)
+    yield from _linear("12", 4096, 256 * 5 * 5)
 
 
-def _small() -> Shapes:
+def _small(image_size: int) -> Shapes:
     for place, inputs, outputs in ((0, 1, 32), (4, 32, 64), (8, 64, 128)):
         yield from _normalised(f"{place}", f"{place + 1}", outputs, inputs)
-    yield from _linear("13", _features("small"), 128 * 3 * 3)
+    yield from _linear("13", 128, 128 * 3 * 3)
 
 
-def _resnet18() -> Shapes:
+def _resnet18(image_size: int) -> Shapes:
     yield from _normalised("0.conv1", "0.bn1", 64, 1, side=7)
     inputs = 64
     for layer, width in enumerate((64, 128, 256, 512), start=1):
@@ -110,20 +105,23 @@ def _resnet18() -> Shapes:
             if inputs != width:
                 yield from _normalised(f"{name}.downsample.0", f"{name}.downsample.1", width, inputs, side=1)
             inputs = width
-    yield from _linear("0.fc", _features("resnet18"), 512)
+    yield from _linear("0.fc", 512, 512)
 
 
-def _blocks(anatomy: Blocks, image_size: int) -> Shapes:
-    inputs = 1
-    for i, (width, pairs) in enumerate(zip(anatomy.widths, anatomy.residual, strict=True)):
-        yield from _normalised(f"blocks.{i}.conv", f"blocks.{i}.norm", width, inputs)
-        for j in range(pairs):
-            for place in (0, 3):
-                name = f"blocks.{i}.residual.{j}"
-                yield from _normalised(f"{name}.{place}", f"{name}.{place + 1}", width, width)
-        inputs = width
-    side = image_size >> len(anatomy.widths)
-    yield "out.weight", (anatomy.features, inputs * side * side)
+def _of_blocks(blocks: Blocks) -> Anatomy:
+    def tensors(image_size: int) -> Shapes:
+        inputs = 1
+        for i, (width, pairs) in enumerate(zip(blocks.widths, blocks.residual, strict=True)):
+            yield from _normalised(f"blocks.{i}.conv", f"blocks.{i}.norm", width, inputs)
+            for j in range(pairs):
+                for place in (0, 3):
+                    name = f"blocks.{i}.residual.{j}"
+                    yield from _normalised(f"{name}.{place}", f"{name}.{place + 1}", width, width)
+            inputs = width
+        side = image_size >> len(blocks.widths)
+        yield "out.weight", (blocks.features, inputs * side * side)
+
+    return Anatomy(features=blocks.features, tensors=tensors, least=2 ** len(blocks.widths))
 
 
 def _normalised(convolution: str, norm: str, outputs: int, inputs: int, side: int = 3) -> Shapes:
@@ -137,3 +135,14 @@ def _normalised(convolution: str, norm: str, outputs: int, inputs: int, side: in
 def _linear(name: str, outputs: int, inputs: int) -> Shapes:
     yield f"{name}.weight", (outputs, inputs)
     yield f"{name}.bias", (outputs,)
+
+
+BLOCKS = {
+    "strong": Blocks(widths=(32, 64, 128), residual=(0, 1, 1), features=256),
+}
+ANATOMIES = {
+    "classic": Anatomy(features=4096, tensors=_classic, image_size=105),
+    "small": Anatomy(features=128, tensors=_small, image_size=28),
+    "resnet18": Anatomy(features=512, tensors=_resnet18),
+}
+HEADS = ("difference", "distance")

@@ -52,7 +52,7 @@ class Choice:
 
 
 def read_default() -> Choice:
-    """Return what `omnitwin use` chose, or else the bundled weights. Raises BadCheckpoint if the file is damaged."""
+    """Return the choice of `omnitwin use`, else the bundled weights. Raises BadCheckpoint if its file is damaged."""
     try:
         path = data_folder() / FILE
     except CannotRun:  # a user without a home folder cannot have chosen any
@@ -164,7 +164,7 @@ def _weights_of(found: Path) -> Path:
 
 
 def trained_network(path: Path, description: Description) -> TrainedNetwork:
-    """Return what a report tells of the network of a weights file."""
+    """Return a report's record of the network in a weights file."""
     return TrainedNetwork(
         checkpoint=path,
         bundled=path == BUNDLED_WEIGHTS,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omnitwin.reports.pictures import Picture
 
-INLINE = {"json": "inline"}  # metadata of a field: in JSON its parts lie among those of the record that has it
+INLINE = {"json": "inline"}  # metadata of a field: in JSON its fields are those of the record around it
 OMITTED = {"json": "omitted"}
 BEST = 10  # images of a ranking, the most similar, that are drawn
 
@@ -52,8 +52,8 @@ class Comparison:
 
     same: whether probability reaches threshold
     probability: that both show the same thing
-    notes: what was done to the images
-    first_novelty, second_novelty: how unlike any familiar image, above 1 unlike all; None if the network cannot tell
+    notes: the changes made to the images
+    first_novelty, second_novelty: distance from familiar images, above 1 unlike all of them; None: not known
     """
 
     same: bool
@@ -75,10 +75,10 @@ class ComparisonReport(Answer):
 
     same: whether probability reaches the threshold
     probability: that both show the same thing
-    notes: what was done to the images, with the file's name
+    notes: the changes made to the images, with the file's name
     first_picture, second_picture: the files as a person sees them
-    first_input, second_input: what the network saw
-    first_novelty, second_novelty: how unlike any familiar image, above 1 unlike all; None if the network cannot tell
+    first_input, second_input: the images as the network sees them
+    first_novelty, second_novelty: distance from familiar images, above 1 unlike all of them; None: not known
     """
 
     first: Path
@@ -100,8 +100,8 @@ class RankedImage:
 
     rank: 1 for the most similar
     probability: that it shows what the query shows
-    notes: what was done to it
-    novelty: how unlike any familiar image, above 1 unlike all; None if the network cannot tell
+    notes: the changes made to it
+    novelty: distance from familiar images, above 1 unlike all of them; None: not known
     """
 
     rank: int
@@ -137,8 +137,8 @@ class LeftOut:
 class RankingReport(Answer):
     """Images by the probability that they show what the query shows, the most similar first.
 
-    notes, novelty, query_picture: of the query; the picture is what the network saw
-    pictures: what the network saw of the first BEST in ranked
+    notes, novelty, query_picture: of the query; the picture is as the network sees it
+    pictures: the first BEST in ranked, as the network sees them
     images: number of images that were read, with the query
     seconds: time to read, embed and compare them all
     images_per_second: images / seconds
@@ -167,11 +167,11 @@ class ChoiceReport:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentReport:
-    """What a bug report needs.
+    """The facts that a bug report needs.
 
     versions: of omnitwin, Python, the system and the libraries, by name
     devices: descriptions of the devices here, the preferred one first
-    chosen_device, precision: what `auto` stands for here
+    chosen_device, precision: the values that `auto` stands for here
     folders: paths of the `cache` and `data` folders
     variables: values of the environment variables that are set
     default_network: the network used without --checkpoint, or None if it cannot be used

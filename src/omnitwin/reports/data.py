@@ -23,7 +23,7 @@ class SetReport:
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadReport:
-    """What `download` did."""
+    """The result of `download`."""
 
     sets: tuple[SetReport, ...]
     seconds: float

@@ -1,6 +1,6 @@
-"""What exams found, as frozen records of plain numbers. All exams have one shape, so one table draws them all.
+"""The results of exams, as frozen records of plain numbers. All exams have the same shape, so one table draws them all.
 
-The records also carry what a drawing needs of words and colours, so that a new exam needs no change in view/.
+The records also carry the words and colours of their drawings, so that a new exam needs no change in view/.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from omnitwin.reports.training import StepReport
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A figure (a share from 0 to 1) with its 95 % interval and what it was counted over.
+    """A figure (a share from 0 to 1) with its 95 % interval and the number of things it counts.
 
     >>> Measure(name="recall_at_1", value=0.5, interval=(0.25, 0.75), n=12, method="Wilson").label
     'recall at 1'
@@ -147,8 +147,8 @@ class NetworkReport:
 class EvalReport:
     """Exams of a network (or a baseline) on a set of images.
 
-    seen: what the network knows of the images. `never`: their characters are unknown to it; `held-out`: they are of
-    the alphabets kept out of training, which chose its threshold; `training`: it was trained on them.
+    seen: `never`: the network never saw these characters; `held-out`: they are of the alphabets kept out of training,
+    which chose its threshold; `training`: it was trained on them
     """
 
     network: NetworkReport | None  # None: a baseline sat the exams

@@ -1,4 +1,4 @@
-"""Pictures as plain bytes, alone or in pairs with what is known about them."""
+"""Pictures as plain bytes, alone or in pairs with their labels and scores."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class LabelledPicture:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredPair:
-    """Two pictures with what is known about them."""
+    """Two pictures with their labels and their score."""
 
     left: Picture
     right: Picture

@@ -1,4 +1,4 @@
-"""Reports of `runs`: which runs are stored, and what was renamed or removed."""
+"""Reports of `runs`: the stored runs, and the runs that were renamed or removed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
-    """A run in the runs folder. What its files do not tell is None, with a problem that says why.
+    """A run in the runs folder. A field is None if the files lack it; problem then says why.
 
     data: name of the image set that it was trained on
     iteration: iterations done at the last checkpoint; iterations: those that the recipe asked for
@@ -42,7 +42,7 @@ class RunList:
 
 @dataclass(frozen=True, kw_only=True)
 class Renaming:
-    """chosen: whether the run answers without --checkpoint, which it does under its new name, too."""
+    """A run's new name. chosen: whether the run answers without --checkpoint, before and after"""
 
     old: str
     new: str
@@ -52,7 +52,7 @@ class Renaming:
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """bytes: what the runs took on the disk."""
+    """The runs that were removed. bytes: their size on the disk"""
 
     removed: tuple[str, ...]
     bytes: int

@@ -1,1 +1,1 @@
-"""What the machine lends: paths, files, locks, fetching, devices, random numbers, memory. Knows nothing of twins."""
+"""The machine: paths, files, locks, downloads, devices, random numbers, memory. Knows nothing of twins."""

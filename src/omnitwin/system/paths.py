@@ -1,4 +1,4 @@
-"""Where omnitwin keeps things: what can be made again in the cache folder, trained networks in the data folder.
+"""The folders of omnitwin: data that can be fetched or made again in the cache, trained networks in the data folder.
 
 Set `OMNITWIN_HOME` (or give `omnitwin --home`) to keep both in a folder of your own.
 """

@@ -7,7 +7,7 @@ import torch
 
 
 class Stream(IntEnum):
-    """What random numbers are for: a part of their key, so that no two uses draw the same."""
+    """The use of random numbers. It is a part of their key, so that no two uses draw the same."""
 
     INITIAL = 1
     PAIRS = 2

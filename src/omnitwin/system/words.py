@@ -4,7 +4,7 @@ import re
 
 from omnitwin.errors import BadInput
 
-DEVICES = ("auto", "cpu", "cuda", "cuda:0", "mps")  # what TAB offers; cuda:N names any other GPU
+DEVICES = ("auto", "cpu", "cuda", "cuda:0", "mps")  # offered by TAB; cuda:N names any other GPU
 PRECISIONS = ("auto", "fp32", "bf16")
 
 

@@ -1,1 +1,1 @@
-"""Run a recipe into a folder: the loop, its steps, what a run keeps, and the exam that chooses its best weights."""
+"""Run a recipe into a folder: the loop, its steps, the run's files, and the exam that chooses its best weights."""

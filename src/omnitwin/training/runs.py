@@ -64,7 +64,7 @@ def check_unused(output: Path) -> None:
     A run that stopped before its first checkpoint left nothing worth keeping; its folder may be used again.
     """
     if (output / STATE_FILE).exists():
-        raise BadInput(f"{output} already holds a run", f"Go on with it (--resume {output}) or choose another --name.")
+        raise BadInput(f"{output} already holds a run", f"Resume it (--resume {output}) or choose another --name.")
     begun: tuple[str, ...] = ()
     with suppress(BadCheckpoint):
         read_config(output)

@@ -15,7 +15,7 @@ from omnitwin.model.twin import TwinNetwork, build_twin
 from omnitwin.recipes import Adam, AdamW, Recipe
 from omnitwin.system.device import select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
-from omnitwin.system.shortage import attempt, fitting_batch
+from omnitwin.system.shortage import Memory, attempt, fitting_batch
 from omnitwin.training.objective import Machinery, new_objective
 
 EARLY = 9  # the larger, the sooner the moving average of the weights forgets the first iterations
@@ -42,6 +42,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, images: ImageSet) -> None:
         self.recipe = config.recipe
         self.device = select_device(config.device)
+        self.memory = Memory(self.device)
         self.precision = select_precision(config.precision, self.device)
         self.images = images.framed(self.recipe.network.image_size, self.recipe.network.frame).to(self.device)
         if self.images.shape[0] != self.recipe.network.channels:
@@ -93,7 +94,7 @@ class Trainer:
         self.optimizer.zero_grad()
         moments = 0 if self.optimizer.state else 2 * sum(tensor.nbytes for tensor in self.network.parameters())
         size, least = self.recipe.sampling.batch_size, self.sampler.least
-        return f"Try --batch-size {fitting_batch(size, least, self.trial, moments, self.device)}."
+        return f"Try --batch-size {fitting_batch(size, least, self.trial, moments, self.memory)}."
 
     def trial(self, size: int) -> None:
         """Compute the gradients of a batch of this size, so that its memory can be measured."""

@@ -1,7 +1,7 @@
 """Progress on stderr: bars and a live monitor of training in a terminal, otherwise a line every 15 seconds."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group
@@ -29,20 +29,26 @@ CURVE_COLUMNS = 40
 SMOOTHING = 0.9  # share of the past in the moving average of the loss
 
 
-def reporter(quiet: bool) -> Reporter:
-    """Return the reporter for this stderr: silent if quiet, live in a terminal, otherwise line by line."""
+def reporter(quiet: bool, console: Console | None = None) -> Reporter:
+    """Return the reporter for a console: silent if quiet, live in a terminal, otherwise line by line.
+
+    console: None: this process's stderr
+    """
     if quiet:
         return SILENT
-    console = message_console()
+    console = console or message_console()
     live = console.is_terminal and not console.is_dumb_terminal
     return LiveReporter(console) if live else LineReporter(console)
 
 
 class LineReporter:
-    """Print few, whole lines: for pipes and log files."""
+    """Print few, whole lines: for pipes and log files.
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    clock: the time in seconds, from any moment
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console, self.clock = console, clock
 
     def note(self, text: str) -> None:
         say(self.console, text)
@@ -63,7 +69,7 @@ class LineReporter:
 
         def show(step: StepReport) -> None:
             nonlocal last
-            now = time.monotonic()
+            now = self.clock()
             if now - last >= LINE_SECONDS or step.iteration == plan.iterations:
                 last = now
                 done = step.iteration - plan.first_iteration + 1

@@ -116,7 +116,7 @@ def show_training(report: TrainReport, console: Console) -> None:
 
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
-    """Print both images side by side and the answer; with show_input also what the network saw."""
+    """Print both images side by side and the answer; with show_input also the images as the network sees them."""
     names = (report.first.name, report.second.name)
     columns = pair_columns(console)
     table = Table.grid(padding=(0, GAP, 0, 0))
@@ -141,7 +141,7 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
 
 
 def _by_note(report: ComparisonReport) -> list[tuple[str, str]]:
-    """Each text of a note once, with the names of the files that it is about."""
+    """Return each note once, with the names of its files."""
     files: dict[str, list[str]] = {}
     for line in report.notes:
         name = report.first.name if line.startswith(f"{report.first.name}: ") else report.second.name
@@ -177,7 +177,7 @@ def warn_of_comparison(report: ComparisonReport, console: Console) -> None:
 
 
 def show_ranking(report: RankingReport, console: Console, show_input: bool = False) -> None:
-    """Print the images in their order; with show_input also what the network saw of the query and the best."""
+    """Print the images in order; with show_input also the query and the best as the network sees them."""
     if show_input:
         say(console, f"{SAW} of {report.query.name}, then of the most similar:")
         names = (report.query.name, *(f"{image.rank}. {image.file.name}" for image in report.ranked))
@@ -207,7 +207,7 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
 
 
 def _left_out(left_out: LeftOut) -> str:
-    """`photos: 40 subfolders were not searched, 1 file is no image`."""
+    """Return a line such as `photos: 40 subfolders were not searched, 1 file is no image`."""
     parts = []
     if count := left_out.subfolders:
         parts.append(f"{counted(count, 'subfolder')} {'was' if count == 1 else 'were'} not searched")
@@ -264,7 +264,7 @@ def show_choice(report: ChoiceReport, console: Console) -> None:
 
 
 def show_runs(report: RunList, console: Console) -> None:
-    """Print a line a run; where the terminal is too narrow for that, its name and below it the rest."""
+    """Print a line a run; in a terminal that is too narrow, print the name and below it the rest."""
     if not report.runs:
         say(console, f"No runs in {report.folder}. Train one: omnitwin train --recipe fast")
         return
@@ -295,7 +295,7 @@ def _cells(run: StoredRun) -> tuple[str, ...]:
 
 
 def _joined(run: StoredRun) -> str:
-    """The cells of a run in one sentence, as far as they are known."""
+    """Return the known cells of a run in one sentence."""
     recipe, data, done, eer, age, size = _cells(run)
     old = "" if age == "now" else f"{age} old"
     eer = eer and f"held-out EER {eer}"
