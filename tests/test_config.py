@@ -118,6 +118,11 @@ def test_a_part_is_exchanged_by_its_name_and_keeps_the_fields_that_both_have():
         ({"sampling": "pairs"}, "the objective all-pairs needs the sampling classes, not pairs"),
         ({"objective": "pairs"}, "the objective pairs needs the sampling pairs, not classes"),
         ({"optimiser": "sgd"}, "no optimiser is called 'sgd'. Use adam or adamw."),
+        ({"objective": "own"}, "an objective of your own is a function"),
+        ({"seed": "1"}, "a field of the recipe has a wrong value: seed is '1'"),
+        ({"drawings": 2.5}, "a field of the recipe has a wrong value: drawings is 2.5"),
+        ({"shear": "wide"}, "a field of the recipe has a wrong value"),
+        ({"sampling": 3}, "no sampling is called 3"),
         ({"warp": 3}, "warp has no effect: recipe fast has no part with that field"),
     ],
 )

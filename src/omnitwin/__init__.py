@@ -15,9 +15,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from omnitwin.answers.choosing import choose
-    from omnitwin.answers.runs import list_runs
+    from omnitwin.answers.runs import list_runs, remove_runs, rename_run
     from omnitwin.answers.twin import Twin, load
-    from omnitwin.api import Evaluation, ImageParts, Run, evaluate, open_images, train, write_report
+    from omnitwin.api import Evaluation, ImageParts, Run, evaluate, open_images, plan, train, write_report
     from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
     from omnitwin.data.acquire import download
     from omnitwin.data.imageset import ImageSet
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from omnitwin.recipes import RECIPES, Recipe
     from omnitwin.reports.answers import Comparison
     from omnitwin.reports.progress import Reporter
-    from omnitwin.training.planning import plan
 
 _HOMES = {  # the module of each public name
     "BadCheckpoint": "errors",
@@ -53,7 +52,9 @@ _HOMES = {  # the module of each public name
     "list_runs": "answers.runs",
     "load": "answers.twin",
     "open_images": "api",
-    "plan": "training.planning",
+    "plan": "api",
+    "remove_runs": "answers.runs",
+    "rename_run": "answers.runs",
     "train": "api",
     "write_report": "api",
 }
@@ -83,6 +84,8 @@ __all__ = [
     "load",
     "open_images",
     "plan",
+    "remove_runs",
+    "rename_run",
     "train",
     "write_report",
 ]

@@ -13,7 +13,7 @@ B images, D features
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -35,6 +35,7 @@ from omnitwin.reports.exams import EvalReport
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport, TrainReport
 from omnitwin.system.paths import NEWEST
+from omnitwin.training.planning import plan as plan_run
 from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
 
@@ -124,9 +125,9 @@ class Run:
 
 
 def train(
-    images: Images = "omniglot",
+    images: Images = TrainConfig.dataset,
     *,
-    recipe: str | Recipe = "classic",
+    recipe: str | Recipe | None = None,
     resume: str | PathLike[str] | None = None,
     encoder: nn.Module | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | None = None,
@@ -134,55 +135,58 @@ def train(
     reporter: Reporter = SILENT,
     name: str | None = None,
     output: str | PathLike[str] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    compile: bool = False,
-    max_seconds: float | None = None,
     source: str | None = None,
     offline: bool | None = None,
-    **overrides: Any,
+    **options: Any,
 ) -> Run:
-    """Train a network into a run's folder, or resume a run.
+    """Train a network into a run's folder, or go on with a run.
 
     images: a data set's name, what open_images returns, an ImageSet, or a mapping with a `training` part
-    recipe: a name of RECIPES, or a Recipe
-    overrides: fields of the recipe, such as iterations=300, seed=1, rotation=15.0
-    resume: a run's name or path, or `newest`; recipe and data are the run's, and only iterations may change
-    encoder: your own module with an attribute `features`, from (B, C, S, S) to (B, features); S: recipe's image_size
-    objective: your own loss, from embeddings (B, D) and labels (B,) to a scalar; the recipe samples classes (`fast`)
+    recipe: a name of RECIPES, or a Recipe; None: `classic`, or the resumed run's
+    resume: a run's name or path, or `newest`; recipe and data are then the run's, and only iterations may change
+    encoder: your own module, from (B, C, S, S) in the recipe's image_size S to (B, features); it has that attribute. A
+        copy of it is trained.
+    objective: your own loss, of embeddings (B, D) and labels (B,) to a scalar, for recipes that sample classes (`fast`)
     callback: called with the newest StepReport a few times a second; it returns True to stop and save
-    name: the run's name in the runs folder; None: one from the recipe and the time
-    output: the run's folder, in place of a name
-    device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`
-    precision: `auto`, `fp32` or `bf16`
-    compile: whether to use torch.compile
-    max_seconds: stop and save after that time
-    source, offline: as in open_images
+    name, output: the run's name in the runs folder, or its folder itself; None: named after the recipe and the time
+    source, offline: as of open_images
+    options: fields of TrainConfig (device, precision, compile, max_seconds, checkpoint_seconds, exam_every), and fields
+        of the recipe such as iterations=300, seed=1, rotation=15.0
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, TrainingDiverged, CannotWrite.
 
     >>> run = omnitwin.train("omniglot", recipe="fast", iterations=300, callback=print)
     >>> run = omnitwin.train(resume=run.folder, iterations=600)
     """
-    config = TrainConfig(
-        recipe=TrainConfig.recipe if resume else _recipe(recipe, encoder, objective, overrides),
-        dataset=images,
-        source=SourceConfig(source=source, offline=offline),
-        device=device,
-        precision=precision,
-        compile=compile,
-        max_seconds=max_seconds,
-        name=name,
-        output=None if output is None else Path(output),
-        encoder=encoder,
-        objective=objective,
-    )
-    folder = None
-    if resume is not None:
-        run = None if resume == NEWEST else str(resume)
-        config, folder, _ = continued(config, run, {**overrides, "name": name, "output": output})
+    options |= {"name": name, "output": None if output is None else Path(output)}
+    source_config = SourceConfig(source=source, offline=offline)
+    config, folder, _ = _asked(images, recipe, resume, encoder, objective, source_config, options)
     watcher = _Watcher(reporter, callback)
     return Run(report=run_recipe(config, watcher, watcher.stop_button(), folder), encoder=encoder)
+
+
+def plan(
+    images: Images = TrainConfig.dataset,
+    *,
+    recipe: str | Recipe | None = None,
+    resume: str | PathLike[str] | None = None,
+    encoder: nn.Module | None = None,
+    objective: Callable[[Tensor, Tensor], Tensor] | None = None,
+    reporter: Reporter = SILENT,
+    source: str | None = None,
+    offline: bool | None = None,
+    **options: Any,
+) -> PlanReport:
+    """Tell what train would do with the same arguments, with time and memory from a few steps measured here.
+
+    It writes no run. Missing data is fetched. Raises as train does.
+
+    >>> omnitwin.plan("omniglot", recipe="fast").seconds_in_all
+    69.3
+    """
+    source_config = SourceConfig(source=source, offline=offline)
+    config, folder, done = _asked(images, recipe, resume, encoder, objective, source_config, options)
+    return plan_run(config, reporter, done, folder)
 
 
 def evaluate(
@@ -288,20 +292,44 @@ class Evaluation:
         ]
 
 
-def _recipe(
-    recipe: str | Recipe, encoder: nn.Module | None, objective: Callable[..., Any] | None, overrides: dict[str, Any]
-) -> Recipe:
-    if isinstance(recipe, str):
-        if recipe not in RECIPES:
-            raise BadInput(f"no recipe is called {recipe!r}", f"Use {', '.join(RECIPES)}.")
-        recipe = RECIPES[recipe]
-    changes = dict(overrides)
+def _asked(
+    images: Images,
+    recipe: str | Recipe | None,
+    resume: str | PathLike[str] | None,
+    encoder: nn.Module | None,
+    objective: Callable[..., Any] | None,
+    source: SourceConfig,
+    options: dict[str, Any],
+) -> tuple[TrainConfig, Path | None, int]:
+    """The config of a run, and of one to resume its folder and the iterations that it has done."""
+    settings = {each.name for each in fields(TrainConfig)} - {"recipe", "dataset", "source", "encoder", "objective"}
+    told = {name: value for name, value in options.items() if name in settings}
+    changes = {name: value for name, value in options.items() if name not in settings}
     if encoder is not None:
         changes["encoder"] = OWN
     if objective is not None:
-        words = (getattr(objective, "__module__", ""), getattr(objective, "__qualname__", type(objective).__name__))
-        changes |= {"objective": OWN, "function": ".".join(word for word in words if word)}
-    return recipe.changed(**changes) if changes else recipe
+        changes |= {"objective": OWN, "function": _name_of(objective)}
+    config = TrainConfig(dataset=images, source=source, encoder=encoder, objective=objective, **told)
+    if resume is None:
+        known = TrainConfig.recipe if recipe is None else _published(recipe)
+        return replace(config, recipe=known.changed(**changes)), None, 0
+    asked = recipe.name if isinstance(recipe, Recipe) else recipe
+    changes |= {"recipe": asked, "name": config.name, "output": config.output}
+    return continued(config, None if resume == NEWEST else str(resume), changes)
+
+
+def _published(recipe: str | Recipe) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return recipe
+    if recipe not in RECIPES:
+        raise BadInput(f"no recipe is called {recipe!r}", f"Use {', '.join(RECIPES)}.")
+    return RECIPES[recipe]
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """`module.name`, which the recipe records of an objective."""
+    words = (getattr(function, "__module__", ""), getattr(function, "__qualname__", type(function).__name__))
+    return ".".join(word for word in words if word)
 
 
 class _Watcher:

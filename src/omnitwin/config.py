@@ -44,7 +44,7 @@ class TrainConfig:
     encoder: a module of your own, for a recipe whose encoder is called `own`
     objective: a callable of (embeddings (B, D), labels (B,)) to a scalar, for a recipe whose objective is called `own`
 
-    >>> omnitwin.plan(omnitwin.TrainConfig(recipe=omnitwin.RECIPES["classic"], device="cuda"))
+    >>> omnitwin.TrainConfig(recipe=omnitwin.RECIPES["fast"], device="cuda", max_seconds=600.0)
     """
 
     recipe: Recipe = CLASSIC

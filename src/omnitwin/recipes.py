@@ -243,17 +243,19 @@ class Recipe:
         parts: dict[str, Any] = {}
         for each in ("network", *PARTS):
             part = getattr(self, each)
-            if each in changes and changes[each] != part.name:
+            if isinstance(changes.get(each), Network if each == "network" else tuple(PARTS[each].values())):
+                part = changes[each]
+            elif each in PARTS and each in changes and changes[each] != part.name:
                 part = _another(each, changes[each], {**self.flat(), **changes})
             own = {known.name for known in fields(part)} & changes.keys()
-            parts[each] = replace(part, **{name: changes[name] for name in own}) if own else part
+            parts[each] = _with(part, {name: changes[name] for name in own})
         others = {each.name for each in fields(self)} - parts.keys()
         known = others.union(PARTS, *({each.name for each in fields(part)} for part in parts.values()))
         if useless := [name for name in changes if name not in known]:
             does = "trains on random pairs" if parts["sampling"].name == "pairs" else "has no part with that field"
             words = f"{', '.join(useless)} {'has' if len(useless) == 1 else 'have'} no effect"
             raise BadInput(f"{words}: recipe {self.name} {does}", "Leave it out, or use --recipe fast.")
-        return replace(self, **{name: value for name, value in changes.items() if name in others}, **parts)
+        return _with(replace(self, **parts), {name: value for name, value in changes.items() if name in others})
 
     def to_json(self) -> dict[str, Any]:
         """Return the record that from_json reads: all fields, and the name of each part."""
@@ -280,9 +282,11 @@ def network_of(record: Mapping[str, Any]) -> Network:
 
 
 def _another(kind: str, name: str, known: Mapping[str, Any]) -> Part:
-    if name not in PARTS[kind]:
+    if not isinstance(name, str) or name not in PARTS[kind]:
         raise BadInput(f"no {kind} is called {name!r}", f"Use {' or '.join(PARTS[kind])}.")
     part = PARTS[kind][name]
+    if part is OwnObjective and "function" not in known:
+        raise BadInput("an objective of your own is a function", "In Python, pass it: objective=FUNCTION.")
     return part(**{each.name: known[each.name] for each in fields(part) if each.name in known})
 
 
@@ -322,6 +326,16 @@ def _typed(record_of: type, record: Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(value, kinds) or isinstance(value, bool) != (kind is bool):  # a bool is an int to Python
             raise TypeError(f"{name} is {value!r}, not of type {kind.__name__}")
     return record
+
+
+def _with(record: Any, values: Mapping[str, Any]) -> Any:
+    """Return the record with other values; raise BadInput if one is out of range, or of another kind than its field."""
+    try:
+        changed = replace(record, **values)
+        _typed(type(record), values)
+    except TypeError as error:
+        raise BadInput(f"a field of the recipe has a wrong value: {error}", "") from error
+    return changed
 
 
 def _two_numbers(values: Any) -> tuple[float, float]:

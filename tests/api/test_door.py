@@ -242,8 +242,20 @@ def test_an_encoder_of_ones_own_is_trained_saved_and_loaded(tmp_path, images, dr
     encoder = Tiny()
     before = encoder.layer.weight.detach().clone()
     run = omnitwin.train(images, recipe=recipe, encoder=encoder, iterations=2, output=tmp_path / "run", **changes)
-    assert not torch.equal(encoder.layer.weight.detach(), before) or recipe == "fast"  # fast ends with the average
+    assert torch.equal(encoder.layer.weight.detach(), before)  # a copy is trained
     pair = drawings / "a.png", drawings / "b.png"
+    embedding = run.twin.embed(pair)
+    omnitwin.train(
+        images,
+        recipe=recipe,
+        encoder=encoder,
+        iterations=2,
+        output=tmp_path / "other",
+        seed=1,
+        learning_rate=0.5,
+        **changes,
+    )
+    assert np.array_equal(run.twin.embed(pair), embedding)  # nor does another run with the same module change this one
     answer = run.twin.compare(*pair)
     assert 0 < answer.probability < 1
     assert omnitwin.load(run.folder, encoder=Tiny()).compare(*pair).probability == answer.probability
@@ -252,8 +264,64 @@ def test_an_encoder_of_ones_own_is_trained_saved_and_loaded(tmp_path, images, dr
     assert "encoder=MODULE" in refused.value.line()
     wide = Tiny()
     wide.layer = nn.Linear(144, 9)
+    wide.features = 9
     with pytest.raises(omnitwin.BadCheckpoint, match="its network needs"):
         omnitwin.load(run.folder, encoder=wide)
+
+
+class Nameless(nn.Module):
+    """An encoder without `features`."""
+
+    def forward(self, images):
+        return images.flatten(1)
+
+
+class Flat(nn.Module):
+    """An encoder that takes vectors, not images."""
+
+    features = 8
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(9, 8)
+
+    def forward(self, images):
+        return self.layer(images)
+
+
+class Wrong(Tiny):
+    """An encoder that makes other embeddings than it says."""
+
+    features = 7
+
+
+@pytest.mark.parametrize(
+    ("encoder", "named"),
+    [(Nameless(), "no attribute `features`"), (Flat(), "does not take images (2, 1, 12, 12)"), (Wrong(), "(2, 8)")],
+    ids=["no features", "vectors", "wrong size"],
+)
+def test_a_module_that_is_no_encoder_is_refused_in_one_line(images, tmp_path, encoder, named):
+    with pytest.raises(omnitwin.BadInput) as refused:
+        omnitwin.train(images, recipe="fast", encoder=encoder, iterations=1, output=tmp_path / "run", **SMALL)
+    assert named in refused.value.line()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_tells_what_a_training_would_do_and_writes_nothing(images, tmp_path, home):
+    asked = {"recipe": "fast", "iterations": 7, **SMALL}
+    told = omnitwin.plan(images, **asked)
+    assert (told.recipe, told.iterations, told.batch_size) == ("fast", 7, 16)
+    assert told.seconds_in_all > 0
+    assert not home.exists()
+    run = omnitwin.train(images, output=tmp_path / "run", **{**asked, "iterations": 1})
+    assert omnitwin.plan(images, resume=run.folder, iterations=3).first_iteration == 2
+
+
+def test_what_a_resumed_run_cannot_be_told_is_refused_not_ignored(images, tmp_path):
+    run = omnitwin.train(images, recipe="fast", iterations=1, output=tmp_path / "run", **SMALL)
+    for asked in ({"recipe": "classic"}, {"objective": contrastive}, {"encoder": Tiny()}, {"name": "fast"}):
+        with pytest.raises(omnitwin.BadInput, match="cannot change in a run that is resumed"):
+            omnitwin.train(images, resume=run.folder, iterations=2, **asked)
 
 
 def test_baselines_sit_exams_and_answer_no_files(images, drawings):

@@ -112,7 +112,7 @@ def test_a_step_that_lacks_memory_tells_a_batch_by_trials_of_its_own_kind(recipe
 
     trainer = Short(TrainConfig(recipe=recipe, device="cpu", precision="fp32"), tiny_set)
     trainer.memory = device = Device(1 << 30, 1 << 20, (1 << 30) // 30)
-    trainer.optimizer.register_step_pre_hook(lack)
+    trainer.optimiser.torch.register_step_pre_hook(lack)
     with pytest.raises(CannotRun) as caught:
         trainer.step(1)
     told = int(re.findall(r"Try --batch-size (\d+)\.", caught.value.line())[0])

@@ -21,9 +21,10 @@ from omnitwin.recipes import FAST, SMALL, Recipe
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.objective import OfEmbeddings, OfPairs
+from omnitwin.training.optimiser import learning_rate
 from omnitwin.training.planning import plan
 from omnitwin.training.runs import recorded
-from omnitwin.training.trainer import Trainer, build_network, learning_rate
+from omnitwin.training.trainer import Trainer, build_network
 from omnitwin.training.training import train
 
 SPOILT = {"elastic": 0.02, "thickness": 0.5, "coarse": 0.3, "erase": 0.3}
@@ -54,7 +55,7 @@ def stop_after(steps):
 def test_sampler_objective_and_optimiser_are_those_that_the_recipe_names(tiny_set):
     for recipe in (TINY, SMALL.changed(image_size=28)):
         trainer = Trainer(TrainConfig(recipe=recipe, device="cpu"), tiny_set)
-        found = (type(trainer.sampler), type(trainer.objective), type(trainer.optimizer))
+        found = (type(trainer.sampler), type(trainer.objective), type(trainer.optimiser.torch))
         of_pairs = (PairSampler, OfPairs, torch.optim.Adam)
         assert found == (of_pairs if recipe.name == "small" else (ClassSampler, OfEmbeddings, torch.optim.AdamW))
 
@@ -81,11 +82,11 @@ def test_the_optimiser_gets_the_rate_of_the_iteration_and_the_head_its_multiple(
     trainer = Trainer(config(head_rate=3.0, weight_decay=0.1), tiny_set)
     trainer.step(2)
     rate = learning_rate(trainer.recipe, 2)
-    assert [group["lr"] for group in trainer.optimizer.param_groups] == pytest.approx([rate, rate, 3 * rate])
-    assert [group["weight_decay"] for group in trainer.optimizer.param_groups] == [0.1, 0, 0]
-    grouped = [parameter for group in trainer.optimizer.param_groups for parameter in group["params"]]
+    assert [group["lr"] for group in trainer.optimiser.torch.param_groups] == pytest.approx([rate, rate, 3 * rate])
+    assert [group["weight_decay"] for group in trainer.optimiser.torch.param_groups] == [0.1, 0, 0]
+    grouped = [parameter for group in trainer.optimiser.torch.param_groups for parameter in group["params"]]
     assert {id(one) for one in grouped} == {id(one) for one in trainer.network.parameters()}
-    assert all(one.dim() > 1 for one in trainer.optimizer.param_groups[0]["params"])
+    assert all(one.dim() > 1 for one in trainer.optimiser.torch.param_groups[0]["params"])
 
 
 def test_one_step_moves_the_weights_as_adamw_written_out_by_hand(tiny_set):
@@ -141,10 +142,10 @@ def test_the_moving_average_is_the_formula_iteration_by_iteration(tiny_set):
         trainer.step(iteration)
         weight = max(1 / 9, 9 / (iteration + 9))
         average = average + weight * (trainer.network.state_dict()[name].double() - average)
-    torch.testing.assert_close(trainer.average.state_dict()[name].double(), average, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(trainer.optimiser.average.state_dict()[name].double(), average, rtol=1e-4, atol=1e-6)
     counted = "encoder.blocks.0.norm.num_batches_tracked"
-    assert int(trainer.average.state_dict()[counted]) == 15
-    assert trainer.trained is trainer.average
+    assert int(trainer.optimiser.average.state_dict()[counted]) == 15
+    assert trainer.trained is trainer.optimiser.average
 
 
 def test_without_averaging_the_run_ends_with_the_network_itself(tiny_set):

@@ -56,6 +56,8 @@ def rename_run(old: str, new: str) -> Renaming:
 
     Raises BadInput for a new name that no folder can have everywhere or that is taken, FolderInUse for a run that
     another process writes.
+
+    >>> omnitwin.rename_run("fast-20261128-120000", "my-run")
     """
     folder = _folder_of(old)
     check_run_name(new)
@@ -78,6 +80,8 @@ def remove_runs(names: Sequence[str]) -> Removal:
 
     Raises BadInput for the run that answers without --checkpoint and for one with files that omnitwin did not write,
     FolderInUse for one that another process writes.
+
+    >>> omnitwin.remove_runs(["my-run"])
     """
     runs = find_runs(names)
     for run in runs:

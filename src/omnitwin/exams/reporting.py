@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from omnitwin.config import EvalConfig
-from omnitwin.errors import BadInput
+from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.evaluation import evaluate
 from omnitwin.model.description import Description, read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
@@ -43,5 +43,5 @@ def _fields(description: Description) -> dict[str, Any]:
     """Return the recipe's fields by name. If the recipe is unknown here, return its record as it was written."""
     try:
         return description.whole_recipe().flat()
-    except (TypeError, KeyError, ValueError, BadInput):
+    except BadCheckpoint:
         return description.recipe

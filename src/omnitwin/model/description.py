@@ -24,6 +24,7 @@ FORMAT_VERSION = 4
 # 1 had no calibration and no held-out alphabets, 2 no novelty; 3 had the network's fields among the recipe's
 READABLE_VERSIONS = (1, 2, 3, 4)
 STATE_FORMAT = "omnitwin-training-state"
+OTHER_OMNITWIN = "Install the omnitwin that wrote it, or train again."
 NOVELTY_STATISTICS = 8  # of the ink, see images.novelty
 
 
@@ -84,8 +85,13 @@ class Description:
         return int(self.recipe["iterations"])
 
     def whole_recipe(self) -> Recipe:
-        """Return the recipe, to resume it. Raises TypeError, KeyError, ValueError or BadInput if it is unknown here."""
-        return Recipe.from_json({**self.recipe, "network": asdict(self.network)})
+        """Return the recipe, to resume it; raise BadCheckpoint if it is of another omnitwin and not known here."""
+        try:
+            return Recipe.from_json({**self.recipe, "network": asdict(self.network)})
+        except (TypeError, KeyError, ValueError, AttributeError, BadInput) as error:
+            raise BadCheckpoint(
+                f"the recipe {self.recipe_name} is not known here: {error!r}", OTHER_OMNITWIN
+            ) from error
 
     @property
     def dataset_family(self) -> str:
@@ -137,7 +143,7 @@ def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any
     if version not in READABLE_VERSIONS:
         raise BadCheckpoint(
             f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT_VERSION} and older",
-            "Install the omnitwin that wrote it, or train again.",
+            OTHER_OMNITWIN,
         )
     if wanted not in (None, kind):
         hint = f"Name {WEIGHTS_FILE} beside it." if kind == STATE_FORMAT else None

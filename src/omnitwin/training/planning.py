@@ -11,8 +11,9 @@ from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
 from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
+from omnitwin.training.optimiser import learning_rate
 from omnitwin.training.runs import check_unused, output_folder, training_images
-from omnitwin.training.trainer import Trainer, learning_rate
+from omnitwin.training.trainer import Trainer
 
 MEASURED_STEPS, WARM_UP_STEPS = 3, 2
 
@@ -24,9 +25,6 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     output: the folder of the run to resume; None: a new run
 
     Raises BadInput, DatasetMissing, DeviceMissing, CannotRun.
-
-    >>> omnitwin.plan(omnitwin.TrainConfig(recipe=omnitwin.RECIPES["fast"])).seconds_in_all
-    69.3
     """
     if output is None:
         check_unused(output_folder(config))

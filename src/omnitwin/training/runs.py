@@ -105,8 +105,9 @@ def continued(
     >>> train(config, resume=folder)
     """
     folder, description = recorded(run)
-    recipe = recipe_of(folder, description)
+    recipe = description.whole_recipe()
     known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family}
+    del known["name"]  # of the recipe; asked for is the run's
     asked = {name: value for name, value in (changes or {}).items() if value is not None}
     refused = [name for name, value in asked.items() if name != "iterations" and value != known.get(name)]
     if refused:
@@ -124,38 +125,41 @@ def continued(
     )
 
 
-def recipe_of(path: Path, description: Description) -> Recipe:
-    """Return the whole recipe of a run. Raises BadCheckpoint if it is not known here."""
-    try:
-        return description.whole_recipe()
-    except (TypeError, KeyError, ValueError, AttributeError, BadInput) as error:
-        raise BadCheckpoint(f"{path} has a recipe not known here: {error!r}") from error
-
-
 def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], output: Path) -> None:
     """Write config.json: the recipe, the data, and everything else that affects the result."""
+    here, before = computed_by(trainer), computed_before(output)
     effective = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "omnitwin": __version__,
-        "torch": torch.__version__,
         "recipe": config.recipe.to_json(),
         "dataset": trainer.images.name,
         "fingerprint": trainer.images.fingerprint,
         "held_out": held_out,
-        "device": describe_device(trainer.device),
-        "precision": trainer.precision,
-        "compile": config.compile,
+        **here,
+        "computed_by": before if here in before else [*before, here],  # in all sessions
     }
     write_text(output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
 
 
-def computed_on(run: Path) -> tuple[str, str] | None:
-    """Return the device (with its threads) and the torch version in a run's config, or None if it is damaged."""
+def computed_by(trainer: Trainer) -> dict[str, Any]:
+    """What decides the last bits of a run's weights, besides its recipe and data."""
+    return {
+        "device": describe_device(trainer.device),  # with the number of threads
+        "torch": torch.__version__,
+        "precision": trainer.precision,
+        "compile": trainer.machinery.compile,
+    }
+
+
+def computed_before(run: Path) -> list[dict[str, Any]]:
+    """Return every different computed_by of a run's sessions, the first one first; empty if its config has none."""
     with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
         record = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
-        return str(record["device"]), str(record["torch"])
-    return None
+        if "computed_by" in record:
+            return [dict(session) for session in record["computed_by"]]
+        return [{name: record[name] for name in ("device", "torch", "precision", "compile")}]
+    return []
 
 
 def read_config(run: Path) -> Description:

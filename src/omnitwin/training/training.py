@@ -22,7 +22,7 @@ from omnitwin.model.description import Description, read_description
 from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
-from omnitwin.system.device import describe_device, select_device
+from omnitwin.system.device import select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
@@ -31,9 +31,9 @@ from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.runs import (
     RunLog,
     check_unused,
-    computed_on,
+    computed_before,
+    computed_by,
     output_folder,
-    recipe_of,
     training_images,
     write_config,
 )
@@ -272,21 +272,22 @@ class _Run:
         return f"{self.output} keeps {', '.join(left)}" if left else "nothing had been saved yet"
 
     def _tell_of_other_bits(self) -> None:
-        """Say that bits will differ, if the run began on another device, torch or number of threads."""
-        here = (describe_device(self.trainer.device), torch.__version__)
-        before = computed_on(self.output)
-        if before is not None and before != here:
-            self.reporter.note(
-                f"This run was computed on {before[0]} with torch {before[1]} and continues on {here[0]} with torch "
-                f"{here[1]}: its weights will differ in their last bits from those of an uninterrupted run."
-            )
+        """Say that bits will differ, if a session of this run was computed in another way."""
+        here = computed_by(self.trainer)
+        for before in computed_before(self.output):
+            if others := [f"{name} {value}" for name, value in before.items() if value != here.get(name)]:
+                self.reporter.note(
+                    f"A part of this run was computed with {', '.join(others)}, unlike now: its weights will differ in "
+                    "their last bits from those of an uninterrupted run."
+                )
+                return
 
     def _restore(self) -> None:
         path = self.output / STATE_FILE
         state, description = load_state(path)
         if description.fingerprint != self.trainer.images.fingerprint:
             raise BadInput(f"{self.output} was trained on other images than {self.trainer.images.name} holds now", "")
-        before = recipe_of(path, description)
+        before = description.whole_recipe()
         if replace(before, iterations=self.recipe.iterations) != self.recipe:
             raise BadInput(f"{self.output} has another recipe", "Resume it with its own recipe, or start a new run.")
         if (

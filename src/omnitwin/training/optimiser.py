@@ -1,0 +1,111 @@
+"""How a recipe's weights move, by the name of its optimiser: torch's optimiser, the learning rate, and the average.
+
+A new optimiser is a record in recipes.py and a class here.
+"""
+
+import copy
+import math
+from typing import Any
+
+import torch
+
+from omnitwin.model.twin import TwinNetwork
+from omnitwin.recipes import Adam, AdamW, Recipe
+
+EARLY = 9  # the larger, the sooner the moving average of the weights forgets the first iterations
+
+
+class Plain:
+    """Adam with a constant learning rate. A run ends with the network itself.
+
+    average: the moving average of the weights; None: there is none
+    """
+
+    average: TwinNetwork | None = None
+
+    def __init__(self, network: TwinNetwork, recipe: Recipe) -> None:
+        self.network, self.part, self.iterations = network, recipe.optimiser, recipe.iterations
+        self.torch = self.build()
+
+    @property
+    def trained(self) -> TwinNetwork:
+        """The network that a run would end with now."""
+        return self.network
+
+    @staticmethod
+    def rate(part: Adam, share: float) -> float:
+        """Return the learning rate; share: of the iterations, with the present one, from 0 to 1."""
+        return part.learning_rate
+
+    def build(self) -> torch.optim.Optimizer:
+        """Return torch's optimiser. Each group of parameters has its `rate`, a multiple of the learning rate."""
+        return torch.optim.Adam([{"params": list(self.network.parameters()), "rate": 1.0}], **self.settings())
+
+    def settings(self) -> dict[str, Any]:
+        part = self.part
+        return {"lr": part.learning_rate, "betas": part.adam_betas, "eps": part.adam_epsilon, "fused": True}
+
+    def begin(self, iteration: int) -> None:
+        """Set the learning rate of an iteration (1 is the first) and drop the gradients."""
+        rate = self.rate(self.part, iteration / self.iterations)
+        for group in self.torch.param_groups:
+            group["lr"] = rate * group["rate"]
+        self.torch.zero_grad()
+
+    def end(self, iteration: int) -> None:
+        """Move the weights by their gradients."""
+        self.torch.step()
+
+
+class Averaged(Plain):
+    """AdamW with warm-up and cosine. A run ends with the moving average of the weights."""
+
+    part: AdamW
+
+    def __init__(self, network: TwinNetwork, recipe: Recipe) -> None:
+        super().__init__(network, recipe)
+        self.averaged = copy.deepcopy(network).eval()
+        self.average = self.averaged
+
+    @property
+    def trained(self) -> TwinNetwork:
+        return self.averaged if self.part.averaging else self.network
+
+    @staticmethod
+    def rate(part: Adam, share: float) -> float:
+        """Return a rate that rises in a line, then falls to 0 as half a cosine (Loshchilov and Hutter 2017)."""
+        assert isinstance(part, AdamW)
+        if share < part.warm_up:
+            return part.learning_rate * share / part.warm_up
+        return part.learning_rate * (1 + math.cos(math.pi * (share - part.warm_up) / max(1 - part.warm_up, 1e-9))) / 2
+
+    def build(self) -> torch.optim.Optimizer:
+        inner, head = list(self.network.encoder.parameters()), list(self.network.head.parameters())
+        matrices, vectors = [each for each in inner if each.dim() > 1], [each for each in inner if each.dim() <= 1]
+        groups = [  # only what is multiplied with inputs decays
+            {"params": matrices, "weight_decay": self.part.weight_decay, "rate": 1.0},
+            {"params": vectors, "weight_decay": 0.0, "rate": 1.0},
+            {"params": head, "weight_decay": 0.0, "rate": self.part.head_rate},
+        ]
+        return torch.optim.AdamW(groups, **self.settings())
+
+    @torch.no_grad()
+    def end(self, iteration: int) -> None:
+        """Move the weights by their gradients, and the average towards them."""
+        self.torch.step()
+        remembered = self.part.averaging * self.iterations
+        weight = max(1 / (remembered + 1), EARLY / (iteration + EARLY))
+        pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
+        for average, newest in pairs:
+            if average.is_floating_point():
+                average.lerp_(newest, weight)
+            else:
+                average.copy_(newest)
+
+
+OPTIMISERS: dict[str, type[Plain]] = {Adam.name: Plain, AdamW.name: Averaged}
+
+
+def learning_rate(recipe: Recipe, iteration: int) -> float:
+    """Return the learning rate of an iteration (1 is the first)."""
+    return OPTIMISERS[recipe.optimiser.name].rate(recipe.optimiser, iteration / recipe.iterations)
