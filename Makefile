@@ -1,7 +1,7 @@
 # Development targets; PYTHON is an environment with omnitwin and its `dev` group installed (README.md, Install).
 PYTHON ?= .venv-test/bin/python
 
-.PHONY: check test slow lint format completions reference benchmarks weights build
+.PHONY: check test slow lint format completions reference pictures benchmarks weights build
 .PHONY: smoke audit test-machines test-lowest test-python faults fuzz coverage
 
 check: lint test
@@ -30,6 +30,10 @@ completions:
 reference:
 	$(PYTHON) docs/generate.py
 	$(PYTHON) docs/api.py
+
+# Trains for a minute or two on idle cores: the demo, and the curve of EXAMPLE.md.
+pictures:
+	$(PYTHON) docs/terminal.py
 
 # Kill a run at every change of the disk, and KILLS times at random moments of each recipe; rewrite docs/FAULTS.md's table.
 KILLS ?= 100

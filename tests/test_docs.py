@@ -10,13 +10,15 @@ import pytest
 
 import omnitwin
 from omnitwin.cli import COMMANDS
+from omnitwin.config import EXAMS
 from omnitwin.model.encoders import count_parameters
+from omnitwin.model.twin import build_twin
 from omnitwin.recipes import RECIPES
-from omnitwin.training.trainer import build_network
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CONTRIBUTING.md")
+REFERENCE = (ROOT / "docs" / "REFERENCE.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/REFERENCE.md")
 
 
 def shell_lines() -> list[str]:
@@ -35,18 +37,23 @@ def test_the_test_command_of_the_readme_is_run_by_ci_word_for_word():
     assert commands[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
-def test_every_command_and_recipe_is_in_the_readme():
-    assert [name for name in COMMANDS if f"omnitwin {name}" not in README] == []
+def test_every_command_recipe_and_exam_is_in_the_reference():
+    assert [name for name in COMMANDS if f"omnitwin {name}" not in README + REFERENCE] == []
     assert [name for name in RECIPES if f"`{name}`" not in README] == []
+    assert re.findall(r"^\| `([\w-]+)` \|", REFERENCE.split("## Exams")[1], flags=re.M)[: len(EXAMS)] == list(EXAMS)
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_the_table_of_recipes_has_their_numbers(recipe):
-    (row,) = re.findall(rf"^\| `{recipe.name}`.*", README, flags=re.M)
+    (row,) = re.findall(rf"^\| `{recipe.name}`.*", REFERENCE, flags=re.M)
     _, _, size, parameters, length, held_out = (cell.strip() for cell in row.strip("|").split("|"))
-    assert size == f"{recipe.image_size} x {recipe.image_size}"
-    assert parameters == f"{count_parameters(build_network(recipe)):,}"
-    assert length.removesuffix(" images") == f"{recipe.iterations:,} x {recipe.batch_size}"
+    assert size == f"{recipe.network.image_size} x {recipe.network.image_size}"
+    assert parameters == f"{count_parameters(build_twin(recipe.network)):,}"
+    assert length.removesuffix(" images") == f"{recipe.iterations:,} x {recipe.sampling.batch_size}"
     assert held_out == (f"{recipe.holdout} alphabets" if recipe.holdout else "nothing")
 
 
@@ -59,11 +66,8 @@ def test_the_figures_of_the_bundled_weights_are_those_of_their_card():
     rate = r"([\d.]+) % (?:balanced accuracy|\(|errors).{0,24}?([\d.]+ to [\d.]+) %\)"
     said = re.findall(rate, text.split("model card")[1])
     assert [f"{value} ({interval})" for value, interval in said[:3]] == figures
-    assert text.count(f"(strong, {iterations} of 8,000 iterations)") == 2
-
-
-def test_no_example_of_the_readme_is_left_to_be_filled_in():
-    assert "@@" not in README
+    examples = README.count(f"(strong, {iterations} of 8,000 iterations)")
+    assert examples == README.count("Answered by the bundled weights") > 0
 
 
 def test_the_results_say_what_was_measured_and_what_was_not():
@@ -83,10 +87,13 @@ def test_every_option_that_is_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_relative_link_leads_somewhere(page):
-    text = (ROOT / page).read_text(encoding="utf-8").replace("\n", " ")
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text.replace("\n", " ")) if "://" not in link]
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    folder = (ROOT / page).parent
+    assert [link for link in links if not (folder / link.split("#")[0]).exists()] == []
+    headings = {line.lstrip("# ").lower().replace(" ", "-") for line in text.splitlines() if line.startswith("#")}
+    assert [link for link in links if link.startswith("#") and link[1:] not in headings] == []
 
 
 def test_the_shipped_completions_are_what_the_program_prints():

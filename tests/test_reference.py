@@ -1,4 +1,4 @@
-"""docs/COMMANDS.md is what the program says of itself, and README's tables of codes and variables agree with it."""
+"""docs/COMMANDS.md is what the program says of itself, and docs/REFERENCE.md's tables agree with it."""
 
 import ast
 import re
@@ -15,6 +15,7 @@ from omnitwin.errors import ExitCode
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs" / "REFERENCE.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs" / "COMMANDS.md").read_text(encoding="utf-8")
 SOURCE = Path(omnitwin.__file__).parent
 
@@ -122,14 +123,14 @@ def test_every_link_within_the_reference_leads_to_a_heading():
     assert set(links) <= headings
 
 
-def test_the_reference_and_the_readme_have_every_exit_code_and_no_other():
+def test_both_references_have_every_exit_code_and_no_other():
     codes = [str(int(code)) for code in ExitCode]
     assert [code for code, _ in rows_of(PAGE, "code")] == codes
-    assert [code for cell, _ in rows_of(README, "exit code") for code in cell.split(", ")] == codes
+    assert [code for cell, _ in rows_of(REFERENCE, "exit code") for code in cell.split(", ")] == codes
 
 
-def test_the_readme_has_every_variable_that_the_source_reads_and_no_other():
-    told = {cell.strip("`").removesuffix("=1"): effect for cell, effect in rows_of(README, "variable")}
+def test_the_reference_has_every_variable_that_the_source_reads_and_no_other():
+    told = {cell.strip("`").removesuffix("=1"): effect for cell, effect in rows_of(REFERENCE, "variable")}
     assert told.keys() == variables_in_the_source()
     assert told == {name: effect for name, effect in VARIABLES.items() if name in told}
     assert [cell.strip("`") for cell, _ in rows_of(PAGE, "variable")] == list(VARIABLES)

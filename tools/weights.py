@@ -1,9 +1,8 @@
 """Make the bundled weights: train the recipe `strong` with several seeds, ship the first, write its model card.
 
-Each run's best network is written in half precision beside it and examined; the card tells how all seeds did. A run
-that is there already is gone on with, and exams taken already are not taken again, so a making that was cut short costs
-what was left of it. Threshold, calibration and the best checkpoint come from a run's held-out alphabets; the exams
-are only reported.
+Each run's best network is written beside it in half precision, and examined. The card has the figures of all seeds. If
+the work was interrupted, call this again: it continues runs and takes only the exams that are missing. Threshold,
+calibration and the best checkpoint come from a run's held-out alphabets; the exams are only reported.
 
     python tools/weights.py --seeds 0 1 2
 """
@@ -33,7 +32,7 @@ HALF, EXAMS, ORIGIN = "half.safetensors", "exams.json", "origin.txt"  # in a run
 
 
 def omnitwin(*words: str) -> str:
-    """Standard output of a command, whose progress goes to this terminal; where it ends ill, so does all of this."""
+    """Run a command, with its progress in this terminal, and return its stdout. If it fails, exit with its code."""
     done = subprocess.run([sys.executable, "-m", "omnitwin", *words], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(done.returncode)
@@ -41,7 +40,7 @@ def omnitwin(*words: str) -> str:
 
 
 def train(seed: int, device: str) -> Path:
-    """The finished run of a seed, begun or gone on with as needed; the commit it was begun with is kept beside it."""
+    """Start or continue the run of a seed, finish it, and return its folder, which also keeps the commit."""
     run = runs_folder() / f"{RECIPE.name}-seed-{seed}"
     state = run / STATE_FILE
     if not state.exists():
@@ -57,7 +56,7 @@ def train(seed: int, device: str) -> Path:
 
 
 def export(run: Path) -> None:
-    """The best network of a run with its tensors in half precision: what is lost is far below the exams' intervals."""
+    """Write the best network of a run in half precision. What this loses is far below the exams' intervals."""
     network, description = load_checkpoint(locate_checkpoint(str(run)))
     recipe = description.whole_recipe()
     training, held_out = training_images(TrainConfig(recipe=recipe))
@@ -67,7 +66,7 @@ def export(run: Path) -> None:
 
 
 def examine(run: Path) -> dict[str, Any]:
-    """The report of all exams, of the network in half precision."""
+    """Return the report of all exams of the network in half precision."""
     if not (run / EXAMS).exists():
         words = ("eval", "--checkpoint", str(run / HALF), "--exam", "all", "--json")
         (run / EXAMS).write_text(omnitwin(*words), encoding="utf-8")
@@ -76,7 +75,7 @@ def examine(run: Path) -> dict[str, Any]:
 
 
 def card(runs: list[Path], reports: list[dict[str, Any]]) -> str:
-    """The model card of the first run as Markdown, with the figures of the exams."""
+    """Return the model card of the first run as Markdown, with the figures of the exams."""
     shipped, network, seen = runs[0], reports[0]["network"], RECIPE.network
     config = json.loads((shipped / CONFIG_FILE).read_text(encoding="utf-8"))
     facts = f"""# Model card of the bundled weights
@@ -85,26 +84,27 @@ def card(runs: list[Path], reports: list[dict[str, Any]]) -> str:
   framed by their ink; {(shipped / HALF).stat().st_size:,} bytes in half precision.
 - Recipe `{RECIPE.name}`, seed {seed_of(shipped)}, the best by its held-out alphabets: {network["iteration"]:,} of
   {network["iterations"]:,} iterations; trained in {config["precision"]} on {config["device"]}, torch {config["torch"]},
-  begun with commit {(shipped / ORIGIN).read_text(encoding="utf-8").strip()}. `make weights` makes them again.
-- Data: Omniglot's background set (30 alphabets; Lake, Salakhutdinov, Tenenbaum 2015, MIT licence). Kept out of
-  training, for threshold, calibration and choice:
+  begun at commit {(shipped / ORIGIN).read_text(encoding="utf-8").strip()}. `make weights` makes them again.
+- Data: Omniglot's background set (30 alphabets; Lake, Salakhutdinov, Tenenbaum 2015, MIT licence). Held out of
+  training, to choose threshold, calibration and checkpoint:
   {", ".join(network["held_out"])}.
 - Threshold {network["threshold"]:.4f} of the calibrated probability (temperature {network["temperature"]:.3f}, bias
   {network["bias"]:.3f}; similar and dissimilar pairs weigh the same).
 - SHA-256 {network["weights_sha256"]}
 
-For: handwritten characters, ink on paper, one in an image; drawn, scanned or photographed. Not for: faces, signatures,
-or anything on which a person's rights or money hang; words or whole lines; photographs of things. `compare` warns of
-images far from what the network was trained on: of how many drawings it does so wrongly is told below (`false_alarms`),
-mostly of those of few pixels or under noise; of how many other images it does so rightly, docs/LOG.md tells.
+Use it for handwritten characters: ink on paper, one in an image, drawn, scanned or photographed. Do not use it for
+faces or signatures, for anything that decides about a person's rights or money, for words or whole lines, or for
+photographs of things. `compare` warns of images that are far from the training images. `false_alarms` below is the
+share of drawings that it wrongly warns of; most have few pixels or much noise. docs/LOG.md has the share of other
+images that it rightly warns of.
 
-The exams are those of {reports[0]["dataset"]}, whose characters no run has seen. Nothing was chosen by them, but for
-one thing: while the limit of the warning was set on held-out drawings, its false alarms on the test set were in view.
+The exams are those of {reports[0]["dataset"]}, whose characters no run has seen. They chose nothing, with one
+exception: the limit of the warning was set on held-out drawings, but its false alarms on the test set were known then.
 
 ## Seeds
 
-The recipe with other seeds, so with other alphabets held out (95 % intervals, in percent). Seed {seed_of(shipped)} is
-shipped, as was settled before any was trained.
+Other seeds hold out other alphabets (values in percent, with 95 % intervals). Seed {seed_of(shipped)} is
+shipped; that was decided before any was trained.
 
 | seed | best iteration | all pairs: balanced accuracy | EER | official error | one-shot accuracy |
 | --- | --- | --- | --- | --- | --- |
@@ -113,8 +113,8 @@ shipped, as was settled before any was trained.
     heading = """
 ## All exams of the shipped weights
 
-One-shot is 20-way within an alphabet. Intervals: bootstrap over characters or alphabets, Wilson for the rest; `omnitwin
-eval --exam all` tells which. `beyond` is of random pairs, each image varied by numbers of its own as its line names.
+One-shot is 20-way within an alphabet. Intervals are bootstraps over characters or alphabets, or Wilson's; `omnitwin
+eval --exam all` says which. `beyond` takes random pairs and varies each image at random, as its line says.
 
 | exam | figure | value | 95 % interval | n |
 | --- | --- | --- | --- | --- |
@@ -128,7 +128,7 @@ def seed_of(run: Path) -> int:
 
 
 def summary(run: Path, report: dict[str, Any]) -> tuple[str, ...]:
-    """A row of the table of seeds."""
+    """Return a row of the table of seeds."""
     iteration = report["network"]["iteration"]
     measures = {(exam["exam"], found["name"]): found for exam in report["exams"] for found in exam["measures"]}
     cells = [("all-pairs", "balanced_accuracy"), ("all-pairs", "eer"), ("official", "error"), ("one-shot", "accuracy")]
@@ -141,7 +141,7 @@ def percent(measure: dict[str, Any]) -> str:
 
 
 def rows(exam: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The figures of an exam, with those of its parts where it is one of variations."""
+    """Yield the figures of an exam, and those of its parts if it is an exam of variations."""
     parts = [(exam["exam"], exam["measures"])]
     if exam["grouped_by"] == "variation":
         parts += [(f"{exam['exam']}: {group['name']}", group["measures"]) for group in exam["groups"]]

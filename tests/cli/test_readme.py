@@ -1,10 +1,11 @@
-"""Every example of README.md is run, word for word, and what it prints is what README.md says.
+"""Every example of README.md and of the pages in docs/ is run, word for word, and prints what they say.
 
 Data sets are small (fake Omniglot), recipes short and narrow, devices that are absent are said to be; the words are
 never others, but for what stands for a name (NAME, RUN, FOLDER, COMMAND).
 """
 
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -27,7 +28,9 @@ from omnitwin.recipes import CLASSIC, FAST, RECIPES, Recipe
 from omnitwin.system import device
 
 ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/REFERENCE.md", "docs/EXAMPLE.md")
+}
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 RUN = "classic-20261123-191500"  # as in README.md
 TRAINING = tuple(f"Alphabet{one}/character{two:02d}" for one in range(7) for two in range(1, 5))  # 5 are held out
@@ -38,14 +41,14 @@ SHORT = {  # by recipe: trained within a second
 }
 # lines that no test runs, and where they are run instead
 ELSEWHERE = {
-    "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/omnitwin demo": "make smoke: a new environment",
+    "python3 -m venv .venv && .venv/bin/pip install .": "make smoke: a new environment",
     "pipx install .": "make smoke: a new environment, with the wheel that pipx would build",
     "python3 -m venv .venv-test && .venv-test/bin/pip install --upgrade pip && .venv-test/bin/pip install --editable . "
     "--group dev && .venv-test/bin/pytest": ".ci/run, word for word: it is what runs this test",
 }
 # words within a sentence that are no line to type: the program's name, and what other lines begin with
 NO_LINES = {"omnitwin", "omnitwin use"}
-COVERED: dict[str, str] = {}  # line of README.md: the test that runs it
+COVERED: dict[str, str] = {}  # line of a page: the test that runs it
 
 
 def example(*lines: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -59,7 +62,9 @@ def example(*lines: str) -> Callable[[Callable[..., None]], Callable[..., None]]
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
+    return [
+        found for page in PAGES.values() for found in re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.M | re.S)
+    ]
 
 
 def shell_lines() -> list[str]:
@@ -72,8 +77,8 @@ def console_examples() -> dict[str, list[str]]:
 
 
 def lines_within_sentences() -> set[str]:
-    prose = re.sub(r"^```.*?^```", "", README, flags=re.M | re.S)
-    spans = {" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)}
+    prose = [re.sub(r"^```.*?^```", "", page, flags=re.M | re.S) for page in PAGES.values()]
+    spans = {" ".join(span.split()) for page in prose for span in re.findall(r"`([^`]+)`", page)}
     return {span for span in spans if re.match(r"(python|omnitwin)( |$)", span)} - NO_LINES
 
 
@@ -83,7 +88,7 @@ def shortened(name: str, iterations: int) -> Recipe:
 
 @pytest.fixture(scope="session")
 def known_omniglot(tmp_path_factory):
-    """Sets in Omniglot's layout, large enough for every exam of README.md; not to be changed."""
+    """Sets in Omniglot's layout, large enough for every exam of the pages; not to be changed."""
     return write_fake_omniglot(tmp_path_factory.mktemp("readme-omniglot"), TRAINING, TEST)
 
 
@@ -114,7 +119,7 @@ def prepared(tmp_path_factory, known_omniglot):
 
 @pytest.fixture(autouse=True)
 def reader(home, prepared, known_omniglot, monkeypatch, tmp_path):
-    """A user who has done everything once, in a folder with the drawings that README.md asks about."""
+    """A user who has done everything once, in a folder with the drawings that the pages ask about."""
     shutil.copytree(prepared, home)
     take_for_omniglot(known_omniglot, monkeypatch)
     for name in SHORT:
@@ -142,7 +147,7 @@ def numbers_in(line):
 
 
 def test_every_line_of_a_shell_block_is_run_here_or_known_to_be_run_elsewhere():
-    ours = [line for line in shell_lines() if line.startswith("omnitwin")]
+    ours = [line for line in shell_lines() if re.match(r"(\S*/)?omnitwin ", line)]
     assert len(ours) > 5
     assert [line for line in ours if line not in COVERED] == []
     assert sorted(set(shell_lines()) - set(ours)) == sorted(ELSEWHERE)
@@ -152,7 +157,7 @@ def test_every_console_block_and_every_line_within_a_sentence_is_run_here():
     assert [line for line in {*console_examples(), *lines_within_sentences()} if line not in COVERED] == []
 
 
-def test_nothing_is_run_here_that_the_readme_does_not_say():
+def test_nothing_is_run_here_that_no_page_says():
     assert set(COVERED) - {*shell_lines(), *console_examples(), *lines_within_sentences()} == set()
 
 
@@ -268,21 +273,30 @@ def test_the_query_is_left_out_of_what_the_shell_makes_of_a_pattern(run, words):
 
 
 @example("omnitwin use NAME")
-def test_from_now_on_that_run_answers_until_use_bundled(run, words):
+def test_from_now_on_that_run_answers(run, words):
     assert run(*("started" if word == "NAME" else word for word in words)).code == 0
     assert "started answers" in run("use").out
-    assert "bundled weights answer" in run("use", "bundled").out
+
+
+@example("omnitwin use bundled")
+def test_the_bundled_weights_answer_again(run, words):
+    assert run("use", "started", "-q").code == 0
+    assert "bundled weights answer" in run(*words).out
 
 
 @example("omnitwin runs")
 def test_runs_lists_the_networks_trained_so_far(run, words):
     assert "started" in run(*words).out
+
+
+@example("omnitwin runs remove NAME")
+def test_a_run_is_removed(run, words, home):
     assert run("use", "bundled", "-q").code == 0
-    assert run(*words, "remove", "started", "--yes").code == 0
-    assert "started" not in run(*words).out
+    assert run(*("started" if word == "NAME" else word for word in words), "--yes").code == 0
+    assert runs_in(home) == []
 
 
-@example("omnitwin demo")
+@example(".venv/bin/omnitwin demo")
 def test_demo_draws_trains_examines_and_asks(run, words, home):
     before = runs_in(home)
     outcome = run(*words)
@@ -328,6 +342,59 @@ def test_the_drawings_of_the_examples_are_written_by_their_script(words, tmp_pat
     drawn = {path.relative_to(tmp_path / "drawn"): path.read_bytes() for path in (tmp_path / "drawn").rglob("*.png")}
     assert len(drawn) == 6
     assert drawn == {path: path.read_bytes() for path in Path().rglob("*.png")}
+
+
+@example("omnitwin show --dataset synthetic --pairs 0", "omnitwin show --dataset synthetic --images 0")
+def test_show_draws_characters_that_nobody_wrote(run, words):
+    outcome = run(*words)
+    assert outcome.code == 0
+    shown = "10 random pairs" if "--images" in words else "8 random images"
+    assert f"{shown} of synthetic/training, seed 0" in outcome.out
+
+
+@example("omnitwin eval --dataset synthetic --show 10")
+def test_test_pairs_are_shown_with_target_prediction_and_score(run, words):
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    for word in ("Target", "Predicted", "Score"):
+        assert outcome.out.count(f"{word}: ") == 10
+
+
+# the Python
+
+
+def test_the_python_lines_of_the_example_run_from_top_to_bottom(capsys):
+    code = re.findall(r"^```python\n(.*?)^```", PAGES["docs/EXAMPLE.md"], flags=re.M | re.S)
+    names: dict[str, object] = {}
+    for block in code:
+        exec(block, names)
+    said = capsys.readouterr().out
+    assert "560 drawings of 28 characters" in said
+    assert "torch.Size([10, 1, 105, 105])" in said
+    assert names["run"].report.iteration == 2
+    rows = names["result"].frame()
+    assert [row["part"] for row in rows] == [None, *"12345"]
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
+    assert len(names["shown"]) == 10
+
+
+def test_the_notebook_runs_from_top_to_bottom(monkeypatch, capsys, home):
+    monkeypatch.delenv("OMNITWIN_MIRROR")
+    monkeypatch.setenv("OMNITWIN_OFFLINE", "1")
+    monkeypatch.setitem(RECIPES, "fast", shortened("fast", 2))
+    before = runs_in(home)
+    names = runpy.run_path(str(ROOT / "docs" / "notebook.py"))
+    assert [names[name].verdict for name in ("same", "different")] == ["same", "different"]
+    assert [path.stem for _, path in sorted(zip(names["probabilities"], names["paths"], strict=True))] == [
+        "gamma1",
+        "beta1",
+        "alpha3",
+        "alpha2",
+    ]
+    assert names["run"].report.iteration == 25
+    assert 1 <= len(names["losses"]) <= 20
+    assert {row["exam"] for row in names["result"].frame()} == {"pairs", "one-shot"}
+    assert runs_in(home) == before
 
 
 # the printed ones
