@@ -7,18 +7,21 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 import omnitwin
 from omnitwin.cli import COMMANDS
 from omnitwin.config import EXAMS
-from omnitwin.model.encoders import count_parameters
+from omnitwin.model.encoders import ClassicEncoder, count_parameters
 from omnitwin.model.twin import build_twin
 from omnitwin.recipes import RECIPES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLE = (ROOT / "docs" / "EXAMPLE.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "REFERENCE.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/REFERENCE.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/REFERENCE.md", "docs/EXAMPLE.md")
 
 
 def shell_lines() -> list[str]:
@@ -68,6 +71,30 @@ def test_the_figures_of_the_bundled_weights_are_those_of_their_card():
     assert [f"{value} ({interval})" for value, interval in said[:3]] == figures
     examples = README.count(f"(strong, {iterations} of 8,000 iterations)")
     assert examples == README.count("Answered by the bundled weights") > 0
+
+
+def test_the_table_of_layers_is_the_network_of_the_example():
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in re.findall(r"^\| .*", EXAMPLE, flags=re.M)]
+    rows = [row for row in cells if row[0].startswith(("convolution", "max-pool", "fully"))]
+    shape_N, parameters_N, images_B1SS = [], [], torch.zeros(1, 1, 105, 105)
+    encoder = ClassicEncoder()
+    for layer in encoder:
+        images_B1SS = layer(images_B1SS)
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.Linear):
+            shape_N.append(" x ".join(f"{side:,}" for side in images_B1SS.shape[1:]))
+            parameters_N.append(f"{count_parameters(layer):,}" if count_parameters(layer) else "")
+    assert [row[1] for row in rows] == shape_N
+    assert [row[2] for row in rows] == parameters_N
+    assert f"{encoder.features + 1:,} parameters" in EXAMPLE
+    assert f"{count_parameters(build_twin(RECIPES['classic'].network)):,} parameters" in EXAMPLE
+
+
+def test_the_accuracies_of_the_example_are_the_measured_and_the_reported_ones():
+    results = " ".join((ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8").split())
+    assert "| 0 | 624 of 750 | 83.2 % | 80.4 to 85.7 % |" in results
+    assert "| 1,648 | 83.2 % (95 % interval 80.4 to 85.7 %) |" in EXAMPLE
+    assert "The example reports 89.2 % after all 10,000 iterations" in results
+    assert "| 10,000 | 89.2 % |" in EXAMPLE
 
 
 def test_the_results_say_what_was_measured_and_what_was_not():

@@ -363,11 +363,23 @@ def test_test_pairs_are_shown_with_target_prediction_and_score(run, words):
 # the Python
 
 
-def test_the_python_lines_of_the_example_run_from_top_to_bottom(capsys):
-    code = re.findall(r"^```python\n(.*?)^```", PAGES["docs/EXAMPLE.md"], flags=re.M | re.S)
+def run_python(page):
+    """The names that the Python lines of a page leave, run from top to bottom."""
     names: dict[str, object] = {}
-    for block in code:
+    for block in re.findall(r"^```python\n(.*?)^```", PAGES[page], flags=re.M | re.S):
         exec(block, names)
+    return names
+
+
+def test_the_python_lines_of_the_readme_run_from_top_to_bottom():
+    names = run_python("README.md")
+    assert names["twin"].compare("a.png", "b.png").verdict == "same"  # as its comment says
+    rows = omnitwin.evaluate(names["run"].twin, names["images"].test, exams=["all-pairs"]).frame()
+    assert "balanced_accuracy" in {row["measure"] for row in rows}
+
+
+def test_the_python_lines_of_the_example_run_from_top_to_bottom(capsys):
+    names = run_python("docs/EXAMPLE.md")
     said = capsys.readouterr().out
     assert "560 drawings of 28 characters" in said
     assert "torch.Size([10, 1, 105, 105])" in said
