@@ -255,7 +255,10 @@ class Recipe:
             does = "trains on random pairs" if parts["sampling"].name == "pairs" else "has no part with that field"
             words = f"{', '.join(useless)} {'has' if len(useless) == 1 else 'have'} no effect"
             raise BadInput(f"{words}: recipe {self.name} {does}", "Leave it out, or use --recipe fast.")
-        return _with(replace(self, **parts), {name: value for name, value in changes.items() if name in others})
+        changed: Self = _with(
+            replace(self, **parts), {name: value for name, value in changes.items() if name in others}
+        )
+        return changed
 
     def to_json(self) -> dict[str, Any]:
         """Return the record that from_json reads: all fields, and the name of each part."""
