@@ -192,14 +192,14 @@ def little_memory(bench: Bench) -> None:
 
 def gpu_memory(bench: Bench) -> None:
     """A GPU's refusal, made here: no GPU is needed to see what is said of it."""
-    real = Trainer.do_step
+    real = Trainer._do_step
 
     def step(trainer, iteration):
         if trainer.recipe.sampling.batch_size > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(trainer, iteration)
 
-    bench.before = lambda: setattr(Trainer, "do_step", step)
+    bench.before = lambda: setattr(Trainer, "_do_step", step)
 
 
 def signalled(*numbers: signal.Signals) -> Callable[[Bench], None]:
@@ -220,7 +220,7 @@ def signalled_twice(number: signal.Signals) -> Callable[[Bench], None]:
     """The second time while the step that the first one waits for is still at work."""
 
     def prepare(bench: Bench) -> None:
-        real, heard = Trainer.do_step, bench.folder / "stderr.txt"
+        real, heard = Trainer._do_step, bench.folder / "stderr.txt"
 
         def slow(trainer, iteration):
             (bench.folder / "begun").touch()
@@ -233,7 +233,7 @@ def signalled_twice(number: signal.Signals) -> Callable[[Bench], None]:
             wait_until(lambda: "Finishing" in heard.read_text())
             os.kill(child, number)
 
-        bench.before, bench.during = lambda: setattr(Trainer, "do_step", slow), send
+        bench.before, bench.during = lambda: setattr(Trainer, "_do_step", slow), send
 
     return prepare
 

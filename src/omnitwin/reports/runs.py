@@ -6,30 +6,21 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
-    """A run in the runs folder. A field is None if the files lack it; problem then says why.
-
-    data: name of the image set that it was trained on
-    iteration: iterations done at the last checkpoint; iterations: those that the recipe asked for
-    held_out_eer: the lowest equal error rate on the held-out alphabets
-    changed: when its files were written last, in UTC (ISO 8601); age: seconds since then
-    bytes: of all its files
-    chosen: whether it answers without --checkpoint
-    holder: the process that writes there now
-    """
+    """A run in the runs folder. A field is None if the files lack it."""
 
     name: str
     folder: Path
     recipe: str | None
-    data: str | None
-    iteration: int | None
-    iterations: int | None
-    held_out_eer: float | None
-    changed: str
-    age: float
-    bytes: int
-    chosen: bool
-    holder: str | None
-    problem: str | None
+    data: str | None  # name of the image set that it was trained on
+    iteration: int | None  # iterations done at the last checkpoint
+    iterations: int | None  # that the recipe asks for
+    held_out_eer: float | None  # the lowest equal error rate on the held-out alphabets
+    changed: str  # when its files were written last, in UTC (ISO 8601)
+    age: float  # seconds since then
+    bytes: int  # of all its files
+    chosen: bool  # whether it answers without --checkpoint
+    holder: str | None  # the process that writes there now
+    problem: str | None  # why a field is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +33,17 @@ class RunList:
 
 @dataclass(frozen=True, kw_only=True)
 class Renaming:
-    """A run's new name. chosen: whether the run answers without --checkpoint, before and after"""
+    """A run that was renamed."""
 
-    old: str
-    new: str
-    folder: Path
-    chosen: bool
+    old: str  # name before
+    new: str  # name now
+    folder: Path  # now
+    chosen: bool  # whether it answers without --checkpoint, before and after
 
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """The runs that were removed. bytes: their size on the disk"""
+    """Runs that were removed."""
 
-    removed: tuple[str, ...]
-    bytes: int
+    removed: tuple[str, ...]  # names
+    bytes: int  # that they took on the disk
