@@ -2,6 +2,7 @@
 
 A recipe has parts: the network, how batches are drawn (sampling), varied (augmentation) and judged (objective), and the
 optimiser. A part's name never changes its meaning, because checkpoints and resumed runs rely on it.
+The schema, its checks and the published recipes are one idea, hence more than 400 lines.
 """
 
 import math
