@@ -8,7 +8,7 @@ from omnitwin.data.split import hold_out, only
 from omnitwin.errors import BadInput
 from omnitwin.system.randomness import random_generator
 
-ALPHABETS = ((3, 2), (4,), (1, 5, 2), (2, 2), (6, 3))
+ALPHABETS = ((3, 2), (4, 2), (2, 5, 2), (2, 2), (6, 3))
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,20 @@ def test_holding_out_all_is_refused_with_what_would_do(packed, count):
     with pytest.raises(BadInput, match="5 alphabets") as caught:
         split(packed, count)
     assert "--holdout 4 or less" in caught.value.line()
+
+
+@pytest.mark.parametrize(
+    ("alphabets", "count", "words"),
+    [
+        (((4,), (3,), (2,)), 1, "what is held out: by hand has 1 class"),
+        (((4,), (3,), (2,)), 2, "what is trained on: by hand has 1 class"),
+        (((1, 3), (1, 2), (1, 4)), 1, "has fewer than 2 images"),
+    ],
+)
+def test_a_side_of_which_no_pairs_can_be_drawn_is_refused_with_what_would_do(alphabets, count, words):
+    with pytest.raises(BadInput, match=words) as caught:
+        split(uneven_set(alphabets), count)
+    assert "another --holdout or --seed" in caught.value.line()
 
 
 def test_both_sides_keep_the_fingerprint_of_the_set_they_come_from(packed):

@@ -9,21 +9,23 @@ import numpy as np
 import pytest
 import torch
 from omniglot_like import RUN_ANSWERS, RUN_DRAWERS
+from photos import photos
 from PIL import Image
 from sitters import Sitter, same_picture, verifier_of
 
 from omnitwin.answers.comparison import compare
-from omnitwin.answers.engines import open_baseline
+from omnitwin.answers.engines import on_device, open_baseline
 from omnitwin.answers.verifier import open_verifier
 from omnitwin.config import EXAMS, CompareConfig, EvalConfig, ShowConfig, SourceConfig
 from omnitwin.data import synthetic
 from omnitwin.data.omniglot import decode
 from omnitwin.data.show import show
-from omnitwin.errors import BadInput, DatasetMissing, DeviceMissing
+from omnitwin.errors import BadCheckpoint, BadInput, DatasetMissing, DeviceMissing
 from omnitwin.exams import catalogue, evaluation
 from omnitwin.model import checkpoint
 from omnitwin.model.baselines import HausdorffBaseline, PixelBaseline
 from omnitwin.model.description import Description
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.recipes import SMALL
 from omnitwin.reports.exams import ExamReport, Measure
 from omnitwin.reports.progress import SILENT
@@ -327,6 +329,74 @@ def test_an_oracle_is_perfect_in_every_exam():
         assert value == (0.0 if name[1] == "eer" else 1.0), name
 
 
+# ---- who sits them ----
+
+
+def test_images_in_colour_are_refused_by_a_network_of_grey_ones_before_any_exam(run):
+    listener = Listener()
+    with pytest.raises(BadInput, match="things has images of 3 channels, the network takes 1"):
+        evaluate(replace(ALL, checkpoint=run, dataset=photos(4, 4, 4)), listener)
+    assert not any("Exam" in note for note in listener.notes)
+
+
+def test_a_baseline_takes_all_exams_of_photos_but_those_that_do_not_fit_them():
+    listener = Listener()
+    things = photos(4, 4, 4)
+    report = evaluate(
+        EvalConfig(baseline="pixels", dataset=things, device="cpu", way=2, episodes=20), listener, exams=["all"]
+    )
+    assert [exam.exam for exam in report.exams] == ["pairs", "all-pairs", "one-shot"]
+    assert [note.split()[0] for note in listener.notes if "left out" in note] == ["same-alphabet", "official", "beyond"]
+    with pytest.raises(BadInput, match="things is in colour"):
+        evaluate(EvalConfig(baseline="pixels", dataset=things, device="cpu", exams=("beyond",)))
+
+
+def test_the_variations_are_taken_of_grey_images_that_are_not_square():
+    wide = replace(drawn("test"), images_NHW=drawn("test").images_NHW[:, :80])
+    config = EvalConfig(baseline="pixels", dataset={"training": wide, "test": wide}, device="cpu", exams=("beyond",))
+    assert evaluate(config).exams[0].exam == "beyond"
+
+
+@pytest.mark.parametrize("name", [{"checkpoint": "bundled"}, {"baseline": "pixels"}])
+def test_a_second_one_named_beside_the_one_that_was_given_is_refused(name):
+    with pytest.raises(BadInput, match="was named too"):
+        evaluate(EvalConfig(device="cpu", **name), verifier=open_baseline("pixels"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_one_that_was_given_goes_to_the_device_that_was_asked_for_and_not_to_one_that_is_not_here(engine):
+    with pytest.raises(DeviceMissing):
+        evaluate(EvalConfig(device="cuda"), verifier=open_verifier("bundled", engine=engine))
+
+
+def test_a_network_that_moves_leaves_the_given_one_where_it_is():
+    given = open_verifier("bundled", engine="torch")
+    moved = on_device(given, torch.device("meta"))
+    assert (moved.network.device.type, given.network.device.type) == ("meta", "cpu")
+    devices = [{weight.device.type for weight in one.network.model.parameters()} for one in (moved, given)]
+    assert devices == [{"meta"}, {"cpu"}]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_a_file_that_changes_after_it_was_opened_never_gives_its_name_to_other_weights(tmp_path, engine):
+    """NumPy's network is read again for the exams; torch's is the one that was opened."""
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(BUNDLED_WEIGHTS.read_bytes())
+    opened = open_verifier(str(path), engine=engine)
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    network, description = checkpoint.load_checkpoint(path)
+    with torch.no_grad():
+        network.head.bias += 1
+    checkpoint.save_checkpoint(path, network, description)
+    config = EvalConfig(batches=1, batch_size=4, device="cpu")
+    if engine == "numpy":
+        with pytest.raises(BadCheckpoint, match=r"mine\.safetensors has changed since it was opened"):
+            evaluate(config, verifier=opened)
+    else:
+        assert evaluate(config, verifier=opened).network.weights_sha256 == before
+
+
 # ---- with which seeds ----
 
 
@@ -473,11 +543,9 @@ def test_a_baseline_has_seen_the_only_images_there_are():
 
 
 def test_a_verifier_that_numpy_runs_sits_the_exams_as_its_checkpoint_does():
-    config = EvalConfig(checkpoint="bundled", batches=1, batch_size=8, show=8, device="cpu")
-    named, given = (
-        evaluate(replace(config, exams=("pairs",)), verifier=one) for one in (None, open_verifier("bundled"))
-    )
-    assert untimed(named) == untimed(given)
+    config = EvalConfig(batches=1, batch_size=8, show=8, device="cpu")
+    named = evaluate(replace(config, checkpoint="bundled"))
+    assert untimed(named) == untimed(evaluate(config, verifier=open_verifier("bundled")))
     higher = evaluate(config, verifier=open_verifier("bundled", threshold=0.75), exams=["all-pairs"]).exams[0]
     assert higher.threshold == 0.75
 

@@ -1,6 +1,7 @@
 """The torch engine: a network or a baseline on its device, arrays in and arrays out, as NumpyTwin is."""
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -53,6 +54,16 @@ def build_torch(tensors: Tensors, network: Network, device: str, encoder: nn.Mod
     """Return the network of checked tensors on a device (`cpu`, `cuda`, `mps`, `auto`)."""
     there = select_device(device)
     return TorchNetwork(checkpoint.build(tensors, network, encoder).to(there), there)
+
+
+def on_device(verifier: Verifier, device: torch.device) -> Verifier:
+    """Return a verifier that torch runs, with its network on a device. The given one stays where it is."""
+    network = torch_network(verifier)
+    if network.device == device:
+        return verifier
+    model = network.model  # a baseline has no weights to move
+    moved = copy.deepcopy(model).to(device) if isinstance(model, nn.Module) else model
+    return replace(verifier, network=TorchNetwork(moved, device))
 
 
 def open_baseline(name: str, device: str = "cpu") -> Verifier:

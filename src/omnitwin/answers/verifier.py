@@ -27,6 +27,7 @@ from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint, trained_
 from omnitwin.model.numpy_twin import runs_in_numpy
 from omnitwin.model.tensors import read_tensors
 from omnitwin.reports.answers import TrainedNetwork
+from omnitwin.system.files import digest
 
 if TYPE_CHECKING:  # an answer may do without torch
     from torch import nn
@@ -54,6 +55,7 @@ class Verifier:
     novelty: the record by which images.novelty knows familiar images; None: nothing was fitted
     probabilistic: whether scores are logits by themselves, before any calibration
     path: its weights file, or None for a baseline
+    sha256: digest of that file when it was opened, or None for a baseline
     description: what that file says of itself, or None for a baseline
     """
 
@@ -67,6 +69,7 @@ class Verifier:
     novelty: dict[str, Any] | None = None
     probabilistic: bool = True
     path: Path | None = None
+    sha256: str | None = None
     description: Description | None = None
 
     @property
@@ -136,6 +139,7 @@ def open_verifier(
         description = describe(path, record_of(path, file, FORMAT))
         seen = description.network
         tensors = read_tensors(path, file, layout(seen) if encoder is None else layout_with(seen, encoder))
+        sha256 = digest(path, "sha256")
     if engine is None:
         engine = NUMPY if device == "cpu" and runs_in_numpy(seen) else TORCH
     network: Network
@@ -155,5 +159,6 @@ def open_verifier(
         calibration=description.calibration,
         novelty=description.novelty,
         path=path,
+        sha256=sha256,
         description=description,
     )

@@ -93,6 +93,12 @@ class ImageSet(Protocol):
         """Return the classes where kept_C, (C,) bool, is true, and their groups, both numbered from 0 again."""
 
 
+def check_channels(images: ImageSet, channels: int) -> None:
+    """Raise BadInput if a network that takes this many channels cannot see the images."""
+    if images.shape[0] != channels:
+        raise BadInput(f"{images.name} has images of {images.shape[0]} channels, the network takes {channels}", "")
+
+
 def check_pairable(images: ImageSet) -> None:
     """Raise BadInput if no similar or no dissimilar pair can be drawn."""
     if len(images.class_names) < 2:

@@ -5,7 +5,7 @@ C classes, P parts: the groups, or the classes of a set without groups
 
 import torch
 
-from omnitwin.data.imageset import ImageSet
+from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.errors import BadInput
 
 
@@ -15,7 +15,10 @@ def part_names(images: ImageSet) -> tuple[str, ...]:
 
 
 def hold_out(images: ImageSet, count: int, generator: torch.Generator) -> tuple[ImageSet, ImageSet | None]:
-    """Return the set without `count` parts that the generator picks, and those parts (None for a count of 0)."""
+    """Return the set without `count` parts that the generator picks, and those parts (None for a count of 0).
+
+    Raises BadInput if no pairs can be drawn of either side.
+    """
     if count == 0:
         return images, None
     parts = len(part_names(images))
@@ -32,7 +35,16 @@ def hold_out(images: ImageSet, count: int, generator: torch.Generator) -> tuple[
     held_P = torch.zeros(parts, dtype=torch.bool)
     held_P[torch.randperm(parts, generator=generator)[:count]] = True
     held_C = held_P if images.group_C is None else held_P[images.group_C]
-    return images.of_classes(~held_C), images.of_classes(held_C)
+    kept, held = images.of_classes(~held_C), images.of_classes(held_C)
+    for side, use in ((kept, "trained on"), (held, "held out")):
+        try:
+            check_pairable(side)
+        except BadInput as error:
+            raise BadInput(
+                f"with --holdout {count}, no pairs can be drawn of what is {use}: {error}",
+                "Start a new run with another --holdout or --seed, or with --holdout 0.",
+            ) from error
+    return kept, held
 
 
 def only(images: ImageSet, names: tuple[str, ...]) -> ImageSet:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from omnitwin.config import BEYOND_PAIRS
+from omnitwin.config import BEYOND_PAIRS, EvalConfig
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
+from omnitwin.errors import BadInput
 from omnitwin.exams.exam import CPU, Sitting, bootstrap_method, joined
 from omnitwin.exams.measures import AUC, BALANCED, FALSE_ALARMS, Kind
 from omnitwin.images.framing import WHITE
@@ -25,6 +26,12 @@ from omnitwin.reports.exams import ExamReport, Group, Measure
 from omnitwin.system.randomness import Stream, random_generator
 
 REPLICATES_AT_ONCE = 100  # bounds memory
+
+
+def check_grey(images: ImageSet, config: EvalConfig) -> None:
+    """Raise BadInput if the images are in colour: only ink on paper is varied."""
+    if images.picture(0).channels != 1:
+        raise BadInput(f"the variations are of ink on paper, and {images.name} is in colour", "Leave beyond out.")
 
 
 def beyond(sitting: Sitting) -> ExamReport:

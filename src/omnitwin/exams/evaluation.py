@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from omnitwin.answers.engines import EMBED_AT_ONCE, open_baseline, torch_network
+from omnitwin.answers.engines import EMBED_AT_ONCE, on_device, open_baseline, torch_network
 from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig
 from omnitwin.data.catalogue import Images, open_images
 from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.split import only, part_names
-from omnitwin.errors import BadInput
+from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.catalogue import chosen
 from omnitwin.exams.exam import CPU, Exam, Sitting, Take
 from omnitwin.exams.scorer import seated
@@ -20,8 +20,7 @@ from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.progress import SILENT, Reporter
-from omnitwin.system.device import describe_device, peak_memory, select_precision
-from omnitwin.system.files import digest
+from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import attempt
 
@@ -106,16 +105,20 @@ def fitted(baseline: Verifier, training: ImageSet, seed: int, pairs: int, report
 def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
     """Return the verifier that takes the exams, run by torch: the given one, else the one that config names.
 
-    Raises DeviceMissing, or BadCheckpoint.
+    Raises BadInput if both are there, DeviceMissing, or BadCheckpoint: the given one's file may have changed.
     """
+    if verifier is not None and (config.checkpoint is not None or config.baseline is not None):
+        raise BadInput(f"{verifier.name} takes the exams, and a checkpoint or baseline was named too", "Leave one out.")
     if verifier is None and config.baseline is not None:
         return open_baseline(config.baseline, config.device)
     if verifier is None:
         return open_verifier(config.checkpoint, config.device, engine=TORCH)
-    if verifier.engine != TORCH:
-        again = open_verifier(str(verifier.path), config.device, engine=TORCH)
-        return replace(verifier, network=again.network, engine=TORCH)
-    return verifier
+    if verifier.engine == TORCH:
+        return verifier if config.device == EvalConfig.device else on_device(verifier, select_device(config.device))
+    again = open_verifier(str(verifier.path), config.device, engine=TORCH)
+    if again.sha256 != verifier.sha256:
+        raise BadCheckpoint(f"{verifier.name} has changed since it was opened", "Open it again.")
+    return replace(verifier, network=again.network, engine=TORCH)
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
@@ -172,12 +175,12 @@ def _take(exam: Exam, sitting: Sitting, network: NetworkReport | None) -> ExamRe
 def _network_report(verifier: Verifier) -> NetworkReport | None:
     """Return a report's record of a network; None for a baseline."""
     path, description = verifier.path, verifier.description
-    if path is None or description is None:
+    if path is None or description is None or verifier.sha256 is None:
         return None
     calibration = verifier.calibration or {}
     return NetworkReport(
         checkpoint=str(path),
-        weights_sha256=digest(path, "sha256"),
+        weights_sha256=verifier.sha256,
         recipe=description.recipe_name,
         iteration=description.iteration,
         iterations=description.iterations,

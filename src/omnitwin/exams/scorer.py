@@ -10,7 +10,7 @@ import torch
 
 from omnitwin.answers.engines import EMBED_AT_ONCE, torch_network
 from omnitwin.answers.verifier import Verifier
-from omnitwin.data.imageset import ImageSet
+from omnitwin.data.imageset import ImageSet, check_channels
 from omnitwin.metrics.calibration import calibrated
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import autocast, synchronize
@@ -102,7 +102,12 @@ class Scorer:
 
 
 def seated(verifier: Verifier, images: ImageSet, precision: str = "fp32", reporter: Reporter = SILENT) -> Scorer:
-    """Return a scorer of images as they came: they are framed as the verifier sees them, and moved to its device."""
+    """Return a scorer of images as they came: they are framed as the verifier sees them, and moved to its device.
+
+    Raises BadInput if a network takes other channels than the images have.
+    """
     framed = images if verifier.image_size is None else images.framed(verifier.image_size, verifier.frame)
+    if verifier.description is not None:
+        check_channels(framed, verifier.description.network.channels)
     device = torch_network(verifier).device
     return Scorer(verifier=verifier, packed=framed.to(device), precision=precision, reporter=reporter)

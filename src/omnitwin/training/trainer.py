@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from omnitwin.config import TrainConfig
-from omnitwin.data.imageset import ImageSet
+from omnitwin.data.imageset import ImageSet, check_channels
 from omnitwin.data.sampling import SAMPLERS, Batch
-from omnitwin.errors import BadInput
 from omnitwin.model.encoders import count_parameters
 from omnitwin.model.twin import TwinNetwork, build_twin
 from omnitwin.recipes import Adam, AdamW, Recipe
@@ -45,9 +44,7 @@ class Trainer:
         self.memory = Memory(self.device)
         self.precision = select_precision(config.precision, self.device)
         self.images = images.framed(self.recipe.network.image_size, self.recipe.network.frame).to(self.device)
-        if self.images.shape[0] != self.recipe.network.channels:
-            channels = self.recipe.network.channels
-            raise BadInput(f"{images.name} has images of {self.images.shape[0]} channels, the network takes {channels}")
+        check_channels(self.images, self.recipe.network.channels)
         self.sampler = SAMPLERS[self.recipe.sampling.name](self.images, self.recipe.sampling, self.recipe.augmentation)
         self.network = build_network(self.recipe, config.encoder).to(self.device).train()
         if self.precision == "bf16":
