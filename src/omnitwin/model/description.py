@@ -24,6 +24,7 @@ FORMAT_VERSION = 4
 # 1 had no calibration and no held-out alphabets, 2 no novelty; 3 had the network's fields among the recipe's
 READABLE_VERSIONS = (1, 2, 3, 4)
 STATE_FORMAT = "omnitwin-training-state"
+HELD_OUT_EER = "held_out_eer"  # among the metrics
 NOVELTY_STATISTICS = 8  # of the ink, see images.novelty
 
 
