@@ -7,6 +7,7 @@ import typer
 
 from omnitwin.cli.options import Device, Json, Quiet, complete_run, exams_option, source
 from omnitwin.config import EvalConfig
+from omnitwin.system.paths import NEWEST
 
 DEFAULT = EvalConfig(exams=("all",), show=10)
 
@@ -40,6 +41,9 @@ def report(
         source=source(),
         device=device,
     )
+    from omnitwin.answers.choosing import check_checkpoint
+
+    check_checkpoint(run or NEWEST)
     from omnitwin.exams import reporting
     from omnitwin.system.device import keep_freed_memory
     from omnitwin.view.console import print_json, result_console, say

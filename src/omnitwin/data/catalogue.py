@@ -33,6 +33,13 @@ CATALOGUE = {
 }
 
 
+def data_set(name: str) -> DataSet:
+    """Return a line of the catalogue. Raises BadInput if there is none of that name."""
+    if name not in CATALOGUE:
+        raise BadInput(f"no data set is called {name!r}", f"Use {' or '.join(CATALOGUE)}.")
+    return CATALOGUE[name]
+
+
 def open_images(
     images: Images, subset: str, source: SourceConfig | None = None, reporter: Reporter = SILENT
 ) -> ImageSet:
@@ -48,9 +55,7 @@ def open_images(
             there = " and ".join(images)
             raise BadInput(f"these images have {there}, and no part called {subset!r}", "Give a mapping that has it.")
         return images[subset]
-    if images not in CATALOGUE:
-        raise BadInput(f"no data set is called {images!r}", f"Use {' or '.join(CATALOGUE)}.")
-    known = CATALOGUE[images]
+    known = data_set(images)
     if subset not in known.subsets:
         raise BadInput(f"no set is called {subset!r}", f"Use {' or '.join(known.subsets)}.")
     return known.read(subset, source or SourceConfig(), reporter)
