@@ -1,14 +1,13 @@
 """`omnitwin report`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Device, Json, Quiet, complete_run, exams_option, source
-from omnitwin.config import EvalConfig
-
-DEFAULT = EvalConfig(exams=("all",), show=10)
+from omnitwin.cli.options import Device, Json, Quiet, complete_run, exams_option
+from omnitwin.config import REPORT as DEFAULT
 
 
 def report(
@@ -32,14 +31,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Write one HTML page about a run: what was trained, its curves, all exams, figures and hardest pairs."""
-    config = EvalConfig(
-        exams=tuple(exam or DEFAULT.exams),
-        checkpoint=run,
-        seed=seed,
-        show=DEFAULT.show,
-        source=source(),
-        device=device,
-    )
+    config = replace(DEFAULT, exams=tuple(exam or DEFAULT.exams), checkpoint=run, seed=seed, device=device)
     from omnitwin.exams import reporting
     from omnitwin.system.device import keep_freed_memory
     from omnitwin.view.console import print_json, result_console, say
