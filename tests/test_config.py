@@ -118,7 +118,13 @@ def test_a_part_is_exchanged_by_its_name_and_keeps_the_fields_that_both_have():
         ({"sampling": "pairs"}, "the objective all-pairs needs the sampling classes, not pairs"),
         ({"objective": "pairs"}, "the objective pairs needs the sampling pairs, not classes"),
         ({"optimiser": "sgd"}, "no optimiser is called 'sgd'. Use adam or adamw."),
-        ({"warp": 3}, "warp has no effect: recipe fast has no part with that field"),
+        ({"augmentation": "none", "shear": 0.1}, "shear has no effect: recipe fast has no part with that field"),
+        ({"zzz": 3}, "no field is called 'zzz'. Fields: name, network, sampling,"),
+        ({"iteratoins": 3}, "no field is called 'iteratoins'. Did you mean iterations"),
+        ({"encoder": "foo"}, "no encoder is called 'foo'. Use classic, small, resnet18, strong."),
+        ({"encoder": "classic"}, "the encoder classic takes 105 x 105 pixels, not 24 x 24"),
+        ({"image_size": 7}, "the encoder strong takes 8 x 8 pixels or more, not 7"),
+        ({"head": "foo"}, "no head is called 'foo'. Use difference or distance."),
     ],
 )
 def test_parts_that_do_not_fit_or_are_not_known_are_refused(changes, named):

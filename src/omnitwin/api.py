@@ -23,14 +23,13 @@ from torch import Tensor, nn
 
 from omnitwin.answers.twin import Twin, load
 from omnitwin.config import REPORT, EvalConfig, SourceConfig, TrainConfig
-from omnitwin.data.catalogue import CATALOGUE, Images
+from omnitwin.data.catalogue import Images, data_set
 from omnitwin.data.catalogue import open_images as open_part
 from omnitwin.data.imageset import ImageSet
-from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
 from omnitwin.exams.exam import Exam, Take
 from omnitwin.exams.reporting import report_run
-from omnitwin.recipes import OWN, RECIPES, Recipe
+from omnitwin.recipes import OWN, Recipe, recipe_called
 from omnitwin.reports.exams import EvalReport
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport, TrainReport
@@ -50,23 +49,22 @@ class ImageParts(Mapping[str, ImageSet]):
     """
 
     def __init__(self, name: str, source: SourceConfig, reporter: Reporter) -> None:
-        if name not in CATALOGUE:
-            raise BadInput(f"no data set is called {name!r}", f"Use {' or '.join(CATALOGUE)}.")
+        self._known = data_set(name)
         self.name, self._source, self._reporter = name, source, reporter
         self._parts: dict[str, ImageSet] = {}
 
     def __getitem__(self, part: str) -> ImageSet:
-        if part not in CATALOGUE[self.name].subsets:
+        if part not in self._known.subsets:
             raise KeyError(part)
         if part not in self._parts:
             self._parts[part] = open_part(self.name, part, self._source, self._reporter)
         return self._parts[part]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(CATALOGUE[self.name].subsets)
+        return iter(self._known.subsets)
 
     def __len__(self) -> int:
-        return len(CATALOGUE[self.name].subsets)
+        return len(self._known.subsets)
 
     @property
     def training(self) -> ImageSet:
@@ -292,9 +290,7 @@ def _recipe(
     recipe: str | Recipe, encoder: nn.Module | None, objective: Callable[..., Any] | None, overrides: dict[str, Any]
 ) -> Recipe:
     if isinstance(recipe, str):
-        if recipe not in RECIPES:
-            raise BadInput(f"no recipe is called {recipe!r}", f"Use {', '.join(RECIPES)}.")
-        recipe = RECIPES[recipe]
+        recipe = recipe_called(recipe)
     changes = dict(overrides)
     if encoder is not None:
         changes["encoder"] = OWN

@@ -105,6 +105,12 @@ class EvalConfig:
 REPORT = EvalConfig(exams=("all",), show=FIGURE_PAIRS)  # the exams on a report's page
 
 
+def check_threshold(threshold: float | None) -> None:
+    """Raise BadInput for a threshold that is no probability between 0 and 1; None is the checkpoint's own."""
+    if threshold is not None and not 0 < threshold < 1:
+        raise BadInput(f"a threshold is a probability between 0 and 1, not {threshold}", "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnswerConfig:
     """The network, the probability from which it answers `same`, and the device."""
@@ -114,8 +120,7 @@ class AnswerConfig:
     device: str = "cpu"  # one pair is done before a GPU has woken up
 
     def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise BadInput(f"a threshold is a probability between 0 and 1, not {self.threshold}", "")
+        check_threshold(self.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)

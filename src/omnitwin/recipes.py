@@ -2,22 +2,39 @@
 
 A recipe has parts: the network, how batches are drawn (sampling), varied (augmentation) and judged (objective), and the
 optimiser. A part's name never changes its meaning, because checkpoints and resumed runs rely on it.
+The schema, its checks and the published recipes are one idea, hence more than 400 lines.
 """
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self, get_type_hints
 
 from omnitwin.errors import BadInput
 
 FRAMES = ("whole", "ink")  # of images.framing, images.intake; their meaning never changes: checkpoints rely on it
-ENCODERS = ("classic", "small", "resnet18", "strong")  # of model.anatomy
 OWN = "own"  # the name of an encoder or objective that was given to the Python API
 MOST = 1_000_000  # largest number in a part, unless its field says less
 MOST_CHANNELS = 64
+HEADS = ("difference", "distance")  # of model.twin
 LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """The images that an encoder takes, in pixels a side."""
+
+    only: int | None = None  # None: any number from `least` on
+    least: int = 1
+
+
+ENCODERS = {  # of model.anatomy
+    "classic": Sides(only=105),
+    "small": Sides(only=28),
+    "resnet18": Sides(),
+    "strong": Sides(least=8),
+}
 
 
 def _within(default: Any, least: float = 0, most: float = MOST) -> Any:
@@ -57,7 +74,10 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A network without its weights. Answering takes this, the weights and a calibration."""
+    """A network without its weights. Answering takes this, the weights and a calibration.
+
+    Raises BadInput if a name is unknown, or if the encoder does not take images of that size.
+    """
 
     encoder: str
     image_size: int  # pixels a side of the square that the network sees
@@ -67,12 +87,28 @@ class Network:
 
     def __post_init__(self) -> None:
         _check_positive(self, "image_size")
+        if self.encoder != OWN:
+            self._check_encoder()
+        if self.head not in HEADS:
+            raise BadInput(f"no head is called {self.head!r}", f"Use {' or '.join(HEADS)}.")
         if self.frame not in FRAMES:
             raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
         if self.channels != 1 and self.encoder != OWN:
             raise BadInput(f"the encoder {self.encoder} takes images of 1 channel, not {self.channels}", "")
         if not 1 <= self.channels <= MOST_CHANNELS:
             raise BadInput(f"channels must be between 1 and {MOST_CHANNELS}, not {self.channels}", "")
+
+    def _check_encoder(self) -> None:
+        encoder, size = self.encoder, self.image_size
+        if encoder not in ENCODERS:
+            raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(ENCODERS)}.")
+        takes = ENCODERS[encoder]
+        if takes.only not in (None, size):
+            wanted = f"{takes.only} x {takes.only}"
+            raise BadInput(f"the encoder {encoder} takes {wanted} pixels, not {size} x {size}", "")
+        if size < takes.least:
+            wanted = f"{takes.least} x {takes.least}"
+            raise BadInput(f"the encoder {encoder} takes {wanted} pixels or more, not {size}", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +285,7 @@ class Recipe:
             parts[each] = replace(part, **{name: changes[name] for name in own}) if own else part
         others = {each.name for each in fields(self)} - parts.keys()
         known = others.union(PARTS, *({each.name for each in fields(part)} for part in parts.values()))
+        check_fields(changes, _all_fields())
         if useless := [name for name in changes if name not in known]:
             does = "trains on random pairs" if parts["sampling"].name == "pairs" else "has no part with that field"
             words = f"{', '.join(useless)} {'has' if len(useless) == 1 else 'have'} no effect"
@@ -272,6 +309,31 @@ class Recipe:
             record = _parts_of_flat(record)
         parts: dict[str, Any] = {each: _part(each, record[each]) for each in PARTS}
         return cls(**{**_typed(cls, record), "network": network_of(record["network"]), **parts})
+
+
+def _all_fields() -> list[str]:
+    """Return the names of all fields that some recipe has, its own or its parts'."""
+    schemas = (Recipe, Network, *(part for parts in PARTS.values() for part in parts.values()))
+    return list(dict.fromkeys(each.name for schema in schemas for each in fields(schema)))
+
+
+def check_fields(names: Iterable[str], known: Collection[str]) -> None:
+    """Raise BadInput for the first name that is not known, with the close ones and all that are known."""
+    wrong = next((name for name in names if name not in known), None)
+    if wrong is None:
+        return
+    from difflib import get_close_matches  # only a mistake needs it
+
+    close = get_close_matches(wrong, known)
+    hint = f"Did you mean {' or '.join(close)}? " if close else ""
+    raise BadInput(f"no field is called {wrong!r}", f"{hint}Fields: {', '.join(known)}.")
+
+
+def recipe_called(name: str) -> Recipe:
+    """Return a published recipe. Raises BadInput if there is none of that name."""
+    if name not in RECIPES:
+        raise BadInput(f"no recipe is called {name!r}", f"Use {', '.join(RECIPES)}.")
+    return RECIPES[name]
 
 
 def network_of(record: Mapping[str, Any]) -> Network:

@@ -1,16 +1,20 @@
 """A ranking of more images than are held at once is that of its pairs, and keeps pictures of the best alone."""
 
 import shutil
+from collections import Counter
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from omnitwin.answers.comparison import AT_ONCE, rank
+from omnitwin.answers.comparison import AT_ONCE, compare, rank
 from omnitwin.answers.files import read
-from omnitwin.answers.verifier import open_verifier
-from omnitwin.config import RankConfig
+from omnitwin.answers.twin import Twin
+from omnitwin.answers.verifier import Network, open_verifier
+from omnitwin.config import CompareConfig, RankConfig
 from omnitwin.data.pictures import picture_of_image
+from omnitwin.reports.answers import Comparison
 
 DIFFERENT, COPIES = 20, AT_ONCE // 10  # more than are held at once, and many of them alike
 
@@ -42,3 +46,34 @@ def test_the_ranking_is_that_of_the_pairs_and_the_best_pictures_are_those_of_the
     assert [image.file for image in report.ranked] == expected
     assert [image.probability for image in report.ranked] == [probability[int(path.name[:2])] for path in expected]
     assert report.pictures == tuple(picture_of_image(seen[int(path.name[:2])].image) for path in expected[:10])
+
+
+@dataclass
+class Counting:
+    """A network that counts the pairs that it scores."""
+
+    network: Network
+    counts: Counter = field(default_factory=Counter)
+
+    def embed(self, images_BSS):
+        return self.network.embed(images_BSS)
+
+    def score(self, left_BD, right_BD):
+        self.counts["pairs"] += max(len(left_BD), len(right_BD))
+        return self.network.score(left_BD, right_BD)
+
+
+def test_a_ranking_scores_each_image_once(folder):
+    verifier = open_verifier()
+    network = Counting(verifier.network)
+    report = rank(RankConfig(query=folder / "03 00.png", others=(folder,)), verifier=replace(verifier, network=network))
+    assert network.counts["pairs"] == len(report.ranked) == DIFFERENT * COPIES - 1
+
+
+def test_a_comparison_of_files_and_one_of_opened_images_are_the_same_answer(folder):
+    first, second = folder / "03 00.png", folder / "04 00.png"
+    report = compare(CompareConfig(first=first, second=second))
+    answer = Twin(open_verifier()).compare(first, second)
+    shared = {each.name: getattr(report, each.name) for each in fields(Comparison) if each.name != "notes"}
+    assert answer == Comparison(**shared, notes=answer.notes)
+    assert [note.partition(": ")[2] for note in report.notes] == list(answer.notes)

@@ -295,7 +295,7 @@ def test_offline_and_mirror_are_arguments_and_a_missing_set_says_what_to_do(home
     [
         (lambda: omnitwin.open_images("mnist"), "no data set is called 'mnist'. Use omniglot or synthetic."),
         (lambda: omnitwin.train("synthetic", recipe="huge"), "no recipe is called 'huge'"),
-        (lambda: omnitwin.train("synthetic", recipe="fast", warp=3), "warp has no effect"),
+        (lambda: omnitwin.train("synthetic", recipe="fast", warp=3), "no field is called 'warp'"),
         (lambda: omnitwin.evaluate("bundled", "synthetic", exams=["maths"]), "no exam is called 'maths'"),
         (lambda: omnitwin.load("bundled").embed([]), "no image was given"),
     ],

@@ -83,6 +83,11 @@ def test_wrong_words_import_nothing_heavy():
         ["train", "--max-time", "soon"],
         ["train", "--recipe", "quick"],
         ["train", "--encoder", "mine"],
+        ["train", "--override", "encoder=foo"],
+        ["train", "--override", "head=foo"],
+        ["train", "--override", "iteratoins=3"],
+        ["train", "--encoder", "small"],
+        ["train", "--image-size", "104"],
         ["train", "--dataset", "nowhere"],
         ["train", "--device", "banana"],
         ["train", "--precision", "fp8"],
@@ -102,6 +107,13 @@ def test_wrong_words_import_nothing_heavy():
     )
     answers = calls(*([words, {}] for words in wrong))
     assert [(code, heavy) for code, _, heavy in answers] == [(2, [])] * len(wrong)
+
+
+def test_a_checkpoint_or_run_that_is_not_there_is_refused_without_torch():
+    names = (["eval", "--checkpoint", "nowhere"], ["report", "nowhere"], ["report"], ["train", "--resume", "nowhere"])
+    answers = calls(*([words, {}] for words in names))
+    assert [code for code, _, _ in answers] == [3] * len(names)
+    assert not [heavy for _, _, heavy in answers if "torch" in heavy]
 
 
 def test_compare_with_weights_for_numpy_needs_no_torch(images, tmp_path):

@@ -125,13 +125,6 @@ def test_too_few_drawings_of_a_class_are_refused_by_its_name_with_what_to_do():
     assert "--override drawings=2" in refused.value.line()
 
 
-def test_a_single_class_is_refused_with_what_to_do():
-    with pytest.raises(BadInput, match=r"by hand has one class alone") as refused:
-        check_batches(uneven_set([[5]]), TWO)
-    assert "Add images of another class" in refused.value.line()
-    check_batches(uneven_set([[5], [5]]), TWO)
-
-
 def test_keys_as_large_as_they_come_leave_every_class_in_its_alphabet(monkeypatch):
     """Alphabet and key share a float: one that rounds up would count in the next alphabet."""
     many = uneven_set([[2] * 4] * 64, size=2)

@@ -244,13 +244,15 @@ def test_a_set_of_two_images_in_each_of_two_classes_is_pairable():
 
 
 def test_one_class_gives_no_dissimilar_pair():
-    with pytest.raises(BadInput, match="1 class; pairs need at least 2"):
+    with pytest.raises(BadInput, match="1 class; pairs need at least 2") as refused:
         check_pairable(set_of(random_images(4, 2, 2), [4]))
+    assert refused.value.line().endswith("Add images of another class.")
 
 
 def test_a_class_with_one_image_gives_no_similar_pair_and_is_named():
-    with pytest.raises(BadInput, match="character02 has fewer than 2 images"):
+    with pytest.raises(BadInput, match="character02 has fewer than 2 images") as refused:
         check_pairable(set_of(random_images(6, 2, 2), [3, 1, 2]))
+    assert refused.value.line().endswith("Add images of it.")
 
 
 def test_the_fingerprint_is_that_of_the_pixels_however_they_lie_in_memory():

@@ -5,11 +5,11 @@ import torch
 from torch.nn import functional as F
 
 from omnitwin.errors import BadInput
-from omnitwin.model.anatomy import ANATOMIES, BLOCKS, HEADS, check
+from omnitwin.model.anatomy import ANATOMIES, BLOCKS
 from omnitwin.model.checkpoint import Description, load_checkpoint, save_checkpoint
 from omnitwin.model.encoders import BlocksEncoder, count_parameters, has_batch_statistics
 from omnitwin.model.twin import FIRST_BIAS, FIRST_SCALE, DifferenceTwin, DistanceTwin, build_twin
-from omnitwin.recipes import ENCODERS, FAST, Network
+from omnitwin.recipes import ENCODERS, FAST, HEADS, Network
 from omnitwin.training.trainer import build_network
 
 
@@ -49,7 +49,8 @@ def test_encoders_of_blocks_take_any_size_that_leaves_a_pixel(name, size):
 @pytest.mark.parametrize("name", BLOCKS)
 def test_an_image_too_small_for_the_blocks_is_refused(name):
     with pytest.raises(BadInput, match="8 x 8 pixels or more, not 7"):
-        check(Network(encoder=name, image_size=7, head="distance"))
+        Network(encoder=name, image_size=7, head="distance")
+    assert ENCODERS[name].least == 2 ** len(BLOCKS[name].widths)
 
 
 def test_an_unknown_head_is_refused_with_the_known_ones():

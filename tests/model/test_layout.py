@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from omnitwin.model import anatomy
-from omnitwin.model.anatomy import ANATOMIES, BLOCKS, HEADS
+from omnitwin.model.anatomy import ANATOMIES, BLOCKS
 from omnitwin.model.checkpoint import layout as layout_of
 from omnitwin.model.twin import build_twin
-from omnitwin.recipes import FAST, Network
+from omnitwin.recipes import FAST, HEADS, Network
 
 SIZES = {"classic": (105,), "small": (28,), "resnet18": (32, 105), **dict.fromkeys(BLOCKS, (8, 20, 28, 37, 105))}
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from omnitwin import recipes
 from omnitwin.config import SourceConfig
 from omnitwin.data import synthetic
 from omnitwin.data.catalogue import open_images
@@ -88,6 +89,7 @@ def test_embeddings_and_logits_are_torchs(saved, encoder, size):
 def test_several_residual_pairs_in_any_block_are_torchs(saved, monkeypatch):
     deep = Blocks(widths=(4, 6, 8, 10), residual=(1, 0, 2, 1), features=12)
     monkeypatch.setitem(anatomy.BLOCKS, "deep", deep)
+    monkeypatch.setitem(recipes.ENCODERS, "deep", recipes.Sides(least=16))
     images = np.random.default_rng(0).random((5, 37, 37), dtype=np.float32)
     (_, logits), (_, our_logits) = both(saved("deep", 37), images)
     np.testing.assert_allclose(our_logits, logits, atol=TOLERANCE)

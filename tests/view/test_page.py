@@ -144,9 +144,7 @@ def test_a_page_begins_with_when_the_network_was_best_and_how_good(report):
     best = replace(report, steps=(exam_after(2, 0.3), exam_after(3, 0.125), exam_after(4, 0.2)))
     assert lead(best) == "Best at 3 of 5 iterations: equal error rate 12.5 % on held-out alphabets."
     worse = replace(report, steps=(exam_after(2, 0.125), exam_after(3, 0.2)))
-    assert lead(worse) == (
-        "After 3 of 5 iterations. The best were 2 iterations: equal error rate 12.5 % on held-out alphabets."
-    )
+    assert lead(worse) == "After 3 of 5 iterations; the best were at 2: equal error rate 12.5 % on held-out alphabets."
     assert lead(report) == "After 3 of 5 iterations."
     text = page(best)
     assert text.index(lead(best)) < text.index("<table>")

@@ -35,6 +35,11 @@ def choose(name: str) -> ChoiceReport:
     return chosen()
 
 
+def check_checkpoint(name: str | None) -> None:
+    """Raise BadCheckpoint if a name stands for no weights file, before torch is imported for it."""
+    locate_checkpoint(name)
+
+
 def chosen() -> ChoiceReport:
     """Return the default network. Raises BadCheckpoint if it is missing or has changed since it was chosen."""
     weights = locate_checkpoint(None)

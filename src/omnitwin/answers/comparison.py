@@ -16,42 +16,56 @@ from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import CompareConfig, RankConfig
 from omnitwin.data.pictures import picture_of_image
 from omnitwin.images.intake import Intake
-from omnitwin.images.novelty import Array
-from omnitwin.reports.answers import BEST, ComparisonReport, RankedImage, RankingReport, UnreadImage
+from omnitwin.metrics.arrays import Array
+from omnitwin.reports.answers import BEST, Comparison, ComparisonReport, RankedImage, RankingReport, UnreadImage
 from omnitwin.reports.pictures import Picture
 from omnitwin.reports.progress import SILENT, Reporter
 
-AT_ONCE = 256  # images of a ranking in memory
+AT_ONCE = 256  # images that are in memory at a time
 FOLLOWED_FROM = 200  # images; progress of fewer is not shown
+
+
+def judge(verifier: Verifier, first: Intake, second: Intake) -> Comparison:
+    """Return whether two images show the same thing; exchanging them changes no bit of the probability."""
+    intakes = (first, second)
+    left_1D, right_1D = (verifier.embed([intake]) for intake in intakes)  # alone: a place in a batch may change bits
+    probability = float(verifier.probability(left_1D, right_1D)[0])
+    first_novelty, second_novelty = verifier.novelties(intakes)
+    return Comparison(
+        same=probability >= verifier.threshold,
+        probability=probability,
+        threshold=verifier.threshold,
+        notes=(*first.notes, *second.notes),
+        first_novelty=first_novelty,
+        second_novelty=second_novelty,
+    )
 
 
 def compare(config: CompareConfig) -> ComparisonReport:
     """Return the probability that both files show the same thing; their order changes no bit of it."""
     verifier = open_verifier(config.checkpoint, config.device, config.threshold)
-    first, second = intakes = [read(file, verifier, shown=True) for file in (config.first, config.second)]
-    left_1D, right_1D = (verifier.embed([intake]) for intake in intakes)  # alone: a place in a batch may change bits
+    first, second = (read(file, verifier, shown=True) for file in (config.first, config.second))
     assert first.shown is not None
     assert second.shown is not None
-    probability = float(verifier.probability(left_1D, right_1D)[0])
-    first_novelty, second_novelty = verifier.novelties(intakes)
+    answer = judge(verifier, first, second)
     notes = [f"{config.first.name}: {note}" for note in first.notes]
     notes += [f"{config.second.name}: {note}" for note in second.notes]
     return ComparisonReport(
         network=verifier.trained(),
         engine=verifier.engine,
         calibrated=verifier.calibration is not None,
-        threshold=verifier.threshold,
+        threshold=answer.threshold,
         first=config.first,
         second=config.second,
-        same=probability >= verifier.threshold,
-        probability=probability,
+        same=answer.same,
+        probability=answer.probability,
         notes=tuple(notes),
         first_picture=picture_of_image(first.shown),
         second_picture=picture_of_image(second.shown),
         first_input=picture_of_image(first.image),
         second_input=picture_of_image(second.image),
-        first_novelty=first_novelty,
-        second_novelty=second_novelty,
+        first_novelty=answer.first_novelty,
+        second_novelty=answer.second_novelty,
     )
 
 
@@ -150,8 +164,9 @@ class _Scored:
             del self.waiting[0]
         if self.waiting:
             start = len(self.logits)
-            self.logits += self.verifier.network.score(self.query_1D, embeddings_BD).tolist()
-            self.probabilities += self.verifier.probability(self.query_1D, embeddings_BD).tolist()
+            logits_B = self.verifier.network.score(self.query_1D, embeddings_BD)
+            self.logits += logits_B.tolist()
+            self.probabilities += self.verifier.probability_of(logits_B).tolist()
             self.novelties += self.verifier.novelties(self.waiting)
             candidates = (*self.pictures, *range(start, len(self.logits)))
             best = sorted(candidates, key=lambda place: (-self.logits[place], place))[:BEST]

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from omnitwin.answers.verifier import TORCH, Verifier
+from omnitwin.metrics.arrays import Array
 from omnitwin.model import checkpoint
 from omnitwin.model.baselines import BASELINES
-from omnitwin.model.tensors import Array, Tensors
+from omnitwin.model.tensors import Tensors
 from omnitwin.recipes import Network
 from omnitwin.system.device import select_device
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite, OmnitwinError
-from omnitwin.model.description import Description, read_description
+from omnitwin.model.description import HELD_OUT_EER, Description, read_description
 from omnitwin.model.locating import Choice, offered, read_default, trained_network, write_default
 from omnitwin.reports.runs import Removal, Renaming, RunList, StoredRun
 from omnitwin.system.locks import LOCK_FILE, comes_and_goes, hold, holder_of, private_folder
@@ -34,7 +34,6 @@ from omnitwin.system.paths import (
 )
 
 WRITTEN = {BEST_FILE, CONFIG_FILE, METRICS_FILE, PAGE_FILE, STATE_FILE, WEIGHTS_FILE}  # by omnitwin, in a run's folder
-HELD_OUT_EER = "held_out_eer"  # among the metrics of a checkpoint
 
 
 def list_runs() -> RunList:

@@ -18,18 +18,16 @@ import numpy as np
 
 from omnitwin.answers import comparison
 from omnitwin.answers.verifier import Verifier, open_verifier
-from omnitwin.config import BASELINES, RankConfig
+from omnitwin.config import BASELINES, RankConfig, check_threshold
 from omnitwin.errors import BadInput
 from omnitwin.images.intake import Intake, Picturable, read_any
-from omnitwin.images.novelty import Array
+from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import Recipe
 from omnitwin.reports.answers import Comparison, RankingReport
 from omnitwin.reports.progress import SILENT, Reporter
 
 if TYPE_CHECKING:  # an answer may do without torch
     from torch import nn
-
-AT_ONCE = 256  # images that are in memory at a time
 
 
 class Twin:
@@ -68,18 +66,7 @@ class Twin:
         >>> answer.verdict, answer.probability
         ('same', 0.9976)
         """
-        intakes = [self._read(image) for image in (first, second)]
-        left_1D, right_1D = (self.verifier.embed([intake]) for intake in intakes)  # alone: the order changes no bit
-        probability = float(self.verifier.probability(left_1D, right_1D)[0])
-        first_novelty, second_novelty = self.verifier.novelties(intakes)
-        return Comparison(
-            same=probability >= self.threshold,
-            probability=probability,
-            threshold=self.threshold,
-            notes=tuple(note for intake in intakes for note in intake.notes),
-            first_novelty=first_novelty,
-            second_novelty=second_novelty,
-        )
+        return comparison.judge(self.verifier, self._read(first), self._read(second))
 
     def rank(
         self, query: str | PathLike[str], others: Iterable[str | PathLike[str]], reporter: Reporter = SILENT
@@ -106,7 +93,7 @@ class Twin:
         parts, waiting = [], []
         for image in images:
             waiting.append(self._read(image))
-            if len(waiting) == AT_ONCE:
+            if len(waiting) == comparison.AT_ONCE:
                 parts.append(self.verifier.embed(waiting))
                 waiting = []
         if waiting:
@@ -156,8 +143,7 @@ def load(
     >>> omnitwin.load("my-run", device="cuda").threshold
     0.5731
     """
-    if threshold is not None and not 0 < threshold < 1:
-        raise BadInput(f"a threshold is a probability between 0 and 1, not {threshold}", "")
+    check_threshold(threshold)
     if name in BASELINES:
         from omnitwin.answers.engines import open_baseline
 

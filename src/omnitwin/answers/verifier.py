@@ -18,7 +18,8 @@ import numpy as np
 from omnitwin.errors import BadCheckpoint
 from omnitwin.images.framing import WHITE
 from omnitwin.images.intake import Intake
-from omnitwin.images.novelty import Array, novelty, statistics
+from omnitwin.images.novelty import novelty, statistics
+from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model import numpy_twin
 from omnitwin.model.anatomy import layout
@@ -82,18 +83,20 @@ class Verifier:
         squares_BSS = np.stack([np.asarray(intake.image) for intake in intakes])
         return self.network.embed(squares_BSS.astype(np.float32) / WHITE)
 
-    def score(self, left_BD: Array, right_BD: Array) -> Array:
-        """Return logits (B,) after calibration; exchanging left and right changes no bit. One side may have B = 1."""
-        logits_B: Array = calibrated(self.network.score(left_BD, right_BD), self.calibration)
-        return logits_B
-
     def probability(self, left_BD: Array, right_BD: Array) -> Array:
-        """Return the probability (B,) that each pair of embeddings shows the same thing, symmetric as `score` is.
+        """Return the probability (B,) that each pair of embeddings shows the same thing. One side may have B = 1.
+
+        Exchanging left and right changes no bit. Raises BadCheckpoint as probability_of does.
+        """
+        return self.probability_of(self.network.score(left_BD, right_BD))
+
+    def probability_of(self, logits_B: Array) -> Array:
+        """Return the probabilities (B,) that the network's scores stand for, by the calibration.
 
         Raises BadCheckpoint if a probability is not a number: it means neither same nor different.
         """
         with np.errstate(all="ignore"):
-            probability_B = sigmoid(self.score(left_BD, right_BD))
+            probability_B = sigmoid(calibrated(logits_B, self.calibration))
         if np.isnan(probability_B).any():
             raise BadCheckpoint(f"{self.name} gives no answer: its weights lead to numbers that are not finite")
         return probability_B

@@ -106,6 +106,10 @@ def evaluate(
         precision=precision,
         show=show or (FIGURE_PAIRS if figures else 0),
     )
+    if baseline is None:
+        from omnitwin.answers.choosing import check_checkpoint
+
+        check_checkpoint(checkpoint)
     from omnitwin.exams import evaluation
     from omnitwin.system.device import keep_freed_memory
     from omnitwin.system.locks import make_folder

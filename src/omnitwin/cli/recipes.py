@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from omnitwin.errors import BadInput
-from omnitwin.recipes import PARTS, RECIPES, Network, Recipe
+from omnitwin.recipes import PARTS, RECIPES, Network, Recipe, check_fields, recipe_called
 
 SCHEMAS = (Recipe, Network, *(part for parts in PARTS.values() for part in parts.values()))
 KINDS: dict[str, Any] = {
@@ -28,9 +28,7 @@ def complete_override(incomplete: str) -> list[str]:
 
 def published(name: str, options: dict[str, Any], overrides: Iterable[str]) -> Recipe:
     """Return the recipe of that name with the changes of options (None: not given) and overrides. Raises BadInput."""
-    if name not in RECIPES:
-        raise BadInput(f"no recipe is called {name!r}", f"Use {', '.join(RECIPES)}.")
-    return RECIPES[name].changed(**recipe_changes(options, overrides))
+    return recipe_called(name).changed(**recipe_changes(options, overrides))
 
 
 def spelled(overrides: Iterable[str]) -> Callable[[str], str]:
@@ -51,8 +49,7 @@ def recipe_changes(options: dict[str, Any], overrides: Iterable[str]) -> dict[st
 def _parse(word: str) -> tuple[str, Any]:
     """Return field and value of `NAME=VALUE`. Raises BadInput."""
     name, sign, text = word.partition("=")
-    if name not in KINDS:
-        raise BadInput(f"no field of a recipe is called {name!r}", f"Fields: {', '.join(KINDS)}.")
+    check_fields([name], KINDS)
     if not sign:
         raise BadInput(f"--override {name} has no value", f"Write --override {name}=VALUE.")
     parse, wanted = PARSERS[KINDS[name]]

@@ -8,6 +8,7 @@ import typer
 
 from omnitwin.cli.options import Device, Json, Quiet, complete_run, exams_option
 from omnitwin.config import REPORT as DEFAULT
+from omnitwin.system.paths import NEWEST
 
 
 def report(
@@ -32,6 +33,9 @@ def report(
 ) -> None:
     """Write one HTML page about a run: what was trained, its curves, all exams, figures and hardest pairs."""
     config = replace(DEFAULT, exams=tuple(exam or DEFAULT.exams), checkpoint=run, seed=seed, device=device)
+    from omnitwin.answers.choosing import check_checkpoint
+
+    check_checkpoint(run or NEWEST)
     from omnitwin.exams import reporting
     from omnitwin.system.device import keep_freed_memory
     from omnitwin.view.console import print_json, result_console, say

@@ -155,13 +155,16 @@ def train(
         output=output,
         name=_run_name(name),
     )
-    from omnitwin.training import runs
-
     folder, done = None, 0
     if resume is not None:
+        from omnitwin.training.finding import run_to_resume
+
+        run = None if resume == NEWEST else resume
+        run_to_resume(run)  # refuse a wrong name before torch is imported
+        from omnitwin.training import runs
+
         asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
         changes = {**recipe_changes(given, overrides), **asked}
-        run = None if resume == NEWEST else resume
         config, folder, done = runs.continued(config, run, changes, spelled(overrides))
     _run(config, folder, done, dry_run, json, quiet)
 

@@ -23,15 +23,13 @@ class ClassBatch:
 
 
 def check_batches(packed: ImageSet, sampling: ClassSampling) -> None:
-    """Raise BadInput if a set has too few images of a class, or too few classes."""
-    if len(packed.class_names) < 2:
-        raise BadInput(f"{packed.name} has one class alone; a batch takes 2 or more", "Add images of another class.")
+    """Raise BadInput if a class of a set that is pairable has too few images for a batch."""
     fewest = int(packed.count_C.min())
     if fewest < sampling.drawings:
         poor = packed.class_names[int(packed.count_C.argmin())]
         raise BadInput(
             f"{packed.name} has {fewest} images of {poor}; a batch takes {sampling.drawings} of each class",
-            f"Use --override drawings={fewest}." if fewest > 1 else "Add images of it.",
+            f"Use --override drawings={fewest}.",
         )
 
 

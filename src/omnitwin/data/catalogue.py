@@ -33,6 +33,13 @@ CATALOGUE = {
 }
 
 
+def data_set(name: str) -> DataSet:
+    """Return a line of the catalogue. Raises BadInput if there is none of that name."""
+    if name not in CATALOGUE:
+        raise BadInput(f"no data set is called {name!r}", f"Use {' or '.join(CATALOGUE)}.")
+    return CATALOGUE[name]
+
+
 def trained_on(name: str) -> str:
     """Return the name of the data set that a network was trained on. Raises BadInput for images of the user's own."""
     if name not in CATALOGUE:
@@ -55,9 +62,7 @@ def open_images(
             there = " and ".join(images)
             raise BadInput(f"these images have {there}, and no part called {subset!r}", "Give a mapping that has it.")
         return images[subset]
-    if images not in CATALOGUE:
-        raise BadInput(f"no data set is called {images!r}", f"Use {' or '.join(CATALOGUE)}.")
-    known = CATALOGUE[images]
+    known = data_set(images)
     if subset not in known.subsets:
         raise BadInput(f"no set is called {subset!r}", f"Use {' or '.join(known.subsets)}.")
     return known.read(subset, source or SourceConfig(), reporter)

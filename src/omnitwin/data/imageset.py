@@ -102,7 +102,11 @@ def check_channels(images: ImageSet, channels: int) -> None:
 def check_pairable(images: ImageSet) -> None:
     """Raise BadInput if no similar or no dissimilar pair can be drawn."""
     if len(images.class_names) < 2:
-        raise BadInput(f"{images.name} has {len(images.class_names)} class; pairs need at least 2", "")
+        raise BadInput(
+            f"{images.name} has {len(images.class_names)} class; pairs need at least 2", "Add images of another class."
+        )
     if int(images.count_C.min()) < 2:
         poor = images.class_names[int(images.count_C.argmin())]
-        raise BadInput(f"{images.name}: {poor} has fewer than 2 images, so no similar pair can be drawn of it", "")
+        raise BadInput(
+            f"{images.name}: {poor} has fewer than 2 images, so no similar pair can be drawn of it", "Add images of it."
+        )

@@ -20,9 +20,10 @@ from omnitwin.exams.measures import Kind
 from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import MOST_COARSE, Tally, coarse_edges, tally_pairs
 from omnitwin.metrics import calibration as calibrating
+from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.intervals import bootstrap_interval
 from omnitwin.metrics.resampling import class_replicates, group_replicates
-from omnitwin.metrics.roc import Array, balanced_accuracy, curve_figures, roc_curve
+from omnitwin.metrics.roc import balanced_accuracy, curve_figures, roc_curve
 from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Group, Measure, Reliability
 from omnitwin.reports.pictures import ScoredPair
 

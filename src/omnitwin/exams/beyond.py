@@ -18,10 +18,10 @@ from omnitwin.images.framing import WHITE
 from omnitwin.images.intake import take_in
 from omnitwin.images.novelty import novelty, statistics
 from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
+from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import log_odds
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
 from omnitwin.metrics.resampling import natural, pair_figures, pair_replicates
-from omnitwin.metrics.roc import Array
 from omnitwin.reports.exams import ExamReport, Group, Measure
 from omnitwin.system.randomness import Stream, random_generator
 

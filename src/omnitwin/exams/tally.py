@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from omnitwin.exams.scorer import Scorer
-from omnitwin.metrics.calibration import Array
+from omnitwin.metrics.arrays import Array
 from omnitwin.system.randomness import Stream, random_generator
 
 FINE_BITS = 20  # of a score's 32 that name its bin, sign and exponent first: bins are 1/2048 of the score wide, or less

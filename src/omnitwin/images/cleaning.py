@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from omnitwin.images.framing import WHITE
-from omnitwin.images.resampling import Array
+from omnitwin.metrics.arrays import Array
 
 TURNED = "light ink on dark was turned round"
 EVENED = "uneven light was evened"

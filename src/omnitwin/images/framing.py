@@ -5,12 +5,13 @@ N images of H x W pixels, S pixels a side of the square
 
 import numpy as np
 
-from omnitwin.images.resampling import Array, area_resize, window_coverage
+from omnitwin.images.resampling import area_resize, window_coverage
+from omnitwin.metrics.arrays import Array
 
 FILL = 0.9  # share of the square that the longer side of the ink takes
 INKED = 0.5  # of full ink: a pixel with more counts as part of a stroke
 BLOCK = 1024  # images at a time
-WHITE = 255
+WHITE = 255  # paper
 
 
 def framed(grey_NHW: Array, size: int, frame: str, block: int = BLOCK) -> Array:

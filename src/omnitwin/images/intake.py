@@ -18,7 +18,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from omnitwin.errors import BadImage
 from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
 from omnitwin.images.framing import WHITE, framed
-from omnitwin.images.resampling import Array, area_resize
+from omnitwin.images.resampling import area_resize
+from omnitwin.metrics.arrays import Array
 from omnitwin.system.paths import is_endless
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to another program: too dangerous for files from anywhere

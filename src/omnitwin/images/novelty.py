@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from omnitwin.images.framing import WHITE
+from omnitwin.metrics.arrays import Array
 
-WHITE = 255
 FALSE_ALARMS = 0.015  # share of held-out drawings in all variations; of drawings as drawn, far fewer are beyond
 LEAST = 1e-3  # of full ink, added before a logarithm
 TINY = 1e-9  # the least limit, so that distances can be divided by it

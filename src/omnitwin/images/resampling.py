@@ -1,10 +1,9 @@
 """Scale images by area averaging, the same for a data set and a file: each new pixel averages what it covers."""
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from omnitwin.metrics.arrays import Array
+
 BLOCK = 1024  # images scaled at a time, which bounds the memory for their floats
 
 

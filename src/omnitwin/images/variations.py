@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from omnitwin.images.framing import WHITE
-from omnitwin.images.resampling import Array
+from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pictures import Picture
 
 Generator = np.random.Generator

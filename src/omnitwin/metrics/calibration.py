@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from omnitwin.metrics.arrays import Array
 
 BINS = 15  # of equal width, for the reliability curve and ECE (Guo et al. 2017, sec. 2)
 STEPS = 100  # of Newton's method, at most; it takes about 10

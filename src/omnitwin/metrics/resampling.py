@@ -5,11 +5,9 @@
 Pairs share images and characters. Resampling pairs as if they were independent gives intervals far too narrow.
 """
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from omnitwin.metrics.arrays import Array
 
 REPLICATES = 1000
 

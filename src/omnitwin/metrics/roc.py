@@ -7,11 +7,9 @@ of one score (or bin) are accepted together. Between two thresholds the ROC is a
 among tied pairs: a scorer that gives every pair the same score lies on the diagonal.
 """
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from omnitwin.metrics.arrays import Array
 
 FARS = (1e-2, 1e-3, 1e-4)  # at which TAR is reported
 

@@ -33,36 +33,15 @@ class Anatomy:
 
     features: int  # of an image: the size of its embedding
     tensors: Callable[[int], Shapes]  # names and shapes of its tensors, by the pixels a side of an image
-    image_size: int | None = None  # pixels a side that it takes; None: any number from `least` on
-    least: int = 1
-
-
-def check(network: Network) -> None:
-    """Raise BadInput if the encoder or the head is unknown, or if the encoder does not take the image size."""
-    encoder, image_size, head = network.encoder, network.image_size, network.head
-    if head not in HEADS:
-        raise BadInput(f"no head is called {head!r}", f"Use {' or '.join(HEADS)}.")
-    if encoder == OWN:
-        return
-    known = anatomy_of(encoder)
-    needed, least = known.image_size, known.least
-    if needed is not None and needed != image_size:
-        raise BadInput(f"the encoder {encoder} takes {needed} x {needed} pixels, not {image_size} x {image_size}", "")
-    if image_size < least:
-        raise BadInput(f"the encoder {encoder} takes {least} x {least} pixels or more, not {image_size}", "")
 
 
 def anatomy_of(encoder: str) -> Anatomy:
-    """Return the anatomy of an encoder; raise BadInput if there is none of that name."""
-    if encoder in BLOCKS:
-        return _of_blocks(BLOCKS[encoder])
-    if encoder not in ANATOMIES:
-        raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join((*ANATOMIES, *BLOCKS))}.")
-    return ANATOMIES[encoder]
+    """Return the anatomy of one of recipes.ENCODERS."""
+    return _of_blocks(BLOCKS[encoder]) if encoder in BLOCKS else ANATOMIES[encoder]
 
 
 def layout(network: Network, own: Layout | None = None, features: int = 0) -> Layout:
-    """Return the shape and number format of each tensor of a network, by torch's names. Call `check` before.
+    """Return the shape and number format of each tensor of a network, by torch's names.
 
     own: the layout of the user's own encoder, for an encoder called `own`
     features: the size of that encoder's embeddings
@@ -121,7 +100,7 @@ def _of_blocks(blocks: Blocks) -> Anatomy:
         side = image_size >> len(blocks.widths)
         yield "out.weight", (blocks.features, inputs * side * side)
 
-    return Anatomy(features=blocks.features, tensors=tensors, least=2 ** len(blocks.widths))
+    return Anatomy(features=blocks.features, tensors=tensors)
 
 
 def _normalised(convolution: str, norm: str, outputs: int, inputs: int, side: int = 3) -> Shapes:
@@ -141,8 +120,7 @@ BLOCKS = {
     "strong": Blocks(widths=(32, 64, 128), residual=(0, 1, 1), features=256),
 }
 ANATOMIES = {
-    "classic": Anatomy(features=4096, tensors=_classic, image_size=105),
-    "small": Anatomy(features=128, tensors=_small, image_size=28),
+    "classic": Anatomy(features=4096, tensors=_classic),
+    "small": Anatomy(features=128, tensors=_small),
     "resnet18": Anatomy(features=512, tensors=_resnet18),
 }
-HEADS = ("difference", "distance")

@@ -134,7 +134,7 @@ ENCODERS: dict[str, Callable[[], nn.Module]] = {  # those that need no image siz
 
 
 def build_encoder(network: Network) -> nn.Module:
-    """Return the encoder of a network, with new weights. Call anatomy.check before."""
+    """Return the encoder of a network, with new weights."""
     if network.encoder in BLOCKS:
         return BlocksEncoder(network.encoder, network.image_size)
     return ENCODERS[network.encoder]()

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from omnitwin.metrics.arrays import Array
 from omnitwin.model.anatomy import BLOCKS, layout
 from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
-from omnitwin.model.tensors import Array, Tensors, read_tensors
+from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.recipes import Network
 
 EMBED_AT_ONCE = 16  # images, whose maps stay in the processor's cache

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from omnitwin.errors import BadCheckpoint
+from omnitwin.metrics.arrays import Array
 from omnitwin.model.anatomy import Layout
 from omnitwin.model.description import check_layout
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Tensors = dict[str, Array]
 
 KINDS = {

@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from omnitwin.errors import BadInput
-from omnitwin.model.anatomy import check
 from omnitwin.model.encoders import NARROW, build_encoder
 from omnitwin.recipes import OWN, Network
 
@@ -143,11 +142,10 @@ class Distance(nn.Module):
 
 
 def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwork:
-    """Return a twin network with new weights. Raises BadInput if its parts are unknown or do not fit.
+    """Return a twin network with new weights. Raises BadInput if its encoder is the user's own and not given.
 
     encoder: the user's own module, from (B, C, S, S) to (B, D), for a network whose encoder is called `own`
     """
-    check(network)
     if encoder is None:
         if network.encoder == OWN:
             raise BadInput("this network has an encoder of your own", "In Python, pass it: encoder=MODULE.")

@@ -6,8 +6,9 @@ import numpy as np
 
 from omnitwin.data.imageset import ImageSet
 from omnitwin.images.intake import take_in
-from omnitwin.images.novelty import Array, fit_novelty, statistics
+from omnitwin.images.novelty import fit_novelty, statistics
 from omnitwin.images.variations import VARIATIONS, two_level
+from omnitwin.metrics.arrays import Array
 
 DRAWINGS = 100  # in each variation; all variations take about 10 s
 

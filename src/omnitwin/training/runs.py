@@ -23,15 +23,15 @@ from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
 from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite
 from omnitwin.model.description import Description, read_description
-from omnitwin.model.locating import find_run, offered
 from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import StepReport
 from omnitwin.system.device import describe_device
 from omnitwin.system.files import followed, open_unlinked, write_text
 from omnitwin.system.locks import comes_and_goes
-from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, run_folders, runs_folder
+from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, runs_folder
 from omnitwin.system.randomness import Stream, random_generator
+from omnitwin.training.finding import run_to_resume
 from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
@@ -80,12 +80,7 @@ def recorded(run: str | None) -> tuple[Path, Description]:
 
     If the run stopped before its first checkpoint, its config describes it, with 0 iterations done.
     """
-    folder = find_run(run)
-    if folder is None:
-        if run is None:
-            raise BadCheckpoint("no run to resume")
-        raise BadCheckpoint(f"no run is called {run}", offered(run, [folder.name for folder in run_folders()]))
-    folder = folder if folder.is_dir() else folder.parent
+    folder = run_to_resume(run)
     if (folder / STATE_FILE).exists() or (folder / WEIGHTS_FILE).exists():
         return folder, read_description(folder / STATE_FILE)
     return folder, read_config(folder)

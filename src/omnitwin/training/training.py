@@ -18,7 +18,7 @@ from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import part_names
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
-from omnitwin.model.description import Description, read_description
+from omnitwin.model.description import HELD_OUT_EER, Description, read_description
 from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
@@ -44,7 +44,6 @@ COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example 
 COLLAPSE_SPREAD = 1e-3  # standard deviation of a batch's logits below which the output is constant
 LONG_RUN = 1800.0  # seconds; if a run takes longer, a note says so
 FORETELL_AFTER = 3  # iterations after the first, by which the time of a run is estimated
-HELD_OUT_EER = "held_out_eer"  # a key of a checkpoint's metrics
 
 StopButton = AbstractContextManager[Callable[[], str | None]]
 

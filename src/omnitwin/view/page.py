@@ -69,9 +69,10 @@ def page(report: RunReport, draw: Callable[..., dict[str, "Figure"]] = plots) ->
 
 
 def lead(report: RunReport) -> str:
-    """Return the first line: how long the network was trained, and how well it does on held-out alphabets.
+    """Return the first line: which weights the page is about, and how good the best of the run are.
 
     `Best at 1,000 of 1,200 iterations: equal error rate 2.5 % on held-out alphabets.`
+    `After 1,200 of 1,200 iterations; the best were at 1,000: equal error rate 2.5 % on held-out alphabets.`
     """
     network = _network(report)
     examined = [(step.held_out_eer, step.iteration) for step in report.steps if step.held_out_eer is not None]
@@ -82,7 +83,7 @@ def lead(report: RunReport) -> str:
     rate = f"equal error rate {percent(error)} on held-out alphabets"
     if network.iteration == best:
         return f"Best at {done}: {rate}."
-    return f"After {done}. The best were {best:,} iterations: {rate}."
+    return f"After {done}; the best were at {best:,}: {rate}."
 
 
 def _network(report: RunReport) -> NetworkReport:

@@ -1,0 +1,17 @@
+"""Find the run that `--resume` names. Imports no torch."""
+
+from pathlib import Path
+
+from omnitwin.errors import BadCheckpoint
+from omnitwin.model.locating import find_run, offered
+from omnitwin.system.paths import run_folders
+
+
+def run_to_resume(run: str | None) -> Path:
+    """Return the folder of a run, by path or name; None: the newest. Raises BadCheckpoint if there is none."""
+    folder = find_run(run)
+    if folder is None:
+        if run is None:
+            raise BadCheckpoint("no run to resume")
+        raise BadCheckpoint(f"no run is called {run}", offered(run, [folder.name for folder in run_folders()]))
+    return folder if folder.is_dir() else folder.parent
