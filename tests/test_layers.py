@@ -19,7 +19,7 @@ ARROWS = {  # room: the rooms that it may import besides its own
     "metrics": set(),
     "images": {"metrics"} | COMMON,
     "data": {"images", "metrics"} | COMMON,
-    "model": {"images", "metrics"} | COMMON,
+    "model": {"metrics"} | COMMON,
     "training": {"data", "images", "model", "metrics"} | COMMON,
     "answers": {"data", "images", "model", "metrics"} | COMMON,
     "exams": {"training", "answers", "data", "images", "model", "metrics"} | COMMON,
@@ -95,12 +95,12 @@ def test_a_module_past_400_lines_says_why_in_its_head():
     for path in MODULES:
         text = path.read_text(encoding="utf-8")
         head = ast.get_docstring(ast.parse(text)) or ""
-        assert len(text.splitlines()) <= 400 or "lines" in head, path
+        assert len(text.splitlines()) <= 400 or "400" in head, path
 
 
 def test_functions_stay_under_60_lines():
     lengths = {
-        f"{path.name}:{node.name}": node.body[-1].end_lineno - node.body[0].lineno + 1
+        f"{path.relative_to(SOURCE)}:{node.name}:{node.lineno}": node.body[-1].end_lineno - node.body[0].lineno + 1
         for path in MODULES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef)

@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from omnitwin.answers.twin import Twin, load
-from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
+from omnitwin.config import REPORT, EvalConfig, SourceConfig, TrainConfig
 from omnitwin.data.catalogue import Images, data_set
 from omnitwin.data.catalogue import open_images as open_part
 from omnitwin.data.imageset import ImageSet
@@ -141,7 +141,7 @@ def train(
 
     images: a data set's name, what open_images returns, an ImageSet, or a mapping with a `training` part
     recipe: a name of RECIPES, or a Recipe; None: `classic`, or the resumed run's
-    resume: a run's name or path, or `newest`; recipe and data are then the run's, and only iterations may change
+    resume: a run's name or path, or `newest`; only iterations may change, and images of your own are given again
     encoder: your own module, from (B, C, S, S) in the recipe's image_size S to (B, features); it has that attribute. A
         copy of it is trained.
     objective: your own loss, of embeddings (B, D) and labels (B,) to a scalar, for recipes that sample classes (`fast`)
@@ -202,7 +202,7 @@ def evaluate(
     twin: what load returns, or a name that load takes
     images: a data set's name, an ImageSet, or a mapping with a `test` part; None: the set that the network trained on
     exams: `pairs`, `all-pairs`, `same-alphabet`, `one-shot`, `official`, `beyond`, `all`; or exams of your own
-    options: fields of EvalConfig, such as device="cuda", seeds=5, way=5
+    options: fields of EvalConfig, such as device="cuda", seeds=5, way=5; neither checkpoint nor baseline
     source, offline: as in open_images
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing.
@@ -220,7 +220,7 @@ def write_report(
     run: str | PathLike[str] = NEWEST,
     output: str | PathLike[str] | None = None,
     *,
-    exams: Sequence[str] = ("all",),
+    exams: Sequence[str] = REPORT.exams,
     reporter: Reporter = SILENT,
     source: str | None = None,
     offline: bool | None = None,
@@ -231,7 +231,7 @@ def write_report(
     run: its name or path, or `newest`
     output: the page; None: report.html in the run's folder
     exams: names, as of evaluate
-    options: fields of EvalConfig, such as seed=1
+    options: fields of EvalConfig, such as seed=1 or show=0
     source, offline: as of open_images
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, CannotWrite. Returns the page's path.
@@ -244,7 +244,7 @@ def write_report(
     page = None if output is None else Path(output)
     check_page(page)
     known = SourceConfig(source=source, offline=offline)
-    config = EvalConfig(checkpoint=str(run), exams=tuple(exams), source=known, **options)
+    config = replace(REPORT, checkpoint=str(run), exams=tuple(exams), source=known, **options)
     found = report_run(config, page, reporter)
     write_page(found)
     return found.page

@@ -10,7 +10,7 @@ from omnitwin.recipes import CLASSIC, Recipe
 
 DEMO_IMAGES = 4  # drawings that the demo shows: a row in 80 columns
 DEMO_SECONDS = 40.0  # that the demo trains at most, so that it ends within a minute on a slow machine, too
-FIGURE_PAIRS = 10  # on the sheet of eval --figures without --show: as in the example
+FIGURE_PAIRS = 10  # on the sheet of eval --figures without --show, and on the page of a report: as in the example
 HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong ones that the scorer is surest of
 
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
@@ -100,6 +100,9 @@ class EvalConfig:
                     raise BadInput(f"no {kind} is called {word!r}", f"Use {', '.join(known[kind])}.")
         if self.baseline is not None and self.checkpoint is not None:
             raise BadInput("--baseline and --checkpoint exclude each other", "Leave one out.")
+
+
+REPORT = EvalConfig(exams=("all",), show=FIGURE_PAIRS)  # the exams on a report's page
 
 
 def check_threshold(threshold: float | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from omnitwin.answers.runs import find_runs, list_runs, remove_runs, rename_run
+from omnitwin.answers.runs import find_runs, list_runs, remove_runs, rename_run, written
 from omnitwin.errors import BadCheckpoint, BadInput, FolderInUse
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS, Choice, read_default, write_default
@@ -105,6 +105,33 @@ def test_a_damaged_run_is_listed_with_its_problem_and_can_be_removed(make, runs,
     assert sorted(names()) == ["damaged", "sound"]
     remove_runs(["damaged"])
     assert names() == ["sound"]
+
+
+def test_files_that_vanish_while_a_run_is_saving_are_passed_over(make):
+    folder = make("a")
+    there = sorted(folder.iterdir())
+    gone = [folder / "weights.safetensors.new", folder / ".new" / "weights.safetensors", there[0] / "x"]
+    assert written([*gone, *there]) == written(there) == (there[0].stat().st_mtime, list_runs().runs[0].bytes)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no such permissions there")
+def test_a_run_that_may_not_be_read_is_listed_with_its_problem_beside_the_others(make, tmp_path):
+    make("sound")
+    folder = make("closed")
+    folder.chmod(0o311)
+    user = os.geteuid()
+    if user == 0:  # root may read every folder, so somebody else lists them
+        for place in tmp_path.parents:
+            if place.stat().st_uid == 0 and not place.stat().st_mode & 0o001:
+                place.chmod(place.stat().st_mode | 0o011)
+        tmp_path.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        problems = {run.name: run.problem for run in list_runs().runs}
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+    assert problems == {"sound": None, "closed": f"{folder} cannot be read: Permission denied"}
 
 
 def test_removed_runs_leave_nothing_and_others_stay(make, runs):

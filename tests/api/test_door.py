@@ -1,13 +1,15 @@
 """`import omnitwin`: everything the command line can do, as a user of the library would write it."""
 
 import json
-import math
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from photos import photos
 from PIL import Image
 from scripts import load_script
 from torch import nn
@@ -16,6 +18,7 @@ import omnitwin
 from omnitwin.data import synthetic
 from omnitwin.recipes import FAST
 from omnitwin.reports.exams import ExamReport, Measure
+from omnitwin.reports.progress import SILENT
 
 SMALL = {"image_size": 12, "batch_size": 16, "drawings": 2, "holdout": 1}
 
@@ -148,6 +151,7 @@ def test_a_report_of_a_run_is_a_page(tmp_path):
     page = omnitwin.write_report(run.folder, tmp_path / "page.html", exams=["pairs"], batches=1, batch_size=5)
     assert page == tmp_path / "page.html"
     assert "accuracy" in page.read_text(encoding="utf-8")
+    assert "Some pairs" in page.read_text(encoding="utf-8")  # as on the page of the command line
 
 
 def test_a_threshold_of_ones_own_decides(drawings):
@@ -371,11 +375,57 @@ def test_wrong_words_are_refused_in_one_line(call, named):
     assert named in refused.value.line()
 
 
-def test_images_of_ones_own_are_trained_on(tmp_path, images):
-    """Any object with the names of ImageSet: here a set drawn in this process."""
-    run = omnitwin.train(images, recipe="fast", iterations=1, output=tmp_path / "run", **SMALL)
-    assert math.isfinite(run.report.loss)
-    assert len(omnitwin.evaluate(run.twin, images, exams=["pairs"], batches=1, batch_size=5).frame()) == 2
+class Glance(nn.Module):
+    """An encoder of small images in colour: (B, 3, 8, 8) to (B, 6)."""
+
+    features = 6
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3 * 8 * 8, 6)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A run on photos of things, a class of image set that omnitwin knows nothing of."""
+    return omnitwin.train(
+        photos(4, 4, 4, 4, 4, 4),
+        recipe="fast",
+        encoder=Glance(),
+        channels=3,
+        image_size=8,
+        batch_size=6,
+        drawings=2,
+        holdout=2,
+        iterations=2,
+        output=tmp_path_factory.mktemp("own") / "run",
+        device="cpu",
+    )
+
+
+def test_images_of_ones_own_are_trained_on_and_examined(own):
+    notes = []
+    listener = SimpleNamespace(note=notes.append, warn=SILENT.warn, task=SILENT.task, training=SILENT.training)
+    things = replace(photos(4, 4, 4), fingerprint="1" * 64)
+    evaluation = omnitwin.evaluate(own.twin, things, exams=["all"], way=3, episodes=20, reporter=listener)
+    assert [exam.exam for exam in evaluation.report.exams] == ["pairs", "all-pairs", "one-shot"]
+    assert [note.split()[0] for note in notes if "left out" in note] == ["same-alphabet", "official", "beyond"]
+    assert evaluation.report.dataset == things.name
+    assert all(0 <= row["value"] <= 1 for row in evaluation.frame())
+
+
+def test_images_of_ones_own_are_asked_for_where_they_are_needed_again(own):
+    for call in (lambda: omnitwin.evaluate(own.twin), lambda: omnitwin.train(resume=own.folder, iterations=3)):
+        with pytest.raises(omnitwin.BadInput) as refused:
+            call()
+        assert refused.value.line() == (
+            "the network was trained on images of your own, things. Give them: images=IMAGES, in Python."
+        )
+    again = omnitwin.train(photos(4, 4, 4, 4, 4, 4), resume=own.folder, iterations=3, encoder=Glance(), device="cpu")
+    assert again.report.iteration == 3
 
 
 def test_a_network_for_numpy_answers_without_torch(drawings):

@@ -175,6 +175,32 @@ def test_a_figure_too_high_for_its_format_is_refused_and_leaves_what_was_there(t
     assert [file.read_bytes() for file in tmp_path.iterdir()] == ([content] if before else [])
 
 
+def full_disk(image, path, format):
+    """Half of the file is written."""
+    Path(path).write_bytes(b"half")
+    raise OSError(28, "No space left on device")
+
+
+def broken(image, path, format):
+    Path(path).write_bytes(b"half")
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("save", "error", "words"),
+    [(full_disk, CannotWrite, "No space left on device"), (broken, ZeroDivisionError, "a bug")],
+)
+@pytest.mark.parametrize("before", [False, True])
+def test_a_figure_that_fails_half_way_leaves_nothing_or_the_one_before(tmp_path, before, save, error, words):
+    path = tmp_path / "figure.png"
+    if before:
+        comparison_figure(compared(), path)
+    content = path.read_bytes() if before else None
+    with pytest.raises(error, match=words):
+        comparison_figure(compared(), path, save)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == ([content] if before else [])
+
+
 def test_a_folder_in_the_figures_place_is_left_alone(tmp_path):
     (tmp_path / "figure.png").mkdir()
     with pytest.raises(CannotWrite):

@@ -8,8 +8,9 @@ Only folders directly in the runs folder that hold a run of omnitwin are touched
 
 import json
 import os
+import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,8 +132,13 @@ def _stored(folder: Path) -> StoredRun:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"{folder / CONFIG_FILE} cannot be read: {error!r}"
     network = trained_network(folder, description) if description else None
-    changed = max((path.lstat().st_mtime for path in folder.iterdir() if path.name in WRITTEN), default=0.0)
-    with suppress(OmnitwinError):
+    changed, size = 0.0, 0
+    try:
+        changed, size = written(folder.rglob("*"))
+        list(folder.iterdir())  # rglob passes over a folder that may not be read
+    except OSError as error:
+        problem = problem or f"{folder} cannot be read: {error.strerror or error}"
+    with suppress(OmnitwinError, OSError):
         best = read_description(folder / BEST_FILE) if (folder / BEST_FILE).is_file() else description
         description = best or description
     return StoredRun(
@@ -145,11 +151,27 @@ def _stored(folder: Path) -> StoredRun:
         held_out_eer=description.metrics.get(HELD_OUT_EER) if description else None,
         changed=datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds"),
         age=max(0.0, time.time() - changed),
-        bytes=sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()),
+        bytes=size,
         chosen=_is_chosen(folder),
         holder=holder_of(folder),
         problem=problem,
     )
+
+
+def written(paths: Iterable[Path]) -> tuple[float, int]:
+    """Return when omnitwin last wrote one of a run's paths (0.0: never), and the bytes of the files among them.
+
+    A path that is gone by now is passed over: a run that is being saved has files that come and go. Raises OSError.
+    """
+    changed, size = 0.0, 0
+    for path in paths:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            there = path.lstat()
+            if path.name in WRITTEN:
+                changed = max(changed, there.st_mtime)
+            if stat.S_ISREG(there.st_mode):
+                size += there.st_size
+    return changed, size
 
 
 def _described(folder: Path) -> Description | None:

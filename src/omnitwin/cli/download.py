@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Json, Quiet, source
+from omnitwin.cli.options import Json, Quiet
+from omnitwin.config import SourceConfig
 
 
 def download(
@@ -30,7 +31,7 @@ def download(
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_download
 
-    report = acquire.download(source(from_, force), reporter(quiet))
+    report = acquire.download(SourceConfig(source=from_, force=force), reporter(quiet))
     if json:
         print_json(report)
     elif not quiet:

@@ -16,7 +16,6 @@ from omnitwin.cli.options import (
     exams_option,
     known,
     one_of,
-    source,
 )
 from omnitwin.config import BASELINES, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
 
@@ -103,7 +102,6 @@ def evaluate(
         baseline=baseline,
         dataset=dataset,
         subset=subset,
-        source=source(),
         device=device,
         precision=precision,
         show=show or (FIGURE_PAIRS if figures else 0),

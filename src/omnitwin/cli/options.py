@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS, SourceConfig
+from omnitwin.config import DATASETS, EXAMS
 from omnitwin.errors import BadInput
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
@@ -135,11 +135,6 @@ DatasetOrNone = Annotated[
         callback=known("data set", *DATASETS),
     ),
 ]
-
-
-def source(from_: str | None = None, force: bool = False) -> SourceConfig:
-    """Return where data comes from."""
-    return SourceConfig(source=from_, force=force)
 
 
 def parse_duration(text: str | None) -> float | None:

@@ -1,15 +1,14 @@
 """`omnitwin report`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Device, Json, Quiet, complete_run, exams_option, source
-from omnitwin.config import EvalConfig
+from omnitwin.cli.options import Device, Json, Quiet, complete_run, exams_option
+from omnitwin.config import REPORT as DEFAULT
 from omnitwin.system.paths import NEWEST
-
-DEFAULT = EvalConfig(exams=("all",), show=10)
 
 
 def report(
@@ -33,14 +32,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Write one HTML page about a run: what was trained, its curves, all exams, figures and hardest pairs."""
-    config = EvalConfig(
-        exams=tuple(exam or DEFAULT.exams),
-        checkpoint=run,
-        seed=seed,
-        show=DEFAULT.show,
-        source=source(),
-        device=device,
-    )
+    config = replace(DEFAULT, exams=tuple(exam or DEFAULT.exams), checkpoint=run, seed=seed, device=device)
     from omnitwin.answers.choosing import check_checkpoint
 
     check_checkpoint(run or NEWEST)

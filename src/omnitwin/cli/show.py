@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Dataset, Figure, Json, Quiet, known, one_of, source
+from omnitwin.cli.options import Dataset, Figure, Json, Quiet, known, one_of
 from omnitwin.config import ShowConfig
 
 DEFAULT = ShowConfig()
@@ -39,7 +39,7 @@ def show(
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_browse
 
-    config = ShowConfig(images=images, pairs=pairs, subset=subset, dataset=dataset, seed=seed, source=source())
+    config = ShowConfig(images=images, pairs=pairs, subset=subset, dataset=dataset, seed=seed)
     report = browsing.show(config, reporter(quiet))
     if json:
         print_json(report)

@@ -17,7 +17,6 @@ from omnitwin.cli.options import (
     known,
     one_of,
     parse_duration,
-    source,
 )
 from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
@@ -149,7 +148,6 @@ def train(
         DEFAULT,
         recipe=published(recipe or DEFAULT.recipe.name, given, overrides) if resume is None else DEFAULT.recipe,
         dataset=dataset or DEFAULT.dataset,
-        source=source(),
         device=device,
         precision=precision,
         compile=compile,

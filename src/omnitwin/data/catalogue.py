@@ -40,6 +40,13 @@ def data_set(name: str) -> DataSet:
     return CATALOGUE[name]
 
 
+def trained_on(name: str) -> str:
+    """Return the name of the data set that a network was trained on. Raises BadInput for images of the user's own."""
+    if name not in CATALOGUE:
+        raise BadInput(f"the network was trained on images of your own, {name}", "Give them: images=IMAGES, in Python.")
+    return name
+
+
 def open_images(
     images: Images, subset: str, source: SourceConfig | None = None, reporter: Reporter = SILENT
 ) -> ImageSet:

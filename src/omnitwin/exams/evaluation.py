@@ -8,7 +8,7 @@ from functools import partial
 from omnitwin.answers.engines import EMBED_AT_ONCE, on_device, open_baseline, torch_network
 from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig
-from omnitwin.data.catalogue import Images, open_images
+from omnitwin.data.catalogue import Images, open_images, trained_on
 from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.split import only, part_names
@@ -58,7 +58,7 @@ def evaluate(
     precision = select_precision(config.precision, device)  # like the device, refuse it before data is fetched
     dataset = config.dataset
     if dataset is None:
-        dataset = verifier.description.dataset_family if verifier.description else "omniglot"
+        dataset = trained_on(verifier.description.dataset_family) if verifier.description else "omniglot"
     ground = _ground(config, dataset, verifier, reporter)
     taken = _applicable(chosen(asked), ground.images, config, reporter)
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}

@@ -18,7 +18,7 @@ import torch
 
 from omnitwin import __version__
 from omnitwin.config import TrainConfig
-from omnitwin.data.catalogue import open_images
+from omnitwin.data.catalogue import open_images, trained_on
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
 from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite
@@ -112,7 +112,7 @@ def continued(
         replace(
             config,
             recipe=replace(recipe, iterations=asked.get("iterations", recipe.iterations)),
-            dataset=description.dataset_family if isinstance(config.dataset, str) else config.dataset,
+            dataset=trained_on(description.dataset_family) if isinstance(config.dataset, str) else config.dataset,
             precision=description.precision if config.precision == TrainConfig.precision else config.precision,
         ),
         folder,

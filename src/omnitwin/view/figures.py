@@ -3,7 +3,7 @@
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -27,6 +27,8 @@ WIDEST_TITLE = 4000  # pixels: room for two of the longest file names
 BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294"  # colour-blind safe
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".pdf")
 PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
+
+Save = Callable[..., None]  # of an image, a path and format=
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,11 @@ def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
     _write(_stack(title, [_sheet([_labelled_cell(pair) for pair in exam.hardest], PAIRS_A_ROW)]), path)
 
 
-def comparison_figure(report: ComparisonReport, path: Path) -> None:
-    """Write both images with the verdict."""
+def comparison_figure(report: ComparisonReport, path: Path, save: Save = Image.Image.save) -> None:
+    """Write both images with the verdict. save: writes an image to a file, as Pillow does"""
     lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:.4g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
-    _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path)
+    _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path, save)
 
 
 def ranking_figure(report: RankingReport, path: Path) -> None:
@@ -174,9 +176,9 @@ def _stack(title: str, parts: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def _write(sheet: Image.Image, path: Path) -> None:
+def _write(sheet: Image.Image, path: Path, save: Save = Image.Image.save) -> None:
     try:
         with replacing(path) as temporary:
-            sheet.save(temporary, format=Image.registered_extensions()[path.suffix.lower()])
+            save(sheet, temporary, format=Image.registered_extensions()[path.suffix.lower()])
     except (KeyError, ValueError, struct.error) as error:  # too large for the format, or Pillow was built without it
         raise BadInput(f"{path} cannot be written as {path.suffix}: {error}", "Name it FILE.png.") from error
