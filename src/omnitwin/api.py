@@ -146,7 +146,8 @@ def train(
     encoder: your own module, from (B, C, S, S) in the recipe's image_size S to (B, features); it has that attribute. A
         copy of it is trained.
     objective: your own loss, of embeddings (B, D) and labels (B,) to a scalar, for recipes that sample classes (`fast`)
-    callback: called with the newest StepReport a few times a second; it returns True to stop and save
+    callback: called with the newest StepReport a few times a second; if it returns True or raises, the run is saved
+        and ends, and the error is raised again
     name, output: the run's name in the runs folder, or its folder itself; None: named after the recipe and the time
     source, offline: as of open_images
     options: fields of TrainConfig (device, precision, compile, max_seconds, checkpoint_seconds, exam_every), and fields
@@ -161,7 +162,10 @@ def train(
     source_config = _source(source, offline)
     config, folder, _ = _asked(images, recipe, resume, encoder, objective, source_config, options)
     watcher = _Watcher(reporter, callback)
-    return Run(report=run_recipe(config, watcher, watcher.stop_button(), folder), encoder=encoder)
+    report = run_recipe(config, watcher, watcher.stop_button(), folder)
+    if watcher.error is not None:  # the run is saved
+        raise watcher.error
+    return Run(report=report, encoder=encoder)
 
 
 def plan(
@@ -338,6 +342,7 @@ class _Watcher:
     def __init__(self, reporter: Reporter, callback: Callback | None) -> None:
         self._reporter, self._callback = reporter, callback
         self._stopped = False
+        self.error: Exception | None = None  # of the callback
         self.note, self.warn, self.task = reporter.note, reporter.warn, reporter.task
 
     @contextmanager
@@ -346,11 +351,14 @@ class _Watcher:
 
             def both(step: StepReport) -> None:
                 show(step)
-                if self._callback is not None and self._callback(step) is True:
-                    self._stopped = True
+                try:
+                    if self._callback is not None and self.error is None:
+                        self._stopped = self._callback(step) is True or self._stopped
+                except Exception as error:
+                    self.error = error
 
             yield both
 
     @contextmanager
     def stop_button(self) -> Iterator[Callable[[], str | None]]:
-        yield lambda: "callback" if self._stopped else None
+        yield lambda: "callback" if self._stopped or self.error else None

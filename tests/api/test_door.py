@@ -293,6 +293,13 @@ class Flat(nn.Module):
         return self.layer(images)
 
 
+class Detached(Tiny):
+    """An encoder that no gradient reaches."""
+
+    def forward(self, images):
+        return super().forward(images).detach()
+
+
 class Wrong(Tiny):
     """An encoder that makes other embeddings than it says."""
 
@@ -301,8 +308,15 @@ class Wrong(Tiny):
 
 @pytest.mark.parametrize(
     ("encoder", "named"),
-    [(Nameless(), "no attribute `features`"), (Flat(), "does not take images (2, 1, 12, 12)"), (Wrong(), "(2, 8)")],
-    ids=["no features", "vectors", "wrong size"],
+    [
+        (Nameless(), "no attribute `features`"),
+        (Flat(), "does not take images (2, 1, 12, 12)"),
+        (Wrong(), "(2, 8)"),
+        (Detached(), "no gradient reaches your encoder"),
+        (Tiny, "not a torch.nn.Module"),
+        ("strong", "not a torch.nn.Module"),
+    ],
+    ids=["no features", "vectors", "wrong size", "detached", "class", "word"],
 )
 def test_a_module_that_is_no_encoder_is_refused_in_one_line(images, tmp_path, encoder, named):
     with pytest.raises(omnitwin.BadInput) as refused:
@@ -448,3 +462,48 @@ def test_every_public_name_is_documented_with_a_use(name):
     if callable(value) and not issubclass(value if isinstance(value, type) else int, Exception):
         assert ">>> " in value.__doc__
         assert "omnitwin." in value.__doc__ or "twin" in value.__doc__
+
+
+class Partly(Tiny):
+    """An encoder with a frozen layer, an unused one, and one layer under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.frozen, self.unused = nn.Linear(8, 8), nn.Linear(3, 3)
+        self.frozen.requires_grad_(False)
+        self.again = self.layer
+
+    def forward(self, images):
+        return self.frozen(self.again(images.flatten(1)))
+
+
+@pytest.mark.parametrize("recipe", ["fast", "classic"])
+def test_frozen_unused_and_shared_layers_are_saved_and_a_run_with_them_goes_on(images, tmp_path, recipe):
+    changes = SMALL if recipe == "fast" else {"image_size": 12, "batch_size": 8}
+    encoder = Partly()
+    asked = {"recipe": recipe, "encoder": encoder, "precision": "fp32", "device": "cpu", **changes}
+    straight = omnitwin.train(images, iterations=4, output=tmp_path / "straight", **asked)
+    parts = omnitwin.train(images, iterations=2, output=tmp_path / "parts", **asked)
+    parts = omnitwin.train(images, resume=parts.folder, iterations=4, encoder=encoder)
+    frozen = parts.twin.verifier.network.model.encoder.frozen
+    assert torch.equal(frozen.weight, encoder.frozen.weight)
+    if recipe == "classic":  # the schedule of fast depends on the number of iterations
+        assert parts.report.weights_sha256 == straight.report.weights_sha256
+
+
+def test_an_error_in_a_callback_is_raised_again_after_the_run_is_saved(images, tmp_path):
+    def fail(step):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        omnitwin.train(images, recipe="fast", iterations=9999, output=tmp_path / "run", callback=fail, **SMALL)
+    assert omnitwin.train(images, resume=tmp_path / "run", max_seconds=1e-9).report.iteration >= 2
+
+
+@pytest.mark.parametrize(
+    "objective", [lambda e, y: 1.0, lambda e, y: None, lambda e, y: e.sum(1), lambda e, y: e.detach().sum()]
+)
+def test_an_objective_that_returns_no_loss_is_refused_in_one_line(images, tmp_path, objective):
+    with pytest.raises(omnitwin.BadInput, match="your objective returned") as refused:
+        omnitwin.train(images, recipe="fast", objective=objective, iterations=2, output=tmp_path / "run", **SMALL)
+    assert "scalar tensor with a gradient" in refused.value.line()

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.anatomy import Layout
-from omnitwin.recipes import Network, Recipe, network_of
+from omnitwin.recipes import LARGEST, Network, Recipe, network_of
 from omnitwin.system.paths import WEIGHTS_FILE, is_endless
 from omnitwin.system.tensorfile import read_record
 
@@ -56,6 +56,8 @@ class Description:
             raise TypeError("a name is not text")
         if not all(isinstance(number, int) for number in (self.iteration, self.recipe["iterations"])):
             raise TypeError("an iteration is not a whole number")
+        if not 0 <= self.iteration <= LARGEST["iterations"] or not 0 < self.iterations <= LARGEST["iterations"]:
+            raise ValueError("an iteration out of range")
         if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
             raise ValueError(f"a threshold, calibration or metric out of range: {numbers}")
         if self.calibration is not None and (

@@ -152,22 +152,27 @@ def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwor
             raise BadInput("this network has an encoder of your own", "In Python, pass it: encoder=MODULE.")
         encoder = build_encoder(network)
     else:
-        encoder = tried(copy.deepcopy(encoder), network)
+        encoder = tried(encoder, network)
     return (DistanceTwin if network.head == "distance" else DifferenceTwin)(encoder)
 
 
 def tried(encoder: nn.Module, network: Network) -> nn.Module:
-    """Return the user's encoder, which has been given two blank images; raise BadInput if it is none."""
+    """Return a copy of the user's encoder, which has been given two blank images; raise BadInput if it is none."""
+    if not isinstance(encoder, nn.Module):
+        raise BadInput(f"your encoder is {encoder!r}, not a torch.nn.Module", "Give an object, not its class or name.")
+    encoder = copy.deepcopy(encoder)
     features, size = getattr(encoder, "features", None), network.image_size
     if not isinstance(features, int) or features < 1:
         raise BadInput("your encoder has no attribute `features`", "Set it to the size of an embedding.")
     tensor = next((each for each in (*encoder.parameters(), *encoder.buffers())), torch.zeros(()))
     training = encoder.training
     try:
-        with torch.no_grad():
-            shape = tuple(encoder.eval()(torch.zeros(2, network.channels, size, size, device=tensor.device)).shape)
+        made = encoder.eval()(torch.zeros(2, network.channels, size, size, device=tensor.device))
+        shape = tuple(made.shape)
     except Exception as error:  # whatever a stranger's module raises
         raise BadInput(f"your encoder does not take images (2, {network.channels}, {size}, {size}): {error}") from error
     if shape != (2, features):
         raise BadInput(f"your encoder makes {shape} of two images, not (2, {features})", "Set its `features`.")
+    if any(parameter.requires_grad for parameter in encoder.parameters()) and not made.requires_grad:
+        raise BadInput("no gradient reaches your encoder", "Its output must not be detached, nor of whole numbers.")
     return encoder.train(training)

@@ -20,7 +20,12 @@ def save_tensors(path: Path, tensors: "dict[str, torch.Tensor]", record: dict[st
     """Write a file that is complete or absent. Raises CannotWrite if the disk is full or the folder is read-only."""
     from safetensors.torch import save_file
 
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain, seen = {}, set()
+    for name, tensor in tensors.items():
+        plain[name] = tensor.detach().cpu().contiguous()
+        if plain[name].numel() and plain[name].data_ptr() in seen:  # a second name for one tensor: stored as its own
+            plain[name] = plain[name].clone()
+        seen.add(plain[name].data_ptr())
     with replacing(path) as temporary:
         try:
             save_file(plain, temporary, metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})

@@ -89,9 +89,6 @@ class OfEmbeddings:
             embeddings_BD = self.embed(batch.images.contiguous(memory_format=torch.channels_last))
         loss, logits_BB = self.loss(embeddings_BD, batch.label_B)
         loss.backward()  # type: ignore[no-untyped-call]
-        for parameter in self.machinery.network.head.parameters():
-            if parameter.grad is None:  # the loss uses no head, but a state file has the optimiser's tensors for it
-                parameter.grad = torch.zeros_like(parameter)
         if logits_BB is None:
             with torch.no_grad():
                 prepared_BD = self.machinery.network.prepare(embeddings_BD)
@@ -115,6 +112,17 @@ def _all_pairs(network: TwinNetwork, recipe: Recipe) -> Callable[[torch.Tensor, 
     return loss_of
 
 
+def _of_own(own: EmbeddingLoss) -> Callable[[torch.Tensor, torch.Tensor], LossAndLogits]:
+    def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
+        loss = own(embeddings_BD, label_B)
+        if not isinstance(loss, torch.Tensor) or loss.dim() or not loss.requires_grad:
+            what = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else repr(loss)
+            raise BadInput(f"your objective returned {what}", "It must return a scalar tensor with a gradient.")
+        return loss, None
+
+    return loss_of
+
+
 LOSSES: dict[str, Callable[[TwinNetwork, Recipe], Callable[[torch.Tensor, torch.Tensor], LossAndLogits]]] = {
     "all-pairs": _all_pairs
 }
@@ -134,5 +142,5 @@ def new_objective(recipe: Recipe, machinery: Machinery, own: EmbeddingLoss | Non
     if name == OWN:
         if own is None:
             raise BadInput("this recipe has an objective of your own", "In Python, pass it: objective=FUNCTION.")
-        return OfEmbeddings(machinery, lambda embeddings_BD, label_B: (own(embeddings_BD, label_B), None))
+        return OfEmbeddings(machinery, _of_own(own))
     return OfEmbeddings(machinery, LOSSES[name](machinery.network, recipe))

@@ -39,7 +39,8 @@ class Plain:
 
     def build(self) -> torch.optim.Optimizer:
         """Return torch's optimiser. Each group of parameters has its `rate`, a multiple of the learning rate."""
-        return torch.optim.Adam([{"params": list(self.network.parameters()), "rate": 1.0}], **self.settings())
+        moving = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        return torch.optim.Adam([{"params": moving, "rate": 1.0}], **self.settings())
 
     def settings(self) -> dict[str, Any]:
         part = self.part
@@ -54,6 +55,13 @@ class Plain:
 
     def end(self, iteration: int) -> None:
         """Move the weights by their gradients."""
+        self.move()
+
+    def move(self) -> None:
+        for group in self.torch.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:  # the loss does not use it, but a state file has its tensors
+                    parameter.grad = torch.zeros_like(parameter)
         self.torch.step()
 
 
@@ -80,7 +88,8 @@ class Averaged(Plain):
         return part.learning_rate * (1 + math.cos(math.pi * (share - part.warm_up) / max(1 - part.warm_up, 1e-9))) / 2
 
     def build(self) -> torch.optim.Optimizer:
-        inner, head = list(self.network.encoder.parameters()), list(self.network.head.parameters())
+        inner = [parameter for parameter in self.network.encoder.parameters() if parameter.requires_grad]
+        head = list(self.network.head.parameters())
         matrices, vectors = [each for each in inner if each.dim() > 1], [each for each in inner if each.dim() <= 1]
         groups = [  # only what is multiplied with inputs decays
             {"params": matrices, "weight_decay": self.part.weight_decay, "rate": 1.0},
@@ -92,7 +101,7 @@ class Averaged(Plain):
     @torch.no_grad()
     def end(self, iteration: int) -> None:
         """Move the weights by their gradients, and the average towards them."""
-        self.torch.step()
+        self.move()
         remembered = self.part.averaging * self.iterations
         weight = max(1 / (remembered + 1), EARLY / (iteration + EARLY))
         pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)

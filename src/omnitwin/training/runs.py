@@ -111,7 +111,7 @@ def continued(
     return (
         replace(
             config,
-            recipe=replace(recipe, iterations=asked.get("iterations", recipe.iterations)),
+            recipe=recipe.changed(iterations=asked.get("iterations", recipe.iterations)),
             dataset=trained_on(description.dataset_family) if isinstance(config.dataset, str) else config.dataset,
             precision=description.precision if config.precision == TrainConfig.precision else config.precision,
         ),

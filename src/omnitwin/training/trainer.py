@@ -98,7 +98,7 @@ class Trainer:
     def wanted_state(self) -> dict[str, torch.Tensor]:
         """Return tensors with the names, shapes and types of a state to resume from; their values mean nothing."""
         wanted = self._weights()
-        for name, parameter in self.network.named_parameters():
+        for name, parameter in self._moving():
             shapes = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
             wanted |= {f"adam.{moment}.{name}": tensor for moment, tensor in shapes.items()}
         return wanted
@@ -109,12 +109,16 @@ class Trainer:
             network.load_state_dict(
                 {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
             )
-        for name, parameter in self.network.named_parameters():
+        for name, parameter in self._moving():
             self.optimiser.torch.state[parameter] = {
                 moment: torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor.to(self.device, copy=True)
                 for moment in ("step", "exp_avg", "exp_avg_sq")
                 for tensor in (state[f"adam.{moment}.{name}"],)
             }
+
+    def _moving(self) -> list[tuple[str, nn.Parameter]]:
+        """Return the parameters that are trained, by name: all but those that a user's encoder has frozen."""
+        return [(name, parameter) for name, parameter in self.network.named_parameters() if parameter.requires_grad]
 
     def _networks(self) -> dict[str, TwinNetwork]:
         """Return the networks by the prefix of their tensors in a state."""
