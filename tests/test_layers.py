@@ -13,7 +13,7 @@ COMMON = {"reports", "system", "config", "recipes", "errors"}  # what every room
 ARROWS = {  # room: the rooms that it may import besides its own
     "errors": set(),
     "recipes": {"errors"},
-    "config": {"errors", "recipes"},
+    "config": {"errors", "recipes", "system"},
     "reports": {"errors"},
     "system": {"errors", "reports"},
     "metrics": set(),

@@ -8,12 +8,13 @@
 The command line is `omnitwin`. Names are imported when they are first asked for: `import omnitwin` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # typing's own costs more than all the rest here; type checkers know this name, too
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from omnitwin.answers.choosing import choose
     from omnitwin.answers.runs import list_runs, remove_runs, rename_run
     from omnitwin.answers.twin import Twin, load
@@ -91,7 +92,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -23,9 +23,10 @@ from torch import Tensor, nn
 
 from omnitwin.answers.twin import Twin, load
 from omnitwin.config import REPORT, EvalConfig, SourceConfig, TrainConfig
-from omnitwin.data.catalogue import Images, data_set
+from omnitwin.data.catalogue import Images, check_images, data_set
 from omnitwin.data.catalogue import open_images as open_part
 from omnitwin.data.imageset import ImageSet
+from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
 from omnitwin.exams.exam import Exam, Take
 from omnitwin.exams.reporting import report_run
@@ -79,7 +80,7 @@ class ImageParts(Mapping[str, ImageSet]):
 
 
 def open_images(
-    name: str, *, source: str | None = None, offline: bool | None = None, reporter: Reporter = SILENT
+    name: str, *, source: str | PathLike[str] | None = None, offline: bool | None = None, reporter: Reporter = SILENT
 ) -> ImageParts:
     """Open a data set by name: `omniglot`, which is fetched once, or `synthetic`, which is generated.
 
@@ -91,7 +92,7 @@ def open_images(
     >>> len(omnitwin.open_images("omniglot").test)
     13180
     """
-    return ImageParts(name, SourceConfig(source=source, offline=offline), reporter)
+    return ImageParts(name, _source(source, offline), reporter)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -133,7 +134,7 @@ def train(
     reporter: Reporter = SILENT,
     name: str | None = None,
     output: str | PathLike[str] | None = None,
-    source: str | None = None,
+    source: str | PathLike[str] | None = None,
     offline: bool | None = None,
     **options: Any,
 ) -> Run:
@@ -158,7 +159,7 @@ def train(
     >>> run = omnitwin.train(resume=run.folder, iterations=600)
     """
     options |= {"name": name, "output": None if output is None else Path(output)}
-    source_config = SourceConfig(source=source, offline=offline)
+    source_config = _source(source, offline)
     config, folder, _ = _asked(images, recipe, resume, encoder, objective, source_config, options)
     watcher = _Watcher(reporter, callback)
     report = run_recipe(config, watcher, watcher.stop_button(), folder)
@@ -175,7 +176,7 @@ def plan(
     encoder: nn.Module | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | None = None,
     reporter: Reporter = SILENT,
-    source: str | None = None,
+    source: str | PathLike[str] | None = None,
     offline: bool | None = None,
     **options: Any,
 ) -> PlanReport:
@@ -186,7 +187,7 @@ def plan(
     >>> omnitwin.plan("omniglot", recipe="fast").seconds_in_all
     69.3
     """
-    source_config = SourceConfig(source=source, offline=offline)
+    source_config = _source(source, offline)
     config, folder, done = _asked(images, recipe, resume, encoder, objective, source_config, options)
     return plan_run(config, reporter, done, folder)
 
@@ -197,7 +198,7 @@ def evaluate(
     *,
     exams: Sequence[str | Exam | Take] = ("pairs",),
     reporter: Reporter = SILENT,
-    source: str | None = None,
+    source: str | PathLike[str] | None = None,
     offline: bool | None = None,
     **options: Any,
 ) -> "Evaluation":
@@ -215,7 +216,7 @@ def evaluate(
     >>> rows[0]["measure"], rows[0]["value"], (rows[0]["low"], rows[0]["high"])
     ('balanced_accuracy', 0.98, (0.978, 0.981))
     """
-    config = EvalConfig(dataset=images, source=SourceConfig(source=source, offline=offline), **options)
+    config = EvalConfig(dataset=images, source=_source(source, offline), **options)
     known = twin if isinstance(twin, Twin) else load(twin, device=config.device)
     return Evaluation(report=take_exams(config, reporter, verifier=known.verifier, exams=exams))
 
@@ -226,7 +227,7 @@ def write_report(
     *,
     exams: Sequence[str] = REPORT.exams,
     reporter: Reporter = SILENT,
-    source: str | None = None,
+    source: str | PathLike[str] | None = None,
     offline: bool | None = None,
     **options: Any,
 ) -> Path:
@@ -247,7 +248,7 @@ def write_report(
 
     page = None if output is None else Path(output)
     check_page(page)
-    known = SourceConfig(source=source, offline=offline)
+    known = _source(source, offline)
     config = replace(REPORT, checkpoint=str(run), exams=tuple(exams), source=known, **options)
     found = report_run(config, page, reporter)
     write_page(found)
@@ -311,6 +312,7 @@ def _asked(
         changes["encoder"] = OWN
     if objective is not None:
         changes |= {"objective": OWN, "function": _name_of(objective)}
+    check_images(images, "training")
     config = TrainConfig(dataset=images, source=source, encoder=encoder, objective=objective, **told)
     if resume is None:
         known = recipe or TrainConfig.recipe
@@ -318,7 +320,14 @@ def _asked(
         return replace(config, recipe=known.changed(**changes)), None, 0
     asked = recipe.name if isinstance(recipe, Recipe) else recipe
     changes |= {"recipe": asked, "name": config.name, "output": config.output}
+    if not isinstance(resume, str | PathLike):
+        raise BadInput(f"{resume!r} names no run", "Give a run's name or a path.")
     return continued(config, None if resume == NEWEST else str(resume), changes)
+
+
+def _source(source: Any, offline: bool | None) -> SourceConfig:
+    """Where data comes from; SourceConfig turns a path into its word, and refuses anything else."""
+    return SourceConfig(source=source, offline=offline)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -1,12 +1,18 @@
 """Every default, once: frozen records that the command line shows, the library uses and a checkpoint records."""
 
+import math
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, Recipe
+from omnitwin.system.paths import BUNDLED, NEWEST
+from omnitwin.system.words import device_word
 
 DEMO_IMAGES = 4  # drawings that the demo shows: a row in 80 columns
 DEMO_SECONDS = 40.0  # that the demo trains at most, so that it ends within a minute on a slow machine, too
@@ -20,6 +26,9 @@ EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "beyond"
 SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
 BASELINES = ("pixels", "hausdorff")
 SCOPES = ("alphabet", "any")  # from which the characters of an episode come
+RESERVED = (NEWEST, BUNDLED, *BASELINES)  # names of checkpoints that are no run's
+NO_NAME = r'[<>:"/\\|?*]|^\.|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # of a file, on Windows; or hidden
+LONGEST_NAME = 255  # bytes of a file's name, on nearly every file system
 
 
 Images = Any  # omnitwin.data.catalogue.Images, which needs torch: a data set's name, image set or mapping of sets
@@ -35,6 +44,12 @@ class SourceConfig:
     source: str | None = None  # a folder, a zip file or a base URL; None: OMNITWIN_MIRROR, else the official address
     offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
     force: bool = False  # fetch and pack again what is here already
+
+    def __post_init__(self) -> None:
+        if isinstance(self.source, os.PathLike):
+            object.__setattr__(self, "source", os.fspath(self.source))
+        if self.source is not None and not isinstance(self.source, str):
+            raise BadInput(f"{self.source!r} is no source", "Give a folder, a zip file or a base URL.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +75,16 @@ class TrainConfig:
     name: str | None = None
     encoder: Any = None  # torch.nn.Module; a config is made without torch
     objective: Callable[[Any, Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", device_word(self.device))
+        if self.name is not None:
+            check_run_name(self.name)
+            if self.output is not None:
+                raise BadInput("a run's name and its output folder exclude each other", "Leave one out.")
+        seconds = self.max_seconds
+        if seconds is not None and not (_is_number(seconds) and seconds > 0):
+            raise BadInput(f"the time of a run is a number of seconds above 0, not {seconds!r}", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +113,7 @@ class EvalConfig:
     show: int = 0  # pairs: scored pairs in the report
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "device", device_word(self.device))
         least = {"batches": 1, "batch_size": 1, "way": 2, "shot": 1, "episodes": 1, "seeds": 1}
         for name, bound in least.items():
             if getattr(self, name) < bound:
@@ -107,8 +133,22 @@ REPORT = EvalConfig(exams=("all",), show=FIGURE_PAIRS)  # the exams on a report'
 
 def check_threshold(threshold: float | None) -> None:
     """Raise BadInput for a threshold that is no probability between 0 and 1; None is the checkpoint's own."""
-    if threshold is not None and not 0 < threshold < 1:
-        raise BadInput(f"a threshold is a probability between 0 and 1, not {threshold}", "")
+    if threshold is not None and not (_is_number(threshold) and 0 < threshold < 1):
+        raise BadInput(f"a threshold is a probability between 0 and 1, not {threshold!r}", "")
+
+
+def check_run_name(name: str) -> None:
+    """Raise BadInput unless a folder can have the name on every system, and the name can mean nothing but a run."""
+    if not isinstance(name, str) or not name or not name.isprintable() or re.search(NO_NAME, name, re.IGNORECASE):
+        raise BadInput(f"{name!r} cannot name a run", "Use letters, digits, - and _.")
+    if name in RESERVED:
+        raise BadInput(f"{name!r} cannot name a run: it names something else", "Choose another name.")
+    if len(name.encode()) > LONGEST_NAME:
+        raise BadInput(f"a run's name has at most {LONGEST_NAME} bytes, not {len(name.encode())}", "Shorten it.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +160,7 @@ class AnswerConfig:
     device: str = "cpu"  # one pair is done before a GPU has woken up
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "device", device_word(self.device))
         check_threshold(self.threshold)
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from omnitwin.config import check_run_name
 from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite, OmnitwinError
 from omnitwin.model.description import HELD_OUT_EER, Description, read_description
 from omnitwin.model.locating import Choice, offered, read_default, trained_network, write_default
@@ -28,7 +29,7 @@ from omnitwin.system.paths import (
     PAGE_FILE,
     STATE_FILE,
     WEIGHTS_FILE,
-    check_run_name,
+    is_endless,
     run_folders,
     runs_folder,
 )
@@ -125,6 +126,8 @@ def _stored(folder: Path) -> StoredRun:
     try:
         description = _described(folder)
         if description is None:
+            if is_endless(folder / CONFIG_FILE):
+                raise BadCheckpoint(f"{folder / CONFIG_FILE} is a pipe or a device, not a file")
             record = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
             config = {**record["recipe"], "dataset": record["dataset"]}
     except OmnitwinError as error:

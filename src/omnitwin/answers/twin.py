@@ -8,13 +8,15 @@ A network that NumPy can run answers without torch.
 N images, D features, B pairs
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from os import PathLike
+from functools import cached_property
+from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from omnitwin.answers import comparison
 from omnitwin.answers.verifier import Verifier, open_verifier
@@ -25,9 +27,13 @@ from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import Recipe
 from omnitwin.reports.answers import Comparison, RankingReport
 from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.system.words import check_device, device_word
 
 if TYPE_CHECKING:  # an answer may do without torch
+    import torch
     from torch import nn
+
+EMBEDDINGS = "Give two arrays (B, D), as embed returns them; one of them may have B = 1."
 
 
 class Twin:
@@ -69,11 +75,14 @@ class Twin:
         return comparison.judge(self.verifier, self._read(first), self._read(second))
 
     def rank(
-        self, query: str | PathLike[str], others: Iterable[str | PathLike[str]], reporter: Reporter = SILENT
+        self,
+        query: str | PathLike[str],
+        others: str | PathLike[str] | Iterable[str | PathLike[str]],
+        reporter: Reporter = SILENT,
     ) -> RankingReport:
         """Rank image files by the probability that they show what the query shows, the most similar first.
 
-        others: files, and folders, which stand for the image files in them
+        others: files, and folders, which stand for the image files in them; or one of these
 
         The report names files that cannot be read. Raises BadImage if the query is one, BadInput if nothing is left.
 
@@ -81,7 +90,9 @@ class Twin:
         [('alpha2.png', 0.9996), ('beta1.png', 0.1637)]
         """
         self._check_files()
-        config = RankConfig(query=Path(query), others=tuple(map(Path, others)))
+        if isinstance(others, str | PathLike):
+            others = [others]
+        config = RankConfig(query=_path(query), others=tuple(_path(other) for other in _each(others, "files")))
         return comparison.rank(config, reporter, self.verifier)
 
     def embed(self, images: Iterable[Picturable]) -> Array:
@@ -91,7 +102,9 @@ class Twin:
         (4, 256)
         """
         parts, waiting = [], []
-        for image in images:
+        if isinstance(images, str | PathLike | bytes | Image.Image) or _is_array_of_one(images):
+            raise BadInput("one image was given where embed takes several", "Give a list of images.")
+        for image in _each(images, "images"):
             waiting.append(self._read(image))
             if len(waiting) == comparison.AT_ONCE:
                 parts.append(self.verifier.embed(waiting))
@@ -109,7 +122,18 @@ class Twin:
         >>> twin.probability(embeddings[:1], embeddings[1:]).shape
         (2,)
         """
-        return self.verifier.probability(left_BD, right_BD)
+        left, right = _embeddings(left_BD), _embeddings(right_BD)
+        if left.shape[1] != right.shape[1] or (len(left) != len(right) and 1 not in (len(left), len(right))):
+            raise BadInput(f"embeddings of shapes {left.shape} and {right.shape} make no pairs", EMBEDDINGS)
+        if left.shape[1] != self._features:
+            raise BadInput(f"{self.verifier.name} has {self._features} features, not {left.shape[1]}", EMBEDDINGS)
+        return self.verifier.probability(left, right)
+
+    @cached_property
+    def _features(self) -> int:
+        """D of this network's embeddings, whatever encoder it has."""
+        size = self._check_files()
+        return int(self.verifier.network.embed(np.ones((1, size, size), np.float32)).shape[1])
 
     def _read(self, image: Picturable) -> Intake:
         return read_any(image, self._check_files(), self.verifier.frame)
@@ -124,10 +148,46 @@ class Twin:
         return size
 
 
+def _path(path: str | PathLike[str]) -> Path:
+    """Return a path. Raises BadInput for what is none."""
+    word = fspath(path) if isinstance(path, str | PathLike) else None
+    if not isinstance(word, str) or not word or "\0" in word:
+        raise BadInput(f"{path!r} is no path", "Give the paths of image files or folders.")
+    return Path(word)
+
+
+def _each(several: Any, kind: str) -> Iterator[Any]:
+    """Iterate. Raises BadInput for what has no items."""
+    try:
+        return iter(several)
+    except TypeError:
+        raise BadInput(f"{several!r} is no list of {kind}", f"Give a list of {kind}.") from None
+
+
+def _is_array_of_one(images: Any) -> bool:
+    shape: tuple[int, ...] = getattr(images, "shape", ())
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
+
+
+def _embeddings(given: Any) -> Array:
+    """Return embeddings (B, D) float32. Raises BadInput for what is none."""
+    try:
+        values = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(f"these are no embeddings: {error}", EMBEDDINGS) from error
+    if values.dtype.kind not in "iuf" or values.ndim != 2 or not values.size:
+        raise BadInput(f"an array of shape {values.shape} of {values.dtype} holds no embeddings", EMBEDDINGS)
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        raise BadInput("an embedding holds numbers that are not finite", EMBEDDINGS)
+    return values
+
+
 def load(
     name: str | PathLike[str] | None = None,
     *,
-    device: str = "cpu",
+    device: "str | torch.device" = "cpu",
     threshold: float | None = None,
     encoder: "nn.Module | None" = None,
 ) -> Twin:
@@ -144,6 +204,10 @@ def load(
     0.5731
     """
     check_threshold(threshold)
+    device = device_word(device)
+    check_device(device)
+    if not isinstance(name, str | PathLike | None):
+        raise BadInput(f"{name!r} names no network", "Give a run's name or a path.")
     if name in BASELINES:
         from omnitwin.answers.engines import open_baseline
 

@@ -20,9 +20,9 @@ from omnitwin.cli.options import (
 )
 from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
-from omnitwin.config import TrainConfig
+from omnitwin.config import TrainConfig, check_run_name
 from omnitwin.recipes import ENCODERS, RECIPES
-from omnitwin.system.paths import NEWEST, check_run_name
+from omnitwin.system.paths import NEWEST
 
 DEFAULT = TrainConfig()
 

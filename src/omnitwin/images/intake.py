@@ -69,7 +69,7 @@ def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> I
     if isinstance(image, str | os.PathLike):
         name, grey = str(image), _open(Path(image))
     elif isinstance(image, Image.Image):
-        name, grey = "the image", _grey(ImageOps.exif_transpose(_checked(image)))
+        name, grey = "the image", _of_picture(image)
     else:
         name, grey = "the array", _grey(_checked(_of_array(image)))
     intake = take_in(grey, size, frame, shown)
@@ -78,16 +78,38 @@ def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> I
     return intake
 
 
+def _of_picture(image: Image.Image) -> Image.Image:
+    try:
+        return _grey(ImageOps.exif_transpose(_checked(image)))
+    except (BadImage, MemoryError):
+        raise
+    except Exception as error:  # a lazy image is decoded here; decoders raise whatever their format makes them raise
+        raise BadImage(f"the image cannot be read: {error}", "Give an image that is open and whole.") from error
+
+
 def _of_array(array: Any) -> Image.Image:
+    hint = "Give (H, W), (H, W, 3) or (H, W, 4) uint8."
     try:
         values = np.asarray(array)
-        if values.dtype.kind in "iuf" and values.dtype != np.uint8:
+    except MemoryError:
+        raise
+    except Exception as error:  # a tensor that needs a gradient or is on a GPU raises what its library likes
+        raise BadImage(f"an array is no image: {error}", hint) from error
+    if values.dtype.kind not in "biuf":
+        raise BadImage("an array is no image: it holds no numbers", hint)
+    plain = values.dtype in (np.uint8, np.bool_)
+    if values.ndim not in (2, 3) or not values.size or (values.ndim == 3 and values.dtype != np.uint8):
+        numbers = f" of {array.dtype}" if hasattr(array, "dtype") else ""
+        raise BadImage(f"an array is no image: its shape is {values.shape}{numbers}", hint)
+    if not plain:
+        with np.errstate(over="ignore"):
             values = values.astype(np.float32)
-        if values.ndim not in (2, 3) or not values.size:
-            raise ValueError(f"its shape is {values.shape}")
+        if np.isinf(values).any():
+            raise BadImage("an array is no image: it holds infinite numbers, or some beyond 1e38", hint)
+    try:
         return Image.fromarray(np.ascontiguousarray(values))
-    except (TypeError, ValueError, KeyError) as error:
-        raise BadImage(f"an array is no image: {error}", "Give (H, W), (H, W, 3) or (H, W, 4) uint8.") from error
+    except (TypeError, ValueError, KeyError):
+        raise BadImage(f"an array is no image: its shape is {values.shape}", hint) from None
 
 
 def _checked(image: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from omnitwin.errors import BadCheckpoint, CannotRun
+from omnitwin.errors import BadCheckpoint, BadInput, CannotRun
 from omnitwin.model.description import Description
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.system.files import digest, write_text
@@ -114,9 +114,14 @@ def offered(name: str, names: Sequence[str]) -> str | None:
 
 
 def find_run(name: str | None) -> Path | None:
-    """Return the file or folder of a path or a run's name, or the newest run for None; None if there is none."""
+    """Return the file or folder of a path or a run's name, or the newest run for None; None if there is none.
+
+    Raises BadInput for an empty name, which as a path would mean the current folder.
+    """
     if name is None:
         return newest_run()
+    if not name:
+        raise BadInput("an empty word names no run and no file", "")
     path = expand(name)
     if _exists(path):
         return path

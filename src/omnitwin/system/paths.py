@@ -4,14 +4,13 @@ Set `OMNITWIN_HOME` (or give `omnitwin --home`) to keep both in a folder of your
 """
 
 import os
-import re
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import PlatformDirs
 
-from omnitwin.errors import BadInput, CannotRun
+from omnitwin.errors import CannotRun
 
 HOME_VARIABLE = "OMNITWIN_HOME"
 WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
@@ -20,7 +19,6 @@ STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` nee
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 PAGE_FILE = "report.html"  # in a run's folder: the page that `report` writes
-NO_NAME = r'[<>:"/\\|?*\x00-\x1f]|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # of a file, on Windows
 NEWEST, BUNDLED = "newest", "bundled"  # names of checkpoints that are neither a path nor a run
 
 
@@ -76,12 +74,6 @@ def run_folders() -> list[Path]:
         path.parent for name in (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE) for path in runs_folder().glob(f"*/{name}")
     }
     return sorted(folder for folder in found if not folder.is_symlink() and not folder.name.startswith("."))
-
-
-def check_run_name(name: str) -> None:
-    """Raise BadInput unless a folder can have the name on every system, so that a run can be taken to any."""
-    if not name or name in (NEWEST, BUNDLED) or re.search(NO_NAME, name, re.IGNORECASE):
-        raise BadInput(f"{name!r} cannot name a run", "Use letters, digits, - and _.")
 
 
 def trained_runs() -> list[Path]:

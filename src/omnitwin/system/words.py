@@ -1,11 +1,19 @@
 """The words for devices and number formats, checked without torch, whose import takes seconds."""
 
 import re
+from typing import Any
 
 from omnitwin.errors import BadInput
 
 DEVICES = ("auto", "cpu", "cuda", "cuda:0", "mps")  # offered by TAB; cuda:N names any other GPU
 PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def device_word(device: Any) -> str:
+    """Return the word for a device: a word as it is, a torch.device as `cuda:0`. Raises BadInput for anything else."""
+    if not isinstance(device, str) and f"{type(device).__module__}.{type(device).__name__}" != "torch.device":
+        raise BadInput(f"{device!r} is no device", "Use auto, cpu, cuda, cuda:N or mps.")
+    return str(device)
 
 
 def check_device(name: str) -> None:
