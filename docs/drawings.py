@@ -66,4 +66,6 @@ def write_all(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python docs/drawings.py FOLDER")
     write_all(Path(sys.argv[1]))

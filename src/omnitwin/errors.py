@@ -101,7 +101,7 @@ class DeviceMissing(CannotRun):
 class BadCheckpoint(CannotRun):
     """A file is not a checkpoint, is damaged or of another version; or no run has that name."""
 
-    hint = "Train one: omnitwin train"
+    hint = "Train one: omnitwin train --recipe fast"
 
 
 class CannotWrite(CannotRun):

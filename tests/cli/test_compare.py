@@ -468,7 +468,7 @@ def test_two_blank_images_are_no_match_but_an_error_in_every_frame(run, trained,
     for checkpoint in (tmp_path / "framed.safetensors", "bundled"):
         outcome = run("compare", tmp_path / "a.png", tmp_path / "b.png", "--checkpoint", checkpoint)
         assert outcome.code == 2
-        assert f"{tmp_path / 'a.png'} is blank" in outcome.complaint()
+        assert f"{tmp_path / 'a.png'} has no ink" in outcome.complaint()
 
 
 @pytest.mark.usefixtures("trained")

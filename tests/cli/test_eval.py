@@ -180,9 +180,9 @@ def test_more_ways_than_there_are_characters_exit_2_and_say_what_to_do(run, scop
 
 
 @pytest.mark.usefixtures("trained")
-@pytest.mark.parametrize("words", [PAIRS, ONE_SHOT])
+@pytest.mark.parametrize("words", [(*PAIRS, "--show", 5), ONE_SHOT])
 def test_same_seed_is_the_same_exam(run, words):
-    one, again = exam(run, *words, "--seed", 3, "--show", 5), exam(run, *words, "--seed", 3, "--show", 5)
+    one, again = exam(run, *words, "--seed", 3), exam(run, *words, "--seed", 3)
     assert {**one, "seconds": 0} == {**again, "seconds": 0}
     assert one["seeds"] == [3]
 
@@ -341,7 +341,7 @@ def test_text_tells_accuracy_count_interval_and_seed(run):
     low, high = (f"{100 * bound:.1f}" for bound in measure["interval"])
     assert f"Accuracy {100 * measure['value']:.1f} % of 30 pairs of synthetic/test" in text
     assert f"(95 % interval {low} to {high} %; Wilson" in text
-    assert "seed 5; threshold 0.5" in text
+    assert "seed 5; exam's threshold 0.5" in text
 
 
 @pytest.mark.usefixtures("trained")
@@ -578,7 +578,7 @@ def test_numbers_out_of_range_exit_2_and_name_the_option(run, option, number):
 @pytest.mark.usefixtures("trained")
 def test_the_official_runs_are_refused_on_another_set_however_they_are_asked_for(run):
     for words in (("--exam", "official"), ("--exam", "all", "--exam", "official")):
-        outcome = run(*PAIRS, *words, "--quiet")
+        outcome = run("eval", "--dataset", "synthetic", *words, "--quiet")
         assert outcome.code == 2
         assert "official runs belong to omniglot/test, not to synthetic/test" in outcome.complaint()
 
@@ -688,3 +688,17 @@ def test_a_mirror_that_names_an_alphabet_after_an_escape_sequence_does_no_harm(r
     assert "\x1b" not in outcome.out + outcome.err
     assert "A[red]x[bold]\\x1b[31m$" in outcome.out
     opened(tmp_path / "figures")
+
+
+@pytest.mark.parametrize(
+    ("words", "owner"),
+    [
+        (("--way", 5), "one-shot"),
+        (("--exam", "official", "--scope", "any"), "one-shot"),
+        (("--exam", "one-shot", "--batch-size", 9), "pairs"),
+    ],
+)
+def test_an_option_that_none_of_the_exams_takes_is_refused(run, words, owner):
+    outcome = run("eval", *words)
+    assert outcome.code == 2
+    assert outcome.complaint() == f"omnitwin: {words[-2]} belongs to the exam {owner}. Add --exam {owner}."

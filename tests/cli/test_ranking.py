@@ -70,8 +70,8 @@ def test_what_a_folder_holds_besides_its_images_is_counted_and_said(run, images,
     (drawings / "deeper.png").mkdir()
     report, _ = ranking(run, images[0], drawings)
     assert report["left_out"] == [{"folder": str(drawings), "subfolders": 1, "files": 1}]
-    text = run("compare", images[0], drawings).out
-    assert f"Note: {drawings}: 1 subfolder was not searched, 1 file is no image\n" in text
+    told = run("compare", images[0], drawings).err
+    assert f"Note: {drawings}: 1 subfolder was not searched, 1 file is no image (deeper.png, notes.txt)\n" in told
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_a_blank_image_is_named_as_one_that_cannot_be_ranked(run, images, drawin
     report, outcome = ranking(run, images[0], drawings)
     (unread,) = report["unread"]
     assert unread["file"] == str(drawings / "00.png")
-    assert "is blank" in unread["problem"]
+    assert "it is blank" in unread["problem"]
     assert unread["problem"] in outcome.err
     assert len(files(report)) == 9
     query = run("compare", drawings / "00.png", drawings)
     assert query.code == 2
-    assert f"{drawings / '00.png'} is blank" in query.complaint()
+    assert f"{drawings / '00.png'} has no ink" in query.complaint()
 
 
 def test_equally_similar_images_keep_the_order_in_which_they_were_given(run, images, drawings, tmp_path):
@@ -207,7 +207,7 @@ def test_text_and_json_agree(run, images, drawings):
         verdict = "same" if one["same"] else "different"
         assert line.split()[:3] == [str(one["rank"]), f"{one['probability']:.4f}", verdict]
     text = "\n".join(lines)
-    assert "images/s" in text
+    assert "read and embedded" in text
     assert "Answered by the bundled weights (" in text
 
 

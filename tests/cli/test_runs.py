@@ -19,7 +19,7 @@ def test_a_run_is_told_in_a_line_or_where_that_is_too_wide_in_two(run, monkeypat
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = run("runs").out.splitlines()
     assert len(lines) == 3
-    assert lines[-1] == "  answers without --checkpoint"
+    assert lines[-1] == "  default, chosen by omnitwin use"
     told = lines[1]
     assert "small" in told
     assert "3 of 3" in told

@@ -42,15 +42,15 @@ def test_a_training_does_not_change_who_answers(run, unchosen, images):
 
 
 def test_use_makes_a_run_the_default_and_bundled_goes_back(run, unchosen, images):
-    assert "trained answers" in run("use", "trained").out
+    assert "The default network is now: trained" in run("use", "trained").out
     assert who(run, images) == (str(unchosen / "best.safetensors"), False)
     assert who(run, images, "--checkpoint", "bundled") == BY_BUNDLED
-    assert "the bundled weights answer" in run("use", "bundled").out
+    assert "The default network is now: the bundled weights" in run("use", "bundled").out
     assert who(run, images) == BY_BUNDLED
 
 
 def test_use_alone_tells_which_it_is_and_changes_nothing(run, unchosen, home):
-    assert "the bundled weights answer" in run("use").out
+    assert "The default network: the bundled weights" in run("use").out
     assert not (home / "data" / "default.json").exists()
     run("use", "trained", "--quiet")
     report = json.loads(run("use", "--json").out)

@@ -132,7 +132,7 @@ def test_published_figures_stand_beside_the_official_runs_alone():
     ("seeds", "told"), [((), "nothing sampled"), ((7,), "seed 7"), ((7, 8, 9), "seeds 7 to 9"), ((-1,), "seed -1")]
 )
 def test_seeds_are_told(seeds, told):
-    assert circumstances(pairs_exam(seeds=seeds)) == [told, "threshold 0.5", "1.2 s"]
+    assert circumstances(pairs_exam(seeds=seeds)) == [told, "exam's threshold 0.5", "1.2 s"]
 
 
 def test_an_exam_without_a_threshold_tells_none():
@@ -151,7 +151,7 @@ def test_calibration_tells_both_sides_where_there_are_two():
 
 
 def test_a_network_is_named_with_its_iterations_and_threshold():
-    assert subject(evaluation()).endswith("best.safetensors (small, 40 iterations, threshold 0.4766)")
+    assert subject(evaluation()).endswith("best.safetensors (small, 40 iterations; compare says same from 0.4766 on)")
     early = evaluation(network=network(iterations=2000))
     assert "small, 40 of 2,000 iterations" in subject(early)
 

@@ -226,8 +226,19 @@ def test_what_was_left_out_of_a_folder_is_told_with_the_right_plural():
         (1, 1, "photos: 1 subfolder was not searched, 1 file is no image"),
     ):
         left_out = LeftOut(folder=Path("photos"), subfolders=subfolders, files=files)
-        lines = printed(show_ranking, replace(ranking(2), left_out=(left_out,)))
-        assert lines[-1] == f"Note: {words}"
+        assert printed(warn_of_ranking, replace(ranking(2), left_out=(left_out,))) == [f"Note: {words}"]
+
+
+def test_the_first_few_that_were_left_out_are_named():
+    left_out = LeftOut(folder=Path("photos"), subfolders=1, files=3, names=("old", "a.txt", "b.txt", "c.txt"))
+    (line,) = printed(warn_of_ranking, replace(ranking(2), left_out=(left_out,)))
+    assert line.endswith("1 subfolder was not searched, 3 files are no images (old, a.txt, b.txt and 1 more)")
+
+
+def test_a_speed_is_told_of_many_images_alone():
+    for images, there in ((99, False), (100, True)):
+        text = "\n".join(printed(show_ranking, replace(ranking(2), images=images)))
+        assert ("images/s" in text) == there
 
 
 def test_images_unlike_any_drawing_are_warned_of_in_one_line_that_names_the_first_few():

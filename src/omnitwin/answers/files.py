@@ -53,7 +53,9 @@ def read(path: Path, verifier: Verifier, shown: bool = False) -> Intake:
     assert verifier.image_size is not None
     intake = read_image(path, verifier.image_size, verifier.frame, shown)
     if intake.blank:
-        raise BadImage(f"{path} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
+        raise BadImage(
+            f"{path} has no ink that stands out from its paper: it is blank, or noise", "Give an image with ink on it."
+        )
     return intake
 
 
@@ -75,7 +77,9 @@ def _files_of(folder: Path, found: FoundFiles) -> list[Path]:
     except OSError as error:
         found.unread.append(UnreadImage(file=folder, problem=f"{folder} may not be read: {error.strerror}."))
         return []
-    left_out = LeftOut(folder=folder, subfolders=subfolders, files=len(inside) - subfolders - len(images))
+    among = set(images)
+    names = tuple(path.name for path in inside if path not in among)
+    left_out = LeftOut(folder=folder, subfolders=subfolders, files=len(names) - subfolders, names=names)
     if not images:
         found.unread.append(UnreadImage(file=folder, problem=_without_images(left_out)))
     elif left_out.subfolders or left_out.files:

@@ -159,6 +159,7 @@ def _run(given: Sequence[str], program: typer.Typer) -> int:
         text = error.format_message()
         if files := [word for word in given if word.startswith("-") and os.path.exists(word)]:
             text += f" The file of that name: ./{files[0]}"
+        text = text if text.endswith((".", "?")) else f"{text}."
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
     except SystemExit as leaving:

@@ -1,5 +1,6 @@
 """`omnitwin eval`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +19,17 @@ from omnitwin.cli.options import (
     one_of,
 )
 from omnitwin.config import BASELINES, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
+from omnitwin.errors import BadInput
 
 DEFAULT = EvalConfig()
+OPTIONS_OF = {  # by exam: the parameters that it alone takes
+    "pairs": ("batches", "batch_size", "show"),
+    "one-shot": ("way", "shot", "episodes", "scope"),
+}
 
 
 def evaluate(
+    context: typer.Context,
     exam: Annotated[list[str] | None, exams_option(DEFAULT.exams[0])] = None,
     batches: Annotated[int, typer.Option("--batches", min=1, help="pairs: number of batches.")] = DEFAULT.batches,
     batch_size: Annotated[
@@ -88,6 +95,7 @@ def evaluate(
 
     A tie counts as wrong, no pair holds the same image twice, and the test set chooses nothing.
     """
+    _check_options(context, exam or DEFAULT.exams)
     config = EvalConfig(
         exams=tuple(exam or DEFAULT.exams),
         batches=batches,
@@ -130,3 +138,12 @@ def evaluate(
     if figures is not None:
         written = [path.name for path in write_figures(report, figures)]
         report_to.note(f"Figures in {figures}: {', '.join(written) or 'none; these exams have no curves or pairs'}")
+
+
+def _check_options(context: typer.Context, exams: Sequence[str]) -> None:
+    """Raise BadInput for an option that none of the exams takes."""
+    for owner, names in OPTIONS_OF.items():
+        for name in names:
+            source = context.get_parameter_source(name)
+            if source is not None and source.name == "COMMANDLINE" and not {owner, "all"} & set(exams):
+                raise BadInput(f"--{name.replace('_', '-')} belongs to the exam {owner}", f"Add --exam {owner}.")

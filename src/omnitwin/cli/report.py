@@ -44,7 +44,9 @@ def report(
 
     check_page(output)
     keep_freed_memory()
-    found = reporting.report_run(config, output, reporter(quiet))
+    report_to = reporter(quiet)
+    found = reporting.report_run(config, output, report_to)
+    report_to.note("Writing the figures")
     write_page(found)
     if json:
         print_json(found)

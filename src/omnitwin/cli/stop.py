@@ -33,6 +33,7 @@ class StopButton:
 
     def _press(self, number: int, frame: FrameType | None) -> None:
         self.pressed = signal.Signals(number).name
-        for again in self.before:
-            signal.signal(again, signal.default_int_handler if again == signal.SIGINT else signal.SIG_DFL)
-        self.note("Finishing this step, then saving. A second signal ends at once.")
+        for heard in self.before:
+            signal.signal(heard, signal.default_int_handler if heard == signal.SIGINT else signal.SIG_DFL)
+        again = "Ctrl-C again" if number == signal.SIGINT else "A second signal"
+        self.note(f"Finishing this step, then saving. {again} ends at once, without saving.")

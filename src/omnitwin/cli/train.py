@@ -108,7 +108,11 @@ def train(
     compile: Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile).")] = False,
     max_time: Annotated[
         str | None,
-        typer.Option("--max-time", metavar="TIME", help="Stop and save after this time, such as 90s, 30m or 1.5h."),
+        typer.Option(
+            "--max-time",
+            metavar="TIME",
+            help="Stop and save after this time, such as 30m or 1.5h; seconds without a unit.",
+        ),
     ] = None,
     name: Annotated[
         str | None,

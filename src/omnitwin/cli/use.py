@@ -22,8 +22,8 @@ def use(
 ) -> None:
     """Choose the network that compare and eval use without --checkpoint.
 
-    The default is the bundled network, and training never changes it. After you resume the chosen run, choose it again.
-    newest means the newest run at this moment.
+    The default is the bundled network, and training never changes it. After you resume the chosen run, choose it again:
+    its weights have changed. newest means the newest run at this moment.
     """
     from omnitwin.answers import choosing
     from omnitwin.view.console import print_json, result_console
@@ -33,4 +33,4 @@ def use(
     if json:
         print_json(report)
     elif not quiet:
-        show_choice(report, result_console())
+        show_choice(report, result_console(), made=name is not None)

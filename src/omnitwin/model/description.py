@@ -131,6 +131,8 @@ def opened(path: Path, framework: str) -> Iterator[Any]:
         with safe_open(path, framework=framework) as file:
             yield file
     except (OSError, SafetensorError) as error:
+        if isinstance(error, SafetensorError) and path.suffix != Path(WEIGHTS_FILE).suffix:
+            raise BadCheckpoint(f"{path} is not an omnitwin network", "List yours: omnitwin runs") from error
         raise BadCheckpoint(f"{path} cannot be read as a checkpoint: {error}") from error
 
 

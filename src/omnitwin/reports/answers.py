@@ -126,11 +126,13 @@ class LeftOut:
 
     subfolders: folders in it, which were not searched
     files: files in it that are no images; hidden ones don't count
+    names: of both, without the folder
     """
 
     folder: Path
     subfolders: int
     files: int
+    names: tuple[str, ...] = field(default=(), metadata={"json": "omitted"})
 
 
 @dataclass(frozen=True, kw_only=True)

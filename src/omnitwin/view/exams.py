@@ -50,7 +50,7 @@ def subject(report: EvalReport) -> str:
         return f"Baseline: {report.baseline}, no network; threshold fitted on training pairs"
     network = report.network
     name = BUNDLED_WEIGHTS if network.bundled else network.checkpoint
-    return f"Network: {name} ({trained(network)}, threshold {network.threshold:.4g})"
+    return f"Network: {name} ({trained(network)}; compare says same from {network.threshold:.4g} on)"
 
 
 def seen(report: EvalReport) -> str:
@@ -110,7 +110,7 @@ def circumstances(exam: ExamReport) -> list[str]:
     """Return the seeds, the threshold and the time of an exam."""
     first, last = (exam.seeds[0], exam.seeds[-1]) if exam.seeds else (None, None)
     seeds = "nothing sampled" if first is None else f"seed {first}" if first == last else f"seeds {first} to {last}"
-    threshold = [f"threshold {exam.threshold:.4g}"] if exam.threshold is not None else []
+    threshold = [f"exam's threshold {exam.threshold:.4g}"] if exam.threshold is not None else []
     return [seeds, *threshold, f"{exam.seconds:.1f} s"]
 
 
@@ -121,7 +121,8 @@ def _show_groups(exam: ExamReport, console: Console) -> None:
     for group in exam.groups:
         table.add_row(Text(clean(group.name)), *group_cells(group))
     console.print(table)
-    say(console, f"By {exam.grouped_by}: {group_method(exam)}", "dim")
+    if (method := group_method(exam)) not in {measure.method for measure in exam.measures}:
+        say(console, f"By {exam.grouped_by}: {method}", "dim")
 
 
 def group_headings(exam: ExamReport) -> list[str]:

@@ -3,12 +3,15 @@
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from omnitwin.errors import CannotRun
 from omnitwin.reports.answers import (
     Answer,
     ChoiceReport,
@@ -22,6 +25,7 @@ from omnitwin.reports.data import DownloadReport, ShowReport
 from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.reports.runs import RunList, StoredRun
 from omnitwin.reports.training import PlanReport, TrainReport
+from omnitwin.system.paths import runs_folder
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import (
     GAP,
@@ -49,6 +53,8 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
     from omnitwin.reports.exams import EvalReport
 
 SAW = "What the network saw"
+ENOUGH_FOR_SPEED = 100  # images; fewer are read too soon for their number in a second to mean much
+STOPPED_BY = {"SIGINT": "Ctrl-C"}  # a signal by the key that sends it
 SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
 UNLIKE = "unlike any drawing that the network was trained on; the answer means little"
 
@@ -96,9 +102,9 @@ def show_training(report: TrainReport, console: Console) -> None:
     else:
         say(
             console,
-            f"Stopped ({report.stopped_by}) and saved after {report.iteration:,} of "
+            f"Stopped ({STOPPED_BY.get(report.stopped_by, report.stopped_by)}) and saved after {report.iteration:,} of "
             f"{counted(report.iterations, 'iteration')}. "
-            f"Go on with: omnitwin train --resume {shlex.quote(str(report.output))}",
+            f"Go on with: omnitwin train --resume {_run_in_words(report.output)}",
             "bold yellow",
         )
     rows = [
@@ -112,7 +118,15 @@ def show_training(report: TrainReport, console: Console) -> None:
         rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
     _show_rows(rows, console)
     if report.stopped_by is None:
-        say(console, f"Measure it: omnitwin eval --checkpoint {shlex.quote(str(report.output))}")
+        say(console, f"Measure it: omnitwin eval --checkpoint {_run_in_words(report.output)}")
+
+
+def _run_in_words(folder: Path) -> str:
+    """Return how a command line names a run: by its name if that suffices, else by its path."""
+    with suppress(CannotRun):  # without a home folder, runs have no names
+        if folder.parent == runs_folder() and not Path(folder.name).exists():
+            return shlex.quote(folder.name)
+    return shlex.quote(str(folder))
 
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
@@ -195,25 +209,25 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
         beginning = f"{image.rank:>{width}}  {image.probability:>11.4f}  "
         file = clean(str(image.file))  # neither cut nor wrapped, so that it can be copied
         console.print(Text.assemble(beginning, (f"{verdict:<9}", style), f"  {file}"), soft_wrap=True)
-    speed = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
-    say(console, f"{speed}: {report.images_per_second:,.0f} images/s ({report.engine})")
+    speed = f": {report.images_per_second:,.0f} images/s" if report.images >= ENOUGH_FOR_SPEED else ""
+    read = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
+    say(console, f"{read}{speed} ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
     say(console, _answered(report.network), "dim")
     _show_notes(
         ((report.query.name, report.notes), *((image.file.name, image.notes) for image in report.ranked)), console
     )
-    for left_out in report.left_out:
-        say(console, f"Note: {_left_out(left_out)}", "dim")
 
 
 def _left_out(left_out: LeftOut) -> str:
-    """Return a line such as `photos: 40 subfolders were not searched, 1 file is no image`."""
+    """Return a line such as `photos: 1 subfolder was not searched, 1 file is no image (old, notes.txt)`."""
     parts = []
     if count := left_out.subfolders:
         parts.append(f"{counted(count, 'subfolder')} {'was' if count == 1 else 'were'} not searched")
     if count := left_out.files:
         parts.append(f"{counted(count, 'file')} {'is no image' if count == 1 else 'are no images'}")
-    return f"{left_out.folder}: {', '.join(parts)}"
+    named = f" ({listed(left_out.names)})" if left_out.names else ""
+    return f"{left_out.folder}: {', '.join(parts)}{named}"
 
 
 def _show_notes(notes_of_files: Iterable[tuple[str, tuple[str, ...]]], console: Console) -> None:
@@ -242,7 +256,9 @@ def _specks(note: str) -> int:
 
 
 def warn_of_ranking(report: RankingReport, console: Console) -> None:
-    """Print a warning if the query is far from every known drawing, and one for all ranked images that are."""
+    """Print what was left out, and warn of the query and of ranked images that are far from every known drawing."""
+    for left_out in report.left_out:
+        say(console, f"Note: {_left_out(left_out)}", "dim")
     _warn_of_novelty(report.query.name, report.novelty, console)
     far = [image.file.name for image in report.ranked if image.novelty is not None and image.novelty > 1]
     if far:
@@ -255,12 +271,14 @@ def _warn_of_novelty(name: str, novelty: float | None, console: Console) -> None
         say(console, f"Warning: {name} is {UNLIKE} (novelty {novelty:.2f}, limit 1)", "bold yellow")
 
 
-def show_choice(report: ChoiceReport, console: Console) -> None:
+def show_choice(report: ChoiceReport, console: Console, made: bool = False) -> None:
+    """Print the default network. made: the choice was made just now"""
+    start = "The default network is now" if made else "The default network"
     network = report.network
     if network.bundled:
-        say(console, f"Without --checkpoint {BUNDLED_WEIGHTS} answer ({trained(network)}).")
+        say(console, f"{start}: {BUNDLED_WEIGHTS} ({trained(network)})")
     else:
-        say(console, f"Without --checkpoint {report.name} answers ({trained(network)}): {network.checkpoint}")
+        say(console, f"{start}: {report.name} ({trained(network)}), {network.checkpoint}")
 
 
 def show_runs(report: RunList, console: Console) -> None:
@@ -308,7 +326,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _show_remarks(run: StoredRun, console: Console) -> None:
     if run.chosen:
-        say(console, "  answers without --checkpoint", "dim")
+        say(console, "  default, chosen by omnitwin use", "dim")
     if run.holder is not None:
         say(console, f"  in use by {run.holder}", "dim")
     if run.problem is not None:
