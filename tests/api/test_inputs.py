@@ -12,7 +12,7 @@ from PIL import Image
 
 import omnitwin
 from omnitwin.config import SourceConfig, TrainConfig, check_run_name
-from omnitwin.errors import BadImage, BadInput
+from omnitwin.errors import BadCheckpoint, BadImage, BadInput
 
 EMBEDDED = 256
 
@@ -206,3 +206,4 @@ def test_a_run_whose_config_is_a_pipe_is_listed_with_its_problem(home):
         [sys.executable, "-m", "omnitwin", "runs", "--json"], capture_output=True, text=True, timeout=100, check=True
     )
     assert "config.json is a pipe or a device" in listed.stdout
+    assert "pipe" in refused(omnitwin.train, resume="a", kind=BadCheckpoint)
