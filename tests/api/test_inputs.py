@@ -106,8 +106,9 @@ def truncated(path):
 
 
 def test_a_picture_that_pillow_cannot_decode_is_a_bad_image(twin, drawing, tmp_path):
-    for picture in (closed(), truncated(tmp_path / "half.png"), Image.new("La", (9, 9))):
-        refused(twin.compare, drawing, picture, kind=BadImage)
+    with truncated(tmp_path / "half.png") as half:
+        for picture in (closed(), half, Image.new("La", (9, 9))):
+            refused(twin.compare, drawing, picture, kind=BadImage)
 
 
 @pytest.mark.parametrize(
