@@ -118,3 +118,9 @@ def test_only_the_entry_point_and_signals_may_end_the_process():
         if part_of(path) != "cli":
             assert "sys.exit" not in path.read_text(encoding="utf-8"), path
             assert not re.search(r"(?<![\w.])print\(", path.read_text(encoding="utf-8")), path
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """Pytest imports them by their names alone."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -29,7 +29,7 @@ from omnitwin.reports.training import StepReport
 from omnitwin.system.device import describe_device
 from omnitwin.system.files import followed, open_unlinked, write_text
 from omnitwin.system.locks import comes_and_goes
-from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, runs_folder
+from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, is_endless, runs_folder
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.training.finding import run_to_resume
 from omnitwin.training.trainer import Trainer
@@ -160,6 +160,8 @@ def computed_before(run: Path) -> list[dict[str, Any]]:
 def read_config(run: Path) -> Description:
     """Return what a run's config says, as a description with 0 iterations done. Raises BadCheckpoint."""
     path = run / CONFIG_FILE
+    if is_endless(path):
+        raise BadCheckpoint(f"{path} is a pipe or a device, not a file")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["format"] != FORMAT or record["format_version"] not in READABLE_VERSIONS:
