@@ -113,10 +113,10 @@ def test_the_answer_does_not_depend_on_the_order(twin, drawings):
     ("image", "named"),
     [
         ("nowhere.png", "nowhere.png does not exist"),
-        (np.full((20, 20), 255, np.uint8), "the array is blank"),
+        (np.full((20, 20), 255, np.uint8), "the array has no ink that stands out"),
         (np.zeros((2, 3, 4, 5)), "an array is no image"),
         (np.array([["a"]]), "an array is no image"),
-        (Image.new("L", (9, 9), 255), "the image is blank"),
+        (Image.new("L", (9, 9), 255), "the image has no ink that stands out"),
         (None, "an array is no image"),
     ],
     ids=["missing", "blank array", "4 dimensions", "words", "blank picture", "nothing"],

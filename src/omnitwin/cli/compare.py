@@ -13,7 +13,10 @@ from omnitwin.errors import ExitCode
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A.png", help="An image file.")],
-    others: Annotated[list[Path], typer.Argument(metavar="B.png", help="Another image file, several, or folders.")],
+    others: Annotated[
+        list[Path],
+        typer.Argument(metavar="B.png", help="Another image file, several, or folders of them (not their subfolders)."),
+    ],
     checkpoint: Checkpoint = None,
     threshold: Annotated[
         float | None,

@@ -74,7 +74,9 @@ def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> I
         name, grey = "the array", _grey(_checked(_of_array(image)))
     intake = take_in(grey, size, frame, shown)
     if intake.blank:
-        raise BadImage(f"{name} is blank, or nothing in it stands out from its paper", "Give an image with ink on it.")
+        raise BadImage(
+            f"{name} has no ink that stands out from its paper: it is blank, or noise", "Give an image with ink on it."
+        )
     return intake
 
 
