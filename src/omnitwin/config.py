@@ -139,12 +139,13 @@ def check_threshold(threshold: float | None) -> None:
 
 def check_run_name(name: str) -> None:
     """Raise BadInput unless a folder can have the name on every system, and the name can mean nothing but a run."""
-    if not isinstance(name, str) or not name or not name.isprintable() or re.search(NO_NAME, name, re.IGNORECASE):
+    if not isinstance(name, str) or not name or re.search(NO_NAME, name, re.IGNORECASE):
         raise BadInput(f"{name!r} cannot name a run", "Use letters, digits, - and _.")
     if name in RESERVED:
         raise BadInput(f"{name!r} cannot name a run: it names something else", "Choose another name.")
-    if len(name.encode()) > LONGEST_NAME:
-        raise BadInput(f"a run's name has at most {LONGEST_NAME} bytes, not {len(name.encode())}", "Shorten it.")
+    length = len(name.encode(errors="surrogateescape"))  # of names that the locale cannot spell, too
+    if length > LONGEST_NAME:
+        raise BadInput(f"a run's name has at most {LONGEST_NAME} bytes, not {length}", "Shorten it.")
 
 
 def _is_number(value: Any) -> bool:
