@@ -27,7 +27,7 @@ SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be t
 BASELINES = ("pixels", "hausdorff")
 SCOPES = ("alphabet", "any")  # from which the characters of an episode come
 RESERVED = (NEWEST, BUNDLED, *BASELINES)  # names of checkpoints that are no run's
-NO_NAME = r'[<>:"/\\|?*\x00-\x1f\x7f]|^\.|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # of a file, on Windows; or hidden
+NO_NAME = r'[<>:"/\\|?*\x00-\x1f\x7f]|^\.|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # hidden, or on Windows
 LONGEST_NAME = 255  # bytes of a file's name, on nearly every file system
 
 
