@@ -7,7 +7,6 @@ half blocks of a drawing as letters: its files are 26 times as large, and most f
 """
 
 import contextlib
-import importlib
 import io
 import math
 import os
@@ -54,9 +53,8 @@ Run = tuple[int, int, int]  # column, half line, and how many columns
 
 def screen(command: str) -> list[str]:
     """Run a command in this process, in a terminal with colour, and return its lines with their ANSI codes."""
-    from omnitwin.cli import main
+    from omnitwin.cli import demo, main
 
-    demo = importlib.import_module("omnitwin.cli.demo")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OMNITWIN_", "NO_COLOR"))}
     out = io.StringIO()
     with (

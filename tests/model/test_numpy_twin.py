@@ -231,7 +231,7 @@ def test_half_precision_is_widened_as_torch_widens_it(saved):
 
 def test_a_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "words").write_text("hello")
-    with pytest.raises(BadCheckpoint, match="cannot be read"):
+    with pytest.raises(BadCheckpoint, match="is not an omnitwin network"):
         load_numpy(tmp_path / "words")
 
 
