@@ -51,7 +51,8 @@ def test_a_network_that_torch_runs_ranks_too(run, images, drawings):
     report, _ = ranking(run, images[0], drawings)
     assert report["engine"] == "torch"
     best = json.loads(run("compare", images[0], report["ranked"][0]["file"], "--json").out)
-    assert best["probability"] == pytest.approx(report["ranked"][0]["probability"], abs=1e-6)
+    # a place in a larger batch may change the last bits of an embedding
+    assert best["probability"] == pytest.approx(report["ranked"][0]["probability"], abs=1e-4)
 
 
 def test_a_folder_stands_for_the_images_in_it_and_other_files_do_not_count(run, images, drawings):
