@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
 from omnitwin.answers.verifier import Verifier
 from omnitwin.errors import BadImage, BadInput
-from omnitwin.images.intake import OUTSIDE_PROGRAMS, Intake, read_image
+from omnitwin.images.intake import Intake, read_image
+from omnitwin.images.kinds import is_image_name
 from omnitwin.reports.answers import LeftOut, UnreadImage
 
 
@@ -88,8 +87,7 @@ def _files_of(folder: Path, found: FoundFiles) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    return kind in Image.OPEN and kind not in OUTSIDE_PROGRAMS and path.is_file()
+    return is_image_name(path.name) and path.is_file()
 
 
 def _without_images(left_out: LeftOut) -> str:

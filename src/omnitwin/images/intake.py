@@ -6,11 +6,11 @@ the frame `ink`: orientation, alpha, grey, size, images.cleaning, images.framing
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -18,17 +18,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from omnitwin.errors import BadImage
 from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
 from omnitwin.images.framing import WHITE, framed
+from omnitwin.images.kinds import OUTSIDE_PROGRAMS, WITHOUT_HEIF, lacks_reader
 from omnitwin.images.resampling import area_resize
 from omnitwin.metrics.arrays import Array
 from omnitwin.system.paths import is_endless
 
-OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to another program: too dangerous for files from anywhere
 LARGEST = 480  # pixels of the longer side of an image to clean: a drawing that fills a tenth of it still has 48
 SHOWN = 112  # pixels a side of the picture that a person sees
 NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
 MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding them takes up to 1.5 GB, in WebP; Pillow's own limit is a third higher
 STRIP = 1 << 22  # pixels that are made grey at a time
 Picturable = str | os.PathLike[str] | Image.Image | Any  # a file, a PIL image, or an array (also a tensor on the CPU)
+Taken = TypeVar("Taken")
 ENLARGED = 2  # an image smaller than the square is enlarged to at least this many times the square's size
 
 
@@ -71,7 +72,7 @@ def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> I
     elif isinstance(image, Image.Image):
         name, grey = "the image", _of_picture(image)
     else:
-        name, grey = "the array", _grey(_checked(_of_array(image)))
+        name, grey = "the array", grey_of(_checked(_of_array(image)))
     intake = take_in(grey, size, frame, shown)
     if intake.blank:
         raise BadImage(
@@ -82,7 +83,7 @@ def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> I
 
 def _of_picture(image: Image.Image) -> Image.Image:
     try:
-        return _grey(ImageOps.exif_transpose(_checked(image)))
+        return grey_of(ImageOps.exif_transpose(_checked(image)))
     except (BadImage, MemoryError):
         raise
     except Exception as error:  # a lazy image is decoded here; decoders raise whatever their format makes them raise
@@ -157,6 +158,12 @@ def _of_handy_size(grey: Image.Image, size: int) -> Image.Image:
 
 
 def _open(path: Path) -> Image.Image:
+    return read_picture(path, grey_of)
+
+
+def read_picture(path: Path, take: Callable[[Image.Image], Taken]) -> Taken:
+    """Decode an image file, turn it upright, and return what `take` makes of it. Raises BadImage."""
+    lacking = lacks_reader(path.name)
     try:
         if path.is_dir():
             raise BadImage(f"{path} is a folder, not an image")
@@ -173,7 +180,7 @@ def _open(path: Path) -> Image.Image:
                 with _unheard_libtiff() if image.format == "TIFF" else nullcontext():
                     image.load()
                 ImageOps.exif_transpose(image, in_place=True)
-                return _grey(image)
+                return take(image)
     except FileNotFoundError:
         raise BadImage(f"{path} does not exist") from None
     except PermissionError as error:
@@ -181,6 +188,8 @@ def _open(path: Path) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise BadImage(f"{path} has more than {MOST_PIXELS:,} pixels", "Scale it down first.") from None
     except UnidentifiedImageError:
+        if lacking:
+            raise BadImage(f"{path} {WITHOUT_HEIF}", "") from None
         empty = path.stat().st_size == 0
         raise BadImage(f"{path} is {'an empty file' if empty else 'no image that Pillow can read'}") from None
     except BadImage:
@@ -209,7 +218,7 @@ def _unheard_libtiff() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _grey(image: Image.Image) -> Image.Image:
+def grey_of(image: Image.Image) -> Image.Image:
     """Return an image in 256 grey levels, on white where it is transparent.
 
     It works strip by strip, because copies of a large image take too much memory.

@@ -1,13 +1,35 @@
-"""Which files are images, by their names."""
+"""Which files are images, by their names, and the reader of HEIC, which is installed on its own."""
 
 from pathlib import PurePath
 
 from PIL import Image
 
 OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to another program: too dangerous for files from anywhere
+HEIF = {".heic", ".heif", ".hif"}  # what phones write: Pillow reads them only with pillow-heif
+WITHOUT_HEIF = "is HEIC, which needs pillow-heif: pip install 'omnitwin[heic]'"
 
 
 def is_image_name(name: str) -> bool:
-    """Return whether a file of this name is an image that can be read, by its suffix."""
-    kind = Image.registered_extensions().get(PurePath(name).suffix.lower())
-    return kind in Image.OPEN and kind not in OUTSIDE_PROGRAMS
+    """Return whether a file of this name is an image, by its suffix. HEIC counts even if it cannot be read here."""
+    suffix = PurePath(name).suffix.lower()
+    kind = Image.registered_extensions().get(suffix)
+    return suffix in HEIF or (kind in Image.OPEN and kind not in OUTSIDE_PROGRAMS)
+
+
+def lacks_reader(name: str) -> bool:
+    """Return whether a file is HEIC by its name and pillow-heif is missing. If it is here, Pillow uses it from now on.
+
+    pillow-heif takes a tenth of a second to import, so it waits for the first such file.
+    """
+    return PurePath(name).suffix.lower() in HEIF and not _register_heif()
+
+
+def _register_heif() -> bool:
+    if "HEIF" in Image.OPEN:
+        return True
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True

@@ -6,10 +6,32 @@ C channels (3 or 1), H x W pixels
 import numpy as np
 from PIL import Image
 
-from omnitwin.images.intake import on_white
+from omnitwin.images.intake import NUMBERS, STRIP, grey_of
 from omnitwin.metrics.arrays import Array
 
 REDUCING_GAP = 3.0  # Pillow averages down to this many times the wanted size before it resamples: fast, and as smooth
+PLAIN = {"1": "L", "L": "L", "LA": "L", "La": "L"}  # modes without colour; every other one becomes RGB
+
+
+def plain(picture: Image.Image) -> Image.Image:
+    """Return a picture in 8 bits, mode L or RGB, on white if it is transparent.
+
+    It works strip by strip, because copies of a large picture take too much memory.
+    """
+    if picture.mode in NUMBERS:
+        return grey_of(picture)
+    mode = PLAIN.get(picture.mode, "RGB")
+    if picture.mode == mode and not picture.has_transparency_data:
+        return picture
+    whole = Image.new(mode, picture.size)
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        if strip.has_transparency_data:
+            layers = strip.convert("RGBA")
+            strip = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
+        whole.paste(strip.convert(mode), (0, top))
+    return whole
 
 
 def letterboxed(picture: Image.Image, height: int, width: int, channels: int) -> Array:
@@ -17,12 +39,15 @@ def letterboxed(picture: Image.Image, height: int, width: int, channels: int) ->
 
     Transparency shows white. A small picture is enlarged.
     """
-    plain = on_white(picture).convert("RGB" if channels == 3 else "L")
-    scale = min(height / plain.height, width / plain.width)
-    size = max(1, round(plain.width * scale)), max(1, round(plain.height * scale))
-    if size != plain.size:
-        plain = plain.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
-    fitted_HWC = np.asarray(plain).reshape(size[1], size[0], channels)
+    whole = plain(picture).convert("RGB" if channels == 3 else "L")
+    scale = min(height / whole.height, width / whole.width)
+    size = (
+        min(width, max(1, round(whole.width * scale))),
+        min(height, max(1, round(whole.height * scale))),
+    )
+    if size != whole.size:
+        whole = whole.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+    fitted_HWC = np.asarray(whole).reshape(size[1], size[0], channels)
     box_HWC = np.empty((height, width, channels), np.uint8)
     box_HWC[:] = edge_colour(fitted_HWC)
     top, left = (height - size[1]) // 2, (width - size[0]) // 2
@@ -35,12 +60,3 @@ def edge_colour(image_HWC: Array) -> Array:
     edge_PC = np.concatenate([image_HWC[0], image_HWC[-1], image_HWC[1:-1, 0], image_HWC[1:-1, -1]])
     colour_C: Array = np.median(edge_PC, axis=0).astype(np.uint8)
     return colour_C
-
-
-def is_coloured(picture: Image.Image, least: int = 24) -> bool:
-    """Return whether any channel of a picture differs from another by `least` levels in more than 1 pixel of 100."""
-    if picture.mode in ("1", "L", "LA", "La", "I", "I;16", "F"):
-        return False
-    small_HWC = np.asarray(on_white(picture).convert("RGB").resize((64, 64), Image.Resampling.BOX)).astype(np.int16)
-    spread_HW = small_HWC.max(2) - small_HWC.min(2)
-    return bool((spread_HW >= least).mean() > 0.01)
