@@ -181,9 +181,17 @@ class RankConfig(AnswerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ShowConfig:
+    """What to show of a data set.
+
+    dataset: its name, or the path of a folder or table of images
+    pattern: regular expression for the class in a file's path; None: its folder is its class
+    seed: of the pictures that are drawn, and of the split that is made of a folder or table
+    """
+
     images: int = 8
     pairs: int = 10
     subset: str = "training"
     dataset: str | Images = "omniglot"
+    pattern: str | None = None
     seed: int = 0
     source: SourceConfig = field(default_factory=SourceConfig)

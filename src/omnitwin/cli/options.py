@@ -3,8 +3,10 @@
 Each option checks its words as they are read, so that a wrong one is refused before anything heavy is imported.
 """
 
+import os
 import re
 from collections.abc import Callable
+from glob import escape, glob
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,6 +125,47 @@ Dataset = Annotated[
         callback=known("data set", *DATASETS),
     ),
 ]
+
+OWN_IMAGES = "or a folder, or a CSV or TSV, of your own images"
+
+
+def check_data(word: str) -> None:
+    """Raise BadInput unless a word is a data set's name or the path of something that exists."""
+    if word not in DATASETS and not os.path.lexists(word):
+        raise BadInput(
+            f"no data set is called {word!r}, and there is no such folder or file",
+            f"Use {', '.join(DATASETS)}, {OWN_IMAGES}.",
+        )
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Offer the names of data sets, and folders and tables whose paths mean themselves in every shell."""
+    places = [place + os.sep if os.path.isdir(place) else place for place in glob(f"{escape(incomplete)}*")]
+    endings = (os.sep, ".csv", ".tsv")
+    plain = [place for place in places if place.endswith(endings) and re.fullmatch(r"[\w./+@-]+", place)]
+    return [*one_of(*DATASETS)(incomplete), *sorted(plain)]
+
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help=f"{', '.join(DATASETS)}, {OWN_IMAGES}.",
+        autocompletion=complete_data,
+    ),
+]
+LabelFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--label-from",
+        metavar="REGEX",
+        help="Take the class from each file's path by a regular expression, not from its folder: its group label, or "
+        "its first group. group, source and split may be named groups, too.",
+        show_default="the folder is the class",
+    ),
+]
+OldDataset = Annotated[str | None, typer.Option("--dataset", metavar="NAME", hidden=True)]
 
 DatasetOrNone = Annotated[
     str | None,

@@ -1,16 +1,21 @@
 """`omnitwin show`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from omnitwin.cli.options import Dataset, Figure, Json, Quiet, known, one_of
-from omnitwin.config import ShowConfig
+from omnitwin.cli.options import Data, Figure, Json, LabelFrom, OldDataset, Quiet, check_data, known, one_of
+from omnitwin.config import DATASETS, ShowConfig
+from omnitwin.errors import BadInput
 
 DEFAULT = ShowConfig()
+PARTS = ("training", "held-out", "test")
 
 
 def show(
+    data: Data = DEFAULT.dataset,
+    label_from: LabelFrom = None,
     images: Annotated[int, typer.Option("--images", min=0, help="Number of random images.")] = DEFAULT.images,
     pairs: Annotated[int, typer.Option("--pairs", min=0, help="Number of random pairs.")] = DEFAULT.pairs,
     subset: Annotated[
@@ -18,34 +23,66 @@ def show(
         typer.Option(
             "--set",
             metavar="NAME",
-            help="training or test.",
-            autocompletion=one_of("training", "test"),
-            callback=known("set", "training", "test"),
+            help="training, test, or of your own images held-out.",
+            autocompletion=one_of(*PARTS),
+            callback=known("set", *PARTS),
         ),
     ] = DEFAULT.subset,
-    dataset: Dataset = DEFAULT.dataset,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same images.")] = DEFAULT.seed,
+    seed: Annotated[
+        int, typer.Option("--seed", help="The same seed draws the same images, and makes the same split.")
+    ] = DEFAULT.seed,
     figure: Figure = None,
     json: Json = False,
     quiet: Quiet = False,
+    dataset: OldDataset = None,
 ) -> None:
-    """Show random images with their labels, and random pairs (similar and dissimilar) as training draws them."""
+    """Show what a data set holds: random images with their labels, and random pairs (similar and dissimilar).
+
+    Of your own images it tells how they were understood: classes, sizes, colour or ink, broken files, duplicates, and
+    how they are split for training and testing. Nothing is copied or moved.
+    """
+    place = data if dataset is None else dataset
+    check_data(place)
     if figure is not None:
         from omnitwin.view.figures import check_figure
 
         check_figure(figure)
-    from omnitwin.data import show as browsing
-    from omnitwin.view.console import print_json, result_console
-    from omnitwin.view.progress import reporter
-    from omnitwin.view.tables import show_browse
+    if label_from is not None and place in DATASETS:
+        raise BadInput(f"--label-from has no effect on {place}", "Leave it out.")
+    config = ShowConfig(images=images, pairs=pairs, subset=subset, dataset=place, pattern=label_from, seed=seed)
+    report = _of_name(config, quiet) if place in DATASETS else _of_place(config, quiet)
+    _draw(report, json, quiet, figure)
 
-    config = ShowConfig(images=images, pairs=pairs, subset=subset, dataset=dataset, seed=seed)
-    report = browsing.show(config, reporter(quiet))
+
+def _of_name(config: ShowConfig, quiet: bool) -> Any:
+    from omnitwin.data import show as browsing
+    from omnitwin.view.progress import reporter
+
+    return browsing.show(config, reporter(quiet))
+
+
+def _of_place(config: ShowConfig, quiet: bool) -> Any:
+    from omnitwin.data.describe import describe
+    from omnitwin.view.progress import reporter
+
+    return describe(config, reporter(quiet))
+
+
+def _draw(report: Any, json: bool, quiet: bool, figure: Path | None) -> None:
+    from omnitwin.reports.data import ShowReport
+    from omnitwin.view.console import print_json, result_console
+
     if json:
         print_json(report)
-    elif not quiet:
-        show_browse(report, result_console())
-    if figure is not None:
-        from omnitwin.view.figures import browse_figure
+    elif not quiet and isinstance(report, ShowReport):
+        from omnitwin.view.tables import show_browse
 
-        browse_figure(report, figure)
+        show_browse(report, result_console())
+    elif not quiet:
+        from omnitwin.view.data import show_data
+
+        show_data(report, result_console())
+    if figure is not None:
+        from omnitwin.view.figures import browse_figure, data_figure
+
+        (browse_figure if isinstance(report, ShowReport) else data_figure)(report, figure)

@@ -53,17 +53,16 @@ def list_folder(folder: Path, pattern: str | None = None) -> Listing:
     if not names:
         raise BadInput(f"{folder} holds no image files{_why(left_out, others)}", FOLDER_FORM)
     split = _has_split(names, pattern is not None)
-    listed = _by_pattern(names, expression, split) if expression else _by_folders(names, folder, split)
-    files: list[ListedFile] = []
-    for each in listed:
-        (files if isinstance(each, ListedFile) else left_out).append(each)  # type: ignore[attr-defined]
+    listed = list(_by_pattern(names, expression, split) if expression else _by_folders(names, folder, split))
+    files = [each for each in listed if isinstance(each, ListedFile)]
+    left_out += [each for each in listed if isinstance(each, LeftOut)]
     if not files:
         raise BadInput(f"the pattern {pattern!r} matches none of the {len(names):,} image files", f"First: {names[0]}")
     return Listing(
         place=folder,
         root=folder,
         files=in_order(files),
-        left_out=tuple(left_out),
+        left_out=tuple(sorted(left_out, key=lambda each: each.path)),
         others=others,
         notes=alike({file.label for file in files}),
     )

@@ -1,7 +1,7 @@
 """What a place of pictures holds: each image file with its class, and its split, group and source if they are given.
 
-    listing = list_images(Path("products"))     # of data.places
-    listing.files[0]  # ListedFile(path="milk/a.jpg", label="milk", ...)
+listing = list_images(Path("products"))     # of data.places
+listing.files[0]  # ListedFile(path="milk/a.jpg", label="milk", ...)
 """
 
 import unicodedata

@@ -4,7 +4,7 @@
     a/1.jpg,a,train,dairy,camera 1
 
 Columns may be called otherwise (COLUMNS) and lie in any order; others are ignored. The tables of open-metric-learning
-are understood as they are: `category` is the group, `sequence` the source, `x_1, y_1, x_2, y_2` are the left, top, right
+are understood as they are: `category` is the group, `sequence` the source, `x_1, y_1, x_2, y_2` the left, top, right
 and bottom of a box (its documentation, "Dataset format"). Relative paths lead from the table's folder.
 """
 
@@ -109,7 +109,7 @@ def _columns(place: Path, header: Sequence[str]) -> dict[str, int]:
 
 def _lines(rows: Iterator[list[str]], left_out: list[LeftOut]) -> Iterator[tuple[int, list[str]]]:
     """Yield each line of a table that is not empty, with the number of its last line of text."""
-    reader: csv.reader = rows  # type: ignore[valid-type,assignment]
+    reader: csv.reader = rows  # type: ignore[valid-type]
     before = 1
     while True:
         try:

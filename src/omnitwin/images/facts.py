@@ -26,10 +26,10 @@ Box = tuple[int, int, int, int]  # left, top, right and bottom in pixels
 HASHED = 32  # pixels a side of the grey picture whose frequencies are hashed
 FREQUENCIES = 8  # the lowest, in both directions: 64 bits
 THUMB = 8  # pixels a side of the thumbnail, in RGB
-SEEN = 128  # pixels of the longer side, at least, in which colour and ink are looked for: a thin stroke is still there
+SEEN = 128  # pixels of the longer side, at least, in which colour and ink are looked for: thin strokes are still there
 COLOUR_LEVELS, COLOURED_SHARE = 24, 0.02  # a pixel's channels differ by so much, in at least this share: in colour
-# Ink on paper: most pixels are about as light as the median, hardly any is lighter, and few have a colour. Of 200 images
-# each of signatures30 and signatures-crossmedia all are ink; of faces-orl and coil100 none, of grocery 2 %.
+# Ink on paper: most pixels are about as light as the median, hardly any is lighter, and few have a colour. Of the
+# sets signatures30 and signatures-crossmedia all images are ink; of faces-orl and coil100 none, of grocery 0.3 %.
 PAPER_LIGHTNESS, PAPER_LEVELS, PAPER_SHARE = 100, 16, 0.7
 LIGHTER_LEVELS, LIGHTER_SHARE, INK_COLOURED_SHARE = 32, 0.02, 0.2
 

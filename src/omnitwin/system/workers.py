@@ -3,27 +3,37 @@
     for facts in work_through(examine, [("a.jpg", None), ("b.jpg", None)]):
         ...
 
-Results come in the order of the tasks. Each process holds a few tasks at a time and answers them in turn, so the first
-that it has not answered is the one that killed it. concurrent.futures' pool does not say which one that was, and loses
-the rest. Processes are started by `spawn`: threads of this process do no harm, and it is the same on every system. A
-script that is not importable (no `if __name__ == "__main__"`) cannot spawn; its tasks are done in its own process.
+A thread for each process hands it a task and waits for the answer, so it is known which task killed a process. The pool
+of concurrent.futures does not say that, and loses the other tasks; multiprocessing's processes run the user's script
+again as they start, which goes wrong if it is not written for that. These run nothing but the work.
 """
 
+import importlib
 import os
+import pickle
 import signal
+import subprocess
+import sys
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
 
 Result = TypeVar("Result")
 
-HELD = 4  # tasks that a process has: it never waits for the next one
-AHEAD = 64  # tasks for each process, between the first without a result and the newest
-READY = "ready"
+AHEAD = 8  # tasks for each process between the first without a result and the newest
+DEATHS = (EOFError, OSError, ValueError, pickle.UnpicklingError)  # what is raised as one speaks to a dead process
+READY, RESULT, ERROR = "ready", "result", "error"
+START = (
+    "import pickle, sys; path = pickle.load(sys.stdin.buffer); sys.path[:] = path; import {module}; {module}.serve()"
+)
+# Ctrl-C goes to the processes of the terminal's group: these are not in it, and end when their input ends.
+APART: dict[str, Any] = (
+    {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if os.name == "nt" else {"process_group": 0}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +41,6 @@ class Died:
     """A task that killed its process, and how."""
 
     reason: str
-
-
-@dataclass(eq=False)
-class _Worker:
-    process: Any
-    line: Any  # the connection to it
-    ready: bool = False
-    tasks: deque[int] = field(default_factory=deque)  # numbers of those that it holds
 
 
 def processors() -> int:
@@ -50,157 +52,143 @@ def processors() -> int:
 
 def work_through(
     work: Callable[..., Result], tasks: Iterable[tuple[Any, ...]], processes: int | None = None
-) -> Iterator[Result | Died]:
-    """Yield work(*task) for each task in order, or Died.
+) -> Generator[Result | Died]:
+    """Yield work(*task) for each task in order, or Died. Few results wait at a time, however many tasks there are.
 
-    work: a function that another process can import; what it raises is raised here
+    work: a function at the top of a module; what it raises is raised here
     processes: None: as many as processors; 0: none, all is done in this process
     """
-    pool = _Pool(work, iter(tasks), processors() if processes is None else processes)
+    count = processors() if processes is None else processes
+    if count == 0 or not sys.executable or getattr(sys, "frozen", False):  # there is no Python to start
+        for task in tasks:
+            yield work(*task)
+        return
+    crew = _Crew(work)
+    threads = ThreadPoolExecutor(count, "omnitwin-worker")
+    waiting: deque[Future[Any]] = deque()
     try:
-        yield from pool.results()
+        for task in tasks:
+            waiting.append(threads.submit(crew.do, task))
+            if len(waiting) >= count * AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
-        pool.end()
+        threads.shutdown(wait=False, cancel_futures=True)
+        crew.end()
+        threads.shutdown()
 
 
-class _Pool:
-    def __init__(self, work: Callable[..., Any], tasks: Iterator[tuple[Any, ...]], processes: int) -> None:
-        self.work, self.tasks, self.processes = work, tasks, processes
-        self.waiting: dict[int, tuple[Any, ...]] = {}  # taken from tasks and without a result, by number
-        self.lost: deque[int] = deque()  # numbers of tasks whose process died before their turn
-        self.done: dict[int, Any] = {}  # results that came before their turn
-        self.taken = self.next = 0  # numbers of the next task to take, and of the next result to yield
-        self.workers: list[_Worker] = []
-        self.exhausted = False
+@dataclass(frozen=True, eq=False)
+class _Process:
+    popen: subprocess.Popen[bytes]
+    tasks: IO[bytes]
+    answers: IO[bytes]
 
-    def results(self) -> Iterator[Any]:
-        while True:
-            self._hand_out()
-            while self.next in self.done:
-                self.next += 1
-                yield self.done.pop(self.next - 1)
-                self._hand_out()
-            if not self.waiting:
-                return
-            if not self.workers:  # none can be started
-                with suppress(ValueError):
-                    self.lost.remove(self.next)
-                self.done[self.next] = self.work(*self.waiting.pop(self.next))
-                continue
-            self._listen()
+    def ask(self, task: Any) -> Any:
+        """Return the answer to a task. Raises one of DEATHS if the process has ended."""
+        pickle.dump(task, self.tasks)
+        self.tasks.flush()
+        return pickle.load(self.answers)
+
+    def end(self) -> int:
+        """Kill the process if it still runs, and return its exit code."""
+        self.popen.kill()
+        code = self.popen.wait()
+        for pipe in (self.tasks, self.answers):
+            with suppress(OSError):
+                pipe.close()
+        return code
+
+
+class _Crew:
+    """The processes, one for each thread that asks."""
+
+    def __init__(self, work: Callable[..., Any]) -> None:
+        self.work = work
+        self.own = threading.local()
+        self.lock = threading.Lock()
+        self.processes: list[_Process] = []
+        self.ended = self.unable = False
+
+    def do(self, task: tuple[Any, ...]) -> Any:
+        """Return the result of a task, by this thread's process; by this process if none can be started."""
+        process: _Process | None = getattr(self.own, "process", None) or self._started()
+        if process is None:
+            return Died(reason="was not begun") if self.ended else self.work(*task)
+        self.own.process = process
+        try:
+            kind, value = process.ask(task)
+        except DEATHS:
+            self.own.process = None
+            return Died(reason=_how(process.end()))
+        if kind == ERROR:
+            raise value
+        return value
 
     def end(self) -> None:
         """Kill the processes: none of them holds anything that has to be saved."""
-        for worker in self.workers:
-            worker.process.kill()
-        for worker in self.workers:
-            worker.process.join()
-            worker.line.close()
-        self.workers.clear()
+        with self.lock:
+            self.ended = True
+            for process in self.processes:
+                process.popen.kill()
+        for process in self.processes:
+            process.end()
 
-    def _hand_out(self) -> None:
-        """Give each process its tasks, and start processes while there are more tasks than those hold."""
-        while (number := self._take()) is not None:
-            free = [worker for worker in self.workers if len(worker.tasks) < HELD]
-            idle = any(not worker.tasks for worker in free)
-            if not idle and len(self.workers) < self.processes:
-                self.workers.append(_started(self.work))
-                free.append(self.workers[-1])
-            if not free:
-                self.lost.appendleft(number)
-                return
-            worker = min(free, key=lambda each: len(each.tasks))
-            worker.tasks.append(number)
-            with suppress(OSError):  # it has died, which _listen will notice
-                worker.line.send(self.waiting[number])
-
-    def _take(self) -> int | None:
-        """Return the number of a task to do, or None if there is none to be done now."""
-        if self.lost:
-            return self.lost.popleft()
-        if self.exhausted or self.taken >= self.next + AHEAD * max(1, self.processes):
-            return None
-        task = next(self.tasks, None)
-        if task is None:
-            self.exhausted = True
-            return None
-        self.waiting[self.taken] = task
-        self.taken += 1
-        return self.taken - 1
-
-    def _listen(self) -> None:
-        """Wait for the next results, and take them."""
-        lines = {worker.line: worker for worker in self.workers}
-        for line in wait(list(lines)):
-            worker = lines[line]  # type: ignore[index]
+    def _started(self) -> _Process | None:
+        """Return a new process, or None if it does not come to life: then no other is tried."""
+        with self.lock:
+            if self.ended or self.unable:
+                return None
             try:
-                kind, value = worker.line.recv()
-            except (EOFError, OSError):
-                self._bury(worker)
-                continue
-            if kind == READY:
-                worker.ready = True
-                continue
-            number = worker.tasks.popleft()
-            self.waiting.pop(number)
-            if isinstance(value, BaseException) and kind == "error":
-                raise value
-            self.done[number] = value
-
-    def _bury(self, worker: _Worker) -> None:
-        """Note the task that killed a process, and keep its others. A process that never began has killed itself."""
-        worker.process.join()
-        worker.line.close()
-        self.workers.remove(worker)
-        if not worker.ready:
-            self.processes = len(self.workers)
-        elif worker.tasks:
-            number = worker.tasks.popleft()
-            self.waiting.pop(number)
-            self.done[number] = Died(reason=_how(worker.process.exitcode))
-        self.lost.extendleft(reversed(worker.tasks))
+                popen = subprocess.Popen(
+                    [sys.executable, "-P", "-c", START.format(module=__name__)],  # -P: nothing from the working folder
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    **APART,
+                )
+            except OSError:
+                self.unable = True
+                return None
+            assert popen.stdin is not None
+            assert popen.stdout is not None
+            process = _Process(popen, popen.stdin, popen.stdout)
+            self.processes.append(process)
+        with suppress(*DEATHS):
+            pickle.dump(sys.path, process.tasks)
+            if process.ask((self.work.__module__, self.work.__qualname__)) == READY:
+                return process
+        process.end()
+        self.unable = True
+        return None
 
 
-def _started(work: Callable[..., Any]) -> _Worker:
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-    with _interrupts_later():
-        process.start()
-    theirs.close()
-    return _Worker(process, ours)
+def serve() -> None:
+    """Answer tasks until the input ends: what another process runs. Whatever else is printed goes nowhere."""
+    with suppress(BrokenPipeError, EOFError, KeyboardInterrupt):
+        answers = os.fdopen(os.dup(1), "wb")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
+        def send(answer: Any) -> None:
+            pickle.dump(answer, answers)
+            answers.flush()
 
-@contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Hold Ctrl-C back while a process is started. It inherits that, so Ctrl-C never reaches it: it ends by its line."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(line: Connection, work: Callable[..., Any]) -> None:
-    """Answer tasks until the line is closed, by the other side or because its process has died."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(EOFError, OSError):
-        line.send((READY, None))
+        module, name = pickle.load(sys.stdin.buffer)
+        work = getattr(importlib.import_module(module), name)
+        send(READY)
         while True:
-            task = line.recv()
+            task = pickle.load(sys.stdin.buffer)
             try:
-                answer = ("result", work(*task))
+                answer = (RESULT, work(*task))
             except Exception as error:
-                answer = ("error", error)
-            line.send(answer)
+                answer = (ERROR, error)
+            send(answer)
 
 
-def _how(code: int | None) -> str:
+def _how(code: int) -> str:
     """Return how a process ended, in words."""
-    if code is not None and code < 0:
+    if code < 0:
         with suppress(ValueError):
             return f"killed the process that read it ({signal.Signals(-code).name})"
     return f"ended the process that read it (exit code {code})"

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from omnitwin.errors import BadInput
 from omnitwin.reports.answers import ComparisonReport, RankingReport
-from omnitwin.reports.data import ShowReport
+from omnitwin.reports.data import DataReport, ShowReport
 from omnitwin.reports.exams import ExamReport
-from omnitwin.reports.pictures import Picture, ScoredPair
+from omnitwin.reports.pictures import LabelledPicture, Picture, ScoredPair
 from omnitwin.system.files import replacing
 from omnitwin.view.console import clean
 from omnitwin.view.exams import interval, value
@@ -52,13 +52,26 @@ def check_figure(path: Path | None, inputs: Sequence[Path] = ()) -> None:
 
 def browse_figure(report: ShowReport, path: Path) -> None:
     """Write the random images with their labels, then the random pairs titled similar or dissimilar."""
-    images = [
-        _Cell((image.picture,), tuple((line, BLACK) for line in label_lines(clean(image.label))))
-        for image in report.images
+    _write(_stack(f"{report.dataset}, seed {report.seed}", _samples(report.images, report.pairs)), path)
+
+
+def data_figure(report: DataReport, path: Path) -> None:
+    """Write random images and pairs of a folder or table, as browse_figure does."""
+    title = (
+        f"{report.place}: {report.images:,} images of {report.classes:,} classes, {report.shown}, seed {report.seed}"
+    )
+    _write(_stack(title, _samples(report.pictures, report.pairs)), path)
+
+
+def _samples(pictures: Sequence[LabelledPicture], pairs: Sequence[ScoredPair]) -> list[Image.Image]:
+    lines = [label_lines(clean(picture.label)) for picture in pictures]
+    most = max(map(len, lines), default=0)  # all cells of a sheet have the same number of lines
+    cells = [
+        _Cell((picture.picture,), tuple((line, BLACK) for line in [*own, *[""] * (most - len(own))]))
+        for picture, own in zip(pictures, lines, strict=True)
     ]
-    pairs = [_Cell((pair.left, pair.right), (_similarity(pair),)) for pair in report.pairs]
-    parts = [_sheet(cells, row) for cells, row in ((images, IMAGES_A_ROW), (pairs, PAIRS_A_ROW)) if cells]
-    _write(_stack(f"{report.dataset}, seed {report.seed}", parts), path)
+    in_pairs = [_Cell((pair.left, pair.right), (_similarity(pair),)) for pair in pairs]
+    return [_sheet(found, row) for found, row in ((cells, IMAGES_A_ROW), (in_pairs, PAIRS_A_ROW)) if found]
 
 
 def pairs_figure(exam: ExamReport, dataset: str, path: Path) -> None:

@@ -93,7 +93,7 @@ def show_plan(report: PlanReport, console: Console) -> None:
             ("peak memory", bytes_in_words(report.peak_bytes) if report.peak_bytes else "unknown on this system"),
         ]
     rows.append(("would write", str(report.output)))
-    _show_rows(rows, console)
+    show_rows(rows, console)
 
 
 def show_training(report: TrainReport, console: Console) -> None:
@@ -116,7 +116,7 @@ def show_training(report: TrainReport, console: Console) -> None:
     if report.best is not None and report.held_out_eer is not None:
         eer = percent(report.held_out_eer)
         rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
-    _show_rows(rows, console)
+    show_rows(rows, console)
     if report.stopped_by is None:
         say(console, f"Measure it: omnitwin eval --checkpoint {_run_in_words(report.output)}")
 
@@ -358,7 +358,7 @@ def show_browse(report: ShowReport, console: Console) -> None:
 
 def show_environment(report: EnvironmentReport, console: Console) -> None:
     chosen = f"{report.chosen_device}, {report.precision}"
-    _show_rows(
+    show_rows(
         [
             *report.versions.items(),
             *((f"device {index}", text) for index, text in enumerate(report.devices)),
@@ -380,7 +380,7 @@ def _default_network(report: EnvironmentReport) -> str:
     )
 
 
-def _show_rows(rows: list[tuple[str, str]], console: Console) -> None:
+def show_rows(rows: list[tuple[str, str]], console: Console) -> None:
     """Print names and values in two columns. Values are neither cut nor wrapped, so that they can be copied."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
