@@ -9,9 +9,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = THREADS
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # threads that wait give up their core soon, as in the program
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from omnitwin.data.packed import PackedSet
 from omnitwin.exams import beyond as exam_variations
 
 TEST_DATA = "OMNITWIN_TEST_DATA"
+TEST_OWN = "OMNITWIN_TEST_OWN"
 TEST_NETWORK = "OMNITWIN_TEST_NETWORK"
 TEST_BF16 = "OMNITWIN_TEST_BF16"  # present or absent: what the processor is taken for; unset, what it is
 UNWANTED_VARIABLES = ("OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
@@ -41,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         "slow": None if "slow" in config.getoption("-m") else "slow: ask for it with -m slow",
         "gpu": None if _wants(items, "gpu") and _has_cuda() else "needs a CUDA device",
         "network": None if os.environ.get(TEST_NETWORK) else f"needs the internet: set {TEST_NETWORK}",
-        "realdata": None if os.environ.get(TEST_DATA) else f"needs Omniglot in the folder that {TEST_DATA} names",
+        "realdata": None if os.environ.get(TEST_DATA) or os.environ.get(TEST_OWN) else f"needs Omniglot in the folder that {TEST_DATA} names",
     }
     for item in items:
         for marker, reason in reasons.items():
@@ -92,6 +94,21 @@ def real_data() -> Path:
     if not folder:
         pytest.skip(f"needs Omniglot in the folder that {TEST_DATA} names")
     return Path(folder)
+
+
+@pytest.fixture
+def own_set(tmp_path: Path) -> Callable[[str], Path]:
+    """own_set("grocery") unpacks a small real set of other people's images; tests that use it are marked realdata."""
+    folder = os.environ.get(TEST_OWN)
+    if not folder:
+        pytest.skip(f"needs small sets of images in the folder that {TEST_OWN} names")
+
+    def unpack(name: str) -> Path:
+        with ZipFile(Path(folder) / f"{name}.zip") as archive:
+            archive.extractall(tmp_path)
+        return tmp_path / name
+
+    return unpack
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ NEAR_BITS = 6  # of 64; at most 7, see above
 NEAR_SHARE = 0.12  # mean difference of the thumbnails' values, by the mean distance of one's values from their mean
 NEAR_ASPECT = 0.05  # of the logarithm of width by height
 BLOCK = 1 << 20  # comparisons at once: 8 MB of hashes
+LEAST_CONTRAST = 1.5  # levels: below it, a picture is blank, and like every other blank one
 MOST_PAIRS = 10_000  # kept; all are counted
 
 
@@ -84,12 +85,16 @@ def find_duplicates(facts: Sequence[ImageFacts], class_N: Sequence[object], part
 
 
 def near_pairs(facts: Sequence[ImageFacts]) -> Iterator[tuple[int, int]]:
-    """Yield each pair of indices of nearly the same pictures once, the lower index first."""
+    """Yield each pair of indices of nearly the same pictures once, the lower index first; never a blank one."""
+    if not facts:
+        return
     hash_U = np.array([each.hash for each in facts], dtype=np.uint64)
     thumb_UT = np.frombuffer(b"".join(each.thumb for each in facts), np.uint8).reshape(len(facts), -1)
     contrast_U = np.array([_contrast(thumb_T) for thumb_T in thumb_UT])
     aspect_U = np.log([each.width / each.height for each in facts])
-    for left_P, right_P in _close_hashes(hash_U):
+    shaped = np.flatnonzero(contrast_U >= LEAST_CONTRAST)
+    for pair in _close_hashes(hash_U[shaped]):
+        left_P, right_P = (shaped[place_P] for place_P in pair)
         near_P = np.abs(aspect_U[left_P] - aspect_U[right_P]) <= NEAR_ASPECT
         left_P, right_P = left_P[near_P], right_P[near_P]
         difference_PT = thumb_UT[left_P].astype(np.int16) - thumb_UT[right_P]
@@ -99,8 +104,8 @@ def near_pairs(facts: Sequence[ImageFacts]) -> Iterator[tuple[int, int]]:
 
 
 def _contrast(thumb_T: Array) -> float:
-    """Return the mean distance of a thumbnail's values from their mean, at least 1 level."""
-    return max(1.0, float(np.abs(thumb_T - thumb_T.mean()).mean()))
+    """Return the mean distance of a thumbnail's values from their mean, in levels of 255."""
+    return float(np.abs(thumb_T - thumb_T.mean()).mean())
 
 
 def _close_hashes(hash_U: Array) -> Iterator[tuple[Array, Array]]:
