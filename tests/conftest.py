@@ -43,7 +43,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         "slow": None if "slow" in config.getoption("-m") else "slow: ask for it with -m slow",
         "gpu": None if _wants(items, "gpu") and _has_cuda() else "needs a CUDA device",
         "network": None if os.environ.get(TEST_NETWORK) else f"needs the internet: set {TEST_NETWORK}",
-        "realdata": None if os.environ.get(TEST_DATA) or os.environ.get(TEST_OWN) else f"needs Omniglot in the folder that {TEST_DATA} names",
+        "realdata": None
+        if os.environ.get(TEST_DATA) or os.environ.get(TEST_OWN)
+        else f"needs Omniglot in the folder that {TEST_DATA} names",
     }
     for item in items:
         for marker, reason in reasons.items():

@@ -8,9 +8,10 @@ from PIL import Image, ImageDraw
 
 
 def photo(seed: object, size: tuple[int, int] = (40, 30)) -> Image.Image:
-    """A picture in colour that no other seed has: a few large discs on a coloured ground."""
+    """A picture in colour that no other seed has: a few large discs on a coloured ground with light from above."""
     random = Random(str(seed))
-    image = Image.new("RGB", size, tuple(random.randrange(40, 216) for _ in range(3)))
+    ground = Image.new("RGB", size, tuple(random.randrange(40, 216) for _ in range(3)))
+    image = Image.blend(ground, Image.linear_gradient("L").resize(size).convert("RGB"), 0.5)
     pen = ImageDraw.Draw(image)
     for _ in range(8):
         x, y, radius = random.randrange(size[0]), random.randrange(size[1]), random.randrange(3, 12)

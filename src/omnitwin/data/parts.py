@@ -8,10 +8,10 @@ TEST_SHARE + HELD_OUT_SHARE it is held out, else it is trained on. So a class ke
 go beside it. Where classes lie in groups, the group's name is hashed, and the group keeps its classes together.
 
 A part needs two classes, and one of them two images, or no pairs can be drawn of it. In small sets, chance may leave a
-part with less. Then the classes (or groups) with the next higher numbers fill it up, and only those may move when
-others are added: a rule without memory cannot keep a promise and a least size at once. They move towards
-training, never out of it into the test, so no class is tested that a network from before has seen. From six classes on
-there are all three parts; with fewer there is no test, and below four nothing is held out either.
+part with less. Then the classes (or groups) with the next higher numbers fill it up, or leave it to the next
+part, and may move when others are added: a rule without memory cannot keep both a promise and a least size. From about
+thirty classes on this is rare. From six classes on there are all three parts; with fewer there is no test, and below
+four nothing is held out either.
 
 Names are hashed in Unicode form NFC, so that a folder copied through another system keeps its split.
 """
