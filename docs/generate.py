@@ -67,7 +67,7 @@ def section(title: str, text: str | None, parameters: list[Any], function: Funct
     """Return a command's section: what it does, its usage, its arguments and its options."""
     assert text, f"{title} has no docstring"
     arguments = [parameter for parameter in parameters if not is_option(parameter)]
-    options = [parameter for parameter in parameters if is_option(parameter)]
+    options = [parameter for parameter in parameters if is_option(parameter) and not parameter.hidden]
     kinds = get_type_hints(function, include_extras=True)
     usage = "".join(" " + usage_of(argument) for argument in arguments)
     parts = [f"## {title}", escape(text), f"```text\n{title} [OPTIONS]{usage}{more}\n```"]

@@ -217,7 +217,7 @@ def test_nothing_is_changed_in_the_place(tmp_path):
     ("make", "said"),
     [
         (lambda folder: folder / "gone", "does not exist"),
-        (lambda folder: touch(folder, "a/notes.txt"), "holds no image files, but 1 files of other kinds"),
+        (lambda folder: touch(folder, "a/notes.txt"), "holds no image files, but 1 of other kinds"),
         (lambda folder: folder, "holds no image files"),
         (lambda folder: write(folder / "1.png", photo(1)), "is a file, and no table"),
     ],

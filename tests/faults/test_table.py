@@ -17,14 +17,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from drawn_places import photo, write
 from faulty import WAIT, can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
 from killing import left_over
 from PIL import Image, ImageDraw
 from test_locks import another_process
 
 from omnitwin.config import SourceConfig, TrainConfig
-from omnitwin.data import acquire, synthetic
+from omnitwin.data import acquire, describe, synthetic
 from omnitwin.data.catalogue import open_images
+from omnitwin.data.places import list_images
 from omnitwin.recipes import SMALL
 from omnitwin.system import locks
 from omnitwin.system.files import digest
@@ -118,6 +120,34 @@ def folder_for_packed(bench: Bench) -> None:
 
 def folder_for_figure(bench: Bench) -> None:
     (bench.folder / "figure.png").mkdir()
+
+
+def pictures(bench: Bench) -> list[Path]:
+    """Images of somebody's own."""
+    return [write(bench.folder / "pictures" / label / "1.png", photo(label)) for label in "abcdef"]
+
+
+def secret_pictures(bench: Bench) -> None:
+    pictures(bench)
+    forbidden(bench)
+    (bench.folder / "pictures").chmod(0o700)
+
+
+def broken_pictures(bench: Bench) -> None:
+    for path in pictures(bench):
+        path.write_bytes(b"")
+
+
+def vanishing_pictures(bench: Bench) -> None:
+    """Once they are listed."""
+    pictures(bench)
+
+    def list_and_delete(*words):
+        listing = list_images(*words)
+        shutil.rmtree(bench.folder / "pictures")
+        return listing
+
+    bench.before = lambda: setattr(describe, "list_images", list_and_delete)
 
 
 def cut_short(bench: Bench) -> None:
@@ -264,7 +294,7 @@ class Scenario:
 
 
 def scenarios() -> list[Scenario]:
-    new, on = f"{QUICK} --iterations 2 --output", "train --iterations 4 --resume"
+    new, on, show = f"{QUICK} --iterations 2 --output", "train --iterations 4 --resume", "show --data"
     disks = [
         Scenario(fault, prepare, words, 3, mounts=True, root=True)
         for fault, prepare in (("disk is full", full), ("disk is read-only", read_only))
@@ -300,6 +330,9 @@ def scenarios() -> list[Scenario]:
         Scenario("a folder where weights should be", folder_for_weights, "compare a.png b.png --checkpoint {run}", 3),
         Scenario("a folder where packed data should be", folder_for_packed, "download --from {zips}", 3),
         Scenario("a folder where a figure should be", folder_for_figure, "compare a.png b.png --figure figure.png", 3),
+        Scenario("images may not be read", secret_pictures, f"{show} {{folder}}/pictures", 2, root=True),
+        Scenario("every image is an empty file", broken_pictures, f"{show} {{folder}}/pictures", 2),
+        Scenario("images vanish while they are read", vanishing_pictures, f"{show} {{folder}}/pictures", 2),
         Scenario("state is cut short", cut_short, f"{on} {{run}}", 3),
         Scenario("another process trains the run", held, f"{on} {{run}}", 3),
         Scenario("the one that trained it was killed", held_by_a_dead_one, f"{on} {{run}}", 0),

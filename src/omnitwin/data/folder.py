@@ -51,6 +51,8 @@ def list_folder(folder: Path, pattern: str | None = None) -> Listing:
         else:
             others += 1
     if not names:
+        if left_out and left_out[0].path == ".":
+            raise BadInput(f"{folder} {left_out[0].reason}", "Check its permissions.")
         raise BadInput(f"{folder} holds no image files{_why(left_out, others)}", FOLDER_FORM)
     split = _has_split(names, pattern is not None)
     listed = list(_by_pattern(names, expression, split) if expression else _by_folders(names, folder, split))
@@ -82,7 +84,7 @@ def _why(left_out: Sequence[LeftOut], others: int) -> str:
     """Return why a folder may have no images, for its refusal."""
     if left_out:
         return f" ({left_out[0].path} {left_out[0].reason})"
-    return f", but {others:,} files of other kinds" if others else ""
+    return f", but {others:,} of other kinds" if others else ""
 
 
 def _walk(folder: Path, left_out: list[LeftOut]) -> Iterator[tuple[str, bool]]:
