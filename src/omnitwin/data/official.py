@@ -20,13 +20,14 @@ from safetensors import SafetensorError, safe_open
 from omnitwin.data.episodes import Episodes
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.omniglot import DAMAGED, Archive, decode_png, folder_members, zip_members
-from omnitwin.data.packed import PackedSet
+from omnitwin.data.packed import LARGEST_PACKED, PackedSet
 from omnitwin.errors import DatasetCorrupt
 from omnitwin.system import tensorfile
 
 ENDINGS = (".png", ".txt")
 FORMAT, FORMAT_VERSION = "omnitwin-official-runs", 1
 TENSORS = ("query_RT", "support_RW", "answer_RT")
+MOST_EXAMPLES = 1_000_000  # of all trials together; the official runs have 20 x 20 x 20
 MEMBER = re.compile(r"run(?P<run>\d\d)/(test/item\d\d\.png|training/class\d\d\.png|class_labels\.txt)")
 
 
@@ -151,6 +152,7 @@ def save_runs(path: Path, runs: OfficialRuns, test: PackedSet) -> None:
 def load_runs(path: Path, test: ImageSet) -> OfficialRuns:
     """Read packed runs; DatasetCorrupt if they are damaged, of another format, or rows of another set."""
     try:
+        tensorfile.check_file(path, LARGEST_PACKED)
         with safe_open(path, framework="pt") as file:
             record = tensorfile.read_record(file)
             wanted = (FORMAT, FORMAT_VERSION, ARCHIVE.fingerprint, test.fingerprint)
@@ -170,6 +172,8 @@ def _possible(tensors: dict[str, torch.Tensor], images: int) -> bool:
     """Return whether the shapes fit each other and every number is in range."""
     query_RT, support_RW, answer_RT = (tensors[name] for name in TENSORS)
     if query_RT.shape != answer_RT.shape or any(tensor.dim() != 2 or not tensor.numel() for tensor in tensors.values()):
+        return False
+    if query_RT.numel() * support_RW.shape[1] > MOST_EXAMPLES:
         return False
     limits = ((query_RT, images), (support_RW, images), (answer_RT, support_RW.shape[1]))
     return len(support_RW) == len(query_RT) and all(

@@ -24,6 +24,7 @@ from omnitwin.system import tensorfile
 FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1
 TENSORS = ("bits_NP", "class_N", "drawer_N", "alphabet_C")
+LARGEST_PACKED = 1 << 26  # bytes; Omniglot's training set has 27 million. In memory each bit of a pixel is a byte
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -163,6 +164,7 @@ def save_packed(path: Path, packed: PackedSet) -> None:
 def read_record(path: Path) -> dict[str, Any]:
     """Return the record in a packed file without reading its pixels; DatasetCorrupt if omnitwin did not write it."""
     try:
+        tensorfile.check_file(path, LARGEST_PACKED)
         with safe_open(path, framework="pt") as file:
             record = tensorfile.read_record(file)
             if (record["format"], record["format_version"]) != (FORMAT, FORMAT_VERSION):
@@ -179,9 +181,11 @@ def load_packed(path: Path) -> PackedSet:
     record = read_record(path)
     try:
         with safe_open(path, framework="pt") as file:
+            _check_shapes(record, {name: tuple(file.get_slice(name).get_shape()) for name in TENSORS})
             tensors = {name: file.get_tensor(name) for name in TENSORS}
         if tensorfile.checksum(tensors[name] for name in TENSORS) != record["crc32"]:
             raise DatasetCorrupt(f"{path} is damaged: its pixels or ids are not those that were written")
+        _check_numbers(record, tensors)
         bits_NP = tensors["bits_NP"].numpy()
         height, width = record["height"], record["width"]
         pixels_NP = np.unpackbits(bits_NP, axis=1, count=height * width)
@@ -198,3 +202,28 @@ def load_packed(path: Path) -> PackedSet:
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DatasetCorrupt(f"{path} cannot be read: {error}") from error
+
+
+def _check_shapes(record: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raise ValueError if the record claims more pixels, or other classes, than the file holds."""
+    height, width = record["height"], record["width"]
+    if not all(isinstance(side, int) and side > 0 for side in (height, width)):
+        raise ValueError(f"{height} x {width} pixels")
+    count, classes = shapes["class_N"][0], len(record["class_names"])
+    wanted = {
+        "bits_NP": (count, -(-height * width // 8)),
+        "class_N": (count,),
+        "drawer_N": (count,),
+        "alphabet_C": (classes,),
+    }
+    if shapes != wanted:
+        raise ValueError(f"its tensors have the shapes {shapes}, not {wanted}")
+
+
+def _check_numbers(record: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    """Raise ValueError unless every class has its images side by side, and every group is one of those named."""
+    class_N, alphabet_C = tensors["class_N"], tensors["alphabet_C"]
+    if not torch.equal(torch.unique_consecutive(class_N).long(), torch.arange(len(alphabet_C))):
+        raise ValueError("its images are not in the order of its classes")
+    if alphabet_C.numel() and not 0 <= int(alphabet_C.min()) <= int(alphabet_C.max()) < len(record["alphabet_names"]):
+        raise ValueError("its groups are not those that it names")

@@ -6,7 +6,7 @@ sorted JSON record; equal weights therefore give equal bytes. Nothing is ever pi
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.anatomy import Layout
 from omnitwin.recipes import LARGEST, Network, Recipe, network_of
-from omnitwin.system.paths import WEIGHTS_FILE, is_endless
-from omnitwin.system.tensorfile import read_record
+from omnitwin.system.paths import WEIGHTS_FILE
+from omnitwin.system.tensorfile import check_file, read_record
 
 FORMAT = "omnitwin-checkpoint"
 FORMAT_VERSION = 4
@@ -124,16 +124,17 @@ def read_description(path: Path) -> Description:
 
 @contextmanager
 def opened(path: Path, framework: str) -> Iterator[Any]:
-    """Open a safetensors file, for tensors of the framework `numpy` or `pt`. Raises BadCheckpoint."""
-    if is_endless(path):
-        raise BadCheckpoint(f"{path} is a pipe or a device, not a checkpoint")
+    """Open a safetensors file, for tensors of the framework `numpy` or `pt`. Raises BadCheckpoint, also for a link."""
     try:
+        with suppress(FileNotFoundError):  # which the library tells
+            check_file(path)
         with safe_open(path, framework=framework) as file:
             yield file
     except (OSError, SafetensorError) as error:
         if isinstance(error, SafetensorError) and path.suffix != Path(WEIGHTS_FILE).suffix:
             raise BadCheckpoint(f"{path} is not an omnitwin network", "List yours: omnitwin runs") from error
-        raise BadCheckpoint(f"{path} cannot be read as a checkpoint: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise BadCheckpoint(f"{path} cannot be read as a checkpoint: {reason}") from error
 
 
 def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any]:
