@@ -181,11 +181,31 @@ def test_all_files_below_a_folder_are_found_but_no_link_to_a_folder_is_followed(
     assert found == {"1", "a/2", "a/b/3", "loop", "out"}
 
 
-def test_folders_in_folders_are_walked_however_deep(tmp_path):
-    deep = tmp_path.joinpath(*["d"] * 1500)
-    os.makedirs(deep)
-    (deep / "file").write_text("")
-    assert [entry.name for entry in plain.files_below(tmp_path)] == ["file"]
+@pytest.fixture
+def deep_folder(tmp_path):
+    """A folder in a folder, 1,200 times: more than a function may call itself."""
+    folder = str(tmp_path / "deep")
+    os.mkdir(folder)
+    for _ in range(1200):
+        folder += "/d"
+        os.mkdir(folder)
+    with open(f"{folder}/file", "w"):
+        pass
+    yield tmp_path / "deep"
+    for path in tmp_path.iterdir():
+        subprocess.run(["rm", "-rf", path], check=True)
+
+
+@POSIX
+def test_folders_in_folders_are_walked_however_deep(deep_folder):
+    assert [entry.name for entry in plain.files_below(deep_folder)] == ["file"]
+
+
+@POSIX
+def test_a_left_over_with_folders_in_folders_stops_nobody(deep_folder):
+    deep_folder.rename(deep_folder.with_name(".omnitwin-writing-abcdefgh"))
+    write_text(deep_folder.with_name("file.txt"), "new")
+    assert deep_folder.with_name("file.txt").read_text() == "new"
 
 
 def test_a_file_where_a_folder_should_be_is_refused_by_name(tmp_path):

@@ -128,7 +128,8 @@ def comes_and_goes(path: Path) -> bool:
 
 def _remove(folder: Path, handle: int) -> None:
     """Remove a private folder while its lock is held, so that no other process begins to use it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(RecursionError):  # somebody else's folders in folders, which stay
+        shutil.rmtree(folder, ignore_errors=True)
     _release(folder / LOCK_FILE, handle)  # Windows removes neither an open file nor its folder
     with suppress(OSError):
         folder.rmdir()
