@@ -3,7 +3,7 @@
 B pairs, S pixels a side, V variations, C classes, R replicates
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -53,16 +53,20 @@ def beyond(sitting: Sitting) -> ExamReport:
     with scorer.reporter.task("Drawing and comparing variations", drawings, "images") as advance:
         for number, name in enumerate(VARIATIONS):
             key = [natural(config.seed), number]
-            scores, seen = [], ([], [])  # a portion at a time; what is seen of the left and of the right images
-            for places in torch.arange(len(pairs.left_B)).split(at_once):
-                sides = _taken_in(name, key, images, pairs, places.tolist(), side, frame, advance)
+            scores: list[Array] = []
+            left: list[Array] = []  # statistics
+            right: list[Array] = []
+            for first in range(0, len(pairs.left_B), at_once):
+                places = range(len(pairs.left_B))[first : first + at_once]
+                sides = _taken_in(name, key, images, pairs, places, side, frame, advance)
                 squares = [torch.from_numpy(squares_BSS)[:, None].float() / WHITE for squares_BSS, _ in sides]
                 scores.append(scorer.score_images(*squares).double().numpy())
-                for kept, part in zip(seen, sides if known else (), strict=False):
-                    kept.append(statistics(*part))
+                if known is not None:
+                    left.append(statistics(*sides[0]))
+                    right.append(statistics(*sides[1]))
             logits[name] = np.concatenate(scores)
             if known is not None:
-                alarms[name] = novelty(np.concatenate([*seen[0], *seen[1]]), known) > 1
+                alarms[name] = novelty(np.concatenate(left + right), known) > 1
     figures = _Figures(images, pairs, sitting.threshold, config.seed)
     class_B = images.class_N[torch.cat([pairs.left_B, pairs.right_B])]
     groups = tuple(
@@ -93,13 +97,14 @@ def _taken_in(
     key: list[int],
     images: ImageSet,
     pairs: PairBatch,
-    places: list[int],
+    places: Sequence[int],
     size: int,
     frame: str,
     advance: Callable[[int], None],
 ) -> list[tuple[Array, Array]]:
-    """Return the left and the right images of the pairs at these places in a variation, (B, S, S), and the unrest of their paper (B,).
+    """Return the left and the right images of some pairs in a variation, (B, S, S), and the unrest of their paper (B,).
 
+    places: of the pairs
     The images are varied, then taken in as files are. key: the first parts of each image's random key.
     """
     sides = []
