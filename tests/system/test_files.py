@@ -120,7 +120,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="links, pipes and devices 
 @POSIX
 @pytest.mark.parametrize("odd", [*ODD, hard_link_to])
 def test_what_is_written_takes_the_place_of_an_entry_and_leaves_alone_what_that_leads_to(tmp_path, odd):
-    """The rule was once that a link of the user's own is followed. An archive that he unpacks holds links of his own."""
+    """The rule was once that the user's own links are followed. What he unpacks from an archive holds his own links."""
     mine, entry = tmp_path / "mine.txt", tmp_path / "folder" / "entry.txt"
     entry.parent.mkdir()
     mine.write_text("mine")
@@ -136,7 +136,7 @@ def test_what_is_no_plain_file_is_neither_read_nor_waited_for_nor_written_in_pla
     mine.write_text("mine")
     odd(mine, entry)
     for reading in (plain.read_text, plain.open_plain, lambda path: digest(path, "sha256")):
-        with pytest.raises(plain.NotPlain, match="it is a (link to|pipe|socket|device)"):
+        with pytest.raises(plain.NotPlain, match=r"it is a (link to|pipe|socket|device)"):
             reading(entry)
     with pytest.raises(CannotWrite, match="it is a"):
         open_unlinked(entry, "w")
