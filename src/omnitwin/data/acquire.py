@@ -21,7 +21,7 @@ from omnitwin.data.packed import PackedSet, load_packed, save_packed
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
 from omnitwin.reports.data import DownloadReport, SetReport
 from omnitwin.reports.progress import SILENT, Advance, Reporter
-from omnitwin.system.fetch import fetch
+from omnitwin.system.fetch import Fetched, fetch
 from omnitwin.system.files import digest, replacing
 from omnitwin.system.locks import comes_and_goes, hold
 from omnitwin.system.paths import expand, is_endless, is_set, omniglot_folder
@@ -234,6 +234,21 @@ class _Store:
                 "Run: omnitwin download --from FOLDER or ZIP",
             )
         self.reporter.note(f"Fetching {archive.stem}.zip from {url}")
+        part, resumed = self._fetch(url, kept_zip, archive)
+        try:
+            self._check_and_pack(url, part, archive)
+        except DatasetCorrupt:
+            if not resumed:
+                raise
+            self.reporter.note(f"The parts of {archive.stem}.zip do not fit together. Fetching it afresh.")
+            part, _ = self._fetch(url, kept_zip, archive)
+            self._check_and_pack(url, part, archive)
+        try:
+            part.replace(kept_zip)
+        except OSError as error:
+            raise CannotWrite(f"cannot write {kept_zip}: {error.strerror or error}") from error
+
+    def _fetch(self, url: str, kept_zip: Path, archive: Archive) -> Fetched:
         with ExitStack() as stack:
 
             def started(total: int, there: int) -> Advance:
@@ -241,7 +256,10 @@ class _Store:
                 advance(there)
                 return advance
 
-            part = fetch(url, kept_zip, omniglot.LARGEST_ZIP, started, note=self.reporter.note)
+            return fetch(url, kept_zip, omniglot.LARGEST_ZIP, started, note=self.reporter.note)
+
+    def _check_and_pack(self, url: str, part: Path, archive: Archive) -> None:
+        """Pack a fetched zip. If it is not what it should be, remove it and raise DatasetCorrupt."""
         try:
             if self.source is None and digest(part, "md5") != archive.md5:
                 raise DatasetCorrupt(
@@ -251,10 +269,6 @@ class _Store:
         except DatasetCorrupt as error:
             part.unlink(missing_ok=True)
             raise DatasetCorrupt(f"{error}; nothing was kept", "Try again, or name another source: --from") from error
-        try:
-            part.replace(kept_zip)
-        except OSError as error:
-            raise CannotWrite(f"cannot write {kept_zip}: {error.strerror or error}") from error
 
     def _pack(self, path: Path, archive: Archive) -> None:
         test = None if isinstance(archive, OmniglotSet) else self.test_set()
