@@ -29,6 +29,8 @@ from omnitwin.system.paths import (
     newest_run,
     runs_folder,
     trained_runs,
+    unlinked,
+    unlinked_below_home,
 )
 from omnitwin.system.plain import FOLDER, is_link, is_plain, odd, read_text
 
@@ -123,8 +125,9 @@ def offered(name: str, names: Sequence[str]) -> str | None:
 def find_run(name: str | None) -> Path | None:
     """Return the file or folder of a path or a run's name, or the newest run for None; None if there is none.
 
-    A path may be a link, but no run in the runs folder, and no file in a run. Raises BadInput for an empty name, which
-    as a path would mean the current folder, and BadCheckpoint for a link or a pipe among the run's files.
+    A path may be a link, but nothing below home, and no file in a run. Raises BadInput for an empty name, which as a
+    path would mean the current folder, CannotRun for a link below home, BadCheckpoint for a link or a pipe among the
+    run's files.
     """
     if name is None:
         found = newest_run()
@@ -132,19 +135,17 @@ def find_run(name: str | None) -> Path | None:
         raise BadInput("an empty word names no run and no file", "")
     else:
         path = expand(name)
-        found = path if _exists(path) else _stored(name)
+        found = unlinked_below_home(path) if _exists(path) else _stored(name)
     if found is not None and found.is_dir():
         check_files(found)
     return found
 
 
 def _stored(name: str) -> Path | None:
-    """Return the run of that name in the runs folder, or None. Raises BadCheckpoint for a link below that folder."""
+    """Return the run of that name in the runs folder, or None. Raises CannotRun for a link below that folder."""
     run = runs_folder()
     for part in Path(name).parts:
-        run /= part
-        if is_link(run) and part != "..":
-            raise BadCheckpoint(f"{run} is a link to {os.readlink(run)}", "Name the place itself.")
+        run = unlinked(run / part)
     return run if _exists(run) else None
 
 

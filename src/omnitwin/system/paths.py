@@ -69,6 +69,18 @@ def unlinked(folder: Path) -> Path:
     return folder
 
 
+def unlinked_below_home(path: Path) -> Path:
+    """Return a path that the user names. Raises CannotRun if it lies below home and a link is on the way to it."""
+    home = os.environ.get(HOME_VARIABLE) or PlatformDirs("omnitwin", appauthor=False).user_data_dir
+    full = os.path.abspath(path)
+    for base in {os.path.abspath(expand(home)), os.path.realpath(expand(home))}:
+        if full.startswith(base + os.sep):
+            place = Path(base)
+            for part in Path(full).relative_to(base).parts:
+                place = unlinked(place / part)
+    return path
+
+
 def omniglot_folder() -> Path:
     """Return the folder of Omniglot, named as in torchvision so that both find the same zips. Raises CannotRun."""
     return unlinked(cache_folder() / "omniglot-py")

@@ -30,7 +30,15 @@ from omnitwin.reports.training import StepReport
 from omnitwin.system.device import describe_device
 from omnitwin.system.files import open_unlinked, replacing, write_text
 from omnitwin.system.locks import comes_and_goes
-from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, runs_folder, unlinked
+from omnitwin.system.paths import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+    runs_folder,
+    unlinked,
+    unlinked_below_home,
+)
 from omnitwin.system.plain import open_plain, read_text
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.training.finding import run_to_resume
@@ -55,7 +63,7 @@ def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[I
 def output_folder(config: TrainConfig) -> Path:
     """Return the folder of a new run: the one in the config, or one named after the recipe and the time."""
     if config.output is not None:
-        return config.output
+        return unlinked_below_home(config.output)
     if config.name is not None:
         return unlinked(runs_folder() / config.name)
     stem = f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
