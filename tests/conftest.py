@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         "network": None if os.environ.get(TEST_NETWORK) else f"needs the internet: set {TEST_NETWORK}",
         "realdata": None
         if os.environ.get(TEST_DATA) or os.environ.get(TEST_OWN)
-        else f"needs Omniglot in the folder that {TEST_DATA} names",
+        else f"needs data in the folder that {TEST_DATA} or {TEST_OWN} names",
     }
     for item in items:
         for marker, reason in reasons.items():
