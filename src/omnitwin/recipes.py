@@ -182,6 +182,30 @@ class AllPairsObjective(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContrastiveObjective(Part):
+    """Contrastive loss of all pairs of a batch (model.losses.contrastive_loss)."""
+
+    name: ClassVar[str] = "contrastive"
+    margin: float = _within(1.0, most=2)  # distance that dissimilar pairs should keep; embeddings are at most 2 apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class TripletObjective(Part):
+    """Triplet loss with the hardest images of the batch (model.losses.triplet_loss)."""
+
+    name: ClassVar[str] = "triplet"
+    margin: float = _within(0.3, most=2)  # by which the nearest other image should be farther than the farthest similar
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisedContrastiveObjective(Part):
+    """Supervised contrastive loss (model.losses.contrast_loss)."""
+
+    name: ClassVar[str] = "supervised-contrastive"
+    temperature: float = _within(0.1, least=1e-3, most=100)  # of the softmax of cosines
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnObjective(Part):
     """A function of (embeddings, labels) given to the Python API. The record keeps only its name."""
 
@@ -223,12 +247,29 @@ class AdamW(Adam):
 
 Sampling = PairSampling | ClassSampling
 Augmentation = NoAugmentation | InkAugmentation
-Objective = PairObjective | AllPairsObjective | OwnObjective
+Objective = (
+    PairObjective
+    | AllPairsObjective
+    | ContrastiveObjective
+    | TripletObjective
+    | SupervisedContrastiveObjective
+    | OwnObjective
+)
 Optimiser = Adam | AdamW
 PARTS: dict[str, dict[str, type[Part]]] = {
     "sampling": {part.name: part for part in (PairSampling, ClassSampling)},
     "augmentation": {part.name: part for part in (NoAugmentation, InkAugmentation)},
-    "objective": {part.name: part for part in (PairObjective, AllPairsObjective, OwnObjective)},
+    "objective": {
+        part.name: part
+        for part in (
+            PairObjective,
+            AllPairsObjective,
+            ContrastiveObjective,
+            TripletObjective,
+            SupervisedContrastiveObjective,
+            OwnObjective,
+        )
+    },
     "optimiser": {part.name: part for part in (Adam, AdamW)},
 }
 
@@ -255,8 +296,10 @@ class Recipe:
         if self.holdout < 0:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
         _check_positive(self, "iterations")
-        if self.objective.name == "all-pairs" and self.network.head != "distance":
-            raise BadInput(f"training on all pairs of a batch needs the head `distance`, not {self.network.head}", "")
+        if self.objective.name not in (PairObjective.name, OWN) and self.network.head != "distance":
+            raise BadInput(
+                f"the objective {self.objective.name} needs the head `distance`, not {self.network.head}", ""
+            )
         wanted = PairSampling.name if self.objective.name == PairObjective.name else ClassSampling.name
         if self.sampling.name != wanted:
             raise BadInput(f"the objective {self.objective.name} needs the sampling {wanted}, not {self.sampling.name}")

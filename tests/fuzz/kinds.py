@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 
 import costly_cases
+import hostile_cases
 import image_cases
 import pytest
 import record_cases
@@ -29,20 +30,12 @@ KINDS: dict[str, Make] = {
     "checkpoints": tensor_cases.checkpoint_case,
     "packed": tensor_cases.packed_case,
     "records": record_cases.record_case,
+    "hostile": hostile_cases.hostile_case,
     "words": word_cases.words_case,
     "work": word_cases.work_case,
 }
-WEIGHTS = {
-    "images": 12,
-    "bombs": 1,
-    "costly": 2,
-    "places": 1,
-    "zips": 6,
-    "folders": 1,
-    "checkpoints": 8,
-    "packed": 3,
-    "records": 4,
-}
+WEIGHTS = {"images": 12, "bombs": 1, "places": 1, "zips": 6, "folders": 1, "checkpoints": 8, "packed": 3, "records": 4}
+WEIGHTS |= {"hostile": 4, "costly": 2}
 WEIGHTS |= {"words": 8, "work": 3}
 
 

@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from omnitwin.model.losses import all_pairs_loss, centroid_loss, pair_loss
+from omnitwin.model.losses import (
+    all_pairs_loss,
+    centroid_loss,
+    contrast_loss,
+    contrastive_loss,
+    pair_loss,
+    triplet_loss,
+)
 
 CLASS_B = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2])
 
@@ -106,3 +113,71 @@ def test_the_centroid_loss_of_a_network_that_tells_nothing_is_ln_of_the_classes(
 def test_the_centroid_loss_of_classes_far_apart_is_none():
     apart = torch.eye(4, dtype=torch.float64)[:, None].expand(4, 3, 4)
     assert float(centroid_loss(apart, 20)) == pytest.approx(3 * math.exp(-20), rel=1e-2)
+
+
+def unit(count, size, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.nn.functional.normalize(
+        torch.randn(count, size, generator=generator, dtype=torch.float64), dim=1
+    ).requires_grad_()
+
+
+LABELS = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 3, 3])
+
+
+def apart(left, right):
+    return math.dist(left.tolist(), right.tolist())
+
+
+def pairs_of(embeddings, similar):
+    return [
+        apart(embeddings[i], embeddings[j])
+        for i in range(len(embeddings))
+        for j in range(len(embeddings))
+        if i != j and bool(LABELS[i] == LABELS[j]) is similar
+    ]
+
+
+@pytest.mark.parametrize("margin", [0.5, 1.0, 2.0])
+def test_the_contrastive_loss_is_that_of_two_loops(margin):
+    embeddings = unit(10, 4).detach()
+    similar, dissimilar = pairs_of(embeddings, True), pairs_of(embeddings, False)
+    expected = sum(d * d for d in similar) / len(similar)
+    expected += sum(max(0, margin - d) ** 2 for d in dissimilar) / len(dissimilar)
+    assert contrastive_loss(embeddings, LABELS, margin).item() == pytest.approx(expected / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.3, 1.0])
+def test_the_triplet_loss_takes_each_image_with_its_farthest_similar_and_nearest_other(margin):
+    embeddings = unit(10, 4).detach()
+    costs = []
+    for i, anchor in enumerate(embeddings):
+        others = [(apart(anchor, other), bool(LABELS[i] == LABELS[j])) for j, other in enumerate(embeddings) if j != i]
+        farthest, nearest = max(d for d, same in others if same), min(d for d, same in others if not same)
+        costs.append(max(0, margin + farthest - nearest))
+    assert triplet_loss(embeddings, LABELS, margin).item() == pytest.approx(sum(costs) / len(costs), rel=1e-9)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5])
+def test_the_supervised_contrastive_loss_is_that_of_its_equation(temperature):
+    embeddings = unit(10, 4).detach()
+    losses = []
+    for i in range(10):
+        power = {j: math.exp(float(embeddings[i] @ embeddings[j]) / temperature) for j in range(10) if j != i}
+        similar = [j for j in power if LABELS[j] == LABELS[i]]
+        losses.append(-sum(math.log(power[j] / sum(power.values())) for j in similar) / len(similar))
+    assert contrast_loss(embeddings, LABELS, temperature).item() == pytest.approx(sum(losses) / 10, rel=1e-9)
+
+
+@pytest.mark.parametrize(("loss", "number"), [(contrastive_loss, 1.0), (triplet_loss, 0.3), (contrast_loss, 0.1)])
+def test_equal_embeddings_have_a_finite_loss_and_gradient(loss, number):
+    same = torch.ones(10, 4, dtype=torch.float64).div(2).requires_grad_()
+    value = loss(same, LABELS, number)
+    value.backward()
+    assert value.isfinite()
+    assert same.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("loss", "number"), [(contrastive_loss, 1.0), (triplet_loss, 0.3), (contrast_loss, 0.1)])
+def test_the_gradient_is_that_of_differences(loss, number):
+    assert torch.autograd.gradcheck(lambda embeddings: loss(embeddings, LABELS, number), unit(10, 3))

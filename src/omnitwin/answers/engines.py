@@ -14,6 +14,7 @@ from omnitwin.model.baselines import BASELINES
 from omnitwin.model.tensors import Tensors
 from omnitwin.recipes import Network
 from omnitwin.system.device import select_device
+from omnitwin.system.portions import images_at_once
 
 EMBED_AT_ONCE = 64  # images
 EVEN = 0.5  # threshold of a baseline: of a probability fitted with as many similar as dissimilar pairs
@@ -39,7 +40,8 @@ class TorchNetwork:
     def embed(self, images_BSS: Array) -> Array:
         """Return embeddings (B, D) float32 of images (B, S, S) from 0 for ink to 1 for paper."""
         images_B1SS = torch.from_numpy(images_BSS).float()[:, None]
-        parts = [self.model.embed(part.to(self.device)).cpu() for part in torch.split(images_B1SS, EMBED_AT_ONCE)]
+        at_once = images_at_once(EMBED_AT_ONCE, images_BSS.shape[-1])
+        parts = [self.model.embed(part.to(self.device)).cpu() for part in torch.split(images_B1SS, at_once)]
         embeddings_BD: Array = torch.cat(parts).numpy()
         return embeddings_BD
 

@@ -29,6 +29,7 @@ from omnitwin.model.numpy_twin import runs_in_numpy
 from omnitwin.model.tensors import read_tensors
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.system.files import digest
+from omnitwin.system.portions import images_at_once
 
 if TYPE_CHECKING:  # an answer may do without torch
     from torch import nn
@@ -80,8 +81,9 @@ class Verifier:
 
     def embed(self, intakes: Sequence[Intake]) -> Array:
         """Return embeddings (B, D) float32 of images that were read for this verifier's size and frame."""
-        squares_BSS = np.stack([np.asarray(intake.image) for intake in intakes])
-        return self.network.embed(squares_BSS.astype(np.float32) / WHITE)
+        at_once = images_at_once(len(intakes), intakes[0].image.width)
+        parts = [intakes[start : start + at_once] for start in range(0, len(intakes), at_once)]
+        return np.concatenate([self.network.embed(_squares(part).astype(np.float32) / WHITE) for part in parts])
 
     def probability(self, left_BD: Array, right_BD: Array) -> Array:
         """Return the probability (B,) that each pair of embeddings shows the same thing. One side may have B = 1.
@@ -108,8 +110,7 @@ class Verifier:
         """
         if self.novelty is None:
             return [None] * len(intakes)
-        squares_BSS = np.stack([np.asarray(intake.image) for intake in intakes])
-        known_BD = statistics(squares_BSS, np.array([intake.unrest for intake in intakes]))
+        known_BD = statistics(_squares(intakes), np.array([intake.unrest for intake in intakes]))
         return [float(value) for value in novelty(known_BD, self.novelty)]
 
     def trained(self) -> TrainedNetwork:
@@ -117,6 +118,10 @@ class Verifier:
         assert self.path is not None
         assert self.description is not None
         return trained_network(self.path, self.description)
+
+
+def _squares(intakes: Sequence[Intake]) -> Array:
+    return np.stack([np.asarray(intake.image) for intake in intakes])
 
 
 def open_verifier(

@@ -7,6 +7,7 @@ example shows the query's character (Lake et al. 2015, supplement sec. 5.1).
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from omnitwin.system import tensorfile
 
 ENDINGS = (".png", ".txt")
 FORMAT, FORMAT_VERSION = "omnitwin-official-runs", 1
+MOST_ROWS = 1 << 20  # in one of the tensors, and of the examples of all trials; the official runs have 20 x 20 x 20
 TENSORS = ("query_RT", "support_RW", "answer_RT")
 MEMBER = re.compile(r"run(?P<run>\d\d)/(test/item\d\d\.png|training/class\d\d\.png|class_labels\.txt)")
 
@@ -151,11 +153,16 @@ def save_runs(path: Path, runs: OfficialRuns, test: PackedSet) -> None:
 def load_runs(path: Path, test: ImageSet) -> OfficialRuns:
     """Read packed runs; DatasetCorrupt if they are damaged, of another format, or rows of another set."""
     try:
+        if problem := tensorfile.header_problem(path):
+            raise DatasetCorrupt(f"{path} cannot be read: {problem}")
         with safe_open(path, framework="pt") as file:
             record = tensorfile.read_record(file)
             wanted = (FORMAT, FORMAT_VERSION, ARCHIVE.fingerprint, test.fingerprint)
             if tuple(record[name] for name in ("format", "format_version", "fingerprint", "test")) != wanted:
                 raise DatasetCorrupt(f"{path} does not hold the official runs of {test.name}")
+            layout = tensorfile.layout_of(file)
+            if any(layout[name][1] != "int32" or math.prod(layout[name][0]) > MOST_ROWS for name in TENSORS):
+                raise DatasetCorrupt(f"{path} holds impossible runs")
             tensors = {name: file.get_tensor(name) for name in TENSORS}
         if not _possible(tensors, len(test)):
             raise DatasetCorrupt(f"{path} holds impossible runs")
@@ -170,6 +177,8 @@ def _possible(tensors: dict[str, torch.Tensor], images: int) -> bool:
     """Return whether the shapes fit each other and every number is in range."""
     query_RT, support_RW, answer_RT = (tensors[name] for name in TENSORS)
     if query_RT.shape != answer_RT.shape or any(tensor.dim() != 2 or not tensor.numel() for tensor in tensors.values()):
+        return False
+    if query_RT.numel() * support_RW.shape[1] > MOST_ROWS:  # as episodes() has them
         return False
     limits = ((query_RT, images), (support_RW, images), (answer_RT, support_RW.shape[1]))
     return len(support_RW) == len(query_RT) and all(

@@ -20,9 +20,13 @@ from omnitwin.errors import DatasetCorrupt
 from omnitwin.images.framing import framed
 from omnitwin.reports.pictures import Picture
 from omnitwin.system import tensorfile
+from omnitwin.system.portions import images_at_once
 
 FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1
+MOST_FRAMED = 1 << 30  # bytes of squares that are kept: all of Omniglot's training set at 235 pixels a side
+FRAMED_AT_ONCE = 1024  # images
+MOST_PIXELS = 1 << 29  # in a packed file, which has 8 in a byte; Omniglot's larger set has 0.4 of that
 TENSORS = ("bits_NP", "class_N", "drawer_N", "alphabet_C")
 
 
@@ -43,6 +47,7 @@ class PackedSet:
     class_names: tuple[str, ...]
     group_names: tuple[str, ...] = ()
     fingerprint: str
+    square: tuple[int, str] | None = None  # size and frame that gather brings images to; None: they are as they are
 
     @cached_property
     def count_C(self) -> torch.Tensor:
@@ -60,7 +65,8 @@ class PackedSet:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width in pixels."""
-        return 1, self.images_NHW.shape[1], self.images_NHW.shape[2]
+        height, width = self.images_NHW.shape[1:] if self.square is None else (self.square[0], self.square[0])
+        return 1, height, width
 
     @property
     def device(self) -> torch.device:
@@ -115,17 +121,31 @@ class PackedSet:
     def framed(self, size: int, frame: str = "whole") -> "PackedSet":
         """Return the images as a network with this frame sees them: size x size pixels, 256 grey levels (white 255).
 
-        For the frame `whole`, images of this size stay as they are.
+        For the frame `whole`, images of this size stay as they are. If all squares together took more than
+        MOST_FRAMED bytes, gather makes those that it returns.
         """
         if frame == "whole" and tuple(self.images_NHW.shape[1:]) == (size, size):
             return self
-        grey_NSS = framed(self.images_NHW.numpy() * np.uint8(255 // self.white), size, frame)
-        return replace(self, images_NHW=torch.from_numpy(grey_NSS), white=255)
+        if len(self) * size**2 > MOST_FRAMED:
+            return replace(self, square=(size, frame))
+        return replace(self, images_NHW=self._squares(self.images_NHW, size, frame), white=255)
+
+    def _squares(self, images_NHW: torch.Tensor, size: int, frame: str) -> torch.Tensor:
+        """Return images of this set as (N, size, size) uint8, white 255; a portion at a time, which bounds memory."""
+        squares_NSS = np.empty((len(images_NHW), size, size), np.uint8)
+        at_once = images_at_once(FRAMED_AT_ONCE, size)
+        for start in range(0, len(squares_NSS), at_once):
+            grey_nHW = images_NHW[start : start + at_once].cpu().numpy() * np.uint8(255 // self.white)
+            squares_NSS[start : start + at_once] = framed(grey_nHW, size, frame)
+        return torch.from_numpy(squares_NSS)
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
         """Return a network's input for some rows: (B, 1, H, W) float32, ink 0 and paper 1."""
-        images_BHW = self.images_NHW[rows_B].unsqueeze(1).float()
-        return images_BHW if self.white == 1 else images_BHW / self.white
+        images_BHW, white = self.images_NHW[rows_B], self.white
+        if self.square is not None:
+            images_BHW, white = self._squares(images_BHW, *self.square).to(self.device), 255
+        images_B1HW = images_BHW.unsqueeze(1).float()
+        return images_B1HW if white == 1 else images_B1HW / white
 
 
 def fingerprint(images_NHW: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
@@ -163,6 +183,8 @@ def save_packed(path: Path, packed: PackedSet) -> None:
 def read_record(path: Path) -> dict[str, Any]:
     """Return the record in a packed file without reading its pixels; DatasetCorrupt if omnitwin did not write it."""
     try:
+        if problem := tensorfile.header_problem(path):
+            raise DatasetCorrupt(f"{path} is not a packed set: {problem}")
         with safe_open(path, framework="pt") as file:
             record = tensorfile.read_record(file)
             if (record["format"], record["format_version"]) != (FORMAT, FORMAT_VERSION):
@@ -174,14 +196,44 @@ def read_record(path: Path) -> dict[str, Any]:
         raise DatasetCorrupt(f"{path} is not a packed set: {error}") from error
 
 
+def _check_claims(path: Path, record: dict[str, Any], found: tensorfile.Layout) -> None:
+    """Raise DatasetCorrupt unless the record and the layout of the tensors fit each other. TypeError, KeyError, too."""
+    height, width, bits = record["height"], record["width"], found["bits_NP"]
+    names = [record["class_names"], record["alphabet_names"]]
+    words = [record["name"], record["fingerprint"], *(name for group in names for name in group)]
+    typed = all(type(side) is int and side > 0 for side in (height, width)) and len(bits[0]) == 2
+    if not typed or not all(isinstance(group, list) for group in names) or not all(isinstance(w, str) for w in words):
+        raise TypeError("its record has values of a wrong type")
+    count = bits[0][0]
+    wanted: tensorfile.Layout = {
+        "bits_NP": ((count, -(-height * width // 8)), "uint8"),
+        "class_N": ((count,), "int32"),
+        "drawer_N": ((count,), "int32"),
+        "alphabet_C": ((len(names[0]),), "int32"),
+    }
+    if found != wanted or not 0 < count * height * width <= MOST_PIXELS:
+        raise DatasetCorrupt(f"{path} is damaged: its record does not fit its tensors")
+
+
+def _is_numbering(numbers: torch.Tensor, count: int) -> bool:
+    """Return whether numbers ascend from 0 to count - 1 without a gap, as classes and groups are numbered."""
+    steps = numbers.diff()
+    ascend = bool(((steps == 0) | (steps == 1)).all())
+    return ascend and len(numbers) > 0 and (int(numbers[0]), int(numbers[-1])) == (0, count - 1)
+
+
 def load_packed(path: Path) -> PackedSet:
-    """Read a packed set and check it against the checksum written with it."""
+    """Read a packed set and check it against the checksum written with it; what it claims before it is read."""
     record = read_record(path)
     try:
         with safe_open(path, framework="pt") as file:
+            _check_claims(path, record, tensorfile.layout_of(file))
             tensors = {name: file.get_tensor(name) for name in TENSORS}
         if tensorfile.checksum(tensors[name] for name in TENSORS) != record["crc32"]:
             raise DatasetCorrupt(f"{path} is damaged: its pixels or ids are not those that were written")
+        numbered = ((tensors["class_N"], "class_names"), (tensors["alphabet_C"], "alphabet_names"))
+        if not all(_is_numbering(numbers, len(record[names])) for numbers, names in numbered):
+            raise DatasetCorrupt(f"{path} is damaged: its images are of classes that it does not name")
         bits_NP = tensors["bits_NP"].numpy()
         height, width = record["height"], record["width"]
         pixels_NP = np.unpackbits(bits_NP, axis=1, count=height * width)

@@ -3,7 +3,7 @@
 B pairs, S pixels a side, V variations, C classes, R replicates
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from omnitwin.metrics.calibration import log_odds
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
 from omnitwin.metrics.resampling import natural, pair_figures, pair_replicates
 from omnitwin.reports.exams import ExamReport, Group, Measure
+from omnitwin.system.portions import images_at_once
 from omnitwin.system.randomness import Stream, random_generator
 
 REPLICATES_AT_ONCE = 100  # bounds memory
@@ -47,14 +48,25 @@ def beyond(sitting: Sitting) -> ExamReport:
     side, frame, known = scorer.packed.shape[-1], scorer.verifier.frame, scorer.verifier.novelty
     logits: dict[str, Array] = {}
     alarms: dict[str, Array] = {}
+    at_once = images_at_once(len(pairs.left_B), side)
     drawings = 2 * len(pairs.left_B) * len(VARIATIONS)
     with scorer.reporter.task("Drawing and comparing variations", drawings, "images") as advance:
         for number, name in enumerate(VARIATIONS):
-            sides = _taken_in(name, [natural(config.seed), number], images, pairs, side, frame, advance)
-            squares = [torch.from_numpy(squares_BSS)[:, None].float() / WHITE for squares_BSS, _ in sides]
-            logits[name] = scorer.score_images(*squares).double().numpy()
+            key = [natural(config.seed), number]
+            scores: list[Array] = []
+            left: list[Array] = []  # statistics
+            right: list[Array] = []
+            for first in range(0, len(pairs.left_B), at_once):
+                places = range(len(pairs.left_B))[first : first + at_once]
+                sides = _taken_in(name, key, images, pairs, places, side, frame, advance)
+                squares = [torch.from_numpy(squares_BSS)[:, None].float() / WHITE for squares_BSS, _ in sides]
+                scores.append(scorer.score_images(*squares).double().numpy())
+                if known is not None:
+                    left.append(statistics(*sides[0]))
+                    right.append(statistics(*sides[1]))
+            logits[name] = np.concatenate(scores)
             if known is not None:
-                alarms[name] = novelty(np.concatenate([statistics(*part) for part in sides]), known) > 1
+                alarms[name] = novelty(np.concatenate(left + right), known) > 1
     figures = _Figures(images, pairs, sitting.threshold, config.seed)
     class_B = images.class_N[torch.cat([pairs.left_B, pairs.right_B])]
     groups = tuple(
@@ -85,21 +97,23 @@ def _taken_in(
     key: list[int],
     images: ImageSet,
     pairs: PairBatch,
+    places: Sequence[int],
     size: int,
     frame: str,
     advance: Callable[[int], None],
 ) -> list[tuple[Array, Array]]:
-    """Return the left and the right images of all pairs in a variation, (B, S, S), and the unrest of their paper (B,).
+    """Return the left and the right images of some pairs in a variation, (B, S, S), and the unrest of their paper (B,).
 
+    places: of the pairs
     The images are varied, then taken in as files are. key: the first parts of each image's random key.
     """
     sides = []
     for side, rows_B in enumerate((pairs.left_B, pairs.right_B)):
-        squares_BSS, unrest_B = np.empty((len(rows_B), size, size), dtype=np.uint8), np.empty(len(rows_B))
-        for place, row in enumerate(rows_B.tolist()):
+        squares_BSS, unrest_B = np.empty((len(places), size, size), dtype=np.uint8), np.empty(len(places))
+        for at, place in enumerate(places):
             random = np.random.default_rng([*key, side, place])
-            intake = take_in(VARIATIONS[name](two_level(images.picture(row)), random), size, frame)
-            squares_BSS[place], unrest_B[place] = np.asarray(intake.image), intake.unrest
+            intake = take_in(VARIATIONS[name](two_level(images.picture(int(rows_B[place]))), random), size, frame)
+            squares_BSS[at], unrest_B[at] = np.asarray(intake.image), intake.unrest
             advance(1)
         sides.append((squares_BSS, unrest_B))
     return sides

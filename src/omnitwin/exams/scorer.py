@@ -14,6 +14,7 @@ from omnitwin.data.imageset import ImageSet, check_channels
 from omnitwin.metrics.calibration import calibrated
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import autocast, synchronize
+from omnitwin.system.portions import images_at_once
 
 SCORE_AT_ONCE = 1 << 23  # numbers in one side of the embeddings of the pairs scored at once: 32 MB
 ROWS_AT_ONCE = 512  # rows whose scores with all later rows are computed at once
@@ -72,11 +73,15 @@ class Scorer:
         """Return the logits (B,) of pairs of images that are not in the set, on the CPU."""
         scores = []
         with torch.inference_mode():
-            for sides in zip(*(torch.split(side, self.embed_at_once) for side in (left_B1SS, right_B1SS)), strict=True):
+            for sides in zip(*(torch.split(side, self._at_once()) for side in (left_B1SS, right_B1SS)), strict=True):
                 with autocast(self.device, self.precision):
                     left_b, right_b = (self.model.embed(side_b1SS.to(self.device)) for side_b1SS in sides)
                 scores.append(calibrated(self.model.score(left_b, right_b), self.verifier.calibration).cpu())
         return torch.cat(scores)
+
+    def _at_once(self) -> int:
+        size = self.verifier.image_size  # None: a baseline, which takes images as they came
+        return self.embed_at_once if size is None else images_at_once(self.embed_at_once, size)
 
     def _embed(self, rows_B: torch.Tensor) -> torch.Tensor:
         """Return the table of embeddings (N, ...) with at least these rows filled. No row is computed twice."""
@@ -86,7 +91,7 @@ class Scorer:
             return self._table_N
         start = time.perf_counter()
         with self.reporter.task("Embedding images", len(missing), "images") as advance, torch.inference_mode():
-            for rows_b in torch.split(missing, self.embed_at_once):
+            for rows_b in torch.split(missing, self._at_once()):
                 with autocast(self.device, self.precision):
                     embeddings_b = self.model.embed(self.packed.gather(rows_b.to(self.device)))
                 if self._table_N is None:

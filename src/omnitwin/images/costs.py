@@ -43,9 +43,9 @@ SCANNED_PIXELS = 1 << 30  # scans x pixels of a JPEG: 16 scans of MOST_PIXELS
 TIFF_SCANS = "16"  # of each JPEG in a TIFF
 TIFF_VALUES = 1 << 18  # of one tag of a TIFF: MOST_PIXELS in tiles of 16 x 16 have as many offsets
 ARITHMETIC_COST = 4  # an arithmetic scan of a JPEG counts as that many Huffman scans
-JPEG_PIECE = 1 << 12  # bytes that the JPEG decoder gets at a time, so that it is interrupted and stopped soon
+JPEG_PIECE = 1 << 14  # bytes that the JPEG decoder gets at a time, so that it is interrupted and stopped soon
 FILL = b"\xff" * JPEG_PIECE  # may stand before a marker of a JPEG; the decoder looks at all of them with each piece
-MOST_FILL = 256  # such pieces
+MOST_FILL = 64  # such pieces
 TEXT_PIECE = 1 << 14  # bytes of plain-text PPM at a time: it cuts comments out of the piece, one by one
 MOST_LINE = 1 << 20  # bytes of a line of text
 OPENING_READS = 1 << 18  # before the pixels: 0.15 s in a JPEG's fill bytes; honest files take some dozens
@@ -70,6 +70,7 @@ MOST_SEGMENTS = 1 << 18  # of a JPEG: each takes a microsecond to find
 OPENING_SEGMENTS = 1 << 14  # before the pixels of a JPEG
 MOST_TAGS = 1 << 16  # of a TIFF's first directory: more are not looked at
 MOST_NOTES = 1 << 20  # bytes of EXIF: parsing it takes up to 0.5 s
+USUAL_HEADER_BYTES = 1 << 16
 HEADER_BYTES = 1 << 23  # before the pixels of a JPEG: a depth map in XMP takes some million
 OPENING_SECONDS = 3.0  # before the pixels: honest files take some thousandths
 
@@ -194,8 +195,8 @@ def limit(image: ImageFile.ImageFile, file: MeteredFile) -> None:
         file.refuse("is a JPEG in a BLP, which is not read")
     elif format == "ICNS":
         _limit_icons(file)
-    elif format == "SGI":
-        image.fp = file.plain  # its decoder is C and calls read
+    elif format in ("SGI", "QOI"):
+        image.fp = file.plain  # SGI's decoder is C and calls read; QOI's reads byte by byte, up to its few pixels
     elif "ppm_plain" in decoders:
         file.piece = TEXT_PIECE
 
@@ -210,21 +211,26 @@ def limit_head(file: MeteredFile) -> None:
     file.plain.seek(0)
 
 
-def _limit_segments(file: MeteredFile) -> None:
-    file.plain.seek(0)
-    head = file.plain.read(HEADER_BYTES)
-    notes = 0
-    for number, (marker, at) in enumerate(_markers(head)):
-        if marker == START_OF_SCAN:
-            return
-        if marker == APP1 and head.startswith(b"Exif", at + 2):
-            notes += int.from_bytes(head[at : at + 2], "big")
-        if notes > MOST_NOTES:
-            file.refuse(f"has more than {MOST_NOTES:,} bytes of EXIF")
-        if number > OPENING_SEGMENTS:
-            file.refuse(f"has more than {OPENING_SEGMENTS:,} segments before its pixels")
+def _limit_segments(file: MeteredFile) -> tuple[int, int]:
+    """Return a JPEG's kind of frame and the number of components in its first scan, (0, 0) if its head is damaged."""
+    for length in (USUAL_HEADER_BYTES, HEADER_BYTES):
+        file.plain.seek(0)
+        head = file.plain.read(length)
+        frame = notes = 0
+        for number, (marker, at) in enumerate(_markers(head)):
+            if marker == START_OF_SCAN and at + 2 < len(head):
+                return frame, head[at + 2]
+            if marker in FRAMES:
+                frame = marker
+            if marker == APP1 and head.startswith(b"Exif", at + 2):
+                notes += int.from_bytes(head[at : at + 2], "big")
+            if notes > MOST_NOTES:
+                file.refuse(f"has more than {MOST_NOTES:,} bytes of EXIF")
+            if number > OPENING_SEGMENTS:
+                file.refuse(f"has more than {OPENING_SEGMENTS:,} segments before its pixels")
     if len(head) == HEADER_BYTES:
         file.refuse(f"has more than {HEADER_BYTES:,} bytes before its pixels")
+    return 0, 0
 
 
 def _limit_tags(file: MeteredFile, head: bytes) -> None:
@@ -244,19 +250,13 @@ def _limit_tags(file: MeteredFile, head: bytes) -> None:
 def _limit_scans(image: ImageFile.ImageFile, file: MeteredFile) -> None:
     """Raise BadImage if a JPEG has too many scans: each goes over all pixels, and may have but a few bytes."""
     plain, before = file.plain, file.plain.tell()
-    plain.seek(0)
-    head = plain.read(HEADER_BYTES)
-    frame = components = 0
-    for marker, at in _markers(head):
-        frame = marker if marker in FRAMES else frame
-        if marker == START_OF_SCAN:
-            components = int.from_bytes(head[at + 2 : at + 3], "big")
-            break
+    frame, components = _limit_segments(file)
     if frame in PROGRESSIVE or components != getattr(image, "layers", 0):  # else one scan holds all
         most = max(1, min(MOST_SCANS, SCANNED_PIXELS // (image.width * image.height)))
         if frame in ARITHMETIC:
             most = max(1, most // ARITHMETIC_COST)
-        content = head + plain.read(MOST_WALKED - len(head))
+        plain.seek(0)
+        content = plain.read(MOST_WALKED)
         if content.count(b"\xff\xda") > most and _scans(content, most) > most:
             file.refuse(f"is a JPEG of more than {most} scans, too many for its size")
     plain.seek(before)

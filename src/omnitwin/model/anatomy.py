@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from omnitwin.errors import BadInput
 from omnitwin.recipes import OWN, Network
+from omnitwin.system.tensorfile import Layout
 
 Shape = tuple[int, ...]
 Shapes = Iterator[tuple[str, Shape]]
-Layout = dict[str, tuple[Shape, str]]  # shape and number format (`float32`) of each tensor, by its name
 
 
 @dataclass(frozen=True, kw_only=True)

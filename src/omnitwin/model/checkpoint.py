@@ -6,7 +6,7 @@ record in both.
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from torch import nn
@@ -14,7 +14,6 @@ from torch import nn
 from omnitwin import __version__
 from omnitwin.errors import BadCheckpoint
 from omnitwin.model import anatomy
-from omnitwin.model.anatomy import Layout
 from omnitwin.model.description import (
     FORMAT,
     FORMAT_VERSION,
@@ -26,9 +25,9 @@ from omnitwin.model.description import (
     record_of,
 )
 from omnitwin.model.tensors import Tensors, read_tensors
-from omnitwin.model.twin import TwinNetwork, build_twin
+from omnitwin.model.twin import TwinNetwork, build_twin, check_encoder
 from omnitwin.recipes import Network
-from omnitwin.system.tensorfile import save_tensors
+from omnitwin.system.tensorfile import Layout, layout_of, save_tensors
 
 
 def save_checkpoint(path: Path, network: TwinNetwork, description: Description) -> None:
@@ -41,10 +40,20 @@ def save_state(path: Path, tensors: dict[str, torch.Tensor], description: Descri
     _save(path, tensors, STATE_FORMAT, description)
 
 
-def load_state(path: Path) -> tuple[dict[str, torch.Tensor], Description]:
-    """Return the tensors and the description in a state file. Raises BadCheckpoint."""
-    tensors, record = _load(path, STATE_FORMAT)
-    return tensors, describe(path, record)
+def load_state(path: Path, wanted: Layout | None = None) -> tuple[dict[str, torch.Tensor], Description]:
+    """Return the tensors and the description in a state file. Raises BadCheckpoint, before any tensor is read.
+
+    wanted: the layout that the tensors must have; None: any
+    """
+    with opened(path, "pt") as file:
+        description = describe(path, record_of(path, file, STATE_FORMAT))
+        if wanted is not None:
+            check_layout(path, wanted, layout_of(file))
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise BadCheckpoint(f"{path}: {name} holds numbers that are not finite")
+    return tensors, description
 
 
 def load_checkpoint(path: Path, encoder: nn.Module | None = None) -> tuple[TwinNetwork, Description]:
@@ -64,7 +73,8 @@ def layout_with(network: Network, encoder: nn.Module | None) -> Layout:
     """Return the layout of a network. encoder: the user's own module, or None."""
     if encoder is None:
         return anatomy.layout(network)
-    return anatomy.layout(network, layout(encoder.state_dict()), int(getattr(encoder, "features", 0)))
+    check_encoder(encoder)
+    return anatomy.layout(network, layout(encoder.state_dict()), cast(int, encoder.features))
 
 
 def build(tensors: Tensors, seen: Network, encoder: nn.Module | None = None) -> TwinNetwork:
@@ -72,14 +82,6 @@ def build(tensors: Tensors, seen: Network, encoder: nn.Module | None = None) -> 
     network = build_twin(seen, encoder)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
     return network.eval()
-
-
-def check_tensors(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
-    """Raise BadCheckpoint if tensors differ from those wanted in name, shape or number format, or are not finite."""
-    check_layout(path, layout(wanted), layout(found))
-    for name, tensor in found.items():
-        if not torch.isfinite(tensor).all():
-            raise BadCheckpoint(f"{path}: {name} holds numbers that are not finite")
 
 
 def layout(tensors: dict[str, torch.Tensor]) -> Layout:
@@ -90,9 +92,3 @@ def layout(tensors: dict[str, torch.Tensor]) -> Layout:
 def _save(path: Path, tensors: dict[str, torch.Tensor], format: str, description: Description) -> None:
     record = {"format": format, "format_version": FORMAT_VERSION, "omnitwin": __version__, **asdict(description)}
     save_tensors(path, tensors, record)
-
-
-def _load(path: Path, wanted: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    with opened(path, "pt") as file:
-        record = record_of(path, file, wanted)
-        return {name: file.get_tensor(name) for name in file.keys()}, record  # noqa: SIM118 (not a dict)

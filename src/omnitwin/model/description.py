@@ -4,7 +4,6 @@ A checkpoint is one safetensors file with the network's tensors and, under the s
 sorted JSON record; equal weights therefore give equal bytes. Nothing is ever pickled.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,10 +13,10 @@ from typing import Any, Self
 from safetensors import SafetensorError, safe_open
 
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.model.anatomy import Layout
 from omnitwin.recipes import LARGEST, Network, Recipe, network_of
-from omnitwin.system.paths import WEIGHTS_FILE, is_endless
-from omnitwin.system.tensorfile import read_record
+from omnitwin.system.paths import WEIGHTS_FILE
+from omnitwin.system.plain import NotPlain
+from omnitwin.system.tensorfile import Layout, header_problem, read_record
 
 FORMAT = "omnitwin-checkpoint"
 FORMAT_VERSION = 4
@@ -26,6 +25,8 @@ READABLE_VERSIONS = (1, 2, 3, 4)
 STATE_FORMAT = "omnitwin-training-state"
 OTHER_OMNITWIN = "Install the omnitwin that wrote it, or train again."
 HELD_OUT_EER = "held_out_eer"  # among the metrics
+LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
+TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
 NOVELTY_STATISTICS = 8  # of the ink, see images.novelty
 
 
@@ -51,20 +52,19 @@ class Description:
 
     def __post_init__(self) -> None:
         words = (self.precision, self.dataset, self.fingerprint, *self.held_out)
-        numbers = (self.threshold, *self.metrics.values(), *(self.calibration or {}).values())
         if not all(isinstance(word, str) for word in (*words, self.recipe["name"])):
             raise TypeError("a name is not text")
-        if not all(isinstance(number, int) for number in (self.iteration, self.recipe["iterations"])):
+        if not all(type(number) is int for number in (self.iteration, self.recipe["iterations"])):  # True is no number
             raise TypeError("an iteration is not a whole number")
         if not 0 <= self.iteration <= LARGEST["iterations"] or not 0 < self.iterations <= LARGEST["iterations"]:
             raise ValueError("an iteration out of range")
-        if not all(isinstance(number, float) for number in numbers) or not 0 < self.threshold < 1:
-            raise ValueError(f"a threshold, calibration or metric out of range: {numbers}")
-        if self.calibration is not None and (
-            self.calibration.keys() != {"temperature", "bias"}
-            or not all(math.isfinite(number) for number in self.calibration.values())
-            or not self.calibration["temperature"] > 0
-        ):
+        if not (isinstance(self.threshold, float) and 0 < self.threshold < 1):
+            raise ValueError(f"a threshold that is no probability between 0 and 1: {self.threshold}")
+        if not all(_is_number(number, LARGEST_METRIC) for number in self.metrics.values()):
+            raise ValueError("a metric is no number, or out of range")
+        if not 0 <= self.metrics.get(HELD_OUT_EER, 0.0) <= 1:
+            raise ValueError(f"an equal error rate that is no share: {self.metrics[HELD_OUT_EER]}")
+        if self.calibration is not None and not _is_calibration(self.calibration):
             raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
         if self.novelty is not None and not _is_novelty(self.novelty):
             raise ValueError("a record of novelty that this omnitwin does not know")
@@ -102,6 +102,20 @@ class Description:
         return self.dataset.split("/")[0]
 
 
+def _is_number(value: Any, largest: float) -> bool:
+    return isinstance(value, float) and abs(value) <= largest  # which no NaN is
+
+
+def _is_calibration(record: Any) -> bool:
+    """Return whether metrics.calibration.fit_calibration could have made a record."""
+    if not isinstance(record, dict) or record.keys() != {"temperature", "bias"}:
+        return False
+    least, most = TEMPERATURES
+    return (
+        all(_is_number(number, LARGEST_METRIC) for number in record.values()) and least <= record["temperature"] <= most
+    )
+
+
 def _is_novelty(record: Any) -> bool:
     """Return whether images.novelty.fit_novelty could have made a record."""
     if not isinstance(record, dict) or record.keys() != {"mean", "precision", "distance_limit", "unrest_limit"}:
@@ -112,8 +126,7 @@ def _is_novelty(record: Any) -> bool:
     limits = (record["distance_limit"], record["unrest_limit"])
     numbers = (*mean, *(number for row in precision for number in row), *limits)
     square = [len(row) for row in precision] == [len(mean)] * len(mean)
-    finite = all(isinstance(number, float) and math.isfinite(number) for number in numbers)
-    return square and finite and min(limits) > 0
+    return square and all(_is_number(number, LARGEST_METRIC) for number in numbers) and min(limits) > 0
 
 
 def read_description(path: Path) -> Description:
@@ -124,12 +137,14 @@ def read_description(path: Path) -> Description:
 
 @contextmanager
 def opened(path: Path, framework: str) -> Iterator[Any]:
-    """Open a safetensors file, for tensors of the framework `numpy` or `pt`. Raises BadCheckpoint."""
-    if is_endless(path):
-        raise BadCheckpoint(f"{path} is a pipe or a device, not a checkpoint")
+    """Open a safetensors file, for tensors of the framework `numpy` or `pt`. Raises BadCheckpoint, also for a link."""
     try:
+        if problem := header_problem(path):
+            raise BadCheckpoint(f"{path} cannot be read as a checkpoint: {problem}")
         with safe_open(path, framework=framework) as file:
             yield file
+    except NotPlain as error:
+        raise BadCheckpoint(f"{path} cannot be read as a checkpoint: {error.strerror}") from error
     except (OSError, SafetensorError) as error:
         if isinstance(error, SafetensorError) and path.suffix != Path(WEIGHTS_FILE).suffix:
             raise BadCheckpoint(f"{path} is not an omnitwin network", "List yours: omnitwin runs") from error
@@ -145,7 +160,7 @@ def record_of(path: Path, file: Any, wanted: str | None = None) -> dict[str, Any
         raise BadCheckpoint(f"{path} is a safetensors file, but none of omnitwin's") from error
     if kind not in (FORMAT, STATE_FORMAT):
         raise BadCheckpoint(f"{path} is no checkpoint but {kind!r}")
-    if version not in READABLE_VERSIONS:
+    if type(version) is not int or version not in READABLE_VERSIONS:  # to Python, True is 1
         raise BadCheckpoint(
             f"{path} is {kind!r} version {version!r}; this omnitwin reads {FORMAT_VERSION} and older",
             OTHER_OMNITWIN,

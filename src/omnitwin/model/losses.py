@@ -1,10 +1,14 @@
-"""The losses of training.
+"""The losses of training. Those of embeddings (B, D) take embeddings of length 1, so distances are between 0 and 2.
 
 B pairs or images, C classes, K images of each, D features
 """
 
+import math
+
 import torch
 from torch.nn import functional as F
+
+NEAREST = 1e-12  # squared distance: the root's gradient is infinite at 0
 
 
 def pair_loss(logits_B: torch.Tensor, similar_B: torch.Tensor) -> torch.Tensor:
@@ -45,3 +49,56 @@ def centroid_loss(embeddings_CKD: torch.Tensor, scale: float) -> torch.Tensor:
     class_B = torch.arange(classes, device=embeddings_CKD.device).repeat_interleave(drawings)
     cosine_BC = cosine_BC.scatter(1, class_B[:, None], own_CK.flatten()[:, None])
     return F.cross_entropy(scale * cosine_BC, class_B)
+
+
+def contrastive_loss(embeddings_BD: torch.Tensor, class_B: torch.Tensor, margin: float) -> torch.Tensor:
+    """Return the contrastive loss of all pairs of a batch (Hadsell, Chopra and LeCun 2006, eq. 4), both kinds halved.
+
+    A similar pair costs its squared distance, and a dissimilar one (margin - distance)^2 while it is nearer.
+    """
+    distance_BB = distances(embeddings_BD)
+    similar_BB, dissimilar_BB = _pairs(class_B)
+    near_BB = (margin - distance_BB).clamp(min=0)
+    return (_mean(distance_BB.square(), similar_BB) + _mean(near_BB.square(), dissimilar_BB)) / 2
+
+
+def triplet_loss(embeddings_BD: torch.Tensor, class_B: torch.Tensor, margin: float) -> torch.Tensor:
+    """Return the batch-hard triplet loss (Hermans, Beyer and Leibe 2017, eq. 5).
+
+    Each image is an anchor with its farthest similar and its nearest dissimilar image, and costs
+    max(0, margin + farthest - nearest).
+    """
+    distance_BB = distances(embeddings_BD)
+    similar_BB, dissimilar_BB = _pairs(class_B)
+    farthest_B = distance_BB.masked_fill(~similar_BB, 0.0).amax(1)
+    nearest_B = distance_BB.masked_fill(~dissimilar_BB, math.inf).amin(1)
+    return (margin + farthest_B - nearest_B).clamp(min=0).mean()
+
+
+def contrast_loss(embeddings_BD: torch.Tensor, class_B: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Return the supervised contrastive loss, in nats (Khosla et al. 2020, eq. 2): the mean over anchors that have one.
+
+    Each similar image competes with all other images of the batch in a softmax of cosines over the temperature.
+    """
+    cosine_BB = (embeddings_BD @ embeddings_BD.T / temperature).fill_diagonal_(-math.inf)
+    similar_BB, _ = _pairs(class_B)
+    surprise_BB = torch.where(similar_BB, -F.log_softmax(cosine_BB, dim=1), 0.0)
+    count_B = similar_BB.sum(1)
+    return (surprise_BB.sum(1) / count_B.clamp(min=1))[count_B > 0].mean()
+
+
+def distances(embeddings_BD: torch.Tensor) -> torch.Tensor:
+    """Return the distances (B, B) of embeddings, with a finite gradient also where two are equal."""
+    square_B = embeddings_BD.square().sum(1)
+    square_BB = square_B[:, None] + square_B - 2 * embeddings_BD @ embeddings_BD.T
+    return square_BB.clamp(min=NEAREST).sqrt()
+
+
+def _pairs(class_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which ordered pairs of different images are similar, and which are dissimilar, (B, B) bool each."""
+    same_BB = class_B[:, None] == class_B
+    return same_BB & ~torch.eye(len(class_B), dtype=torch.bool, device=class_B.device), ~same_BB
+
+
+def _mean(values_BB: torch.Tensor, chosen_BB: torch.Tensor) -> torch.Tensor:
+    return (values_BB * chosen_BB).sum() / chosen_BB.sum().clamp(min=1)

@@ -7,18 +7,11 @@ import numpy as np
 
 from omnitwin.errors import BadCheckpoint
 from omnitwin.metrics.arrays import Array
-from omnitwin.model.anatomy import Layout
 from omnitwin.model.description import check_layout
+from omnitwin.system.tensorfile import Layout, layout_of
 
 Tensors = dict[str, Array]
-
-KINDS = {
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F32": "float32",
-    "F64": "float64",
-    "I64": "int64",
-}  # safetensors' names to NumPy's
+Kind = tuple[tuple[int, ...], str]  # shape and number format
 
 
 def read_tensors(path: Path, file: Any, wanted: Layout) -> Tensors:
@@ -26,15 +19,16 @@ def read_tensors(path: Path, file: Any, wanted: Layout) -> Tensors:
 
     Raises BadCheckpoint if a name, shape or number format is not the wanted one, or if a number is not finite.
     """
-    found: Layout = {}
-    for name in file.keys():  # noqa: SIM118 (not a dict)
-        part = file.get_slice(name)
-        kind = KINDS.get(part.get_dtype(), part.get_dtype())
-        halved = kind == "float16" and wanted.get(name, ((), ""))[1] == "float32"
-        found[name] = (tuple(part.get_shape()), "float32" if halved else kind)
-    check_layout(path, wanted, found)
+    check_layout(path, wanted, {name: _widened(kind, wanted.get(name)) for name, kind in layout_of(file).items()})
     tensors = {name: file.get_tensor(name).astype(kind, copy=False) for name, (_, kind) in wanted.items()}
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise BadCheckpoint(f"{path}: {name} holds numbers that are not finite")
     return tensors
+
+
+def _widened(found: Kind, wanted: Kind | None) -> Kind:
+    """Return what read_tensors makes of a tensor: half precision becomes float32, if that is wanted."""
+    shape, kind = found
+    halved = kind == "float16" and wanted is not None and wanted[1] == "float32"
+    return shape, "float32" if halved else kind

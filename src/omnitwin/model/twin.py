@@ -142,6 +142,9 @@ class Distance(nn.Module):
         self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
 
 
+HEADS: dict[str, type[DistanceTwin] | type[DifferenceTwin]] = {"distance": DistanceTwin, "difference": DifferenceTwin}
+
+
 def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwork:
     """Return a twin network with new weights. Raises BadInput if its encoder is the user's own and not given.
 
@@ -153,17 +156,32 @@ def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwor
         encoder = build_encoder(network)
     else:
         encoder = tried(encoder, network)
-    return (DistanceTwin if network.head == "distance" else DifferenceTwin)(encoder)
+    return HEADS[network.head](encoder)
+
+
+def blueprint(network: Network, encoder: nn.Module | None = None) -> TwinNetwork:
+    """Return a network without numbers, which takes no memory: its names and shapes are those of build_twin's.
+
+    encoder: the user's own module, which stays as it is and keeps its numbers
+    """
+    with torch.device("meta"):
+        return HEADS[network.head](build_encoder(network) if encoder is None else encoder)
+
+
+def check_encoder(encoder: nn.Module) -> None:
+    """Raise BadInput unless the user's own encoder is a module that says how many features it makes."""
+    if not isinstance(encoder, nn.Module):
+        raise BadInput(f"your encoder is {encoder!r}, not a torch.nn.Module", "Give an object, not its class or name.")
+    features = getattr(encoder, "features", None)
+    if not isinstance(features, int) or features < 1:
+        raise BadInput("your encoder has no attribute `features`", "Set it to the size of an embedding.")
 
 
 def tried(encoder: nn.Module, network: Network) -> nn.Module:
     """Return a copy of the user's encoder, which has been given two blank images; raise BadInput if it is none."""
-    if not isinstance(encoder, nn.Module):
-        raise BadInput(f"your encoder is {encoder!r}, not a torch.nn.Module", "Give an object, not its class or name.")
+    check_encoder(encoder)
     encoder = copy.deepcopy(encoder)
-    features, size = getattr(encoder, "features", None), network.image_size
-    if not isinstance(features, int) or features < 1:
-        raise BadInput("your encoder has no attribute `features`", "Set it to the size of an embedding.")
+    features, size = encoder.features, network.image_size
     tensor = next((each for each in (*encoder.parameters(), *encoder.buffers())), torch.zeros(()))
     training = encoder.training
     try:

@@ -1,6 +1,8 @@
 """Tensors on disk: a safetensors file with a sorted JSON record. Equal content gives equal bytes."""
 
 import json
+import math
+import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,11 +11,24 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from omnitwin.system.files import replacing
+from omnitwin.system.plain import open_plain
 
 if TYPE_CHECKING:  # reading a record needs no torch
     import torch
 
 RECORD_KEY = "omnitwin"  # the only metadata key: safetensors writes several in random order
+LONGEST_HEADER = 4 << 20  # bytes: 60 times the longest of ours. As Python objects a header takes 30 times its bytes
+KINDS = {
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F32": "float32",
+    "F64": "float64",
+    "I32": "int32",
+    "I64": "int64",
+    "U8": "uint8",
+}  # safetensors' names to NumPy's and torch's
+
+Layout = dict[str, tuple[tuple[int, ...], str]]  # shape and number format (`float32`) of each tensor, by its name
 
 
 def save_tensors(path: Path, tensors: "dict[str, torch.Tensor]", record: dict[str, Any]) -> None:
@@ -39,6 +54,33 @@ def checksum(tensors: "Iterable[torch.Tensor]") -> int:
     for tensor in tensors:
         total = zlib.crc32(tensor.numpy().data, total)
     return total
+
+
+def header_problem(path: Path) -> str | None:
+    """Say what is wrong if a file has a header longer than LONGEST_HEADER. Others are for safetensors to judge.
+
+    Raises NotPlain for a link, a pipe or a device, which safetensors would open by its name; OSError.
+    """
+    with open(path, "rb", opener=open_plain) as file:
+        length = int.from_bytes(file.read(8), "little")
+        if LONGEST_HEADER < length < os.fstat(file.fileno()).st_size:
+            return f"its header has {length:,} bytes, and no more than {LONGEST_HEADER:,} are read"
+    return None
+
+
+def layout_of(file: Any) -> Layout:
+    """Return the shape and number format of each tensor in an open safetensors file, and read none of them."""
+    parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    return {
+        name: (tuple(part.get_shape()), KINDS.get(part.get_dtype(), part.get_dtype())) for name, part in parts.items()
+    }
+
+
+def layout_bytes(layout: Layout) -> int:
+    """Return the bytes that tensors of this layout take, without allocating them."""
+    import torch
+
+    return sum(math.prod(shape) * getattr(torch, kind).itemsize for shape, kind in layout.values())
 
 
 def read_record(file: Any) -> dict[str, Any]:

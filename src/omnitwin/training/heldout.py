@@ -9,6 +9,7 @@ from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibra
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network
+from omnitwin.system.portions import images_at_once
 
 MOST_IMAGES = 800  # in an exam
 EMBED_AT_ONCE = 128  # images
@@ -43,10 +44,10 @@ class HeldOutExam:
 
     def take(self, network: TwinNetwork) -> HeldOutResult | None:
         """Return a network's result, or None if a score is not finite. Leaves the network in the mode it was in."""
-        training = network.training
+        training, at_once = network.training, images_at_once(EMBED_AT_ONCE, self.packed.shape[-1])
         network.eval()
         with torch.inference_mode():
-            parts = [network.embed(self.packed.gather(rows)) for rows in torch.split(self.rows, EMBED_AT_ONCE)]
+            parts = [network.embed(self.packed.gather(rows)) for rows in torch.split(self.rows, at_once)]
             prepared_MD = network.prepare(torch.cat(parts))
             scores = network.score_all(prepared_MD, prepared_MD)[self.pair[0], self.pair[1]].cpu().double()
         network.train(training)

@@ -16,7 +16,14 @@ import torch
 from omnitwin.data.sampling import Batch
 from omnitwin.errors import BadInput
 from omnitwin.model.encoders import has_batch_statistics
-from omnitwin.model.losses import all_pairs_loss, centroid_loss, pair_loss
+from omnitwin.model.losses import (
+    all_pairs_loss,
+    centroid_loss,
+    contrast_loss,
+    contrastive_loss,
+    pair_loss,
+    triplet_loss,
+)
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import OWN, AllPairsObjective, ClassSampling, Recipe
 from omnitwin.system.device import autocast
@@ -25,6 +32,7 @@ CPU_PAIRS = 60  # pairs in the network at once: as fast as 180, with a third les
 
 EmbeddingLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LossAndLogits = tuple[torch.Tensor, torch.Tensor | None]  # scalar; logits of all pairs (B, B) if computed
+NewLoss = Callable[[TwinNetwork, Recipe], Callable[[torch.Tensor, torch.Tensor], LossAndLogits]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,6 +120,25 @@ def _all_pairs(network: TwinNetwork, recipe: Recipe) -> Callable[[torch.Tensor, 
     return loss_of
 
 
+def _of_distances(loss: Callable[..., torch.Tensor], field: str) -> NewLoss:
+    """Return the maker of a loss of embeddings (model.losses) with a number that a field of the objective holds.
+
+    The head learns, from the pairs of the same batch, what the distances of the embeddings mean; no gradient of that
+    reaches the encoder.
+    """
+
+    def new_loss(network: TwinNetwork, recipe: Recipe) -> Callable[[torch.Tensor, torch.Tensor], LossAndLogits]:
+        def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
+            fixed_BD = embeddings_BD.detach()
+            logits_BB = network.score_all(fixed_BD, fixed_BD)
+            head_loss = all_pairs_loss(logits_BB, label_B, focus=0.0)
+            return loss(embeddings_BD, label_B, getattr(recipe.objective, field)) + head_loss, logits_BB
+
+        return loss_of
+
+    return new_loss
+
+
 def _of_own(own: EmbeddingLoss) -> Callable[[torch.Tensor, torch.Tensor], LossAndLogits]:
     def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
         loss = own(embeddings_BD, label_B)
@@ -123,8 +150,11 @@ def _of_own(own: EmbeddingLoss) -> Callable[[torch.Tensor, torch.Tensor], LossAn
     return loss_of
 
 
-LOSSES: dict[str, Callable[[TwinNetwork, Recipe], Callable[[torch.Tensor, torch.Tensor], LossAndLogits]]] = {
-    "all-pairs": _all_pairs
+LOSSES: dict[str, NewLoss] = {
+    "all-pairs": _all_pairs,
+    "contrastive": _of_distances(contrastive_loss, "margin"),
+    "triplet": _of_distances(triplet_loss, "margin"),
+    "supervised-contrastive": _of_distances(contrast_loss, "temperature"),
 }
 
 

@@ -18,9 +18,11 @@ EARLY = 9  # the larger, the sooner the moving average of the weights forgets th
 class Plain:
     """Adam with a constant learning rate. A run ends with the network itself.
 
-    average: the moving average of the weights; None: there is none
+    averages: whether a moving average of the weights is kept
+    average: that average; None: there is none
     """
 
+    averages = False
     average: TwinNetwork | None = None
 
     def __init__(self, network: TwinNetwork, recipe: Recipe) -> None:
@@ -68,6 +70,7 @@ class Plain:
 class Averaged(Plain):
     """AdamW with warm-up and cosine. A run ends with the moving average of the weights."""
 
+    averages = True
     part: AdamW
 
     def __init__(self, network: TwinNetwork, recipe: Recipe) -> None:

@@ -11,9 +11,11 @@ from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
 from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
+from omnitwin.system.tensorfile import layout_bytes
 from omnitwin.training.optimiser import learning_rate
+from omnitwin.training.resuming import resumed_state
 from omnitwin.training.runs import check_unused, output_folder, training_images
-from omnitwin.training.trainer import Trainer
+from omnitwin.training.trainer import Trainer, state_layout
 
 MEASURED_STEPS, WARM_UP_STEPS = 3, 2
 
@@ -28,6 +30,8 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     """
     if output is None:
         check_unused(output_folder(config))
+    else:
+        resumed_state(config, output)
     select_device(config.device)  # refuse it before data is fetched
     images, held_out = training_images(config, reporter)
     trainer = Trainer(config, images)
@@ -40,14 +44,13 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     synchronize(trainer.device)
     seconds = (time.perf_counter() - start) / MEASURED_STEPS
     weights = sum(tensor.nbytes for tensor in trainer.network.state_dict().values())
+    gradients = sum(tensor.nbytes for tensor in trainer.network.parameters())
     return replace(
         describe_run(config, trainer, part_names(held_out) if held_out else (), done, output or output_folder(config)),
         seconds_per_iteration=seconds,
         seconds_in_all=min(seconds * max(0, config.recipe.iterations - done), config.max_seconds or math.inf),
         weights_bytes=weights,
-        training_bytes=sum(
-            tensor.nbytes for part in (trainer.wanted_state().values(), trainer.network.parameters()) for tensor in part
-        ),
+        training_bytes=layout_bytes(state_layout(config.recipe, config.encoder)) + gradients,
         data_bytes=trainer.images.nbytes,
         peak_bytes=peak_memory(trainer.device),
     )

@@ -6,15 +6,18 @@ from torch import nn
 from omnitwin.config import TrainConfig
 from omnitwin.data.imageset import ImageSet, check_channels
 from omnitwin.data.sampling import SAMPLERS, Batch
+from omnitwin.model.checkpoint import layout_with
 from omnitwin.model.encoders import count_parameters
-from omnitwin.model.twin import TwinNetwork, build_twin
+from omnitwin.model.twin import TwinNetwork, blueprint, build_twin
 from omnitwin.recipes import Recipe
 from omnitwin.system.device import select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import Memory, attempt, fitting_batch
+from omnitwin.system.tensorfile import Layout
 from omnitwin.training.objective import Machinery, new_objective
 from omnitwin.training.optimiser import OPTIMISERS
 
+MOMENTS = ("exp_avg", "exp_avg_sq")  # of Adam, by torch's names: each has the shape of its parameter
 RANK = 0  # number of this process among those that train together; part of every key
 
 
@@ -26,6 +29,23 @@ def build_network(recipe: Recipe, encoder: nn.Module | None = None) -> TwinNetwo
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(random_generator(torch.device("cpu"), recipe.seed, Stream.INITIAL).get_state())
         return build_twin(recipe.network, encoder)
+
+
+def state_layout(recipe: Recipe, encoder: nn.Module | None = None) -> Layout:
+    """Return the layout of the state of a run, as its recipe implies it. Nothing of that size is allocated.
+
+    encoder: the user's own module, for a recipe whose encoder is called `own`
+
+    Raises BadInput if that encoder is missing.
+    """
+    layout = layout_with(recipe.network, encoder)
+    prefixes = ("network.", "average.") if OPTIMISERS[recipe.optimiser.name].averages else ("network.",)
+    state = {f"{prefix}{name}": kind for prefix in prefixes for name, kind in layout.items()}
+    for name, parameter in blueprint(recipe.network, encoder).named_parameters():
+        if parameter.requires_grad:
+            state |= {f"adam.{moment}.{name}": layout[name] for moment in MOMENTS}
+            state[f"adam.step.{name}"] = ((), "float32")
+    return state
 
 
 class Trainer:
@@ -95,14 +115,6 @@ class Trainer:
                 state[f"adam.{moment}.{name}"] = tensor
         return state
 
-    def wanted_state(self) -> dict[str, torch.Tensor]:
-        """Return tensors with the names, shapes and types of a state to resume from; their values mean nothing."""
-        wanted = self._weights()
-        for name, parameter in self._moving():
-            shapes = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
-            wanted |= {f"adam.{moment}.{name}": tensor for moment, tensor in shapes.items()}
-        return wanted
-
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Load what state() returned. The optimiser's tensors move to the device of its parameters."""
         for prefix, network in self._networks().items():
@@ -112,7 +124,7 @@ class Trainer:
         for name, parameter in self._moving():
             self.optimiser.torch.state[parameter] = {
                 moment: torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor.to(self.device, copy=True)
-                for moment in ("step", "exp_avg", "exp_avg_sq")
+                for moment in ("step", *MOMENTS)
                 for tensor in (state[f"adam.{moment}.{name}"],)
             }
 

@@ -7,8 +7,7 @@ libraries and the same number of threads.
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -16,9 +15,9 @@ import torch
 from omnitwin.config import TrainConfig
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import part_names
-from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
-from omnitwin.model.checkpoint import check_tensors, load_state, save_checkpoint, save_state
-from omnitwin.model.description import HELD_OUT_EER, Description, read_description
+from omnitwin.errors import BadInput, TrainingDiverged
+from omnitwin.model.checkpoint import load_state, save_checkpoint, save_state
+from omnitwin.model.description import HELD_OUT_EER, Description
 from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
@@ -28,6 +27,7 @@ from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult
 from omnitwin.training.planning import describe_run, new_schedule
+from omnitwin.training.resuming import best_before, iteration_of, resumed_state
 from omnitwin.training.runs import (
     RunLog,
     check_unused,
@@ -37,7 +37,7 @@ from omnitwin.training.runs import (
     training_images,
     write_config,
 )
-from omnitwin.training.trainer import Trainer
+from omnitwin.training.trainer import Trainer, state_layout
 
 FLUSH_SECONDS = 0.25  # between two readings of the losses: each makes a GPU wait
 COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example leaves ln 2 within the first 50
@@ -71,11 +71,12 @@ def train(
     with hold(output):
         if resume is None:
             check_unused(output)
+        state = None if resume is None else resumed_state(config, output)
         images, held_out = training_images(config, reporter)
         trainer = new_trainer(config, images)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
         run = _Run(config, trainer, part_names(held_out) if held_out else (), exam, reporter, output)
-        return run.go(stop_button or nullcontext(lambda: None), resumed=resume is not None)
+        return run.go(stop_button or nullcontext(lambda: None), state)
 
 
 class _Run:
@@ -102,10 +103,11 @@ class _Run:
         self.recent: list[tuple[float, float]] = []  # loss and spread of the last 100 iterations
         self.seconds = 0.0  # spent on steps by this process, without exams and saving
 
-    def go(self, stop_button: StopButton, resumed: bool) -> TrainReport:
-        if resumed and (self.output / STATE_FILE).exists():
+    def go(self, stop_button: StopButton, state: Description | None) -> TrainReport:
+        """Take the steps. state: what the state to go on from says of itself; None: a run that begins"""
+        if state is not None:
             self._tell_of_other_bits()
-            self._restore()
+            self._restore(state)
         write_config(self.config, self.trainer, self.held_out, self.output)
         first = self.done + 1
         stopped_by: str | None = None
@@ -253,20 +255,11 @@ class _Run:
     def _is_finite(self) -> bool:
         return all(bool(tensor.isfinite().all()) for tensor in self.trainer.trained.state_dict().values())
 
-    def _iteration_of(self, file: str) -> int | None:
-        """Return the iteration of a file of this run, or None if it is missing or damaged.
-
-        The weights can be older than the state: a run can be killed between writing the two.
-        """
-        with suppress(BadCheckpoint):
-            return read_description(self.output / file).iteration
-        return None
-
     def _what_is_left(self) -> str:
         left = [
             f"{file} of iteration {iteration:,}"
             for file in (STATE_FILE, WEIGHTS_FILE, BEST_FILE)
-            if (iteration := self._iteration_of(file)) is not None
+            if (iteration := iteration_of(self.output / file)) is not None
         ]
         return f"{self.output} keeps {', '.join(left)}" if left else "nothing had been saved yet"
 
@@ -281,27 +274,13 @@ class _Run:
                 )
                 return
 
-    def _restore(self) -> None:
-        path = self.output / STATE_FILE
-        state, description = load_state(path)
-        if description.fingerprint != self.trainer.images.fingerprint:
+    def _restore(self, state: Description) -> None:
+        if state.fingerprint != self.trainer.images.fingerprint:
             raise BadInput(f"{self.output} was trained on other images than {self.trainer.images.name} holds now", "")
-        before = description.whole_recipe()
-        if replace(before, iterations=self.recipe.iterations) != self.recipe:
-            raise BadInput(f"{self.output} has another recipe", "Resume it with its own recipe, or start a new run.")
-        if (
-            description.iteration >= self.recipe.iterations
-            and self._iteration_of(WEIGHTS_FILE) == description.iteration
-        ):
-            raise BadInput(
-                f"{self.output} has done its {description.iteration} iterations",
-                "To train further, give more --iterations.",
-            )
-        check_tensors(path, self.trainer.wanted_state(), state)
-        self.trainer.restore(state)
-        if note := new_schedule(before, self.recipe, description.iteration):
+        tensors, _ = load_state(self.output / STATE_FILE, state_layout(self.recipe, self.config.encoder))
+        self.trainer.restore(tensors)
+        if note := new_schedule(state.whole_recipe(), self.recipe, state.iteration):
             self.reporter.note(note)
-        self.done, self.loss = description.iteration, description.metrics.get("loss", math.nan)
+        self.done, self.loss = state.iteration, state.metrics.get("loss", math.nan)
         if self.exam is not None:
-            with suppress(BadCheckpoint):  # missing, or damaged and soon replaced
-                self.best = read_description(self.output / BEST_FILE)
+            self.best = best_before(self.config, self.output, state, self.reporter.note)
