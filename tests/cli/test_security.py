@@ -236,9 +236,8 @@ def test_no_command_follows_a_link_to_a_folder_below_home(run, trained, home, tm
 
 
 @POSIX
-def test_home_a_run_and_a_checkpoint_that_the_user_names_may_be_links(
-    run, trained, home, images, tmp_path, monkeypatch
-):
+def test_what_the_user_names_may_be_a_link(run, trained, home, images, tmp_path, monkeypatch):
+    """Home, a run, a checkpoint."""
     link, weights = tmp_path / "a run", tmp_path / "weights.safetensors"
     elsewhere = tmp_path / "elsewhere"
     trained.rename(elsewhere)
@@ -247,8 +246,8 @@ def test_home_a_run_and_a_checkpoint_that_the_user_names_may_be_links(
     answers = [run("compare", *images, "--checkpoint", name, "--json") for name in (elsewhere, link, weights)]
     assert {answer.code for answer in answers} <= {0, 1}
     assert len({answer.code for answer in answers}) == 1
-    assert run("use", link).code == run("use", weights).code == 0
     assert run("train", "--resume", link, "--iterations", "4", "--quiet").code == 0
+    assert run("use", link).code == run("use", weights).code == 0
     assert link.is_symlink()
     (tmp_path / "a home").symlink_to(home)
     monkeypatch.setenv("OMNITWIN_HOME", str(tmp_path / "a home"))
