@@ -230,6 +230,22 @@ def _few(format: str, side: int) -> bytes:
     return written(Image.new("RGB", (side, side), "white"), format, **how)
 
 
+def tiny_parts(random: Random, how: str = "") -> bytes:
+    """A JPEG 2000 that says of its pixels that they come in tiny blocks or precincts, or in very many layers."""
+    content = bytearray(_few("JPEG2000", random.choice((2048, 8192))))
+    place, how = content.index(b"\xff\x52"), how or random.choice(("blocks", "precincts", "layers"))
+    if how == "blocks":
+        content[place + 10 : place + 12] = b"\0\0"
+    elif how == "layers":
+        content[place + 6 : place + 8] = b"\xff\xff"
+    else:
+        length, count = int.from_bytes(content[place + 2 : place + 4], "big"), content[place + 9] + 1
+        content[place + 4] |= 1
+        content[place + 2 : place + 4] = (length + count).to_bytes(2, "big")
+        content[place + 2 + length : place + 2 + length] = b"\0" + b"\x11" * (count - 1)
+    return bytes(content)
+
+
 def whole(random: Random) -> bytes:
     """Nothing in very many pixels, in formats that are decoded in one piece."""
     format, side = random.choice(
@@ -256,6 +272,7 @@ COSTLY: dict[str, Callable[[Random], bytes]] = {
         sides,
         extensions,
         inside,
+        tiny_parts,
         whole,
     )
 }

@@ -141,6 +141,19 @@ def test_a_large_jpeg_2000_is_read_at_a_part_of_its_size(path):
     assert np.abs(np.asarray(as_png.image, int) - np.asarray(read_image(path, 105, "ink").image)).mean() < 1
 
 
+@pytest.mark.parametrize("how", ["blocks", "precincts", "layers"])
+def test_a_jpeg_2000_of_tiny_parts_is_refused_before_openjpeg_makes_objects_of_them(path, how):
+    refused(path, costly.tiny_parts(Random(0), how))
+
+
+@pytest.mark.parametrize(
+    "options", [{"codeblock_size": (32, 32)}, {"tile_size": (64, 64)}, {"precinct_size": (128, 128)}]
+)
+def test_a_jpeg_2000_of_usual_parts_is_read(path, options):
+    Image.effect_noise((300, 300), 60).save(path, format="JPEG2000", **options)
+    read_image(path, 105, "ink")
+
+
 def test_postscript_within_an_iptc_file_starts_no_program(path):
     fields = [(3, 60, b"\1\0"), (3, 65, b"\1"), (3, 20, b"\0\x20"), (3, 30, b"\0\x20"), (3, 120, b"\5")]
     fields.append((8, 10, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n"))

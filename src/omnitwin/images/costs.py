@@ -22,6 +22,7 @@ from typing import IO, NoReturn
 from PIL import Image, ImageFile
 
 from omnitwin.errors import BadImage
+from omnitwin.images.codestream import asks_for_much
 
 MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding them takes up to 1.5 GB, in WebP; Pillow's own limit is a third higher
 MOST_SIDE = 1 << 20  # pixels: 1 x 67 million take 1.2 GB, a pointer for each row
@@ -49,7 +50,7 @@ MOST_FILL = 64  # such pieces
 TEXT_PIECE = 1 << 14  # bytes of plain-text PPM at a time: it cuts comments out of the piece, one by one
 MOST_LINE = 1 << 20  # bytes of a line of text
 OPENING_READS = 1 << 18  # before the pixels: 0.15 s in a JPEG's fill bytes; honest files take some dozens
-READS_PER_PIXEL = 2  # QOI: a byte for the kind, then one to four for the colour
+READS_PER_PIXEL = 2  # BMP in runs: two bytes for a run of at least one
 READ_TWICE = 4  # times the file's length that may be read
 SECONDS = 20.0  # of this thread's CPU: slow laptops are up to five times slower than the figures here
 EASE = "Save it as a PNG or JPEG of usual size."
@@ -284,6 +285,9 @@ def _scans(content: bytes, most: int) -> int:
 
 
 def _reduce(image: ImageFile.ImageFile, file: MeteredFile) -> None:
+    file.plain.seek(0)
+    if asks_for_much(file.plain.read(file.size)):
+        file.refuse("is a JPEG 2000 of tiny code blocks or precincts, or of very many layers or tiles")
     steps = 0
     while image.width * image.height >> 2 * steps > J2K_PIXELS:
         steps += 1
@@ -297,7 +301,10 @@ def _limit_icons(file: MeteredFile) -> None:
     """Raise BadImage if a JPEG 2000 among the icons of a file is larger than any icon."""
     plain, before = file.plain, file.plain.tell()
     plain.seek(0)
-    for width, height in (struct.unpack(">II", size) for size in J2K_HEAD.findall(plain.read(file.size))):
+    content = plain.read(file.size)
+    if asks_for_much(content):
+        file.refuse("has a JPEG 2000 icon of tiny code blocks or precincts, or of very many layers or tiles")
+    for width, height in (struct.unpack(">II", size) for size in J2K_HEAD.findall(content)):
         if width * height > J2K_PIXELS:
             file.refuse(f"has an icon of more than {J2K_PIXELS:,} pixels")
     plain.seek(before)
