@@ -4,6 +4,7 @@ The libraries here are made for the test: a module `numpy` that stands before th
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,6 +242,7 @@ def test_every_failure_under_a_limit_of_memory_is_a_3(images, name, kind, reques
     below = [round(low * (works / low) ** (index / 10)) for index in range(10)]
     around = [round(works + (high - works) * index / 9) for index in range(10)]
     for limit in (*below, *around):
+        shutil.rmtree(images / "run", ignore_errors=True)
         code, out, said = ended(start(images, *COMMANDS[name], limit=limit << 20, kind=kind))
         print(name, kind, limit, code, said.splitlines()[-1:])
         if code == (1 if name == "compare" else 0):
