@@ -32,6 +32,7 @@ from omnitwin.system.locks import comes_and_goes
 from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, is_endless, runs_folder
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.training.finding import run_to_resume
+from omnitwin.training.needs import RESUMED_MOST
 from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
@@ -91,7 +92,8 @@ def continued(
 ) -> tuple[TrainConfig, Path, int]:
     """Return how to resume a run: the config with the run's own recipe and data, its folder, and the iterations done.
 
-    changes: wanted fields of the recipe, and `recipe`, `dataset`, `name`, `output`; only `iterations` may change
+    changes: wanted fields of the recipe, and `recipe`, `dataset`, `name`, `output`; only `iterations` may change. With
+    `image_size` and `batch_size` among them, the run may take as much memory as it asks for, else RESUMED_MOST
     spell: how an error writes a field's name
 
     Raises BadInput if another field would change, BadCheckpoint if the run cannot be read.
@@ -104,6 +106,7 @@ def continued(
     known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family}
     del known["name"]  # of the recipe; asked for is the run's
     asked = {name: value for name, value in (changes or {}).items() if value is not None}
+    granted = {"image_size", "batch_size"} <= asked.keys()  # in words, what decides how much memory a run takes
     refused = [name for name, value in asked.items() if name != "iterations" and value != known.get(name)]
     if refused:
         words = ", ".join(map(spell, refused))
@@ -114,6 +117,7 @@ def continued(
             recipe=recipe.changed(iterations=asked.get("iterations", recipe.iterations)),
             dataset=trained_on(description.dataset_family) if isinstance(config.dataset, str) else config.dataset,
             precision=description.precision if config.precision == TrainConfig.precision else config.precision,
+            most_memory=RESUMED_MOST if config.most_memory is None and not granted else config.most_memory,
         ),
         folder,
         description.iteration,

@@ -21,11 +21,11 @@ from omnitwin.model.description import HELD_OUT_EER, Description
 from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
-from omnitwin.system.device import select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult
+from omnitwin.training.needs import check_needs
 from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.resuming import best_before, iteration_of, resumed_state
 from omnitwin.training.runs import (
@@ -67,7 +67,7 @@ def train(
     Raises BadInput, BadCheckpoint, CannotRun, FolderInUse, TrainingDiverged, CannotWrite.
     """
     output = resume or output_folder(config)
-    select_device(config.device)  # refuse it before data is fetched
+    check_needs(config)  # refuse them, or the device, before data is fetched
     with hold(output):
         if resume is None:
             check_unused(output)
