@@ -26,7 +26,7 @@ ARROWS = {  # room: the rooms that it may import besides its own
     "api": {"exams", "training", "answers", "data", "images", "model", "metrics", "view"} | COMMON,
     "view": COMMON,
     "cli": {"exams", "training", "answers", "data", "view"} | COMMON,
-    "__main__": {"cli"},
+    "__main__": {"cli", "system"},
 }  # fmt: skip
 FORBIDDEN = {
     "cli": {"torch", "torchvision", "numpy", "PIL", "safetensors"},

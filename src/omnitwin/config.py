@@ -22,7 +22,7 @@ HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong on
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
 
 DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has these and no others
-EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "beyond")
+EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "retrieval", "beyond")
 SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
 BASELINES = ("pixels", "hausdorff")
 SCOPES = ("alphabet", "any")  # from which the characters of an episode come

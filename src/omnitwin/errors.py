@@ -17,14 +17,16 @@ An interruption is no error: a training run's report names the signal that stopp
 
 from enum import IntEnum
 
-SHORTAGE = ("out of memory", "allocate memory", "ALLOC_FAILED")  # in the RuntimeErrors of torch and its libraries
+# In the errors of torch, of the libraries below it, of threads that cannot be started and of the dynamic loader.
+SHORTAGE = ("out of memory", "llocate memory", "ALLOC_FAILED", "bad_alloc", "bad allocation", "can't start new thread")
 
 
 def is_shortage(error: BaseException) -> bool:
     """Return whether an error means too little memory, on the machine or on a GPU."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in SHORTAGE)
-    )
+    if isinstance(error, OSError):
+        return error.errno is None and any(words in str(error) for words in SHORTAGE)  # else the system's own words
+    told = isinstance(error, RuntimeError | ImportError) and any(words in str(error) for words in SHORTAGE)
+    return told or isinstance(error, MemoryError)
 
 
 class ExitCode(IntEnum):

@@ -208,5 +208,5 @@ def test_a_run_whose_config_is_a_pipe_is_listed_with_its_problem(home):
     listed = subprocess.run(
         [sys.executable, "-m", "omnitwin", "runs", "--json"], capture_output=True, text=True, timeout=100, check=True
     )
-    assert "config.json is a pipe or a device" in listed.stdout
+    assert "config.json cannot be used: it is a pipe" in listed.stdout
     assert "pipe" in refused(omnitwin.train, resume="a", kind=BadCheckpoint)

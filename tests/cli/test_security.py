@@ -170,3 +170,120 @@ def test_no_file_or_folder_is_for_others_where_the_umask_says_so(tmp_path, run):
     made = [*(tmp_path / "run").rglob("*"), tmp_path / "run", *(tmp_path / "home").rglob("*")]
     assert len(made) >= 6
     assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX")
+OF_A_RUN = ("config.json", "metrics.jsonl", "weights.safetensors", "best.safetensors", "state.safetensors")
+NAMING_A_RUN = (
+    ("train", "--resume", "{}", "--iterations", "9"),
+    ("train", "--resume", "{}", "--iterations", "9", "--dry-run"),
+    ("report", "{}"),
+    ("use", "{}"),
+    ("eval", "--checkpoint", "{}", "--dataset", "synthetic"),
+    ("compare", "upright.png", "lying.png", "--checkpoint", "{}"),
+)
+
+
+def seen_in(folder):
+    """What is below a folder and in its files; no link is followed."""
+    return {
+        path: (path.lstat().st_ino, path.lstat().st_mtime_ns, path.is_file() and path.read_bytes())
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+@POSIX
+@pytest.mark.parametrize("name", OF_A_RUN)
+@pytest.mark.parametrize("put", ["link", "pipe"])
+@pytest.mark.usefixtures("images")
+def test_no_command_follows_a_link_or_waits_for_a_pipe_in_a_run(run, trained, tmp_path, monkeypatch, name, put):
+    monkeypatch.chdir(tmp_path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (trained / name).rename(outside / name)
+    if put == "link":
+        (trained / name).symlink_to(outside / name)
+    else:
+        os.mkfifo(trained / name)
+    before = seen_in(outside), seen_in(trained).keys()
+    for words in NAMING_A_RUN:
+        outcome = run(*(word.format("trained") for word in words))
+        assert outcome.code == 3, words
+        assert f"{name} cannot be used: it is a {put}" in outcome.complaint()
+    assert run("runs").code == 0
+    assert (seen_in(outside), seen_in(trained).keys()) == before
+
+
+@POSIX
+@pytest.mark.parametrize("place", ["data", "data/runs", "data/runs/trained", "cache", "cache/omniglot-py"])
+@pytest.mark.usefixtures("images")
+def test_no_command_follows_a_link_to_a_folder_below_home(run, trained, home, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (home / "cache" / "omniglot-py").mkdir(parents=True)
+    outside = tmp_path / "outside"
+    (home / place).rename(outside)
+    (home / place).symlink_to(outside)
+    before = seen_in(outside)
+    commands = NAMING_A_RUN if place.startswith("data") else [("download", "--from", str(tmp_path))]
+    for words in commands:
+        for name in ("trained", str(trained)):
+            outcome = run(*(word.format(name) for word in words))
+            assert outcome.code == 3, words
+            assert f"{home / place} is a link to {outside}, and no link below home" in outcome.complaint()
+    run("runs")
+    run("env")
+    assert seen_in(outside) == before
+
+
+@POSIX
+def test_what_the_user_names_may_be_a_link(run, trained, home, images, tmp_path, monkeypatch):
+    """Home, a run, a checkpoint."""
+    link, weights = tmp_path / "a run", tmp_path / "weights.safetensors"
+    elsewhere = tmp_path / "elsewhere"
+    trained.rename(elsewhere)
+    link.symlink_to(elsewhere)
+    weights.symlink_to(elsewhere / "weights.safetensors")
+    answers = [run("compare", *images, "--checkpoint", name, "--json") for name in (elsewhere, link, weights)]
+    assert {answer.code for answer in answers} <= {0, 1}
+    assert len({answer.code for answer in answers}) == 1
+    assert run("train", "--resume", link, "--iterations", "4", "--quiet").code == 0
+    assert run("use", link).code == run("use", weights).code == 0
+    assert link.is_symlink()
+    (tmp_path / "a home").symlink_to(home)
+    monkeypatch.setenv("OMNITWIN_HOME", str(tmp_path / "a home"))
+    assert run("use").code == 0
+
+
+@POSIX
+def test_a_page_replaces_a_link_in_its_place_and_leaves_alone_what_that_led_to(run, trained, tmp_path):
+    (tmp_path / "key").write_text("mine")
+    (trained / "report.html").symlink_to(tmp_path / "key")
+    assert run("report", "--exam", "pairs", "--quiet").code == 0
+    assert (tmp_path / "key").read_text() == "mine"
+    assert "<!doctype html>" in (trained / "report.html").read_text()
+    assert not (trained / "report.html").is_symlink()
+
+
+@POSIX
+@pytest.mark.parametrize("put", ["link", "pipe", "folder"])
+def test_what_the_user_names_for_a_result_is_refused_before_the_work_if_it_is_no_plain_file(
+    run, trained, images, tmp_path, put, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "figures").mkdir()
+    for path in (tmp_path / "a.html", tmp_path / "a.png", tmp_path / "figures" / "roc.png"):
+        if put == "link":
+            path.symlink_to("/dev/stdout")  # which is only looked at
+        elif put == "pipe":
+            os.mkfifo(path)
+        else:
+            path.mkdir()
+    for words in (
+        ("report", "--output", "a.html"),
+        ("compare", *images, "--figure", "a.png"),
+        ("show", "--dataset", "synthetic", "--figure", "a.png"),
+        ("eval", "--dataset", "synthetic", "--figures", "figures"),
+    ):
+        outcome = run(*words)
+        assert outcome.code == 3, words
+        assert f"it is a {put}" in outcome.complaint()

@@ -33,7 +33,7 @@ from omnitwin.system.paths import WEIGHTS_FILE
 from omnitwin.training.trainer import build_network
 
 ALL = EvalConfig(exams=("all",), batches=2, batch_size=50, way=4, episodes=60, device="cpu")
-SYNTHETIC_EXAMS = ["pairs", "all-pairs", "same-alphabet", "one-shot", "beyond"]
+SYNTHETIC_EXAMS = ["pairs", "all-pairs", "same-alphabet", "one-shot", "retrieval", "beyond"]
 
 
 @cache
@@ -345,7 +345,7 @@ def test_a_baseline_takes_all_exams_of_photos_but_those_that_do_not_fit_them():
     report = evaluate(
         EvalConfig(baseline="pixels", dataset=things, device="cpu", way=2, episodes=20), listener, exams=["all"]
     )
-    assert [exam.exam for exam in report.exams] == ["pairs", "all-pairs", "one-shot"]
+    assert [exam.exam for exam in report.exams] == ["pairs", "all-pairs", "one-shot", "retrieval"]
     assert [note.split()[0] for note in listener.notes if "left out" in note] == ["same-alphabet", "official", "beyond"]
     with pytest.raises(BadInput, match="things is in colour"):
         evaluate(EvalConfig(baseline="pixels", dataset=things, device="cpu", exams=("beyond",)))
@@ -487,7 +487,14 @@ def test_probabilities_told_are_the_calibrated_ones(tmp_path):
 def test_the_exams_of_all_pairs_use_the_threshold_of_the_checkpoint_and_the_example_one_half(tmp_path):
     run = save(tmp_path, sensible_network(), threshold=0.8, calibration={"temperature": 2.0, "bias": 0.5})
     thresholds = {exam.exam: exam.threshold for exam in evaluate(replace(ALL, checkpoint=run)).exams}
-    assert thresholds == {"pairs": 0.5, "all-pairs": 0.8, "same-alphabet": 0.8, "one-shot": None, "beyond": 0.8}
+    assert thresholds == {
+        "pairs": 0.5,
+        "all-pairs": 0.8,
+        "same-alphabet": 0.8,
+        "one-shot": None,
+        "retrieval": None,
+        "beyond": 0.8,
+    }
     same = evaluate(replace(ALL, checkpoint=save(tmp_path / "half", sensible_network()), exams=("all-pairs",))).exams[0]
     assert same.measure("balanced_accuracy").value == same.measure("balanced_accuracy_at_0.5").value
 
@@ -608,7 +615,7 @@ def test_episodes_that_the_set_cannot_give_are_refused_before_any_exam_is_taken(
 def test_all_exams_leave_out_episodes_that_the_set_cannot_give_and_say_so(run):
     listener = Listener()
     report = evaluate(replace(ALL, checkpoint=run, way=6), listener)
-    assert [exam.exam for exam in report.exams] == ["pairs", "all-pairs", "same-alphabet", "beyond"]
+    assert [exam.exam for exam in report.exams] == ["pairs", "all-pairs", "same-alphabet", "retrieval", "beyond"]
     assert any("one-shot is left out" in note and "6 characters" in note for note in listener.notes)
 
 

@@ -321,25 +321,18 @@ def test_files_have_the_mode_that_the_umask_leaves(tmp_path, mask):
     assert (tmp_path / "file.txt").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-def test_a_link_where_everyone_may_put_one_is_not_followed(tmp_path):
-    mine, shared = tmp_path / "mine.txt", tmp_path / "shared"
-    mine.write_text("mine")
-    shared.mkdir()
-    shared.chmod(0o1777)
-    (shared / "file.txt").symlink_to(mine)
-    with (
-        pytest.raises(CannotWrite, match="a link that someone else may have put there"),
-        replacing(shared / "file.txt"),
-    ):
+def test_a_pipe_in_place_of_the_lock_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / LOCK_FILE)
+    with pytest.raises(CannotWrite, match="its lock file is a pipe"), hold(tmp_path):
         pass
-    assert mine.read_text() == "mine"
 
 
-def test_a_link_of_ones_own_keeps_pointing(tmp_path):
-    mine, link = tmp_path / "mine.txt", tmp_path / "link.txt"
-    mine.write_text("old")
-    link.symlink_to(mine)
-    with replacing(link) as temporary:
-        temporary.write_text("new")
-    assert link.is_symlink()
-    assert mine.read_text() == "new"
+def test_a_left_over_whose_lock_leads_elsewhere_is_left_alone(tmp_path):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    left = tmp_path / "held" / f"{TEMPORARY_PREFIX}abc_1234"
+    left.mkdir(parents=True)
+    (left / LOCK_FILE).symlink_to(mine)
+    with hold(left.parent):
+        pass
+    assert (mine.read_text(), (left / LOCK_FILE).is_symlink()) == ("mine", True)

@@ -29,7 +29,8 @@ from omnitwin.recipes import SMALL
 from omnitwin.system import locks
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
-from omnitwin.system.paths import METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.system.plain import is_plain
 from omnitwin.training import heldout
 from omnitwin.training.trainer import Trainer
 from omnitwin.training.training import train
@@ -118,6 +119,46 @@ def folder_for_packed(bench: Bench) -> None:
 
 def folder_for_figure(bench: Bench) -> None:
     (bench.folder / "figure.png").mkdir()
+
+
+def linked(name: str) -> Callable[[Bench], None]:
+    """A file of the run is elsewhere, as a hostile archive or a user who saves room would have it."""
+
+    def prepare(bench: Bench) -> None:
+        (bench.run / name).rename(bench.folder / name)
+        (bench.run / name).symlink_to(bench.folder / name)
+
+    return prepare
+
+
+def linked_runs(bench: Bench) -> None:
+    (bench.folder / "home" / "data" / "runs").rename(bench.folder / "runs")
+    (bench.folder / "home" / "data" / "runs").symlink_to(bench.folder / "runs")
+
+
+def linked_figure(bench: Bench) -> None:
+    (bench.folder / "figure.png").symlink_to(bench.folder / "mine.png")
+
+
+def pipe_for_page(bench: Bench) -> None:
+    os.mkfifo(bench.folder / "page.html")
+
+
+def pipe_for(*names: str) -> Callable[[Bench], None]:
+    """A pipe below home, which would be waited for when it is opened."""
+
+    def prepare(bench: Bench) -> None:
+        path = bench.home.joinpath(*names)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+
+    return prepare
+
+
+def pipe_for_zip(bench: Bench) -> None:
+    (bench.folder / "mine").mkdir()
+    os.mkfifo(bench.folder / "mine" / "images_background.zip")
 
 
 def cut_short(bench: Bench) -> None:
@@ -300,6 +341,14 @@ def scenarios() -> list[Scenario]:
         Scenario("a folder where weights should be", folder_for_weights, "compare a.png b.png --checkpoint {run}", 3),
         Scenario("a folder where packed data should be", folder_for_packed, "download --from {zips}", 3),
         Scenario("a folder where a figure should be", folder_for_figure, "compare a.png b.png --figure figure.png", 3),
+        Scenario("weights are a link to elsewhere", linked(WEIGHTS_FILE), "compare a.png b.png --checkpoint {run}", 3),
+        Scenario("metrics are a link to elsewhere", linked(METRICS_FILE), f"{on} {{run}}", 3),
+        Scenario("runs are a link to elsewhere", linked_runs, "train --iterations 4 --resume trained", 3),
+        Scenario("a link where a figure should be", linked_figure, "compare a.png b.png --figure figure.png", 3),
+        Scenario("a pipe where the page should be", pipe_for_page, "report {run} --output page.html", 3),
+        Scenario("a pipe for the run's config", pipe_for("data", "runs", "trained", CONFIG_FILE), f"{on} {{run}}", 3),
+        Scenario("a pipe for the choice", pipe_for("data", "default.json"), "compare a.png b.png", 3),
+        Scenario("a pipe for a zip", pipe_for_zip, "download --from {folder}/mine", 3),
         Scenario("state is cut short", cut_short, f"{on} {{run}}", 3),
         Scenario("another process trains the run", held, f"{on} {{run}}", 3),
         Scenario("the one that trained it was killed", held_by_a_dead_one, f"{on} {{run}}", 0),
@@ -349,7 +398,7 @@ def bench(tmp_path, fake_omniglot, monkeypatch):
 
 
 def checkpoints(folder: Path) -> dict[Path, str]:
-    return {path: digest(path, "sha256") for path in folder.rglob("*.safetensors") if path.is_file()}
+    return {path: digest(path, "sha256") for path in folder.rglob("*.safetensors") if is_plain(path)}
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda one: f"{one.fault}: {one.words.split(' --')[0]}")

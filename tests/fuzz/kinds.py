@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from functools import partial
 
+import hostile_cases
 import image_cases
 import pytest
 import record_cases
@@ -27,10 +28,12 @@ KINDS: dict[str, Make] = {
     "checkpoints": tensor_cases.checkpoint_case,
     "packed": tensor_cases.packed_case,
     "records": record_cases.record_case,
+    "hostile": hostile_cases.hostile_case,
     "words": word_cases.words_case,
     "work": word_cases.work_case,
 }
 WEIGHTS = {"images": 12, "bombs": 1, "places": 1, "zips": 6, "folders": 1, "checkpoints": 8, "packed": 3, "records": 4}
+WEIGHTS |= {"hostile": 4}
 WEIGHTS |= {"words": 8, "work": 3}
 
 

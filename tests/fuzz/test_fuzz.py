@@ -22,6 +22,7 @@ COUNTS = {
     "checkpoints": 40,
     "packed": 15,
     "records": 20,
+    "hostile": 20,
     "work": 20,
 }
 WORDS = 60
@@ -38,6 +39,13 @@ def test_hostile_input_ends_in_time_with_a_documented_code_and_one_clear_line(ki
     wrong = [f"{command_of(kind, SEED, one.number)}\n{one.problems} {one.told}" for one in results if one.problems]
     assert not wrong, "\n".join(wrong)
     assert {one.accepted for one in results} == ({False} if kind == "places" else {True, False})
+
+
+@pytest.mark.slow
+def test_nothing_outside_a_hostile_folder_is_touched():
+    results = [run_case("hostile", KINDS["hostile"], SEED, number) for number in range(200)]
+    wrong = [f"{command_of('hostile', SEED, one.number)}\n{one.problems} {one.told}" for one in results if one.problems]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.slow

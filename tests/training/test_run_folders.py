@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -15,7 +16,8 @@ from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.recipes import FAST, Recipe
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training.runs import continued, read_config, read_steps, recorded
+from omnitwin.training import runs
+from omnitwin.training.runs import RunLog, continued, read_config, read_steps, recorded
 from omnitwin.training.training import train
 
 TINY = FAST.changed(image_size=12, iterations=6, batch_size=12, drawings=2, holdout=1, alphabets=1, per_alphabet=3)
@@ -186,3 +188,36 @@ def test_a_recipe_that_is_not_known_here_still_answers_and_is_refused_for_going_
 
 def test_a_recipe_in_a_config_is_complete(stopped):
     assert Recipe.from_json(json.loads((stopped / CONFIG_FILE).read_text())["recipe"]) == TINY
+
+
+STEP = {"iteration": 1, "loss": 0.5, "pairs_per_second": 9.0, "elapsed_seconds": 1.0}
+
+
+def test_metrics_that_end_in_gigabytes_of_nothing_are_read_up_to_there(tmp_path):
+    lines = "".join(json.dumps(STEP | {"iteration": number}) + "\n" for number in range(1, 8))
+    (tmp_path / METRICS_FILE).write_text(lines)
+    os.truncate(tmp_path / METRICS_FILE, 3 << 30)  # a sparse file: it takes no room
+    assert [step.iteration for step in read_steps(tmp_path)] == list(range(1, 8))
+    with RunLog(tmp_path, done=5):
+        pass
+    assert (tmp_path / METRICS_FILE).read_text() == "".join(lines.splitlines(keepends=True)[:5])
+
+
+def test_metrics_too_long_to_draw_are_left_out_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "LARGEST_METRICS", 1000)
+    line = json.dumps(STEP)
+    (tmp_path / METRICS_FILE).write_text(f"{line}\n" * (1000 // len(line)))
+    said = []
+    assert len(read_steps(tmp_path, said.append)) == 1000 // len(line)
+    assert said == []
+    (tmp_path / METRICS_FILE).write_text(f"{line}\n" * (1000 // len(line) + 1))
+    assert read_steps(tmp_path, said.append) == ()
+    assert len(said) == 1
+
+
+def test_metrics_of_damaged_lines_alone_end_after_a_thousand_of_them(tmp_path):
+    good = json.dumps(STEP) + "\n"
+    (tmp_path / METRICS_FILE).write_text("\n" * 1000 + good)
+    assert len(read_steps(tmp_path)) == 1
+    (tmp_path / METRICS_FILE).write_text("\n" * 1001 + good)
+    assert read_steps(tmp_path) == ()

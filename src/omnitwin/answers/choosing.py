@@ -1,8 +1,12 @@
 """Choose the default network: the one that answers when none is named (`omnitwin use`)."""
 
+from pathlib import Path
+
+from omnitwin.errors import BadCheckpoint
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import (
     BUNDLED_WEIGHTS,
+    LARGEST_WEIGHTS,
     Choice,
     locate_checkpoint,
     read_default,
@@ -27,12 +31,17 @@ def choose(name: str) -> ChoiceReport:
     if weights == BUNDLED_WEIGHTS:
         write_default(Choice(BUNDLED, None))
     elif weights.parent.parent == runs_folder() and not expand(name).is_file():
-        write_default(
-            Choice(weights.parent.name, digest(weights, "sha256"))
-        )  # by name, so that the home folder can move
+        write_default(Choice(weights.parent.name, _pin(weights)))  # by name, so that the home folder can move
     else:
-        write_default(Choice(str(expand(name).absolute()), digest(weights, "sha256")))
+        write_default(Choice(str(expand(name).absolute()), _pin(weights)))
     return chosen()
+
+
+def _pin(weights: Path) -> str:
+    try:
+        return digest(weights, "sha256", LARGEST_WEIGHTS)
+    except OSError as error:
+        raise BadCheckpoint(f"{weights} cannot be read: {error.strerror or error}") from error
 
 
 def check_checkpoint(name: str | None) -> None:

@@ -29,10 +29,10 @@ from omnitwin.system.paths import (
     PAGE_FILE,
     STATE_FILE,
     WEIGHTS_FILE,
-    is_endless,
     run_folders,
     runs_folder,
 )
+from omnitwin.system.plain import FOLDER, NotPlain, files_below, is_plain, odd, read_text
 
 WRITTEN = {BEST_FILE, CONFIG_FILE, METRICS_FILE, PAGE_FILE, STATE_FILE, WEIGHTS_FILE}  # by omnitwin, in a run's folder
 
@@ -108,7 +108,7 @@ def check_removable(run: StoredRun) -> None:
 
 def _is_written_by_us(path: Path) -> bool:
     """Return whether a run's command wrote it, by its name; never for a link or a folder of somebody else's."""
-    return comes_and_goes(path) or (path.name in WRITTEN and path.is_file() and not path.is_symlink())
+    return comes_and_goes(path) or (path.name in WRITTEN and is_plain(path))
 
 
 def _folder_of(name: str) -> Path:
@@ -126,23 +126,22 @@ def _stored(folder: Path) -> StoredRun:
     try:
         description = _described(folder)
         if description is None:
-            if is_endless(folder / CONFIG_FILE):
-                raise BadCheckpoint(f"{folder / CONFIG_FILE} is a pipe or a device, not a file")
-            record = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+            record = json.loads(read_text(folder / CONFIG_FILE))
             config = {**record["recipe"], "dataset": record["dataset"]}
     except OmnitwinError as error:
         problem = str(error)
+    except NotPlain as error:
+        problem = f"{folder / CONFIG_FILE} cannot be used: {error.strerror}"
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"{folder / CONFIG_FILE} cannot be read: {error!r}"
     network = trained_network(folder, description) if description else None
     changed, size = 0.0, 0
     try:
-        changed, size = written(folder.rglob("*"))
-        list(folder.iterdir())  # rglob passes over a folder that may not be read
+        changed, size = written(Path(entry) for entry in files_below(folder))
     except OSError as error:
         problem = problem or f"{folder} cannot be read: {error.strerror or error}"
     with suppress(OmnitwinError, OSError):
-        best = read_description(folder / BEST_FILE) if (folder / BEST_FILE).is_file() else description
+        best = read_description(folder / BEST_FILE) if is_plain(folder / BEST_FILE) else description
         description = best or description
     return StoredRun(
         name=folder.name,
@@ -180,7 +179,7 @@ def written(paths: Iterable[Path]) -> tuple[float, int]:
 def _described(folder: Path) -> Description | None:
     """Return what the run's last checkpoint says of itself, or None before the first."""
     for name in (STATE_FILE, WEIGHTS_FILE):
-        if (folder / name).is_file():
+        if os.path.lexists(folder / name) and odd(folder / name) != FOLDER:
             return read_description(folder / name)
     return None
 

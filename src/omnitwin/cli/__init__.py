@@ -5,7 +5,6 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from glob import glob
 from pathlib import Path
@@ -27,9 +26,11 @@ from omnitwin.cli import (
     train,
     use,
 )  # modules, under their own names
+from omnitwin.cli.completing import is_asked
 from omnitwin.cli.help import SETTINGS, Command, Group, summary
 from omnitwin.cli.streams import guarded_streams
-from omnitwin.errors import BadInput, ExitCode, OmnitwinError, is_shortage
+from omnitwin.errors import BadInput, ExitCode, OmnitwinError
+from omnitwin.system import failures, leaving
 from omnitwin.system.paths import HOME_VARIABLE, is_set
 
 app = typer.Typer(
@@ -45,7 +46,6 @@ app = typer.Typer(
 # shared cores 40 iterations of fast took 51, 53 and 81 s with the default 300,000, and 22, 26 and 58 s with this; the
 # weights are the same. 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
-COMPLETES = "_OMNITWIN_COMPLETE"  # set by the completion scripts; Typer answers them
 # Variables that give the terminal's size. With 0 columns Rich prints nothing, with a billion it fills the memory.
 SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
 LEAVES_PATTERNS = os.name == "nt"  # whether the shell leaves them to the program
@@ -72,7 +72,7 @@ for name, command in COMMANDS.items():
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"omnitwin {__version__}")
-        raise typer.Exit
+        raise typer.Exit(ExitCode.DONE)
 
 
 @app.callback()
@@ -117,8 +117,8 @@ def main(words: Sequence[str] | None = None, program: typer.Typer = app) -> NoRe
             sys.stdout.flush()
         except OmnitwinError as error:  # the last of the output could not be written
             code = _complain(error.line(), error.exit_code)
-        except Exception:  # even the message about the failure failed
-            code = ExitCode.UNEXPECTED
+        except KeyboardInterrupt:
+            code = _complain("interrupted.", ExitCode.INTERRUPTED)
     sys.exit(code)
 
 
@@ -144,14 +144,11 @@ def word_or_files(word: str) -> list[str]:
     return (sorted(glob(pattern)) if "*" in word or "?" in word else []) or [word]
 
 
-def _run(given: Sequence[str], program: typer.Typer) -> int:
+def _run(given: Sequence[str], program: typer.Typer) -> ExitCode:
+    asked = False
     try:
-        code = program(_words(given), prog_name="omnitwin", standalone_mode=False)
-        if code == ExitCode.INTERRUPTED and not isinstance(
-            code, ExitCode
-        ):  # Typer's own answer to Ctrl-C, without a message
-            return _complain("interrupted.", ExitCode.INTERRUPTED)
-        return int(code or 0)
+        asked = is_asked(given)
+        return _own(program(_words(given), prog_name="omnitwin", standalone_mode=False))
     except OmnitwinError as error:
         _show_traceback_if_wanted()
         return _complain(error.line(), error.exit_code)
@@ -162,40 +159,44 @@ def _run(given: Sequence[str], program: typer.Typer) -> int:
         text = text if text.endswith((".", "?")) else f"{text}."
         context = getattr(error, "ctx", None)
         return _complain(f"{text} See: {context.command_path if context else 'omnitwin'} --help", ExitCode.BAD_INPUT)
-    except SystemExit as leaving:
-        if leaving.code == 1 and not os.environ.get(COMPLETES):  # tells fish to offer files
-            return ExitCode.UNEXPECTED
-        return int(leaving.code or 0)
-    except OSError as error:  # a refusal of the system that no other module explains
-        if error.errno is None:  # not from the system but from a library
-            return _fail(error)
+    except SystemExit as ending:
+        if asked and ending.code in (0, 1):  # tells fish whether to offer files
+            return ExitCode(ending.code)
+        if ending.code == 0 and failures.raised_in(ending) == "typer.completion":  # --show-completion has shown it
+            return ExitCode.DONE
+        return _complain(failures.LEFT.format(ending.code), ExitCode.CANNOT_RUN)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # some libraries' are no Exception
         _show_traceback_if_wanted()
-        place = "go on" if error.filename is None else f"use {error.filename}"
-        return _complain(f"cannot {place}: {error.strerror}.", ExitCode.CANNOT_RUN)
-    except Exception as error:
-        return _fail(error)
+        return _complain(*failures.explained(error))
 
 
-def _fail(error: Exception) -> int:
-    """Tell of too little memory or, for anything else, of a bug."""
-    _show_traceback_if_wanted()
-    if is_shortage(error):
-        told = f" ({str(error).splitlines()[0]})" if str(error) else ""
-        return _complain(f"too little memory{told}. Free some, or try --device cpu.", ExitCode.CANNOT_RUN)
-    text = f"unexpected {type(error).__name__}: {error}. For the traceback: OMNITWIN_DEBUG=1"
-    return _complain(text, ExitCode.UNEXPECTED)
+def _own(code: object) -> ExitCode:
+    """Return what a command ended with. Only an ExitCode is ours; None is that of a command that came to its end."""
+    if code is None or isinstance(code, ExitCode):
+        return code or ExitCode.DONE
+    if code == ExitCode.INTERRUPTED:  # Typer's own answer to Ctrl-C, without a message
+        return _complain("interrupted.", ExitCode.INTERRUPTED)
+    return _complain(failures.LEFT.format(code), ExitCode.CANNOT_RUN)
 
 
 def _show_traceback_if_wanted() -> None:
     if is_set("OMNITWIN_DEBUG"):
+        import traceback
+
         from omnitwin.view.console import message_console, say
 
         for line in traceback.format_exc().splitlines():  # they may hold text from outside
             say(message_console(), line)
 
 
-def _complain(text: str, code: ExitCode) -> int:
-    from omnitwin.view.console import message_console, say
+def _complain(text: str, code: ExitCode) -> ExitCode:
+    """Tell of a failure in one line. A message that cannot be told does not change the code."""
+    try:
+        from omnitwin.view.console import message_console, say
 
-    say(message_console(), f"omnitwin: {' '.join(text.split())}", "bold red")
+        say(message_console(), f"omnitwin: {' '.join(text.split())}", "bold red")
+    except Exception:  # no memory for Rich
+        leaving.say(text)
     return code

@@ -123,11 +123,12 @@ def evaluate(
     from omnitwin.system.locks import make_folder
     from omnitwin.view.console import print_json, result_console
     from omnitwin.view.exams import show_evaluation
-    from omnitwin.view.plots import write_figures
+    from omnitwin.view.plots import check_figures, write_figures
     from omnitwin.view.progress import reporter
 
     if figures is not None:
         make_folder(figures)  # a folder that cannot be made is refused before the exams, not after
+        check_figures(figures)
     keep_freed_memory()
     report_to = reporter(quiet)
     report = evaluation.evaluate(config, report_to)

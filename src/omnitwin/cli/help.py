@@ -5,6 +5,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from omnitwin.errors import ExitCode
+
 WIDEST = 120  # columns: longer lines are hard to read
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": WIDEST}
 
@@ -51,7 +53,7 @@ def _print_help(ctx: Any, parameter: Any, wanted: bool) -> None:
     """Print through sys.stdout, so that a disk that is full is noticed (cli.streams)."""
     if wanted and not ctx.resilient_parsing:
         print(ctx.get_help())
-        ctx.exit()
+        ctx.exit(ExitCode.DONE)
 
 
 def _with_word(name: str) -> str:

@@ -21,10 +21,11 @@ from omnitwin.data.packed import PackedSet, load_packed, save_packed
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
 from omnitwin.reports.data import DownloadReport, SetReport
 from omnitwin.reports.progress import SILENT, Advance, Reporter
-from omnitwin.system.fetch import fetch
+from omnitwin.system.fetch import Fetched, fetch
 from omnitwin.system.files import digest, replacing
 from omnitwin.system.locks import comes_and_goes, hold
 from omnitwin.system.paths import expand, is_endless, is_set, omniglot_folder
+from omnitwin.system.plain import is_link, is_plain
 
 MIRROR, OFFLINE = "OMNITWIN_MIRROR", "OMNITWIN_OFFLINE"
 
@@ -85,7 +86,7 @@ def _held_by(source: str | None) -> list[Archive]:
     wanted = [*sets, official.ARCHIVE]
     if source is None or _is_url(source):
         return wanted
-    path = expand(source)
+    path = _named(source)
     try:
         path.stat()
     except PermissionError:
@@ -145,7 +146,7 @@ class _Store:
         if self.test is not None and archive is omniglot.SETS["test"]:
             return self.test
         try:
-            packed = self.read(packed_path(archive)) if packed_path(archive).is_file() else None
+            packed = self.read(packed_path(archive)) if is_plain(packed_path(archive)) else None
         except DatasetCorrupt:
             return None
         if packed is None or packed.fingerprint != archive.fingerprint:
@@ -200,7 +201,7 @@ class _Store:
         archive = omniglot.SETS["test"]
         packed = self.read_set(archive)
         if packed is None and self.source is not None and not _is_url(self.source):
-            path = expand(self.source)
+            path = _named(self.source)
             if not any(place.exists() for place in _places(path, archive)) or path.is_file():
                 raise DatasetMissing(
                     f"{path} holds runs of the drawings in {archive.stem}.zip, which is not packed here yet"
@@ -211,7 +212,7 @@ class _Store:
         """Pack an archive from the source, or from a zip fetched earlier; return where it came from."""
         kept_zip = omniglot_folder() / f"{archive.stem}.zip"
         remote = self.source is None or _is_url(self.source)
-        if remote and kept_zip.is_file() and not self.force:
+        if remote and is_plain(kept_zip) and not self.force:
             self._pack(kept_zip, archive)
             return str(kept_zip)
         if remote:
@@ -219,9 +220,9 @@ class _Store:
             url = f"{folder.rstrip('/')}/{archive.stem}.zip"
             self._fetch_and_pack(url, kept_zip, archive)
             return url
-        local = _find_local(expand(self.source or ""), archive)
+        local = _find_local(_named(self.source or ""), archive)
         self._pack(local, archive)
-        if local.is_file() and local.resolve() != kept_zip.resolve():
+        if local.is_file() and local.resolve() != Path(os.path.realpath(kept_zip.parent), kept_zip.name):
             with replacing(kept_zip) as temporary:
                 shutil.copyfile(local, temporary)
         return str(local)
@@ -233,6 +234,21 @@ class _Store:
                 "Run: omnitwin download --from FOLDER or ZIP",
             )
         self.reporter.note(f"Fetching {archive.stem}.zip from {url}")
+        part, resumed = self._fetch(url, kept_zip, archive)
+        try:
+            self._check_and_pack(url, part, archive)
+        except DatasetCorrupt:
+            if not resumed:
+                raise
+            self.reporter.note(f"The parts of {archive.stem}.zip do not fit together. Fetching it afresh.")
+            part, _ = self._fetch(url, kept_zip, archive)
+            self._check_and_pack(url, part, archive)
+        try:
+            part.replace(kept_zip)
+        except OSError as error:
+            raise CannotWrite(f"cannot write {kept_zip}: {error.strerror or error}") from error
+
+    def _fetch(self, url: str, kept_zip: Path, archive: Archive) -> Fetched:
         with ExitStack() as stack:
 
             def started(total: int, there: int) -> Advance:
@@ -240,7 +256,10 @@ class _Store:
                 advance(there)
                 return advance
 
-            part = fetch(url, kept_zip, omniglot.LARGEST_ZIP, started, note=self.reporter.note)
+            return fetch(url, kept_zip, omniglot.LARGEST_ZIP, started, note=self.reporter.note)
+
+    def _check_and_pack(self, url: str, part: Path, archive: Archive) -> None:
+        """Pack a fetched zip. If it is not what it should be, remove it and raise DatasetCorrupt."""
         try:
             if self.source is None and digest(part, "md5") != archive.md5:
                 raise DatasetCorrupt(
@@ -250,10 +269,6 @@ class _Store:
         except DatasetCorrupt as error:
             part.unlink(missing_ok=True)
             raise DatasetCorrupt(f"{error}; nothing was kept", "Try again, or name another source: --from") from error
-        try:
-            part.replace(kept_zip)
-        except OSError as error:
-            raise CannotWrite(f"cannot write {kept_zip}: {error.strerror or error}") from error
 
     def _pack(self, path: Path, archive: Archive) -> None:
         test = None if isinstance(archive, OmniglotSet) else self.test_set()
@@ -287,6 +302,12 @@ def _somebody_works_or_was_killed() -> bool:
     return omniglot_folder().is_dir() and any(map(comes_and_goes, omniglot_folder().iterdir()))
 
 
+def _named(source: str) -> Path:
+    """Return the path of a local source. What the user names may be a link to a zip."""
+    path = expand(source)
+    return Path(os.path.realpath(path)) if is_link(path) and path.is_file() else path
+
+
 def _is_url(source: str) -> bool:
     return "://" in source
 
@@ -301,7 +322,7 @@ def _places(source: Path, archive: Archive) -> list[Path]:
 def _find_local(source: Path, archive: Archive) -> Path:
     for place in _places(source, archive):
         if place.exists():
-            return place
+            return _named(str(place))
     raise BadInput(
         f"{source} holds neither {archive.stem}.zip nor a folder {archive.stem}", "Give another folder, or none."
     )

@@ -27,7 +27,7 @@ from omnitwin.system import tensorfile
 
 ENDINGS = (".png", ".txt")
 FORMAT, FORMAT_VERSION = "omnitwin-official-runs", 1
-MOST_ROWS = 1 << 20  # in one of the tensors; the official runs have 400
+MOST_ROWS = 1 << 20  # in one of the tensors, and of the examples of all trials; the official runs have 20 x 20 x 20
 TENSORS = ("query_RT", "support_RW", "answer_RT")
 MEMBER = re.compile(r"run(?P<run>\d\d)/(test/item\d\d\.png|training/class\d\d\.png|class_labels\.txt)")
 
@@ -177,6 +177,8 @@ def _possible(tensors: dict[str, torch.Tensor], images: int) -> bool:
     """Return whether the shapes fit each other and every number is in range."""
     query_RT, support_RW, answer_RT = (tensors[name] for name in TENSORS)
     if query_RT.shape != answer_RT.shape or any(tensor.dim() != 2 or not tensor.numel() for tensor in tensors.values()):
+        return False
+    if query_RT.numel() * support_RW.shape[1] > MOST_ROWS:  # as episodes() has them
         return False
     limits = ((query_RT, images), (support_RW, images), (answer_RT, support_RW.shape[1]))
     return len(support_RW) == len(query_RT) and all(

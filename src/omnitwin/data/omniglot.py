@@ -4,6 +4,7 @@ Nothing is unpacked to disk: images are decoded in memory, so a hostile path in 
 """
 
 import io
+import os
 import re
 import struct
 import warnings
@@ -21,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from omnitwin.data.packed import PackedSet, fingerprint
 from omnitwin.errors import DatasetCorrupt
-from omnitwin.system.paths import is_endless
+from omnitwin.system.plain import NotPlain, files_below, open_named, open_plain
 
 OFFICIAL_URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 SIZE = 105  # pixels a side (Lake et al. 2015)
@@ -88,12 +89,13 @@ Member = tuple[str, Callable[[], bytes]]
 def zip_members(path: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Member]:
     """Yield the names and readers of a zip's files with these endings.
 
-    Raises DatasetCorrupt if the zip is damaged or too large, now or once unpacked.
+    Raises DatasetCorrupt if the zip is damaged, too large (now or once unpacked), or no plain file.
     """
     try:
-        if path.stat().st_size > LARGEST_ZIP:
-            raise DatasetCorrupt(f"{path} has more than {LARGEST_ZIP >> 20} MiB; the Omniglot zips have under 10")
-        with zipfile.ZipFile(path) as file:
+        with open(path, "rb", opener=open_plain) as content:
+            if os.fstat(content.fileno()).st_size > LARGEST_ZIP:
+                raise DatasetCorrupt(f"{path} has more than {LARGEST_ZIP >> 20} MiB; the Omniglot zips have under 10")
+            file = zipfile.ZipFile(content)
             entries = file.infolist()
             if len(entries) > MOST_MEMBERS:
                 raise DatasetCorrupt(f"{path} holds {len(entries):,} entries, more than {MOST_MEMBERS:,}")
@@ -106,6 +108,8 @@ def zip_members(path: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Me
                     )
                 if entry.filename.endswith(endings):
                     yield entry.filename, partial(_member, file, entry)
+    except NotPlain as error:
+        raise DatasetCorrupt(f"{path} cannot be used: {error.strerror}") from error
     except DAMAGED as error:
         raise DatasetCorrupt(f"{path} is not a sound zip file: {error}") from error
 
@@ -123,15 +127,18 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 def folder_members(folder: Path, endings: tuple[str, ...] = (".png",)) -> Iterator[Member]:
     """Yield the names, from the folder's own name on, and readers of the files with these endings below a folder."""
-    for path in (path for ending in endings for path in folder.rglob(f"*{ending}")):
-        yield path.relative_to(folder.parent).as_posix(), partial(_file, path)
+    try:
+        for entry in files_below(folder):
+            if entry.name.endswith(endings):
+                path = Path(entry.path)
+                yield path.relative_to(folder.parent).as_posix(), partial(_file, path)
+    except OSError as error:
+        raise DatasetCorrupt(f"{folder} cannot be read: {error.strerror or error}") from error
 
 
 def _file(path: Path) -> bytes:
-    """Return a file's bytes, or the first of too many; RuntimeError for a pipe or a device."""
-    if is_endless(path):
-        raise RuntimeError("it is a pipe or a device")
-    with path.open("rb") as file:
+    """Return a file's bytes, or the first of too many. A link to a file counts as that file. Raises NotPlain."""
+    with open(path, "rb", opener=open_named) as file:
         return file.read(LARGEST_PNG + 1)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from omnitwin.exams.all_pairs import all_pairs, check_alphabets, same_alphabet
 from omnitwin.exams.beyond import beyond, check_grey
 from omnitwin.exams.exam import Exam, Take
+from omnitwin.exams.retrieval import retrieval
 from omnitwin.exams.trials import check_episodes, check_official, fetch_runs, official, one_shot, random_pairs
 
 EXAMS = {
@@ -15,6 +16,7 @@ EXAMS = {
         Exam(name="same-alphabet", take=same_alphabet, check=check_alphabets),
         Exam(name="one-shot", take=one_shot, check=check_episodes),
         Exam(name="official", take=official, check=check_official, fetch=fetch_runs),
+        Exam(name="retrieval", take=retrieval),
         Exam(name="beyond", take=beyond, check=check_grey),
     )
 }

@@ -43,4 +43,7 @@ TAR_2, TAR_3, TAR_4 = (
     Kind(name=f"tar_at_far_{far}", label=f"TAR at FAR {far}", detail=True) for far in ("1e-2", "1e-3", "1e-4")
 )
 AVERAGE_PRECISION = Kind(name="average_precision", label="average precision", percent=False, detail=True)
+RECALL_1 = Kind(name="recall_at_1", label="nearest image is of the class (R@1)", short="R@1")
+RECALL_5 = Kind(name="recall_at_5", label="one of the 5 nearest is of the class (R@5)", short="R@5")
+MAP_R = Kind(name="map_at_r", label="mean average precision at R (MAP@R)", short="MAP@R")
 FALSE_ALARMS = Kind(name="false_alarms", label="false alarms (drawings warned of)", short="alarms")

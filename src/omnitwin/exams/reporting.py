@@ -8,10 +8,10 @@ from omnitwin.config import EvalConfig
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.evaluation import evaluate
 from omnitwin.model.description import Description, read_description
-from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
+from omnitwin.model.locating import BUNDLED_WEIGHTS, folder_of, locate_checkpoint
 from omnitwin.reports.exams import RunReport
 from omnitwin.reports.progress import SILENT, Reporter
-from omnitwin.system.files import check_writable
+from omnitwin.system.files import check_replaceable, check_writable
 from omnitwin.system.paths import NEWEST, PAGE_FILE
 from omnitwin.system.versions import versions
 from omnitwin.training.runs import read_steps
@@ -21,14 +21,19 @@ def report_run(config: EvalConfig, page: Path | None = None, reporter: Reporter 
     """Take the exams of config, and read what the run's folder knows of its training.
 
     config: without a checkpoint, the report is about the newest run. page: where the page goes, by default into the
-    run's folder. Raises BadInput for the bundled weights without a page, and CannotWrite.
+    run's folder. Raises BadInput for the bundled weights without a page, BadCheckpoint, and CannotWrite also for a page
+    that is there and no plain file.
     """
-    config = replace(config, checkpoint=config.checkpoint or NEWEST)
-    weights = locate_checkpoint(config.checkpoint)
+    if page is not None:
+        check_replaceable(page)
+    name = config.checkpoint or NEWEST
+    config = replace(config, checkpoint=name)
+    weights = locate_checkpoint(name)
     if weights == BUNDLED_WEIGHTS and page is None:
         raise BadInput("the bundled weights have no folder for a page", "Say where: --output FILE.html")
-    description, steps = read_description(weights), read_steps(weights.parent)
-    page = page or weights.parent / PAGE_FILE
+    folder = folder_of(name, weights)
+    description, steps = read_description(weights), read_steps(folder, reporter.note)
+    page = page or folder / PAGE_FILE
     check_writable(page)
     return RunReport(
         evaluation=evaluate(config, reporter),

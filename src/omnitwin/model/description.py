@@ -14,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.recipes import LARGEST, Network, Recipe, network_of
-from omnitwin.system.paths import WEIGHTS_FILE, is_endless
+from omnitwin.system.paths import WEIGHTS_FILE
+from omnitwin.system.plain import NotPlain
 from omnitwin.system.tensorfile import Layout, header_problem, read_record
 
 FORMAT = "omnitwin-checkpoint"
@@ -136,14 +137,14 @@ def read_description(path: Path) -> Description:
 
 @contextmanager
 def opened(path: Path, framework: str) -> Iterator[Any]:
-    """Open a safetensors file, for tensors of the framework `numpy` or `pt`. Raises BadCheckpoint."""
-    if is_endless(path):
-        raise BadCheckpoint(f"{path} is a pipe or a device, not a checkpoint")
+    """Open a safetensors file, for tensors of the framework `numpy` or `pt`. Raises BadCheckpoint, also for a link."""
     try:
         if problem := header_problem(path):
             raise BadCheckpoint(f"{path} cannot be read as a checkpoint: {problem}")
         with safe_open(path, framework=framework) as file:
             yield file
+    except NotPlain as error:
+        raise BadCheckpoint(f"{path} cannot be read as a checkpoint: {error.strerror}") from error
     except (OSError, SafetensorError) as error:
         if isinstance(error, SafetensorError) and path.suffix != Path(WEIGHTS_FILE).suffix:
             raise BadCheckpoint(f"{path} is not an omnitwin network", "List yours: omnitwin runs") from error

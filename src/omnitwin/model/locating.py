@@ -4,6 +4,7 @@ The default is what `omnitwin use NAME` chose, else the bundled weights.
 """
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -18,17 +19,25 @@ from omnitwin.system.files import digest, write_text
 from omnitwin.system.paths import (
     BEST_FILE,
     BUNDLED,
+    CONFIG_FILE,
+    METRICS_FILE,
     NEWEST,
+    STATE_FILE,
     WEIGHTS_FILE,
     data_folder,
     expand,
     newest_run,
     runs_folder,
     trained_runs,
+    unlinked,
+    unlinked_below_home,
 )
+from omnitwin.system.plain import FOLDER, is_link, is_plain, odd, read_text
 
 NAMED = 3  # runs that a hint names
-BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "bundled.safetensors"
+BUNDLED_WEIGHTS = Path(os.path.realpath(Path(__file__).parent / "weights" / "bundled.safetensors"))
+LARGEST_WEIGHTS = 1 << 32  # bytes that are read to know a network again; the largest published network has 50 million
+READ = (CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, BEST_FILE)  # of a run's files: those that are read again
 FILE = "default.json"  # in the data folder
 FORMAT, FORMAT_VERSION = "omnitwin-default", 2  # 1 had no digest, so any weights of that name could answer
 HINT = "Choose again: omnitwin use NAME, or: omnitwin use bundled"
@@ -58,7 +67,7 @@ def read_default() -> Choice:
     except CannotRun:  # a user without a home folder cannot have chosen any
         return Choice(BUNDLED, None)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_text(path))
         kind, version = record["format"], record["format_version"]
         if (kind, version) == (FORMAT, FORMAT_VERSION):
             return Choice(record["checkpoint"], record["sha256"])
@@ -116,17 +125,37 @@ def offered(name: str, names: Sequence[str]) -> str | None:
 def find_run(name: str | None) -> Path | None:
     """Return the file or folder of a path or a run's name, or the newest run for None; None if there is none.
 
-    Raises BadInput for an empty name, which as a path would mean the current folder.
+    A path may be a link, but nothing below home, and no file in a run. Raises BadInput for an empty name, which as a
+    path would mean the current folder, CannotRun for a link below home, BadCheckpoint for a link or a pipe among the
+    run's files.
     """
     if name is None:
-        return newest_run()
-    if not name:
+        found = newest_run()
+    elif not name:
         raise BadInput("an empty word names no run and no file", "")
-    path = expand(name)
-    if _exists(path):
-        return path
-    run = runs_folder() / name
+    else:
+        path = expand(name)
+        found = unlinked_below_home(path) if _exists(path) else _stored(name)
+    if found is not None and found.is_dir():
+        check_files(found)
+    return found
+
+
+def _stored(name: str) -> Path | None:
+    """Return the run of that name in the runs folder, or None. Raises CannotRun for a link below that folder."""
+    run = runs_folder()
+    for part in Path(name).parts:
+        run = unlinked(run / part)
     return run if _exists(run) else None
+
+
+def check_files(run: Path) -> None:
+    """Raise BadCheckpoint if a file of a run is a link, a pipe or a device: whoever made it may lead anywhere."""
+    for name in READ:
+        with suppress(OSError):
+            reason = odd(run / name)
+            if reason not in (None, FOLDER):
+                raise BadCheckpoint(f"{run / name} cannot be used: {reason}", "Put the file itself there.")
 
 
 def _exists(path: Path) -> bool:
@@ -141,16 +170,19 @@ def _default() -> Path:
     choice = read_default()
     if choice.name == BUNDLED:
         return BUNDLED_WEIGHTS
-    chosen = runs_folder() / choice.name  # an absolute path replaces the folder
     try:
-        if not chosen.exists():
+        chosen = Path(choice.name) if os.path.isabs(choice.name) else _stored(choice.name)
+        if chosen is None or not chosen.exists():
             raise BadCheckpoint("it is gone")
+        if chosen.is_dir():
+            check_files(chosen)
         weights = _weights_of(chosen)
-        if digest(weights, "sha256") == choice.sha256:
+        if digest(weights, "sha256", LARGEST_WEIGHTS) == choice.sha256:
             return weights
     except (OSError, BadCheckpoint) as error:
+        reason = getattr(error, "strerror", None) or error
         raise BadCheckpoint(
-            f"the default network, {choice.name}, cannot be used: {error}",
+            f"the default network, {choice.name}, cannot be used: {reason}",
             "Choose another: omnitwin use NAME, or: omnitwin use bundled",
         ) from error
     raise BadCheckpoint(
@@ -161,11 +193,17 @@ def _default() -> Path:
 
 def _weights_of(found: Path) -> Path:
     if not found.is_dir():
-        return found
-    weights = next((found / name for name in (BEST_FILE, WEIGHTS_FILE) if (found / name).is_file()), None)
+        return Path(os.path.realpath(found)) if is_link(found) else found
+    weights = next((found / name for name in (BEST_FILE, WEIGHTS_FILE) if is_plain(found / name)), None)
     if weights is None:
         raise BadCheckpoint(f"{found} holds no {WEIGHTS_FILE}")
     return weights
+
+
+def folder_of(name: str, weights: Path) -> Path:
+    """Return the folder of the run that locate_checkpoint found by that name: where a link is, not what it leads to."""
+    path = expand(name)
+    return path.parent if path.is_symlink() and not path.is_dir() else weights.parent
 
 
 def trained_network(path: Path, description: Description) -> TrainedNetwork:

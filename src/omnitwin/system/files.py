@@ -1,6 +1,6 @@
 """Files that are complete or absent: write in a private folder beside the target, fsync, rename.
 
-Links that somebody else may have planted are not followed.
+What is written takes the place of what was there: of a link itself, never of what it points to.
 """
 
 import errno
@@ -10,14 +10,14 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from omnitwin.errors import CannotWrite
-from omnitwin.system.locks import TEMPORARY_PREFIX, make_folder, open_no_link, private_folder
+from omnitwin.system.locks import TEMPORARY_PREFIX, make_folder, private_folder
+from omnitwin.system.plain import NotPlain, is_link, odd, open_alone, open_plain
 
-MOST_LINKS = 40  # links that lead to links, as in Linux
 PAUSES = (0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()  # seconds; virus scanners hold new files for a moment
 
 
@@ -25,11 +25,9 @@ PAUSES = (0.05, 0.1, 0.2, 0.4) if os.name == "nt" else ()  # seconds; virus scan
 def replacing(target: Path, replace: Callable[[Path, Path], None] = os.replace) -> Iterator[Path]:
     """Yield a path beside target to write to. On success it replaces target in one step, on failure it is removed.
 
-    Raises CannotWrite if the folder or the file cannot be written, or if somebody else may have planted target as a
-    link.
+    Raises CannotWrite if the folder or the file cannot be written.
     """
     try:
-        target = followed(target)
         make_folder(target.parent)
         with private_folder(target.parent) as folder:
             temporary = folder / target.name
@@ -60,46 +58,33 @@ def move(
     return replace(source, target)
 
 
-def followed(target: Path) -> Path:
-    """Return the path behind the links at target, so that writing there keeps the user's own links.
-
-    Raises CannotWrite for a link that belongs neither to the user nor to root, or that lies where everyone may write.
-    """
-    for _ in range(MOST_LINKS):
-        if not target.is_symlink():
-            return Path(os.path.realpath(target.parent), target.name)
-        if _may_be_planted(target):
-            raise CannotWrite(f"cannot write {target}: it is a link that someone else may have put there", "Remove it.")
-        target = target.parent / target.readlink()
-    raise CannotWrite(f"cannot write {target}: too many links")
-
-
-def _may_be_planted(link: Path) -> bool:
-    if not hasattr(os, "geteuid"):  # Windows: making links takes a privilege
-        return False
-    return link.lstat().st_uid not in (os.geteuid(), 0) or bool(link.parent.stat().st_mode & stat.S_IWOTH)
-
-
 def open_unlinked(path: Path, mode: str, **how: Any) -> IO[Any]:
-    """Open a file to write in place. Raises CannotWrite if it is a symbolic or a hard link, OSError otherwise."""
+    """Open a file to write in place. Raises CannotWrite if it is a link (also a hard one) or no file, else OSError."""
     try:
-        return open(path, mode, opener=open_no_link, **how)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        raise CannotWrite(f"cannot write {path}: it is a link", "Remove it.") from error
+        return open(path, mode, opener=open_alone, **how)
+    except NotPlain as error:
+        raise CannotWrite(f"cannot write {path}: {error.strerror}", "Remove it.") from error
+
+
+def check_replaceable(target: Path) -> None:
+    """Raise CannotWrite if what the user names for a result is there already and no plain file, but a link or a device.
+
+    Call it before the work whose result goes there.
+    """
+    with suppress(OSError):  # nothing is there, or it will be told when the file is written
+        if reason := odd(target):
+            raise CannotWrite(f"cannot write {target}: {reason}", "Name a file, or a new one.")
 
 
 def check_writable(target: Path) -> None:
     """Raise CannotWrite if a file cannot be written at target. Call it before the work whose result goes there."""
     try:
-        target = followed(target)
         make_folder(target.parent)
         with tempfile.TemporaryFile(prefix=TEMPORARY_PREFIX, dir=target.parent):
             pass
     except OSError as error:
         raise CannotWrite(f"cannot write {target}: {error.strerror or error}") from error
-    if target.is_dir():
+    if target.is_dir() and not is_link(target):
         raise CannotWrite(f"cannot write {target}: it is a folder")
 
 
@@ -109,7 +94,9 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def digest(path: Path, algorithm: str) -> str:
-    """Return the hexadecimal digest of a file."""
-    with path.open("rb") as file:
+def digest(path: Path, algorithm: str, largest: int | None = None) -> str:
+    """Return the hexadecimal digest of a plain file. Raises OSError, also for more than the largest number of bytes."""
+    with open(path, "rb", opener=open_plain) as file:
+        if largest is not None and os.fstat(file.fileno()).st_size > largest:
+            raise OSError(errno.EFBIG, f"it has more than {largest >> 20:,} MiB")
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omnitwin.errors import CannotWrite, FolderInUse
+from omnitwin.system.plain import NotPlain, is_link, open_alone, open_plain
 
 LOCK_FILE = ".omnitwin.lock"
 TEMPORARY_PREFIX = ".omnitwin-writing-"  # of folders in which files are written before they are moved to their place
@@ -26,7 +27,6 @@ POLL_SECONDS = 0.1
 RECORD_START = 1  # bytes; filelock locks byte 0, which no other process can read on Windows then
 LARGEST_RECORD = 1000  # bytes
 WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK)  # from disks without locks
-NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag; making links takes a privilege there
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def private_folder(parent: Path) -> Iterator[Path]:
 def clear_left_overs(folder: Path) -> None:
     """Remove the private folders of dead processes from a folder, and nothing else."""
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        if comes_and_goes(path) and path.is_dir() and not path.is_symlink():
+        if comes_and_goes(path) and path.is_dir() and not is_link(path):
             with suppress(OSError):
                 handle = _try(path / LOCK_FILE)
                 if handle is not None:
@@ -128,7 +128,8 @@ def comes_and_goes(path: Path) -> bool:
 
 def _remove(folder: Path, handle: int) -> None:
     """Remove a private folder while its lock is held, so that no other process begins to use it."""
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(RecursionError):  # somebody else's folders in folders, which stay
+        shutil.rmtree(folder, ignore_errors=True)
     _release(folder / LOCK_FILE, handle)  # Windows removes neither an open file nor its folder
     with suppress(OSError):
         folder.rmdir()
@@ -170,22 +171,11 @@ def _try(lock: Path) -> int | None:
 
 def _open(lock: Path) -> int:
     try:
-        return open_no_link(lock, os.O_RDWR | os.O_CREAT)
+        return open_alone(lock, os.O_RDWR | os.O_CREAT)
     except PermissionError:  # another user's lock file in a shared folder: it can be locked, but not signed
         if not os.path.lexists(lock):
             raise
-        return open_no_link(lock, os.O_RDONLY)
-
-
-def open_no_link(path: str | Path, flags: int) -> int:
-    """Open a file like os.open, for writing in place. Raises OSError (ELOOP) if it is a symbolic or a hard link."""
-    handle = os.open(path, flags & ~os.O_TRUNC | NO_FOLLOW, 0o666)
-    if os.fstat(handle).st_nlink > 1:
-        os.close(handle)
-        raise OSError(errno.ELOOP, "it is a link")
-    if flags & os.O_TRUNC:
-        os.ftruncate(handle, 0)
-    return handle
+        return open_alone(lock, os.O_RDONLY)
 
 
 def _is_at(lock: Path, handle: int) -> bool:
@@ -221,7 +211,7 @@ def _sign(handle: int) -> None:
 def _holder(lock: Path) -> str:
     """Return who signed a lock file: `process 12 on host since 2026-01-31 12:00:00`."""
     try:
-        with open(os.open(lock, os.O_RDONLY | NO_FOLLOW), "rb") as file:
+        with open(lock, "rb", opener=open_plain) as file:
             file.seek(RECORD_START)
             record = json.loads(file.read(LARGEST_RECORD))
         return f"process {record['pid']} on {record['host']} since {record['since']}"
@@ -230,4 +220,6 @@ def _holder(lock: Path) -> str:
 
 
 def _reason(error: OSError) -> str:
-    return "its lock file is a link" if error.errno == errno.ELOOP else error.strerror or str(error)
+    if isinstance(error, NotPlain):
+        return f"its lock file is{str(error.strerror).removeprefix('it is')}"
+    return error.strerror or str(error)

@@ -11,6 +11,7 @@ from pathlib import Path
 from platformdirs import PlatformDirs
 
 from omnitwin.errors import CannotRun
+from omnitwin.system.plain import is_link, is_plain
 
 HOME_VARIABLE = "OMNITWIN_HOME"
 WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
@@ -49,7 +50,7 @@ def data_folder() -> Path:
 def _folder(kind: str) -> Path:
     """Return the `cache` or `data` folder. Raises CannotRun if OMNITWIN_HOME is not set and the user has no home."""
     if home := os.environ.get(HOME_VARIABLE):
-        return expand(home) / kind
+        return unlinked(expand(home) / kind)
     folder = Path("~")
     with suppress(RuntimeError):
         folder = Path(getattr(PlatformDirs("omnitwin", appauthor=False), f"user_{kind}_dir"))
@@ -58,32 +59,65 @@ def _folder(kind: str) -> Path:
     return folder
 
 
+def unlinked(folder: Path) -> Path:
+    """Return a folder of omnitwin's own. Raises CannotRun if it is a link: whoever made home may lead anywhere."""
+    if is_link(folder):
+        raise CannotRun(
+            f"{folder} is a link to {os.readlink(folder)}, and no link below home is followed",
+            f"Name the place itself: --home FOLDER, or {HOME_VARIABLE}.",
+        )
+    return folder
+
+
+def unlinked_below_home(path: Path) -> Path:
+    """Return a path that the user names. Raises CannotRun if it lies below home and a link is on the way to it."""
+    home = os.environ.get(HOME_VARIABLE) or PlatformDirs("omnitwin", appauthor=False).user_data_dir
+    full = os.path.abspath(path)
+    for base in {os.path.abspath(expand(home)), os.path.realpath(expand(home))}:
+        if full.startswith(base + os.sep):
+            place = Path(base)
+            for part in Path(full).relative_to(base).parts:
+                place = unlinked(place / part)
+    return path
+
+
 def omniglot_folder() -> Path:
-    """Return the folder of Omniglot, named as in torchvision so that both find the same zips."""
-    return cache_folder() / "omniglot-py"
+    """Return the folder of Omniglot, named as in torchvision so that both find the same zips. Raises CannotRun."""
+    return unlinked(cache_folder() / "omniglot-py")
 
 
 def runs_folder() -> Path:
-    """Return the folder that holds a folder for each run."""
-    return data_folder() / "runs"
+    """Return the folder that holds a folder for each run. Raises CannotRun."""
+    return unlinked(data_folder() / "runs")
 
 
 def run_folders() -> list[Path]:
-    """Return the folders of all runs, with and without weights, sorted by name. Links don't count."""
-    found = {
-        path.parent for name in (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE) for path in runs_folder().glob(f"*/{name}")
-    }
-    return sorted(folder for folder in found if not folder.is_symlink() and not folder.name.startswith("."))
+    """Return the folders of all runs, with and without weights, sorted by name. Links and hidden ones don't count."""
+    try:
+        with os.scandir(runs_folder()) as inside:
+            folders = [
+                Path(entry.path)
+                for entry in inside
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:  # there is none, or it may not be read
+        return []
+    marks = (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE)
+    return sorted(
+        folder
+        for folder in folders
+        if any(os.path.lexists(folder / name) for name in marks) and not is_link(folder)  # a junction of Windows
+    )
 
 
 def trained_runs() -> list[Path]:
     """Return the folders of all runs that have weights, sorted by name."""
-    return sorted(path.parent for path in runs_folder().glob(f"*/{WEIGHTS_FILE}"))
+    return [run for run in run_folders() if is_plain(run / WEIGHTS_FILE)]
 
 
 def newest_run() -> Path | None:
     """Return the folder of the run whose weights were written last, or None if there is no run."""
-    return max(trained_runs(), key=lambda run: (run / WEIGHTS_FILE).stat().st_mtime_ns, default=None)
+    return max(trained_runs(), key=lambda run: (run / WEIGHTS_FILE).lstat().st_mtime_ns, default=None)
 
 
 def is_set(variable: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from omnitwin.system.files import replacing
+from omnitwin.system.plain import open_plain
 
 if TYPE_CHECKING:  # reading a record needs no torch
     import torch
@@ -56,8 +57,11 @@ def checksum(tensors: "Iterable[torch.Tensor]") -> int:
 
 
 def header_problem(path: Path) -> str | None:
-    """Say what is wrong if a file has a header longer than LONGEST_HEADER. Others are for safetensors to judge."""
-    with path.open("rb") as file:
+    """Say what is wrong if a file has a header longer than LONGEST_HEADER. Others are for safetensors to judge.
+
+    Raises NotPlain for a link, a pipe or a device, which safetensors would open by its name; OSError.
+    """
+    with open(path, "rb", opener=open_plain) as file:
         length = int.from_bytes(file.read(8), "little")
         if LONGEST_HEADER < length < os.fstat(file.fileno()).st_size:
             return f"its header has {length:,} bytes, and no more than {LONGEST_HEADER:,} are read"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from omnitwin.errors import BadCheckpoint
-from omnitwin.model.locating import find_run, offered
+from omnitwin.model.locating import check_files, find_run, offered
 from omnitwin.system.paths import run_folders
 
 
@@ -14,4 +14,7 @@ def run_to_resume(run: str | None) -> Path:
         if run is None:
             raise BadCheckpoint("no run to resume")
         raise BadCheckpoint(f"no run is called {run}", offered(run, [folder.name for folder in run_folders()]))
-    return folder if folder.is_dir() else folder.parent
+    if not folder.is_dir():
+        folder = folder.parent
+        check_files(folder)
+    return folder

@@ -6,8 +6,9 @@ and the state for resuming.
 
 import itertools
 import json
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -27,9 +28,18 @@ from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import StepReport
 from omnitwin.system.device import describe_device
-from omnitwin.system.files import followed, open_unlinked, write_text
+from omnitwin.system.files import open_unlinked, replacing, write_text
 from omnitwin.system.locks import comes_and_goes
-from omnitwin.system.paths import CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE, is_endless, runs_folder
+from omnitwin.system.paths import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+    runs_folder,
+    unlinked,
+    unlinked_below_home,
+)
+from omnitwin.system.plain import open_plain, read_text
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.training.finding import run_to_resume
 from omnitwin.training.needs import RESUMED_MOST
@@ -38,6 +48,9 @@ from omnitwin.training.trainer import Trainer
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
 READABLE_VERSIONS = (1, 2)  # 1 had the fields of the recipe's parts side by side
 LARGEST = 1e300  # in the metrics: larger numbers can be neither added up nor drawn
+LONGEST_LINE = 4096  # bytes of the metrics; a whole line has about 150
+LARGEST_METRICS = 1 << 26  # bytes that a report reads: some 400,000 iterations
+MOST_DAMAGED = 1000  # lines of the metrics: after more nothing in them is believed
 STEP_FIELDS = {each.name for each in fields(StepReport)}
 
 
@@ -51,12 +64,12 @@ def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[I
 def output_folder(config: TrainConfig) -> Path:
     """Return the folder of a new run: the one in the config, or one named after the recipe and the time."""
     if config.output is not None:
-        return config.output
+        return unlinked_below_home(config.output)
     if config.name is not None:
-        return runs_folder() / config.name
+        return unlinked(runs_folder() / config.name)
     stem = f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-    return next(folder for folder in (runs_folder() / name for name in names) if not folder.exists())
+    return next(folder for folder in (runs_folder() / name for name in names) if not os.path.lexists(folder))
 
 
 def check_unused(output: Path) -> None:
@@ -64,7 +77,7 @@ def check_unused(output: Path) -> None:
 
     A run that stopped before its first checkpoint left nothing worth keeping; its folder may be used again.
     """
-    if (output / STATE_FILE).exists():
+    if os.path.lexists(output / STATE_FILE):
         raise BadInput(f"{output} already holds a run", f"Resume it (--resume {output}) or choose another --name.")
     begun: tuple[str, ...] = ()
     with suppress(BadCheckpoint):
@@ -82,7 +95,7 @@ def recorded(run: str | None) -> tuple[Path, Description]:
     If the run stopped before its first checkpoint, its config describes it, with 0 iterations done.
     """
     folder = run_to_resume(run)
-    if (folder / STATE_FILE).exists() or (folder / WEIGHTS_FILE).exists():
+    if os.path.lexists(folder / STATE_FILE) or os.path.lexists(folder / WEIGHTS_FILE):
         return folder, read_description(folder / STATE_FILE)
     return folder, read_config(folder)
 
@@ -154,7 +167,7 @@ def computed_by(trainer: Trainer) -> dict[str, Any]:
 def computed_before(run: Path) -> list[dict[str, Any]]:
     """Return every different computed_by of a run's sessions, the first one first; empty if its config has none."""
     with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
-        record = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
+        record = json.loads(read_text(run / CONFIG_FILE))
         if "computed_by" in record:
             return [dict(session) for session in record["computed_by"]]
         return [{name: record[name] for name in ("device", "torch", "precision", "compile")}]
@@ -164,10 +177,8 @@ def computed_before(run: Path) -> list[dict[str, Any]]:
 def read_config(run: Path) -> Description:
     """Return what a run's config says, as a description with 0 iterations done. Raises BadCheckpoint."""
     path = run / CONFIG_FILE
-    if is_endless(path):
-        raise BadCheckpoint(f"{path} is a pipe or a device, not a file")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_text(path))
         if record["format"] != FORMAT or record["format_version"] not in READABLE_VERSIONS:
             raise BadCheckpoint(
                 f"{path} is {record['format']!r} version {record['format_version']!r}, which this omnitwin cannot read"
@@ -183,30 +194,67 @@ def read_config(run: Path) -> Description:
         )
     except FileNotFoundError as error:
         raise BadCheckpoint(f"{run} holds no run to resume") from error
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError, BadInput) as error:
+    except OSError as error:
+        raise BadCheckpoint(f"{path} cannot be read as a run's config: {error.strerror or error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, BadInput) as error:
         raise BadCheckpoint(f"{path} cannot be read as a run's config: {error!r}") from error
 
 
-def read_steps(run: Path) -> tuple[StepReport, ...]:
-    """Return the iterations in a run's metrics, in order, without damaged lines."""
+def read_steps(run: Path, note: Callable[[str], None] = lambda line: None) -> tuple[StepReport, ...]:
+    """Return the iterations in a run's metrics, in order, without damaged lines.
+
+    note: called with a line if there are too many to read, so that none are returned. Raises BadCheckpoint if the
+    metrics are no plain file.
+    """
     path = run / METRICS_FILE
-    if not path.is_file():
-        return ()
-    steps = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError, TypeError, AttributeError, RecursionError):
-            record = {name: value for name, value in json.loads(line).items() if name in STEP_FIELDS}
-            if all(isinstance(value, int | float) and abs(value) < LARGEST for value in record.values()):
-                steps.append(StepReport(**record))
+    steps: list[StepReport] = []
+    damaged = read = 0
+    for line in lines_of(path):
+        read += len(line)
+        if read > LARGEST_METRICS:
+            note(f"{path} has more than {LARGEST_METRICS >> 20} MiB: the course of the training is left out.")
+            return ()
+        step = _step(line)
+        if step is not None:
+            steps.append(step)
+            continue
+        damaged += 1
+        if damaged > MOST_DAMAGED:
+            break
     return tuple(steps)
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """Yield the lines of a run's metrics, none if there are no metrics. A line that is too long ends them.
+
+    Raises BadCheckpoint if the metrics are no plain file or cannot be read.
+    """
+    try:
+        with open(path, "rb", opener=open_plain) as file:
+            while (line := file.readline(LONGEST_LINE + 1)) and len(line) <= LONGEST_LINE:
+                yield line.decode("utf-8", errors="replace").rstrip("\r\n")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BadCheckpoint(f"{path} cannot be read: {error.strerror or error}", "Move it away.") from error
+
+
+def _step(line: str) -> StepReport | None:
+    """Return the iteration in a line of the metrics, or None if it is damaged."""
+    with suppress(ValueError, TypeError, AttributeError, RecursionError):
+        record = {name: value for name, value in json.loads(line).items() if name in STEP_FIELDS}
+        if all(isinstance(value, int | float) and abs(value) < LARGEST for value in record.values()):
+            return StepReport(**record)
+    return None
 
 
 class RunLog:
     """Append steps to a run's metrics. Lines after iteration `done` and half-written lines are dropped first."""
 
     def __init__(self, output: Path, done: int) -> None:
-        self.path = followed(output / METRICS_FILE)
-        write_text(self.path, "".join(f"{line}\n" for line in self._lines() if _iteration(line) in range(1, done + 1)))
+        self.path = output / METRICS_FILE
+        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{line}\n" for line in _kept(self.path, done))
         self.file: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -231,8 +279,19 @@ class RunLog:
         except OSError as error:
             raise CannotWrite(f"cannot write {self.path}: {error.strerror or error}") from error
 
-    def _lines(self) -> list[str]:
-        return self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
+
+def _kept(path: Path, done: int) -> Iterator[str]:
+    """Yield the lines of a run's metrics up to iteration `done`, in order."""
+    last = dropped = 0
+    for line in lines_of(path):
+        iteration = _iteration(line)
+        if last < iteration <= done:
+            last = iteration
+            yield line
+            continue
+        dropped += 1
+        if dropped > MOST_DAMAGED:
+            return
 
 
 def _line(step: StepReport) -> str:

@@ -15,7 +15,7 @@ from omnitwin.reports.answers import ComparisonReport, RankingReport
 from omnitwin.reports.data import ShowReport
 from omnitwin.reports.exams import ExamReport
 from omnitwin.reports.pictures import Picture, ScoredPair
-from omnitwin.system.files import replacing
+from omnitwin.system.files import check_replaceable, replacing
 from omnitwin.view.console import clean
 from omnitwin.view.exams import interval, value
 from omnitwin.view.words import label_lines
@@ -40,7 +40,7 @@ class _Cell:
 def check_figure(path: Path | None, inputs: Sequence[Path] = ()) -> None:
     """Raise BadInput if the ending is no image format, or if path is an input image (or lies in an input folder).
 
-    Call it before the work, not after it.
+    Raise CannotWrite if something is there that is no plain file. Call it before the work, not after it.
     """
     if path is not None and path.exists():
         place = os.path.realpath(path)
@@ -48,6 +48,8 @@ def check_figure(path: Path | None, inputs: Sequence[Path] = ()) -> None:
             raise BadInput(f"{path} is one of the images that are compared", "Name another file for the figure.")
     if path is not None and path.suffix.lower() not in ENDINGS:
         raise BadInput(f"{path} does not end like a figure", f"Name it FILE.png, or with one of {' '.join(ENDINGS)}.")
+    if path is not None:
+        check_replaceable(path)
 
 
 def browse_figure(report: ShowReport, path: Path) -> None:

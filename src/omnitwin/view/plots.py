@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnitwin.reports.exams import EvalReport, ExamReport, Reliability
 from omnitwin.reports.training import StepReport
-from omnitwin.system.files import replacing
+from omnitwin.system.files import check_replaceable, replacing
 from omnitwin.view.console import clean
 from omnitwin.view.exams import value
 from omnitwin.view.figures import hardest_figure, pairs_figure
@@ -36,6 +36,7 @@ SIZE = (5.2, 4.0)  # inches: the width of a thesis column
 RESOLUTION = 200  # dots an inch
 LONGEST_NAME = 44  # letters; of Omniglot's alphabets the longest has 41
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
+FIGURE = re.compile(r"(roc|det|(scores|reliability|alphabets|pairs|hardest)(-.+)?)\.png")  # of write_figures
 SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # matplotlib's form
 NEAREST = 1e-6  # smallest distance of a drawn share from 0 and 1, which lie at infinity on a DET curve
 
@@ -56,6 +57,13 @@ def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:
             size = (SIZE[0], 1.2 + 0.24 * len(exam.groups))
             found[f"alphabets-{exam.exam}"] = _drawn(dark, partial(_alphabets, exam, report, dark), size)
     return found
+
+
+def check_figures(folder: Path) -> None:
+    """Raise CannotWrite if a file of the folder has a figure's name and is not plain. Call it before the work."""
+    for path in folder.iterdir():
+        if FIGURE.fullmatch(path.name):
+            check_replaceable(path)
 
 
 def write_figures(report: EvalReport, folder: Path) -> list[Path]:
@@ -98,6 +106,7 @@ def training_plot(steps: Sequence[StepReport], dark: bool = False) -> "Figure":
         axes.set(xlabel="iteration", ylabel="loss (nats)", title=f"Training, n = {len(steps):,} iterations")
         axes.yaxis.label.set_color(blue)
         held_out = [(step.iteration, step.held_out_eer) for step in steps if step.held_out_eer is not None]
+        held_out = held_out[:: max(1, len(held_out) // 500)]
         if held_out:
             other = axes.twinx()
             other.grid(False)

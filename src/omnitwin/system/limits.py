@@ -1,0 +1,96 @@
+"""A limit of memory that the user set (`ulimit -v`, `ulimit -d`): the work is done by a child, and this process waits.
+
+Under such a limit a process ends in ways that none of its own code can catch or turn into a message: the dynamic loader
+leaves with 127, C++ and Rust abort (134), an allocation that nobody checked crashes (139), and OpenBLAS sends itself
+SIGINT if it cannot start a thread. So the program forks before it imports anything. The parent needs no memory. It
+passes the child's own answers on, and for any other end says that memory was short and leaves with 3. Without a limit,
+as nearly always, nothing is forked.
+
+Refusing limits that are known to be too low was the other way. The figures depend on the build of torch (3.2 GB with
+CUDA's libraries), on the number of cores and on the images, and never reach what fails between them and success.
+
+Linux only: macOS does not enforce these limits, and Windows has none.
+"""
+
+import os
+import signal
+from contextlib import suppress
+from typing import NoReturn
+
+from omnitwin.errors import ExitCode
+from omnitwin.system import leaving
+
+LIMITS = {"RLIMIT_AS": ("VmPeak", "ulimit -v"), "RLIMIT_DATA": ("VmData", "ulimit -d")}  # what each is a limit of
+BRIM = 0.75  # share of a limit: failures of a process that holds so much are the limit's
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+
+
+def found() -> dict[str, int]:
+    """Return the limits of memory that are set, in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {}
+    known = {name: resource.getrlimit(getattr(resource, name))[0] for name in LIMITS if hasattr(resource, name)}
+    return {name: size for name, size in known.items() if size != resource.RLIM_INFINITY}
+
+
+def told() -> str:
+    """Return the limits in words, such as ` under the limit of 200 MB (ulimit -v)`, or nothing."""
+    limits = [f"{size / 1e6:.0f} MB ({LIMITS[name][1]})" for name, size in found().items()]
+    return f" under the limit of {' and '.join(limits)}" if limits else ""
+
+
+def are_near() -> bool:
+    """Return whether this process has come near a limit. Every library then has odd errors."""
+    limits = found()
+    if not limits:
+        return False
+    try:
+        with open("/proc/self/status", "rb") as file:
+            lines = [line.split() for line in file if line.startswith(b"Vm")]
+        held = {line[0].rstrip(b":").decode(): int(line[1]) << 10 for line in lines}  # in kB
+        return any(held[LIMITS[name][0]] > BRIM * size for name, size in limits.items())
+    except (OSError, MemoryError, LookupError, ValueError):
+        return True
+
+
+def supervise() -> None:
+    """Return in this process if no limit is set, else in a child of it. The parent then ends as the child does."""
+    if not hasattr(signal, "sigwaitinfo") or not found():
+        return
+    heard = {*PASSED_ON, signal.SIGCHLD}
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the child's end could not be asked for
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+    try:
+        child = os.fork()
+    except OSError:  # there may be no other process
+        child = 0
+    if child:
+        _end_as(child, heard)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    leaving.arm()
+    with suppress(Exception):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+
+
+def _end_as(child: int, heard: set[signal.Signals]) -> NoReturn:
+    """Wait for the child and end with its code; with CANNOT_RUN if the code is not its own answer."""
+    interrupted, ended, status = False, 0, 0
+    while not ended:
+        came = signal.sigwaitinfo(heard)
+        if came.si_signo == signal.SIGCHLD:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            continue
+        interrupted |= came.si_signo == signal.SIGINT
+        if came.si_code <= 0:  # sent by a process; what a terminal sends goes to the child, too
+            os.kill(child, came.si_signo)
+    code = os.waitstatus_to_exitcode(status)
+    code = code if code >= 0 else 128 - code
+    if code not in set(ExitCode) or (code == ExitCode.INTERRUPTED and not interrupted):  # or by OpenBLAS
+        leaving.say(f"too little memory{told()}. Raise it, or give less to do. (The program ended with {code}.)")
+        code = ExitCode.CANNOT_RUN
+    os._exit(code)
