@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 import torch
 
 from omnitwin import __version__
-from omnitwin.config import TrainConfig
+from omnitwin.config import LONGEST_NAME, TrainConfig
 from omnitwin.data.catalogue import open_images, trained_on
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
@@ -47,6 +47,8 @@ from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
 READABLE_VERSIONS = (1, 2)  # 1 had the fields of the recipe's parts side by side
+COMPUTED_BY = ("device", "torch", "precision", "compile")
+MOST_SESSIONS = 100  # in a config: each was computed in another way
 LARGEST = 1e300  # in the metrics: larger numbers can be neither added up nor drawn
 LONGEST_LINE = 4096  # bytes of the metrics; a whole line has about 150
 LARGEST_METRICS = 1 << 26  # bytes that a report reads: some 400,000 iterations
@@ -168,10 +170,17 @@ def computed_before(run: Path) -> list[dict[str, Any]]:
     """Return every different computed_by of a run's sessions, the first one first; empty if its config has none."""
     with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
         record = json.loads(read_text(run / CONFIG_FILE))
-        if "computed_by" in record:
-            return [dict(session) for session in record["computed_by"]]
-        return [{name: record[name] for name in ("device", "torch", "precision", "compile")}]
+        sessions = record.get("computed_by", [record])
+        return [_computed_by(session) for session in sessions][:MOST_SESSIONS]
     return []
+
+
+def _computed_by(session: dict[str, Any]) -> dict[str, Any]:
+    """Return what a session's record says, as far as computed_by could have said it. Raises KeyError, TypeError."""
+    said = {name: session[name] for name in COMPUTED_BY}
+    if not all(isinstance(value, bool | str) and len(str(value)) <= LONGEST_NAME for value in said.values()):
+        raise TypeError("no record of a session")
+    return said
 
 
 def read_config(run: Path) -> Description:

@@ -21,6 +21,7 @@ from omnitwin.model.description import HELD_OUT_EER, Description
 from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
+from omnitwin.system.device import select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
@@ -67,11 +68,12 @@ def train(
     Raises BadInput, BadCheckpoint, CannotRun, FolderInUse, TrainingDiverged, CannotWrite.
     """
     output = resume or output_folder(config)
-    check_needs(config)  # refuse them, or the device, before data is fetched
+    select_device(config.device)  # refuse it before data is fetched
     with hold(output):
         if resume is None:
             check_unused(output)
         state = None if resume is None else resumed_state(config, output)
+        check_needs(config)
         images, held_out = training_images(config, reporter)
         trainer = new_trainer(config, images)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
