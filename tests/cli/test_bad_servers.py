@@ -478,9 +478,9 @@ def test_an_address_that_is_none_is_bad_input_in_one_short_line(run, address, ho
 
 def test_an_address_that_is_none_exits_2_as_an_option_and_as_a_variable(run, monkeypatch):
     line = "omnitwin: http://[::1/a.zip is not an address: Invalid IPv6 URL. Give a folder, a zip file or a base URL."
-    as_option = run("download", "--from", "http://[::1", "--quiet")
+    as_option = run("download", "--from", "http://[::1")
     monkeypatch.setenv("OMNITWIN_MIRROR", "http://[::1")
-    as_variable = run("download", "--quiet")
+    as_variable = run("download")
     assert as_option.code == as_variable.code == 2
     assert as_option.complaint() == as_variable.complaint() == line.replace("a.zip", FIRST)
 

@@ -1,3 +1,4 @@
+import os
 import random
 import socket
 import ssl
@@ -8,7 +9,7 @@ from dataclasses import replace
 import pytest
 from local_server import Answer, playing
 
-from omnitwin.errors import BadInput, DownloadFailed, OmnitwinError
+from omnitwin.errors import BadInput, CannotWrite, DownloadFailed, OmnitwinError
 from omnitwin.system import fetch as fetch_module
 from omnitwin.system.exchange import LIMITS, Limits, TooSlow, Watch, WatchedHandler
 from omnitwin.system.fetch import fetch, part_path
@@ -321,3 +322,20 @@ def test_many_addresses_of_a_name_share_the_time_of_one(monkeypatch):
         with pytest.raises(TooSlow, match="no answer"):
             handler._connect(("many", place[1]), None, None)
         assert time.monotonic() - start < 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes")
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "folder"])
+def test_a_part_that_is_no_file_of_our_own_is_refused_before_anyone_is_asked(serve, bring, tmp_path, kind):
+    """A server that calls the part whole (416) would else have its target read, moved or waited for."""
+    (tmp_path / "mine").mkdir()
+    mine = tmp_path / "mine" / "mine.txt"
+    mine.write_bytes(BODY)
+    server = serve([Answer(status=416, headers={"Content-Range": f"bytes */{len(str(mine))}"})])
+    part = part_path(server.url, tmp_path / "target.zip")
+    make = {"link": part.symlink_to, "hard link": part.hardlink_to, "pipe": os.mkfifo, "folder": os.mkdir}
+    make[kind](part if kind in ("pipe", "folder") else mine)
+    with pytest.raises(CannotWrite):
+        bring(server.url)
+    assert server.requests == []
+    assert mine.read_bytes() == BODY

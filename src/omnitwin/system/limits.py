@@ -71,6 +71,7 @@ def supervise() -> None:
         _end_as(child, heard)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     leaving.arm()
+    os.environ["RUST_BACKTRACE"] = "0"  # Rust waits for itself for ever if memory fails while it prints one
     with suppress(Exception):
         import ctypes
 

@@ -37,7 +37,7 @@ from omnitwin.system.paths import (
     WEIGHTS_FILE,
     runs_folder,
     unlinked,
-    unlinked_below_home,
+    unlinked_in_data,
 )
 from omnitwin.system.plain import open_plain, read_text
 from omnitwin.system.randomness import Stream, random_generator
@@ -66,7 +66,7 @@ def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[I
 def output_folder(config: TrainConfig) -> Path:
     """Return the folder of a new run: the one in the config, or one named after the recipe and the time."""
     if config.output is not None:
-        return unlinked_below_home(config.output)
+        return unlinked_in_data(config.output)
     if config.name is not None:
         return unlinked(runs_folder() / config.name)
     stem = f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
