@@ -4,6 +4,7 @@ The libraries here are made for the test: a module `numpy` that stands before th
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,6 +129,32 @@ def test_a_crash_under_a_limit_of_memory_is_told_as_a_shortage(with_numpy, crash
     assert "4295 MB (ulimit -v)" in said.splitlines()[-1]
 
 
+FILL = """
+import mmap
+kept, size = [], 1 << 26
+while size >= 4096:
+    try:
+        kept.append(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    except (OSError, MemoryError):
+        size //= 2
+"""
+
+
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_a_program_that_hangs_for_lack_of_memory_is_ended(images, kind):
+    """As Python 3.11 does if an exception cannot be handled: it spins. A program that works on is left alone."""
+    (images / "libraries").mkdir()
+    place = {"limit": 1 << 28, "kind": kind, "PYTHONPATH": str(images / "libraries")}
+    (images / "libraries" / "numpy.py").write_text(f"{FILL}\nwhile True: pass")
+    began = time.monotonic()
+    code, said = compared(images, "a.png", "b.png", **place)
+    assert (code, SHORTAGE in said.splitlines()[-1]) == (3, True)
+    assert time.monotonic() - began < WAIT / 4
+    works = "import os, time\nfor _ in range(60): os.stat('.'); open('/dev/null', 'rb').read(); time.sleep(0.1)"
+    (images / "libraries" / "numpy.py").write_text(f"{FILL}\n{works}\nkept.clear(); raise SystemExit")
+    assert "(exit code None)" in compared(images, "a.png", "b.png", **place)[1]
+
+
 @pytest.mark.parametrize(("kind", "limits"), [("RLIMIT_AS", (20, 60, 100, 160)), ("RLIMIT_DATA", (10, 30, 60))])
 def test_compare_with_too_little_memory_exits_3(images, kind, limits):
     """Limits in MiB below the 168 and 100 that one thread needs; Python itself starts from 12 and 6."""
@@ -241,6 +268,7 @@ def test_every_failure_under_a_limit_of_memory_is_a_3(images, name, kind, reques
     below = [round(low * (works / low) ** (index / 10)) for index in range(10)]
     around = [round(works + (high - works) * index / 9) for index in range(10)]
     for limit in (*below, *around):
+        shutil.rmtree(images / "run", ignore_errors=True)
         code, out, said = ended(start(images, *COMMANDS[name], limit=limit << 20, kind=kind))
         print(name, kind, limit, code, said.splitlines()[-1:])
         if code == (1 if name == "compare" else 0):

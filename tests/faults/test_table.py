@@ -3,6 +3,7 @@
 `make faults` writes the table anew (OMNITWIN_WRITE_FAULTS=1). What needs small disks of its own needs root.
 """
 
+import json
 import os
 import re
 import resource
@@ -20,6 +21,8 @@ import torch
 from faulty import WAIT, can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
 from killing import left_over
 from PIL import Image, ImageDraw
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from test_locks import another_process
 
 from omnitwin.config import SourceConfig, TrainConfig
@@ -44,6 +47,7 @@ TABLE = Path(__file__).parent.parent.parent / "docs" / "FAULTS.md"
 WRITE = "OMNITWIN_WRITE_FAULTS"
 DISK = 4 << 20  # bytes of a small disk; a run of the recipe small takes about 3.9 MB
 QUICK = "train --dataset synthetic --recipe small --holdout 0 --batch-size 8 --precision fp32"
+OTHER = {"encoder": "resnet18", "image_size": 1024, "frame": "whole", "head": "difference", "channels": 1}
 WITHOUT_ENTRY = 54321  # a user whom this system does not know
 ROWS: list[tuple[str, str, str, str]] = []
 
@@ -163,6 +167,27 @@ def pipe_for_zip(bench: Bench) -> None:
 
 def cut_short(bench: Bench) -> None:
     os.truncate(bench.run / STATE_FILE, 100_000)
+
+
+def claiming(**changes: object) -> Callable[[Bench], None]:
+    """The state's record says other things of its tensors, which stay."""
+
+    def prepare(bench: Bench) -> None:
+        path = bench.run / STATE_FILE
+        with safe_open(path, framework="pt") as file:
+            record = json.loads(file.metadata()["omnitwin"])
+        save_file(load_file(path), path, metadata={"omnitwin": json.dumps({**record, **changes})})
+
+    return prepare
+
+
+def greedy_config(bench: Bench) -> None:
+    """Another person's run that stopped before its first checkpoint: its config is all that there is."""
+    for name in (STATE_FILE, WEIGHTS_FILE):
+        (bench.run / name).unlink()
+    record = json.loads((bench.run / CONFIG_FILE).read_text())
+    record["recipe"]["network"] |= {"encoder": "resnet18", "image_size": 1024}
+    (bench.run / CONFIG_FILE).write_text(json.dumps(record))
 
 
 def held(bench: Bench) -> None:
@@ -350,6 +375,9 @@ def scenarios() -> list[Scenario]:
         Scenario("a pipe for the choice", pipe_for("data", "default.json"), "compare a.png b.png", 3),
         Scenario("a pipe for a zip", pipe_for_zip, "download --from {folder}/mine", 3),
         Scenario("state is cut short", cut_short, f"{on} {{run}}", 3),
+        Scenario("state says what cannot be", claiming(iteration=-3), f"{on} {{run}}", 3),
+        Scenario("state is of another network than it says", claiming(network=OTHER), f"{on} {{run}}", 3),
+        Scenario("config asks for much memory", greedy_config, f"{on} {{run}}", 3),
         Scenario("another process trains the run", held, f"{on} {{run}}", 3),
         Scenario("the one that trained it was killed", held_by_a_dead_one, f"{on} {{run}}", 0),
         Scenario("another process packs data", data_held_for_a_while, "download --from {zips}", 0, told="Waiting"),
