@@ -144,7 +144,8 @@ def test_a_redirect_from_https_to_https_is_followed():
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="links")
-def test_a_download_does_not_write_through_a_planted_link(serve, tmp_path):
+@pytest.mark.parametrize("put", ["link", "pipe"])
+def test_a_download_neither_writes_through_a_planted_link_nor_waits_for_a_pipe(serve, tmp_path, put):
     from local_server import Answer
 
     mine = tmp_path / "mine.txt"
@@ -152,8 +153,11 @@ def test_a_download_does_not_write_through_a_planted_link(serve, tmp_path):
     url = serve([Answer(body=b"theirs" * 100)]).url + "/x.zip"
     target = tmp_path / "shared" / "x.zip"
     target.parent.mkdir()
-    part_path(url, target).symlink_to(mine)
-    with pytest.raises(CannotWrite, match="is a link"):
+    if put == "link":
+        part_path(url, target).symlink_to(mine)
+    else:
+        os.mkfifo(part_path(url, target))
+    with pytest.raises(CannotWrite, match=f"is a {put}"):
         fetch(url, target, 1 << 20, lambda total, there: lambda count: None)
     assert mine.read_text() == "mine"
 

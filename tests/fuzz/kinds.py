@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from functools import partial
 
+import costly_cases
 import hostile_cases
 import image_cases
 import pytest
@@ -24,6 +25,7 @@ from omnitwin.training import heldout
 KINDS: dict[str, Make] = {
     "images": image_cases.image_case,
     "bombs": image_cases.bomb_case,
+    "costly": costly_cases.costly_case,
     "places": image_cases.odd_place_case,
     "zips": zip_cases.zip_case,
     "folders": zip_cases.folder_case,
@@ -36,7 +38,7 @@ KINDS: dict[str, Make] = {
     "work": word_cases.work_case,
 }
 WEIGHTS = {"images": 12, "bombs": 1, "places": 1, "zips": 6, "folders": 1, "checkpoints": 8, "packed": 3, "records": 4}
-WEIGHTS |= {"hostile": 4, "servers": 4}
+WEIGHTS |= {"hostile": 4, "costly": 2, "servers": 4}
 WEIGHTS |= {"words": 8, "work": 3}
 
 

@@ -10,25 +10,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from omnitwin.errors import BadImage
 from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
+from omnitwin.images.costs import MOST_PIXELS, SECONDS, MeteredFile, limit, limit_head
 from omnitwin.images.framing import WHITE, framed
 from omnitwin.images.resampling import area_resize
 from omnitwin.metrics.arrays import Array
 from omnitwin.system.paths import is_endless
 
-OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to another program: too dangerous for files from anywhere
+OUTSIDE_PROGRAMS = {"EPS", "IPTC"}  # Pillow hands EPS to another program, and opens any image (also EPS) in an IPTC
 LARGEST = 480  # pixels of the longer side of an image to clean: a drawing that fills a tenth of it still has 48
 SHOWN = 112  # pixels a side of the picture that a person sees
 NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
-MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding them takes up to 1.5 GB, in WebP; Pillow's own limit is a third higher
 STRIP = 1 << 22  # pixels that are made grey at a time
 Picturable = str | os.PathLike[str] | Image.Image | Any  # a file, a PIL image, or an array (also a tensor on the CPU)
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF's orientation
 ENLARGED = 2  # an image smaller than the square is enlarged to at least this many times the square's size
 
 
@@ -51,13 +60,15 @@ class Intake:
         return self.image.getextrema() == (WHITE, WHITE)
 
 
-def read_image(path: Path, size: int, frame: str, shown: bool = False) -> Intake:
+def read_image(path: Path, size: int, frame: str, shown: bool = False, seconds: float = SECONDS) -> Intake:
     """Read an image file in any format that Pillow reads; raise BadImage if the file is no image.
+
+    Reading it may take so many seconds of CPU (images.costs has more limits).
 
     An image that is size x size, black and white, with ink on paper, keeps its pixels in the frame `whole`. A black and
     white drawing becomes in either frame what PackedSet.framed makes of its row.
     """
-    return take_in(_open(path), size, frame, shown)
+    return take_in(_open(path, seconds), size, frame, shown)
 
 
 def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> Intake:
@@ -82,7 +93,13 @@ def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> I
 
 def _of_picture(image: Image.Image) -> Image.Image:
     try:
-        return _grey(ImageOps.exif_transpose(_checked(image)))
+        _checked(image)
+        if isinstance(image, ImageFile.ImageFile) and image.tile and image.fp:
+            file = MeteredFile(image.fp, "the image")
+            image.fp = cast("IO[bytes]", file)
+            limit(image, file)
+        image.load()
+        return _upright(image)
     except (BadImage, MemoryError):
         raise
     except Exception as error:  # a lazy image is decoded here; decoders raise whatever their format makes them raise
@@ -156,7 +173,7 @@ def _of_handy_size(grey: Image.Image, size: int) -> Image.Image:
     return grey
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, seconds: float = SECONDS) -> Image.Image:
     try:
         if path.is_dir():
             raise BadImage(f"{path} is a folder, not an image")
@@ -165,15 +182,17 @@ def _open(path: Path) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with MeteredFile(path.open("rb"), str(path), seconds) as file:
+                limit_head(file)
+                image = Image.open(cast("IO[bytes]", file))
                 if image.format in OUTSIDE_PROGRAMS:
                     raise BadImage(f"{path} is {image.format}, which is not read")
                 if image.width * image.height > MOST_PIXELS:
                     raise Image.DecompressionBombError
+                limit(image, file)
                 with _unheard_libtiff() if image.format == "TIFF" else nullcontext():
                     image.load()
-                ImageOps.exif_transpose(image, in_place=True)
-                return _grey(image)
+                return _upright(image)
     except FileNotFoundError:
         raise BadImage(f"{path} does not exist") from None
     except PermissionError as error:
@@ -207,6 +226,13 @@ def _unheard_libtiff() -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return an image in grey, turned as its EXIF says. (ImageOps.exif_transpose also writes all EXIF anew.)"""
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    grey = _grey(image)
+    return grey if turn is None else grey.transpose(turn)
 
 
 def _grey(image: Image.Image) -> Image.Image:
