@@ -25,15 +25,16 @@ LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far a
 class Sides:
     """The images that an encoder takes, in pixels a side."""
 
-    only: int | None = None  # None: any number from `least` on
+    only: int | None = None  # None: any number from `least` to `most`
     least: int = 1
+    most: int = 1024
 
 
 ENCODERS = {  # of model.anatomy
     "classic": Sides(only=105),
     "small": Sides(only=28),
     "resnet18": Sides(),
-    "strong": Sides(least=8),
+    "strong": Sides(least=8, most=384),  # at which its last layer has 75 million weights: 300 MB in a file
 }
 
 
@@ -109,6 +110,9 @@ class Network:
         if size < takes.least:
             wanted = f"{takes.least} x {takes.least}"
             raise BadInput(f"the encoder {encoder} takes {wanted} pixels or more, not {size}", "")
+        if size > takes.most:
+            wanted = f"{takes.most} x {takes.most}"
+            raise BadInput(f"the encoder {encoder} takes {wanted} pixels or fewer, not {size}", "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ import omnitwin
 from omnitwin import errors
 from omnitwin.cli import COMMANDS, app
 from omnitwin.system import paths
+from omnitwin.view import console
 
 # by the design, not by the classes: what each refusal exits with
 EXIT_CODES = {
@@ -246,6 +247,67 @@ def test_powershell_is_given_words_with_their_meaning():
     option = {"_TYPER_COMPLETE_ARGS": "omnitwin train --device ", "_TYPER_COMPLETE_WORD_TO_COMPLETE": ""}
     words = [line.split(":::")[0] for line in python_m_omnitwin(**asked, **option).stdout.splitlines()]
     assert words == ["auto", "cpu", "cuda", "cuda:0", "mps"]
+
+
+WRONG_QUESTIONS = [
+    {"_OMNITWIN_COMPLETE": "complete_x"},
+    {"_OMNITWIN_COMPLETE": "nonsense"},
+    {"_OMNITWIN_COMPLETE": "bash_complete"},
+    {"_OMNITWIN_COMPLETE": "complete_bash"},
+    {"_OMNITWIN_COMPLETE": "complete_bash", "COMP_CWORD": "1"},
+    *({"_OMNITWIN_COMPLETE": "complete_bash", "COMP_WORDS": "omnitwin tr", "COMP_CWORD": number}
+      for number in ("", "zz", "-1", "1.5", "9" * 5000, "\u0b68x")),
+    {"_OMNITWIN_COMPLETE": "complete_fish"},
+    {"_OMNITWIN_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "zz"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", WRONG_QUESTIONS, ids=lambda asked: "-".join(asked.values())[:40])
+def test_a_question_that_no_completion_script_asks_is_refused(run, monkeypatch, asked):
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    outcome = run()
+    assert outcome.code == 2
+    assert "Unset _OMNITWIN_COMPLETE." in outcome.complaint()
+
+
+@pytest.mark.parametrize(
+    "line", ["", " ", '"', "omnitwin 'a", "omnitwin compare \\", "omnitwin --version", "omnitwin -h "]
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_a_line_that_is_not_finished_is_completed_by_nothing_or_something(run, monkeypatch, shell, line):
+    asked = {"COMP_WORDS": line, "COMP_CWORD": "99", "_TYPER_COMPLETE_ARGS": line}
+    for name, value in {**asked, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("_OMNITWIN_COMPLETE", f"complete_{shell}")
+    outcome = run()
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+@pytest.mark.parametrize("code", [0, 1, 5, True, None, "words"])
+def test_a_library_that_exits_has_given_no_answer(run, code):
+    outcome = run(program=failing(SystemExit(code)))
+    assert outcome.code == 3
+    assert "ended the program" in outcome.complaint()
+
+
+@pytest.mark.parametrize("code", [0, 1, 5])
+def test_an_exit_code_that_is_not_ours_is_no_answer(run, code):
+    assert run(program=failing(typer.Exit(code))).code == 3
+
+
+def test_an_exception_that_is_no_error_to_python_is_a_bug_too(run):
+    """Those of Rust's libraries. Nothing would catch it, and Python would exit with 1."""
+    assert run(program=failing(BaseException("panicked"))).code == 70
+
+
+def test_a_message_that_there_is_no_memory_for_does_not_change_the_code(run, monkeypatch):
+    def fail(*words):
+        raise MemoryError
+
+    monkeypatch.setattr(console, "say", fail)
+    outcome = run(program=failing(errors.BadInput("boom \x1b[31m\xe4")))
+    assert (outcome.code, outcome.err) == (2, "omnitwin: boom \\x1b[31m\\xe4.\n")
 
 
 @pytest.mark.parametrize("columns", ["0", "-5", "999999999999", "9" * 5000, "abc", ""])

@@ -18,6 +18,7 @@ from omnitwin.system.fetch import _CheckedRedirects, fetch, part_path
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = sorted(Path(omnitwin.__file__).parent.rglob("*.py"))
 DOOR = Path(omnitwin.__file__)  # imports modules of its own, by a table
+WORKERS = DOOR.parent / "system" / "workers.py"  # starts this Python again, to work for it
 TOOLS = sorted(
     path for folder in ("tools", "docs", "completions", "benchmarks") for path in (ROOT / folder).glob("*.py")
 )
@@ -52,7 +53,7 @@ def mentioned(tree):
 @pytest.mark.parametrize("path", [*PROGRAM, *TOOLS], ids=lambda path: "/".join(path.parts[-2:]))
 def test_no_source_unpickles_or_evaluates_anything(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    own = {"importlib.import_module"} if path == DOOR else set()
+    own = {"importlib.import_module"} if path in (DOOR, WORKERS) else set()
     assert not set(imported(tree)) & (UNPICKLING | CALLS) - own
     assert not {name for name in mentioned(tree) if name in CALLS | BUILT_IN}
     keywords = {keyword.arg for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords}
@@ -61,7 +62,8 @@ def test_no_source_unpickles_or_evaluates_anything(path):
 
 @pytest.mark.parametrize("path", PROGRAM, ids=lambda path: "/".join(path.parts[-2:]))
 def test_the_program_starts_no_other(path):
-    assert not set(imported(ast.parse(path.read_text(encoding="utf-8")))) & RUNNING
+    own = {"subprocess"} if path == WORKERS else set()
+    assert not set(imported(ast.parse(path.read_text(encoding="utf-8")))) & RUNNING - own
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,8 @@ def test_a_redirect_from_https_to_https_is_followed():
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="links")
-def test_a_download_does_not_write_through_a_planted_link(serve, tmp_path):
+@pytest.mark.parametrize("put", ["link", "pipe"])
+def test_a_download_neither_writes_through_a_planted_link_nor_waits_for_a_pipe(serve, tmp_path, put):
     from local_server import Answer
 
     mine = tmp_path / "mine.txt"
@@ -152,8 +155,11 @@ def test_a_download_does_not_write_through_a_planted_link(serve, tmp_path):
     url = serve([Answer(body=b"theirs" * 100)]).url + "/x.zip"
     target = tmp_path / "shared" / "x.zip"
     target.parent.mkdir()
-    part_path(url, target).symlink_to(mine)
-    with pytest.raises(CannotWrite, match="is a link"):
+    if put == "link":
+        part_path(url, target).symlink_to(mine)
+    else:
+        os.mkfifo(part_path(url, target))
+    with pytest.raises(CannotWrite, match=f"is a {put}"):
         fetch(url, target, 1 << 20, lambda total, there: lambda count: None)
     assert mine.read_text() == "mine"
 
@@ -236,9 +242,8 @@ def test_no_command_follows_a_link_to_a_folder_below_home(run, trained, home, tm
 
 
 @POSIX
-def test_home_a_run_and_a_checkpoint_that_the_user_names_may_be_links(
-    run, trained, home, images, tmp_path, monkeypatch
-):
+def test_what_the_user_names_may_be_a_link(run, trained, home, images, tmp_path, monkeypatch):
+    """Home, a run, a checkpoint."""
     link, weights = tmp_path / "a run", tmp_path / "weights.safetensors"
     elsewhere = tmp_path / "elsewhere"
     trained.rename(elsewhere)
@@ -247,8 +252,8 @@ def test_home_a_run_and_a_checkpoint_that_the_user_names_may_be_links(
     answers = [run("compare", *images, "--checkpoint", name, "--json") for name in (elsewhere, link, weights)]
     assert {answer.code for answer in answers} <= {0, 1}
     assert len({answer.code for answer in answers}) == 1
-    assert run("use", link).code == run("use", weights).code == 0
     assert run("train", "--resume", link, "--iterations", "4", "--quiet").code == 0
+    assert run("use", link).code == run("use", weights).code == 0
     assert link.is_symlink()
     (tmp_path / "a home").symlink_to(home)
     monkeypatch.setenv("OMNITWIN_HOME", str(tmp_path / "a home"))

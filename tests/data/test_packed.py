@@ -7,12 +7,13 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from omnitwin.data import packed as packed_module
 from omnitwin.data.imageset import check_pairable
 from omnitwin.data.packed import PackedSet, load_packed, read_record, save_packed
 from omnitwin.errors import BadInput, DatasetCorrupt
+from omnitwin.system.tensorfile import checksum
 
 
 def set_of(images_NHW, counts, white=1):
@@ -155,6 +156,54 @@ def test_a_record_without_its_tensors_is_refused(saved):
     rewrite_record(saved, tensors={"other": torch.zeros(1)})
     with pytest.raises(DatasetCorrupt, match="cannot be read"):
         load_packed(saved)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"height": 10**9, "width": 10**9}, "its record does not fit its tensors"),
+        ({"height": 1, "width": 1}, "its record does not fit its tensors"),
+        ({"width": True}, "a wrong type"),
+        ({"height": -8}, "a wrong type"),
+        ({"class_names": ["one"]}, "its record does not fit its tensors"),
+        ({"class_names": "names"}, "a wrong type"),
+        ({"alphabet_names": [7]}, "a wrong type"),
+        ({"alphabet_names": ["a", "b", "c", "d", "e"]}, "its record does not fit|classes that it does not name"),
+        ({"name": None}, "a wrong type"),
+    ],
+)
+def test_a_record_that_claims_what_its_tensors_do_not_hold_is_refused_before_they_are_read(saved, changes, said):
+    rewrite_record(saved, tensors=load_file(saved), **changes)
+    with pytest.raises(DatasetCorrupt, match=said):
+        load_packed(saved)
+
+
+@pytest.mark.parametrize("number", [10**9, -1])
+def test_an_image_of_a_class_that_cannot_be_is_refused_although_its_checksum_is_right(saved, number):
+    tensors = load_file(saved)
+    tensors["class_N"][-1] = number
+    rewrite_record(saved, tensors=tensors, crc32=checksum(tensors[name] for name in packed_module.TENSORS))
+    with pytest.raises(DatasetCorrupt, match="of classes that it does not name"):
+        load_packed(saved)
+
+
+def test_a_file_that_would_unpack_to_more_than_any_set_has_is_refused(saved, monkeypatch):
+    monkeypatch.setattr(packed_module, "MOST_PIXELS", 1000)
+    with pytest.raises(DatasetCorrupt, match="does not fit"):
+        load_packed(saved)
+
+
+@pytest.mark.parametrize("frame", ["whole", "ink"])
+def test_squares_too_large_to_keep_are_framed_when_they_are_gathered_and_are_the_same(tiny_set, monkeypatch, frame):
+    rows = torch.tensor([3, 0, 7])
+    kept = tiny_set.framed(170, frame)
+    monkeypatch.setattr(packed_module, "MOST_FRAMED", 0)
+    made = tiny_set.framed(170, frame)
+    assert made.nbytes == tiny_set.nbytes < kept.nbytes
+    assert made.shape == kept.shape == (1, 170, 170)
+    assert torch.equal(made.gather(rows), kept.gather(rows))
+    some_C = torch.arange(len(tiny_set.class_names)) % 2 == 0
+    assert torch.equal(made.of_classes(some_C).gather(rows), kept.of_classes(some_C).gather(rows))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of a file as Linux does")

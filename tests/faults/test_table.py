@@ -3,6 +3,7 @@
 `make faults` writes the table anew (OMNITWIN_WRITE_FAULTS=1). What needs small disks of its own needs root.
 """
 
+import json
 import os
 import re
 import resource
@@ -14,13 +15,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
+import costly
 import pytest
 import torch
 from drawn_places import photo, write
 from faulty import WAIT, can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
 from killing import left_over
 from PIL import Image, ImageDraw
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from test_locks import another_process
 
 from omnitwin.config import SourceConfig, TrainConfig
@@ -46,6 +51,7 @@ TABLE = Path(__file__).parent.parent.parent / "docs" / "FAULTS.md"
 WRITE = "OMNITWIN_WRITE_FAULTS"
 DISK = 4 << 20  # bytes of a small disk; a run of the recipe small takes about 3.9 MB
 QUICK = "train --dataset synthetic --recipe small --holdout 0 --batch-size 8 --precision fp32"
+OTHER = {"encoder": "resnet18", "image_size": 1024, "frame": "whole", "head": "difference", "channels": 1}
 WITHOUT_ENTRY = 54321  # a user whom this system does not know
 ROWS: list[tuple[str, str, str, str]] = []
 
@@ -99,6 +105,17 @@ def secret_source(bench: Bench) -> None:
 def nowhere(bench: Bench) -> None:
     forbidden(bench)
     shutil.rmtree(bench.home)
+
+
+def costly_image(name: str) -> Callable[[Bench], object]:
+    """An image in place of a.png that asks for far more work than its pixels."""
+    make = {
+        "scans": lambda: costly.scans(Random(0), 900, 600),
+        "fill": lambda: costly.fill(Random(0), 20_000_000),
+        "qoi": lambda: costly.qoi(Random(0), 4096, 4096),
+        "blocks": lambda: costly.tiny_parts(Random(0), "blocks"),
+    }[name]
+    return lambda bench: bench.folder.joinpath("a.png").write_bytes(make())
 
 
 def file_for_folder(bench: Bench) -> None:
@@ -193,6 +210,27 @@ def pipe_for_zip(bench: Bench) -> None:
 
 def cut_short(bench: Bench) -> None:
     os.truncate(bench.run / STATE_FILE, 100_000)
+
+
+def claiming(**changes: object) -> Callable[[Bench], None]:
+    """The state's record says other things of its tensors, which stay."""
+
+    def prepare(bench: Bench) -> None:
+        path = bench.run / STATE_FILE
+        with safe_open(path, framework="pt") as file:
+            record = json.loads(file.metadata()["omnitwin"])
+        save_file(load_file(path), path, metadata={"omnitwin": json.dumps({**record, **changes})})
+
+    return prepare
+
+
+def greedy_config(bench: Bench) -> None:
+    """Another person's run that stopped before its first checkpoint: its config is all that there is."""
+    for name in (STATE_FILE, WEIGHTS_FILE):
+        (bench.run / name).unlink()
+    record = json.loads((bench.run / CONFIG_FILE).read_text())
+    record["recipe"]["network"] |= {"encoder": "resnet18", "image_size": 1024}
+    (bench.run / CONFIG_FILE).write_text(json.dumps(record))
 
 
 def held(bench: Bench) -> None:
@@ -383,6 +421,9 @@ def scenarios() -> list[Scenario]:
         Scenario("a pipe for the choice", pipe_for("data", "default.json"), "compare a.png b.png", 3),
         Scenario("a pipe for a zip", pipe_for_zip, "download --from {folder}/mine", 3),
         Scenario("state is cut short", cut_short, f"{on} {{run}}", 3),
+        Scenario("state says what cannot be", claiming(iteration=-3), f"{on} {{run}}", 3),
+        Scenario("state is of another network than it says", claiming(network=OTHER), f"{on} {{run}}", 3),
+        Scenario("config asks for much memory", greedy_config, f"{on} {{run}}", 3),
         Scenario("another process trains the run", held, f"{on} {{run}}", 3),
         Scenario("the one that trained it was killed", held_by_a_dead_one, f"{on} {{run}}", 0),
         Scenario("another process packs data", data_held_for_a_while, "download --from {zips}", 0, told="Waiting"),
@@ -404,6 +445,15 @@ def scenarios() -> list[Scenario]:
                 told="Finishing",
             )
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        ),
+        *(
+            Scenario(fault, costly_image(name), "compare a.png b.png", 2)
+            for fault, name in (
+                ("a JPEG of 900 scans", "scans"),
+                ("a JPEG of 20 MB of padding", "fill"),
+                ("a QOI of 16 million pixels", "qoi"),
+                ("a JPEG 2000 of tiny code blocks", "blocks"),
+            )
         ),
         *(
             Scenario(f"{number.name}, twice", signalled_twice(number), f"{on} {{run}}", 128 + number, told="Finishing")

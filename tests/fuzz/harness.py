@@ -115,10 +115,12 @@ def run_made(kind: str, make: Make, random: Random, folder: Path, seed: int = 0,
         _forget_peak()
         start = time.perf_counter()
         try:
-            with case.within(), _in_time(case.seconds):
+            with case.within(), _in_time(case.seconds) as rang:
                 outcome = run_program(case.words)
+            if rang:  # the program took it for a failure of its own
+                raise TooSlow
         except TooSlow:
-            told = traceback.format_exc()
+            outcome, told = None, traceback.format_exc()
             problems.append(f"took longer than {case.seconds:g} s")
         except BaseException:
             told = traceback.format_exc()
@@ -225,16 +227,21 @@ def _as_it_was(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _in_time(seconds: float) -> Iterator[None]:
-    """TooSlow after that time, wherever the program is by then; what hangs in C is the parent's to end (long.py)."""
+def _in_time(seconds: float) -> Iterator[list[bool]]:
+    """TooSlow after that time, wherever the program is by then; what hangs in C is the parent's to end (long.py).
+
+    The list that it gives has an element then.
+    """
+    rang: list[bool] = []
 
     def ring(number: int, frame: object) -> NoReturn:
+        rang.append(True)
         raise TooSlow
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        yield rang
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

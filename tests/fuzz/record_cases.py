@@ -7,12 +7,13 @@ from pathlib import Path
 from random import Random
 
 from damage import any_value, changed_record, damage, json_of
-from harness import Case
-from tensor_cases import COSTLY, STATE, WEIGHTS, drawings, trained
+from harness import Case, Outcome
+from tensor_cases import COSTLY, LARGE, OWN, STATE, WEIGHTS, changed_claims, claim, drawings, trained
 
 
 def record_case(random: Random, folder: Path) -> Case:
-    return random.choice((_config_case, _config_case, _metrics_case, _default_case, _lock_case))(random, folder)
+    cases = (_config_case, _config_case, _claim_case, _best_case, _metrics_case, _default_case, _lock_case)
+    return random.choice(cases)(random, folder)
 
 
 def _config_case(random: Random, folder: Path) -> Case:
@@ -23,8 +24,8 @@ def _config_case(random: Random, folder: Path) -> Case:
     record = json.loads((run / "config.json").read_text())
     what = random.random()
     if what < 0.3:
-        name, values = random.choice(sorted(COSTLY.items()))
-        record["recipe"][name] = random.choice(values)
+        for name, values in random.sample(sorted(COSTLY.items()), random.choice((1, 1, 2, 3))):
+            claim(record["recipe"], name, random.choice(values))
         (run / "config.json").write_text(json.dumps(record))
     elif what < 0.8:
         _write(run / "config.json", json_of(changed_record(record, random), random))
@@ -35,6 +36,46 @@ def _config_case(random: Random, folder: Path) -> Case:
         words = ("train", "--quiet", "--dry-run", "--recipe", "small", "--dataset", "synthetic", "--output", str(run))
         words = (*words, "--batch-size", "2")
     return Case(words=words)
+
+
+def _claim_case(random: Random, folder: Path) -> Case:
+    """A config that asks for much, alone or with a state that says the same: its tensors are of another size."""
+    name = random.choice(("fast", "small"))
+    run = _copied(name, folder)
+    claims = [(name, random.choice(LARGE[name])) for name in random.sample(sorted(LARGE), random.choice((1, 2, 3)))]
+    (run / "best.safetensors").unlink(missing_ok=True)
+    alone = random.random() < 0.5
+    for path in (run / WEIGHTS, run / STATE):
+        if alone:
+            path.unlink()
+        else:
+            path.write_bytes(changed_claims(path.read_bytes(), claims))
+    record = json.loads((run / "config.json").read_text())
+    for field, value in claims:
+        claim(record["recipe"], field, value)
+    (run / "config.json").write_text(json.dumps(record))
+    before = contents(run)
+
+    def as_before(outcome: Outcome) -> str | None:
+        return "a refused run was changed" if outcome.code and contents(run) != before else None
+
+    words = ("train", "--quiet", "--resume", str(run), "--device", "cpu", *random.choice(((), ("--dry-run",))))
+    return Case(words=(*words, "--iterations", "3"), check=as_before)
+
+
+def _best_case(random: Random, folder: Path) -> Case:
+    """A best checkpoint that is another's, or says what cannot be: the run goes on without it."""
+    run = _copied("small", folder)
+    path = run / "best.safetensors"
+    shutil.copyfile(run / WEIGHTS, path)
+    for name in random.sample(sorted(OWN), random.choice((1, 2))):
+        path.write_bytes(changed_claims(path.read_bytes(), [(name, random.choice(OWN[name]))]))
+    words = ("train", "--quiet", "--resume", str(run), "--iterations", "3", "--device", "cpu")
+    return Case(words=words, codes=(0,))
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in run.iterdir() if not path.name.startswith(".")}
 
 
 def _metrics_case(random: Random, folder: Path) -> Case:

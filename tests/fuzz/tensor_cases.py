@@ -215,20 +215,43 @@ def _other_record(content: bytes, random: Random) -> bytes:
 
 def _other_recipe(content: bytes, random: Random) -> bytes:
     """Fields that say how large, how many or what: the values that would cost most."""
+    claims = [
+        (name, random.choice(values))
+        for name, values in random.sample(sorted(COSTLY.items()), random.choice((1, 1, 2, 3)))
+    ]
+    claims += [(name, random.choice(OWN[name])) for name in random.sample(sorted(OWN), random.choice((0, 0, 1)))]
+    return changed_claims(content, claims)
+
+
+def changed_claims(content: bytes, claims: list[tuple[str, object]]) -> bytes:
+    """A file whose record says other things of its tensors, which stay."""
     header, data = _split(content)
     record = json.loads(header["__metadata__"]["omnitwin"])
-    recipe = record.get("recipe", record)
-    name, values = random.choice(sorted(COSTLY.items()))
-    for name, values in random.sample(sorted(COSTLY.items()), random.choice((1, 1, 2, 3))):
-        recipe[name] = random.choice(values)
-    for name in random.sample(sorted(OWN), random.choice((0, 0, 1))):
-        record[name] = random.choice(OWN[name])
+    for name, value in claims:
+        claim(record, name, value)
     header["__metadata__"]["omnitwin"] = json.dumps(record)
     return _joined(json.dumps(header), data)
 
 
+def claim(record: dict, name: str, value: object) -> None:
+    """Set a field where the record has it: in itself, its recipe or a part of that; else add it to the recipe."""
+    recipe = record.get("recipe", record)
+    recipe = recipe if isinstance(recipe, dict) else record
+    places = [place for place in (record, *record.values(), *recipe.values()) if isinstance(place, dict)]
+    next((place for place in places if name in place), recipe)[name] = value
+
+
+LARGE = {
+    "image_size": (1024, 512, 384, 256, 128, 10**6),
+    "encoder": ("strong", "resnet18"),
+    "batch_size": (10**6, 2**24, 20_000, 2_000),
+    "drawings": (10**6, 20),
+    "holdout": (10**9, 24),
+    "iterations": (10**9, 10**12),
+    "channels": (64, 2),
+}
 COSTLY = {
-    "image_size": (10**9, 10**5, 4096, 2000, 1, 0, -28, 28.0, "28", True, None, 8, 105, 2**64, float("nan")),
+    "image_size": (10**9, 10**5, 4096, 2000, 1024, 256, 1, 0, -28, 28.0, "28", True, None, 8, 105, 2**64, float("nan")),
     "encoder": ("strong", "small", "classic", "resnet18", "huge", "", None, ["strong"], {"a": 1}, 7),
     "head": ("distance", "difference", "other", None, [], 7),
     "frame": ("ink", "whole", "none", None, [], True),

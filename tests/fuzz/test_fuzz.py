@@ -23,6 +23,7 @@ COUNTS = {
     "packed": 15,
     "records": 20,
     "hostile": 20,
+    "servers": 20,
     "work": 20,
 }
 WORDS = 60
@@ -53,6 +54,14 @@ def test_bombs_are_refused_or_read_within_two_gigabytes():
     results = [run_case("bombs", KINDS["bombs"], SEED, number) for number in range(60)]
     wrong = [f"{command_of('bombs', SEED, one.number)}\n{one.problems} {one.told}" for one in results if one.problems]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.slow
+def test_costly_images_are_answered_or_refused_within_five_seconds():
+    results = [run_case("costly", KINDS["costly"], SEED, number) for number in range(100)]
+    wrong = [f"{command_of('costly', SEED, one.number)}\n{one.problems} {one.told}" for one in results if one.problems]
+    assert not wrong, "\n".join(wrong)
+    assert {one.accepted for one in results} == {True, False}
 
 
 @settings(

@@ -1,11 +1,17 @@
+import os
 import random
+import socket
 import ssl
+import sys
+import time
+from dataclasses import replace
 
 import pytest
-from local_server import Answer
+from local_server import Answer, playing
 
-from omnitwin.errors import BadInput, DownloadFailed, OmnitwinError
+from omnitwin.errors import BadInput, CannotWrite, DownloadFailed, OmnitwinError
 from omnitwin.system import fetch as fetch_module
+from omnitwin.system.exchange import LIMITS, Limits, TooSlow, Watch, WatchedHandler
 from omnitwin.system.fetch import fetch, part_path
 
 BODY = random.Random(0).randbytes(300_000)
@@ -34,9 +40,10 @@ def progress():
 def bring(tmp_path, progress):
     """bring(url) is fetch with a target, a cap and no waiting."""
 
-    def call(url, largest=LARGEST):
+    def call(url, largest=LARGEST, limits=LIMITS):
         target = tmp_path / "target.zip"
-        return fetch(url, target, largest, progress.started, progress.pauses.append, progress.notes.append).part
+        told = (progress.started, progress.pauses.append, progress.notes.append)
+        return fetch(url, target, largest, *told, limits).part
 
     return call
 
@@ -241,3 +248,94 @@ def test_a_length_that_is_no_plain_number_is_refused_at_once(serve, bring, lengt
         bring(server.url)
     assert len(server.requests) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("told", ["", "bytes 7-299999/300000", "bytes 150000-299999/300001", "bytes */300000"])
+def test_after_a_wrong_part_the_whole_file_is_asked_for(serve, bring, tmp_path, told):
+    wrong = Answer(status=206, body=BODY[150_000:], headers={"Content-Range": told})
+    server = serve([BROKEN, wrong, WHOLE])
+    assert bring(server.url).read_bytes() == BODY
+    assert [request.headers.get("range") for request in server.requests] == [None, "bytes=150000-", None]
+
+
+@pytest.mark.parametrize(("answers", "resumed"), [([WHOLE], False), ([BROKEN, WHOLE], True)])
+def test_the_caller_learns_whether_the_file_came_in_parts(serve, tmp_path, answers, resumed):
+    fetched = fetch(serve(answers).url, tmp_path / "a.zip", LARGEST, Progress().started, lambda seconds: None)
+    assert fetched.resumed is resumed
+
+
+def test_a_whole_file_that_came_earlier_may_be_of_another_file(serve, tmp_path):
+    server = serve([WHOLE, Answer(status=416, headers={"Content-Range": f"bytes */{len(BODY)}"})])
+    first = fetch(server.url, tmp_path / "a.zip", LARGEST, Progress().started)
+    second = fetch(server.url, tmp_path / "a.zip", LARGEST, Progress().started)
+    assert (first.resumed, second.resumed) == (False, True)
+
+
+def test_a_server_too_slow_is_given_up_after_five_attempts_and_what_came_is_kept(bring, progress):
+    quick = replace(LIMITS, silence=0.1)
+    with playing(lambda line: (line.send("HTTP/1.1 200 OK\r\n\r\nPK"), line.wait())) as server:
+        start = time.monotonic()
+        with pytest.raises(DownloadFailed, match=r"too slow: nothing for 0 s; tried 5 times"):
+            bring(server.url, limits=quick)
+        assert time.monotonic() - start < 5 * quick.silence + 5
+    assert len(server.asked) == 5
+    assert len(progress.pauses) == 4
+
+
+def test_no_attempt_begins_after_the_time_for_the_whole(serve, bring, progress):
+    server = serve([Answer(status=503)])
+    with pytest.raises(DownloadFailed, match=r"answers 503 .*tried 2 times"):
+        bring(server.url, limits=replace(LIMITS, whole=1.9))  # the pause before the third is of 2 seconds
+    assert progress.pauses == [1.0]
+
+
+def test_a_server_that_is_just_fast_enough_may_take_many_windows(bring):
+    limits = Limits(silence=5, answer=5, window=1, least=10, whole=60)  # of 20 bytes in that time
+
+    def play(line):
+        line.send("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
+        line.drip(BODY[:50], every=0.05)
+
+    with playing(play) as server:
+        start = time.monotonic()
+        assert bring(server.url, limits=limits).read_bytes() == BODY[:50]
+        assert time.monotonic() - start > 2 * limits.window
+    assert len(server.asked) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such queue")
+def test_many_addresses_of_a_name_share_the_time_of_one(monkeypatch):
+    """A place whose queue is full answers no connection; the name has 50 addresses, all of it."""
+    resolve = socket.getaddrinfo
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first, socket.socket() as second:
+        place = full.getsockname()
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(place)
+
+        def resolving(host, *more, **how):
+            return resolve("127.0.0.1", *more, **how) * (50 if host == "many" else 1)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolving)
+        start = time.monotonic()
+        handler = WatchedHandler(Watch(Limits(silence=0.1, answer=0.3), start + 60))
+        with pytest.raises(TooSlow, match="no answer"):
+            handler._connect(("many", place[1]), None, None)
+        assert time.monotonic() - start < 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes")
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "folder"])
+def test_a_part_that_is_no_file_of_our_own_is_refused_before_anyone_is_asked(serve, bring, tmp_path, kind):
+    """A server that calls the part whole (416) would else have its target read, moved or waited for."""
+    (tmp_path / "mine").mkdir()
+    mine = tmp_path / "mine" / "mine.txt"
+    mine.write_bytes(BODY)
+    server = serve([Answer(status=416, headers={"Content-Range": f"bytes */{len(str(mine))}"})])
+    part = part_path(server.url, tmp_path / "target.zip")
+    make = {"link": part.symlink_to, "hard link": part.hardlink_to, "pipe": os.mkfifo, "folder": os.mkdir}
+    make[kind](part if kind in ("pipe", "folder") else mine)
+    with pytest.raises(CannotWrite):
+        bring(server.url)
+    assert server.requests == []
+    assert mine.read_bytes() == BODY

@@ -6,6 +6,7 @@ Each option checks its words as they are read, so that a wrong one is refused be
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from glob import escape, glob
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from omnitwin.config import DATASETS, EXAMS
-from omnitwin.errors import BadInput
+from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
@@ -55,13 +56,18 @@ def passed_by(check: Callable[[str], None]) -> Callable[[str], str]:
 
 def complete_run(incomplete: str) -> list[str]:
     """Offer runs whose names mean themselves in every shell: bash puts an offered word on its line as it is."""
-    names = [run.name for run in trained_runs() if re.fullmatch(PLAIN_NAME, run.name)]
-    return [name for name in names if name.startswith(incomplete)]
+    return _offered(trained_runs, incomplete)
 
 
 def complete_stored_run(incomplete: str) -> list[str]:
     """The same with the runs that stopped before they had weights."""
-    names = [run.name for run in run_folders() if re.fullmatch(PLAIN_NAME, run.name)]
+    return _offered(run_folders, incomplete)
+
+
+def _offered(found: Callable[[], list[Path]], incomplete: str) -> list[str]:
+    names: list[str] = []
+    with suppress(OmnitwinError):  # no home, or a link to one: the command tells it, TAB is silent
+        names = [run.name for run in found() if re.fullmatch(PLAIN_NAME, run.name)]
     return [name for name in names if name.startswith(incomplete)]
 
 

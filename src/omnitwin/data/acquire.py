@@ -21,7 +21,7 @@ from omnitwin.data.packed import PackedSet, load_packed, save_packed
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, DatasetMissing
 from omnitwin.reports.data import DownloadReport, SetReport
 from omnitwin.reports.progress import SILENT, Advance, Reporter
-from omnitwin.system.fetch import Fetched, fetch
+from omnitwin.system.fetch import Fetched, check_url, fetch
 from omnitwin.system.files import digest, replacing
 from omnitwin.system.locks import comes_and_goes, hold
 from omnitwin.system.paths import expand, is_endless, is_set, omniglot_folder
@@ -233,6 +233,7 @@ class _Store:
                 f"{archive.stem}.zip would have to be fetched and the network is forbidden ({OFFLINE})",
                 "Run: omnitwin download --from FOLDER or ZIP",
             )
+        check_url(url)
         self.reporter.note(f"Fetching {archive.stem}.zip from {url}")
         part, resumed = self._fetch(url, kept_zip, archive)
         try:

@@ -18,7 +18,7 @@ from omnitwin.data.listing import PARTS, LeftOut, ListedFile, Listing
 from omnitwin.data.parts import Parts, divided, why_untrainable
 from omnitwin.data.places import list_images
 from omnitwin.errors import BadImage, BadInput
-from omnitwin.images.facts import ImageFacts, cut_out, examine
+from omnitwin.images.facts import ImageFacts, cut_out, examine_record, facts_of_record
 from omnitwin.images.intake import SHOWN, read_picture
 from omnitwin.images.photo import letterboxed
 from omnitwin.reports.data import (
@@ -69,11 +69,11 @@ def examined(listing: Listing, reporter: Reporter = SILENT, processes: int | Non
     """Yield what decoding each file shows, in order."""
     tasks = ((str(listing.location(file)), file.box) for file in listing.files)
     with (
-        closing(work_through(examine, tasks, processes)) as results,
+        closing(work_through(examine_record, tasks, processes)) as results,
         reporter.task("Reading images", len(listing.files), "images") as advance,
     ):
         for found in results:
-            yield ImageFacts(problem=found.reason) if isinstance(found, Died) else found
+            yield ImageFacts(problem=found.reason) if isinstance(found, Died) else facts_of_record(found)
             advance(1)
 
 

@@ -12,6 +12,7 @@ import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -52,6 +53,17 @@ class ImageFacts:
     hash: int = 0
     thumb: bytes = b""
     problem: str | None = None
+
+
+def examine_record(path: str, box: Box | None = None) -> dict[str, Any]:
+    """Return what examine returns, as JSON can hold it: for another process."""
+    facts = vars(examine(path, box))
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in facts.items()}
+
+
+def facts_of_record(record: dict[str, Any]) -> ImageFacts:
+    """Return the facts in what examine_record returned."""
+    return ImageFacts(**{**record, "digest": bytes.fromhex(record["digest"]), "thumb": bytes.fromhex(record["thumb"])})
 
 
 def examine(path: str, box: Box | None = None) -> ImageFacts:

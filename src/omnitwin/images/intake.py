@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from omnitwin.errors import BadImage
 from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
+from omnitwin.images.costs import MOST_PIXELS, SECONDS, MeteredFile, limit, limit_head
 from omnitwin.images.framing import WHITE, framed
 from omnitwin.images.kinds import OUTSIDE_PROGRAMS, WITHOUT_HEIF, lacks_reader
 from omnitwin.images.resampling import area_resize
@@ -26,10 +27,18 @@ from omnitwin.system.paths import is_endless
 LARGEST = 480  # pixels of the longer side of an image to clean: a drawing that fills a tenth of it still has 48
 SHOWN = 112  # pixels a side of the picture that a person sees
 NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
-MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding them takes up to 1.5 GB, in WebP; Pillow's own limit is a third higher
 STRIP = 1 << 22  # pixels that are made grey at a time
 Picturable = str | os.PathLike[str] | Image.Image | Any  # a file, a PIL image, or an array (also a tensor on the CPU)
 Taken = TypeVar("Taken")
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF's orientation
 ENLARGED = 2  # an image smaller than the square is enlarged to at least this many times the square's size
 
 
@@ -52,13 +61,15 @@ class Intake:
         return self.image.getextrema() == (WHITE, WHITE)
 
 
-def read_image(path: Path, size: int, frame: str, shown: bool = False) -> Intake:
+def read_image(path: Path, size: int, frame: str, shown: bool = False, seconds: float = SECONDS) -> Intake:
     """Read an image file in any format that Pillow reads; raise BadImage if the file is no image.
+
+    Reading it may take so many seconds of CPU (images.costs has more limits).
 
     An image that is size x size, black and white, with ink on paper, keeps its pixels in the frame `whole`. A black and
     white drawing becomes in either frame what PackedSet.framed makes of its row.
     """
-    return take_in(_open(path), size, frame, shown)
+    return take_in(_open(path, seconds), size, frame, shown)
 
 
 def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> Intake:
@@ -83,7 +94,13 @@ def read_any(image: Picturable, size: int, frame: str, shown: bool = False) -> I
 
 def _of_picture(image: Image.Image) -> Image.Image:
     try:
-        return grey_of(ImageOps.exif_transpose(_checked(image)))
+        _checked(image)
+        if isinstance(image, ImageFile.ImageFile) and image.tile and image.fp:
+            file = MeteredFile(image.fp, "the image")
+            image.fp = cast("IO[bytes]", file)
+            limit(image, file)
+        image.load()
+        return _upright_grey(image)
     except (BadImage, MemoryError):
         raise
     except Exception as error:  # a lazy image is decoded here; decoders raise whatever their format makes them raise
@@ -157,12 +174,17 @@ def _of_handy_size(grey: Image.Image, size: int) -> Image.Image:
     return grey
 
 
-def _open(path: Path) -> Image.Image:
-    return read_picture(path, grey_of)
+def _open(path: Path, seconds: float = SECONDS) -> Image.Image:
+    return _decoded(path, _upright_grey, seconds)
 
 
 def read_picture(path: Path, take: Callable[[Image.Image], Taken]) -> Taken:
     """Decode an image file, turn it upright, and return what `take` makes of it. Raises BadImage."""
+    return _decoded(path, lambda image: take(_turned(image, image)), SECONDS)
+
+
+def _decoded(path: Path, take: Callable[[Image.Image], Taken], seconds: float) -> Taken:
+    """Return what `take` makes of a decoded image, not yet upright. Raises BadImage."""
     lacking = lacks_reader(path.name)
     try:
         if path.is_dir():
@@ -172,14 +194,16 @@ def read_picture(path: Path, take: Callable[[Image.Image], Taken]) -> Taken:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with MeteredFile(path.open("rb"), str(path), seconds) as file:
+                limit_head(file)
+                image = Image.open(cast("IO[bytes]", file))
                 if image.format in OUTSIDE_PROGRAMS:
                     raise BadImage(f"{path} is {image.format}, which is not read")
                 if image.width * image.height > MOST_PIXELS:
                     raise Image.DecompressionBombError
+                limit(image, file)
                 with _unheard_libtiff() if image.format == "TIFF" else nullcontext():
                     image.load()
-                ImageOps.exif_transpose(image, in_place=True)
                 return take(image)
     except FileNotFoundError:
         raise BadImage(f"{path} does not exist") from None
@@ -216,6 +240,17 @@ def _unheard_libtiff() -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
+
+
+def _upright_grey(image: Image.Image) -> Image.Image:
+    """Return an image in grey, turned as its EXIF says."""
+    return _turned(grey_of(image), image)
+
+
+def _turned(picture: Image.Image, image: Image.Image) -> Image.Image:
+    """Return a picture turned as an image's EXIF says. (ImageOps.exif_transpose also writes all EXIF anew.)"""
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return picture if turn is None else picture.transpose(turn)
 
 
 def grey_of(image: Image.Image) -> Image.Image:

@@ -4,7 +4,7 @@ from pathlib import PurePath
 
 from PIL import Image
 
-OUTSIDE_PROGRAMS = {"EPS"}  # formats that Pillow hands to another program: too dangerous for files from anywhere
+OUTSIDE_PROGRAMS = {"EPS", "IPTC"}  # Pillow hands EPS to another program, and opens any image (also EPS) in an IPTC
 HEIF = {".heic", ".heif", ".hif"}  # what phones write: Pillow reads them only with pillow-heif
 WITHOUT_HEIF = "is HEIC, which needs pillow-heif: pip install 'omnitwin[heic]'"
 

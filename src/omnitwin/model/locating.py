@@ -30,7 +30,7 @@ from omnitwin.system.paths import (
     runs_folder,
     trained_runs,
     unlinked,
-    unlinked_below_home,
+    unlinked_in_data,
 )
 from omnitwin.system.plain import FOLDER, is_link, is_plain, odd, read_text
 
@@ -135,7 +135,7 @@ def find_run(name: str | None) -> Path | None:
         raise BadInput("an empty word names no run and no file", "")
     else:
         path = expand(name)
-        found = unlinked_below_home(path) if _exists(path) else _stored(name)
+        found = unlinked_in_data(path) if _exists(path) else _stored(name)
     if found is not None and found.is_dir():
         check_files(found)
     return found

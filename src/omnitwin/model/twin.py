@@ -142,9 +142,6 @@ class Distance(nn.Module):
         self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
 
 
-HEADS: dict[str, type[DistanceTwin] | type[DifferenceTwin]] = {"distance": DistanceTwin, "difference": DifferenceTwin}
-
-
 def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwork:
     """Return a twin network with new weights. Raises BadInput if its encoder is the user's own and not given.
 
@@ -156,16 +153,7 @@ def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwor
         encoder = build_encoder(network)
     else:
         encoder = tried(encoder, network)
-    return HEADS[network.head](encoder)
-
-
-def blueprint(network: Network, encoder: nn.Module | None = None) -> TwinNetwork:
-    """Return a network without numbers, which takes no memory: its names and shapes are those of build_twin's.
-
-    encoder: the user's own module, which stays as it is and keeps its numbers
-    """
-    with torch.device("meta"):
-        return HEADS[network.head](build_encoder(network) if encoder is None else encoder)
+    return (DistanceTwin if network.head == "distance" else DifferenceTwin)(encoder)
 
 
 def check_encoder(encoder: nn.Module) -> None:

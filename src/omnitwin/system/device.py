@@ -4,7 +4,8 @@ import ctypes
 import platform
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 
 import torch
 
@@ -97,6 +98,19 @@ def free_memory(device: torch.device) -> int:
         raise RuntimeError(f"the free memory of {device} is unknown")
     torch.cuda.empty_cache()
     return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+
+
+def free_main_memory() -> int | None:
+    """Return the bytes of main memory that this process can have before the machine swaps; None if unknown.
+
+    On Linux they are what the kernel calls available, and no more than the limit of the control group (a container's).
+    """
+    found = []
+    with suppress(OSError, ValueError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))  # ValueError: `max`, no limit
+    return min(found, default=None)
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -8,7 +8,7 @@ from types import FrameType
 from omnitwin.errors import ExitCode, is_shortage
 from omnitwin.system import leaving, limits
 
-OWN = f"{os.sep}omnitwin{os.sep}"  # in the paths of our modules
+MOST_SAID = 300  # characters: some libraries explain at length
 LEFT = "a library ended the program (exit code {}), though there was no answer yet."
 
 
@@ -52,7 +52,7 @@ def library_of(error: BaseException) -> str:
     """Return the library whose import failed, or nothing.
 
     An exception that comes out of the body of somebody else's module was raised while that was imported. So was an
-    ImportError without such a body: the module is missing, or has no such name.
+    ImportError without such a body: the module is missing, or has no such name. With a SyntaxError its file is damaged.
     """
     for frame in _frames(error):
         name = str(frame.f_globals.get("__name__", ""))
@@ -61,11 +61,8 @@ def library_of(error: BaseException) -> str:
         loaded = str(frame.f_locals.get("name", "")) if "importlib" in name and "_bootstrap" in name else ""
         if not _is_ours(loaded):  # its file cannot be read as a module
             return loaded.partition(".")[0]
-    if isinstance(error, ImportError) and not _is_ours(error.name or "?"):
-        return (error.name or "a library").partition(".")[0]
-    if isinstance(error, SyntaxError) and os.path.isfile(error.filename or "") and OWN not in str(error.filename):
-        return "a library"
-    return ""
+    name = getattr(error, "name", None) or "a library"
+    return name.partition(".")[0] if isinstance(error, ImportError | SyntaxError) and not _is_ours(name) else ""
 
 
 def raised_in(error: BaseException) -> str:
@@ -74,10 +71,11 @@ def raised_in(error: BaseException) -> str:
 
 
 def _said(error: BaseException) -> str:
-    """Return the first line of what an error says; an ImportError's is told by its cause."""
+    """Return what an error says in one line that is not too long; an ImportError's is told by its cause."""
     while isinstance(error, ImportError) and error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip().splitlines() or [""])[0]
+    text = " ".join(str(error).split())
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:

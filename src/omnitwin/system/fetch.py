@@ -121,7 +121,7 @@ def fetch(
             break
         note(f"{_host(url)}: {last}. Trying again in {seconds:.0f} s (attempt {attempt + 1} of {ATTEMPTS}).")
         pause(seconds)
-    raise DownloadFailed(f"{_short(url)}: {last}; tried {attempt} times")
+    raise DownloadFailed(f"{_short(url)}: {last}; tried {attempt} time{'s' if attempt > 1 else ''}")
 
 
 def _host(url: str) -> str:
@@ -141,6 +141,8 @@ def _words(error: Exception) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError) and not isinstance(reason, TooSlow):
         return "timed out"  # ssl names its own source file
+    if isinstance(reason, http.client.BadStatusLine) and not isinstance(reason, http.client.RemoteDisconnected):
+        return f"answers in no HTTP: {_short(str(reason))}"
     return _short(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
 
 
@@ -160,10 +162,7 @@ class _Transfer:
 
     def attempt(self) -> None:
         """Download what is missing. Raises _TryAgain if the network fails, OSError if the disk does."""
-        there = self.part.lstat().st_size if os.path.lexists(self.part) else 0
-        if there > self.largest:
-            self.part.unlink()
-            there = 0
+        there = self._kept()
         watch = Watch(self.limits, self.ends)
         answer = self._open(there, watch)
         if answer is None:
@@ -189,6 +188,17 @@ class _Transfer:
             self._drop(f"sends more than the {total:,} bytes that it tells of")
         if total is not None and there < total:
             raise _TryAgain(f"broke off after {there:,} of {total:,} bytes")
+
+    def _kept(self) -> int:
+        """Return the bytes that are here. Raises CannotWrite for a link or whatever else is no file of our own."""
+        if not os.path.lexists(self.part):
+            return 0
+        with open_unlinked(self.part, "ab") as file:
+            there = os.fstat(file.fileno()).st_size
+        if there > self.largest:
+            self.part.unlink()
+            return 0
+        return there
 
     def _check_size(self, size: int) -> None:
         if size > self.largest:

@@ -73,7 +73,7 @@ def check_replaceable(target: Path) -> None:
     """
     with suppress(OSError):  # nothing is there, or it will be told when the file is written
         if reason := odd(target):
-            raise CannotWrite(f"cannot write {target}: {reason}", "Name a file, or a new one.")
+            raise CannotWrite(f"cannot write {target}: {reason}", "Name another file.")
 
 
 def check_writable(target: Path) -> None:

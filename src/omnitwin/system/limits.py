@@ -4,7 +4,8 @@ Under such a limit a process ends in ways that none of its own code can catch or
 leaves with 127, C++ and Rust abort (134), an allocation that nobody checked crashes (139), and OpenBLAS sends itself
 SIGINT if it cannot start a thread. So the program forks before it imports anything. The parent needs no memory. It
 passes the child's own answers on, and for any other end says that memory was short and leaves with 3. Without a limit,
-as nearly always, nothing is forked.
+as nearly always, nothing is forked. The parent also ends a child that hangs: without memory Python 3.11 can spin for
+ever in the handling of an exception, and Rust wait for a lock of its own.
 
 Refusing limits that are known to be too low was the other way. The figures depend on the build of torch (3.2 GB with
 CUDA's libraries), on the number of cores and on the images, and never reach what fails between them and success.
@@ -23,6 +24,8 @@ from omnitwin.system import leaving
 LIMITS = {"RLIMIT_AS": ("VmPeak", "ulimit -v"), "RLIMIT_DATA": ("VmData", "ulimit -d")}  # what each is a limit of
 BRIM = 0.75  # share of a limit: failures of a process that holds so much are the limit's
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+ROOM = 1 << 20  # bytes: with less than this below a limit malloc gets no more memory
+STILL = 4  # seconds without any work of a process that has no room, after which it hangs
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
@@ -48,17 +51,31 @@ def are_near() -> bool:
     if not limits:
         return False
     try:
-        with open("/proc/self/status", "rb") as file:
-            lines = [line.split() for line in file if line.startswith(b"Vm")]
-        held = {line[0].rstrip(b":").decode(): int(line[1]) << 10 for line in lines}  # in kB
-        return any(held[LIMITS[name][0]] > BRIM * size for name, size in limits.items())
+        return any(_held("self", name) > BRIM * size for name, size in limits.items())
     except (OSError, MemoryError, LookupError, ValueError):
         return True
 
 
+def _held(process: str, limit: str) -> int:
+    """Return the bytes of a process that count for a limit."""
+    with open(f"/proc/{process}/status", "rb") as file:
+        lines = {line.split()[0]: line.split() for line in file if line.startswith(b"Vm")}
+    return int(lines[f"{LIMITS[limit][0]}:".encode()][1]) << 10  # in kB
+
+
+def _work(child: int) -> tuple[bytes, ...]:
+    """Return the counts of page faults and of reading and writing of a process that has no room left; else nothing."""
+    with suppress(OSError, LookupError, ValueError):
+        if any(size - _held(str(child), name) < ROOM for name, size in found().items()):
+            with open(f"/proc/{child}/stat", "rb") as stat, open(f"/proc/{child}/io", "rb") as counts:
+                fields = stat.read().rpartition(b")")[2].split()
+                return (fields[7], fields[9], *counts.read().splitlines())
+    return ()
+
+
 def supervise() -> None:
     """Return in this process if no limit is set, else in a child of it. The parent then ends as the child does."""
-    if not hasattr(signal, "sigwaitinfo") or not found():
+    if not hasattr(signal, "sigtimedwait") or not found():
         return
     heard = {*PASSED_ON, signal.SIGCHLD}
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the child's end could not be asked for
@@ -71,6 +88,7 @@ def supervise() -> None:
         _end_as(child, heard)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     leaving.arm()
+    os.environ["RUST_BACKTRACE"] = "0"  # Rust waits for itself for ever if memory fails while it prints one
     with suppress(Exception):
         import ctypes
 
@@ -80,14 +98,20 @@ def supervise() -> None:
 def _end_as(child: int, heard: set[signal.Signals]) -> NoReturn:
     """Wait for the child and end with its code; with CANNOT_RUN if the code is not its own answer."""
     interrupted, ended, status = False, 0, 0
+    still, work = 0, _work(child)
     while not ended:
-        came = signal.sigwaitinfo(heard)
-        if came.si_signo == signal.SIGCHLD:
+        came = signal.sigtimedwait(heard, 1)
+        if came is None:
+            before, work = work, _work(child)
+            still = still + 1 if work and work == before else 0
+            if still >= STILL:
+                os.kill(child, signal.SIGKILL)
+        elif came.si_signo == signal.SIGCHLD:
             ended, status = os.waitpid(child, os.WNOHANG)
-            continue
-        interrupted |= came.si_signo == signal.SIGINT
-        if came.si_code <= 0:  # sent by a process; what a terminal sends goes to the child, too
-            os.kill(child, came.si_signo)
+        else:
+            interrupted |= came.si_signo == signal.SIGINT
+            if came.si_code <= 0:  # sent by a process; what a terminal sends goes to the child, too
+                os.kill(child, came.si_signo)
     code = os.waitstatus_to_exitcode(status)
     code = code if code >= 0 else 128 - code
     if code not in set(ExitCode) or (code == ExitCode.INTERRUPTED and not interrupted):  # or by OpenBLAS

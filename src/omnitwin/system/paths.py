@@ -48,9 +48,15 @@ def data_folder() -> Path:
 
 
 def _folder(kind: str) -> Path:
-    """Return the `cache` or `data` folder. Raises CannotRun if OMNITWIN_HOME is not set and the user has no home."""
+    """Return the `cache` or `data` folder. Raises CannotRun if it is a link in OMNITWIN_HOME, or there is no home."""
+    folder = _place(kind)
+    return unlinked(folder) if os.environ.get(HOME_VARIABLE) else folder
+
+
+def _place(kind: str) -> Path:
+    """Return where the folder is. Raises CannotRun if OMNITWIN_HOME is not set and the user has no home."""
     if home := os.environ.get(HOME_VARIABLE):
-        return unlinked(expand(home) / kind)
+        return expand(home) / kind
     folder = Path("~")
     with suppress(RuntimeError):
         folder = Path(getattr(PlatformDirs("omnitwin", appauthor=False), f"user_{kind}_dir"))
@@ -69,14 +75,17 @@ def unlinked(folder: Path) -> Path:
     return folder
 
 
-def unlinked_below_home(path: Path) -> Path:
-    """Return a path that the user names. Raises CannotRun if it lies below home and a link is on the way to it."""
-    home = os.environ.get(HOME_VARIABLE) or PlatformDirs("omnitwin", appauthor=False).user_data_dir
-    full = os.path.abspath(path)
-    for base in {os.path.abspath(expand(home)), os.path.realpath(expand(home))}:
-        if full.startswith(base + os.sep):
-            place = Path(base)
-            for part in Path(full).relative_to(base).parts:
+def unlinked_in_data(path: Path) -> Path:
+    """Return a path that the user names. Raises CannotRun for a link on the way to it from the data folder on."""
+    try:
+        data = _place("data")
+    except CannotRun:  # without a home nothing is in it
+        return path
+    full = Path(os.path.abspath(path))
+    for base in (Path(os.path.abspath(data)), Path(os.path.realpath(data.parent), data.name)):
+        if full.is_relative_to(base):
+            place = data_folder()
+            for part in full.relative_to(base).parts:
                 place = unlinked(place / part)
     return path
 

@@ -1,7 +1,9 @@
 """Work through tasks in several processes. A task that kills its process, as a crash in a decoder does, costs no other.
 
-    for facts in work_through(examine, [("a.jpg", None), ("b.jpg", None)]):
+    for record in work_through(examine_record, [("a.jpg", None), ("b.jpg", None)]):
         ...
+
+Tasks and results go between the processes as lines of JSON: nothing is pickled.
 
 A thread for each process hands it a task and waits for the answer, so it is known which task killed a process. The pool
 of concurrent.futures does not say that, and loses the other tasks; multiprocessing's processes run the user's script
@@ -9,8 +11,8 @@ again as they start, which goes wrong if it is not written for that. These run n
 """
 
 import importlib
+import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -25,11 +27,9 @@ from typing import IO, Any, TypeVar
 Result = TypeVar("Result")
 
 AHEAD = 8  # tasks for each process between the first without a result and the newest
-DEATHS = (EOFError, OSError, ValueError, pickle.UnpicklingError)  # what is raised as one speaks to a dead process
+DEATHS = (EOFError, OSError, ValueError)  # what is raised as one speaks to a dead process
 READY, RESULT, ERROR = "ready", "result", "error"
-START = (
-    "import pickle, sys; path = pickle.load(sys.stdin.buffer); sys.path[:] = path; import {module}; {module}.serve()"
-)
+START = "import json, sys; sys.path[:] = json.loads(sys.stdin.buffer.readline()); import {module}; {module}.serve()"
 # Ctrl-C goes to the processes of the terminal's group: these are not in it, and end when their input ends.
 APART: dict[str, Any] = (
     {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)} if os.name == "nt" else {"process_group": 0}
@@ -55,7 +55,7 @@ def work_through(
 ) -> Generator[Result | Died]:
     """Yield work(*task) for each task in order, or Died. Few results wait at a time, however many tasks there are.
 
-    work: a function at the top of a module; what it raises is raised here
+    work: a function at the top of a module, from what JSON has to what JSON has; lists arrive for tuples
     processes: None: as many as processors; 0: none, all is done in this process
     """
     count = processors() if processes is None else processes
@@ -87,9 +87,8 @@ class _Process:
 
     def ask(self, task: Any) -> Any:
         """Return the answer to a task. Raises one of DEATHS if the process has ended."""
-        pickle.dump(task, self.tasks)
-        self.tasks.flush()
-        return pickle.load(self.answers)
+        _send(task, self.tasks)
+        return _receive(self.answers)
 
     def end(self) -> int:
         """Kill the process if it still runs, and return its exit code."""
@@ -112,7 +111,10 @@ class _Crew:
         self.ended = self.unable = False
 
     def do(self, task: tuple[Any, ...]) -> Any:
-        """Return the result of a task, by this thread's process; by this process if none can be started."""
+        """Return the result of a task, by this thread's process; by this process if none can be started.
+
+        Raises RuntimeError with the words of what the work raised.
+        """
         process: _Process | None = getattr(self.own, "process", None) or self._started()
         if process is None:
             return Died(reason="was not begun") if self.ended else self.work(*task)
@@ -123,7 +125,7 @@ class _Crew:
             self.own.process = None
             return Died(reason=_how(process.end()))
         if kind == ERROR:
-            raise value
+            raise RuntimeError(value)
         return value
 
     def end(self) -> None:
@@ -156,7 +158,7 @@ class _Crew:
             process = _Process(popen, popen.stdin, popen.stdout)
             self.processes.append(process)
         with suppress(*DEATHS):
-            pickle.dump(sys.path, process.tasks)
+            _send(sys.path, process.tasks)
             if process.ask((self.work.__module__, self.work.__qualname__)) == READY:
                 return process
         process.end()
@@ -170,20 +172,29 @@ def serve() -> None:
         answers = os.fdopen(os.dup(1), "wb")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-        def send(answer: Any) -> None:
-            pickle.dump(answer, answers)
-            answers.flush()
-
-        module, name = pickle.load(sys.stdin.buffer)
+        module, name = _receive(sys.stdin.buffer)
         work = getattr(importlib.import_module(module), name)
-        send(READY)
+        _send(READY, answers)
         while True:
-            task = pickle.load(sys.stdin.buffer)
+            task = _receive(sys.stdin.buffer)
             try:
                 answer = (RESULT, work(*task))
             except Exception as error:
-                answer = (ERROR, error)
-            send(answer)
+                answer = (ERROR, f"{type(error).__name__}: {error}")
+            _send(answer, answers)
+
+
+def _send(value: Any, stream: IO[bytes]) -> None:
+    stream.write(json.dumps(value).encode() + b"\n")  # without surrogates: they are escaped
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> Any:
+    """Return the next value. Raises EOFError if the stream has ended, ValueError if its end is cut off."""
+    line = stream.readline()
+    if not line:
+        raise EOFError
+    return json.loads(line)
 
 
 def _how(code: int) -> str:

@@ -158,6 +158,18 @@ LOSSES: dict[str, NewLoss] = {
 }
 
 
+def images_of_a_pass(recipe: Recipe, batch_statistics: bool, device: torch.device) -> int:
+    """Return how many images of a batch go through the network together.
+
+    batch_statistics: whether an image's features depend on the others that go with it
+    """
+    size = recipe.sampling.batch_size
+    if recipe.objective.name != "pairs":
+        return size
+    in_parts = device.type == "cpu" and not batch_statistics  # else their gradients do not add up to the batch's
+    return 2 * (min(CPU_PAIRS, size) if in_parts else size)
+
+
 def new_objective(recipe: Recipe, machinery: Machinery, own: EmbeddingLoss | None = None) -> Objective:
     """Return the recipe's objective. Raises BadInput if it is called `own` and own is None.
 
@@ -165,10 +177,9 @@ def new_objective(recipe: Recipe, machinery: Machinery, own: EmbeddingLoss | Non
     """
     name = recipe.objective.name
     if name == "pairs":
-        # if an image's features depend on the rest of its batch, the gradients of parts do not add up to the batch's
-        in_parts = machinery.device.type == "cpu" and not has_batch_statistics(machinery.network)
-        size = recipe.sampling.batch_size
-        return OfPairs(machinery, min(CPU_PAIRS, size) if in_parts else size)
+        return OfPairs(
+            machinery, images_of_a_pass(recipe, has_batch_statistics(machinery.network), machinery.device) // 2
+        )
     if name == OWN:
         if own is None:
             raise BadInput("this recipe has an objective of your own", "In Python, pass it: objective=FUNCTION.")

@@ -10,8 +10,9 @@ from omnitwin.data.split import part_names
 from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
-from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
+from omnitwin.system.device import describe_device, peak_memory, synchronize
 from omnitwin.system.tensorfile import layout_bytes
+from omnitwin.training.needs import check_needs
 from omnitwin.training.optimiser import learning_rate
 from omnitwin.training.resuming import resumed_state
 from omnitwin.training.runs import check_unused, output_folder, training_images
@@ -32,7 +33,7 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
         check_unused(output_folder(config))
     else:
         resumed_state(config, output)
-    select_device(config.device)  # refuse it before data is fetched
+    check_needs(config)  # refuse them, or the device, before data is fetched
     images, held_out = training_images(config, reporter)
     trainer = Trainer(config, images)
     for iteration in range(1, WARM_UP_STEPS + 1):

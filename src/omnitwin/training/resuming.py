@@ -3,6 +3,7 @@
 A run's folder may be another person's: its files say how large everything is, and none is taken at its word.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -35,7 +36,7 @@ def resumed_state(config: TrainConfig, run: Path) -> Description | None:
     and for a run that is done.
     """
     path = run / STATE_FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     with opened(path, "pt") as file:
         state = describe(path, record_of(path, file, STATE_FORMAT))
@@ -51,7 +52,7 @@ def resumed_state(config: TrainConfig, run: Path) -> Description | None:
 def best_before(config: TrainConfig, run: Path, state: Description, note: Callable[[str], None]) -> Description | None:
     """Return what a run's best checkpoint says of itself. None: it is missing, or is not this run's, which is noted."""
     path = run / BEST_FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
         with opened(path, "numpy") as file:

@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 import torch
 
 from omnitwin import __version__
-from omnitwin.config import TrainConfig
+from omnitwin.config import LONGEST_NAME, TrainConfig
 from omnitwin.data.catalogue import open_images, trained_on
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
@@ -37,15 +37,18 @@ from omnitwin.system.paths import (
     WEIGHTS_FILE,
     runs_folder,
     unlinked,
-    unlinked_below_home,
+    unlinked_in_data,
 )
 from omnitwin.system.plain import open_plain, read_text
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.training.finding import run_to_resume
+from omnitwin.training.needs import RESUMED_MOST
 from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
 READABLE_VERSIONS = (1, 2)  # 1 had the fields of the recipe's parts side by side
+COMPUTED_BY = ("device", "torch", "precision", "compile")
+MOST_SESSIONS = 100  # in a config: each was computed in another way
 LARGEST = 1e300  # in the metrics: larger numbers can be neither added up nor drawn
 LONGEST_LINE = 4096  # bytes of the metrics; a whole line has about 150
 LARGEST_METRICS = 1 << 26  # bytes that a report reads: some 400,000 iterations
@@ -63,7 +66,7 @@ def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[I
 def output_folder(config: TrainConfig) -> Path:
     """Return the folder of a new run: the one in the config, or one named after the recipe and the time."""
     if config.output is not None:
-        return unlinked_below_home(config.output)
+        return unlinked_in_data(config.output)
     if config.name is not None:
         return unlinked(runs_folder() / config.name)
     stem = f"{config.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -104,7 +107,8 @@ def continued(
 ) -> tuple[TrainConfig, Path, int]:
     """Return how to resume a run: the config with the run's own recipe and data, its folder, and the iterations done.
 
-    changes: wanted fields of the recipe, and `recipe`, `dataset`, `name`, `output`; only `iterations` may change
+    changes: wanted fields of the recipe, and `recipe`, `dataset`, `name`, `output`; only `iterations` may change. With
+    `image_size` and `batch_size` among them, the run may take as much memory as it asks for, else RESUMED_MOST
     spell: how an error writes a field's name
 
     Raises BadInput if another field would change, BadCheckpoint if the run cannot be read.
@@ -117,6 +121,7 @@ def continued(
     known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family}
     del known["name"]  # of the recipe; asked for is the run's
     asked = {name: value for name, value in (changes or {}).items() if value is not None}
+    granted = {"image_size", "batch_size"} <= asked.keys()  # in words, what decides how much memory a run takes
     refused = [name for name, value in asked.items() if name != "iterations" and value != known.get(name)]
     if refused:
         words = ", ".join(map(spell, refused))
@@ -127,6 +132,7 @@ def continued(
             recipe=recipe.changed(iterations=asked.get("iterations", recipe.iterations)),
             dataset=trained_on(description.dataset_family) if isinstance(config.dataset, str) else config.dataset,
             precision=description.precision if config.precision == TrainConfig.precision else config.precision,
+            most_memory=RESUMED_MOST if config.most_memory is None and not granted else config.most_memory,
         ),
         folder,
         description.iteration,
@@ -164,10 +170,17 @@ def computed_before(run: Path) -> list[dict[str, Any]]:
     """Return every different computed_by of a run's sessions, the first one first; empty if its config has none."""
     with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
         record = json.loads(read_text(run / CONFIG_FILE))
-        if "computed_by" in record:
-            return [dict(session) for session in record["computed_by"]]
-        return [{name: record[name] for name in ("device", "torch", "precision", "compile")}]
+        sessions = record.get("computed_by", [record])
+        return [_computed_by(session) for session in sessions][:MOST_SESSIONS]
     return []
+
+
+def _computed_by(session: dict[str, Any]) -> dict[str, Any]:
+    """Return what a session's record says, as far as computed_by could have said it. Raises KeyError, TypeError."""
+    said = {name: session[name] for name in COMPUTED_BY}
+    if not all(isinstance(value, bool | str) and len(str(value)) <= LONGEST_NAME for value in said.values()):
+        raise TypeError("no record of a session")
+    return said
 
 
 def read_config(run: Path) -> Description:

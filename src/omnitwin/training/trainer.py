@@ -8,7 +8,7 @@ from omnitwin.data.imageset import ImageSet, check_channels
 from omnitwin.data.sampling import SAMPLERS, Batch
 from omnitwin.model.checkpoint import layout_with
 from omnitwin.model.encoders import count_parameters
-from omnitwin.model.twin import TwinNetwork, blueprint, build_twin
+from omnitwin.model.twin import TwinNetwork, build_twin
 from omnitwin.recipes import Recipe
 from omnitwin.system.device import select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
@@ -17,6 +17,7 @@ from omnitwin.system.tensorfile import Layout
 from omnitwin.training.objective import Machinery, new_objective
 from omnitwin.training.optimiser import OPTIMISERS
 
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch norm: they are not trained
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of Adam, by torch's names: each has the shape of its parameter
 RANK = 0  # number of this process among those that train together; part of every key
 
@@ -41,10 +42,14 @@ def state_layout(recipe: Recipe, encoder: nn.Module | None = None) -> Layout:
     layout = layout_with(recipe.network, encoder)
     prefixes = ("network.", "average.") if OPTIMISERS[recipe.optimiser.name].averages else ("network.",)
     state = {f"{prefix}{name}": kind for prefix in prefixes for name, kind in layout.items()}
-    for name, parameter in blueprint(recipe.network, encoder).named_parameters():
-        if parameter.requires_grad:
-            state |= {f"adam.{moment}.{name}": layout[name] for moment in MOMENTS}
-            state[f"adam.step.{name}"] = ((), "float32")
+    if encoder is None:
+        still = {name for name in layout if name.endswith(BUFFERS)}
+    else:
+        moving = {f"encoder.{name}" for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+        still = {name for name in layout if name.startswith("encoder.")} - moving
+    for name in layout.keys() - still:
+        state |= {f"adam.{moment}.{name}": layout[name] for moment in MOMENTS}
+        state[f"adam.step.{name}"] = ((), "float32")
     return state
 
 

@@ -26,6 +26,7 @@ from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult
+from omnitwin.training.needs import check_needs
 from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.resuming import best_before, iteration_of, resumed_state
 from omnitwin.training.runs import (
@@ -72,6 +73,7 @@ def train(
         if resume is None:
             check_unused(output)
         state = None if resume is None else resumed_state(config, output)
+        check_needs(config)
         images, held_out = training_images(config, reporter)
         trainer = new_trainer(config, images)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None

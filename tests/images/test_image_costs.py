@@ -1,0 +1,187 @@
+"""A small file must not ask for much: what costs far more than its pixels is refused, in one line and soon."""
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from random import Random
+
+import costly
+import numpy as np
+import pytest
+from PIL import Image
+
+from omnitwin.errors import BadImage
+from omnitwin.images import costs
+from omnitwin.images.costs import MeteredFile
+from omnitwin.images.intake import read_any, read_image
+
+SECONDS = 2.0  # of CPU, at most, for what takes a fraction of one on a server
+
+
+def refused(path, content, **how):
+    """The line with which a file is refused, within SECONDS of CPU."""
+    path.write_bytes(content)
+    start = time.thread_time()
+    with pytest.raises(BadImage) as error:
+        read_image(path, 105, "ink", **how)
+    assert time.thread_time() - start < SECONDS
+    line = error.value.line()
+    assert len(line.splitlines()) == 1
+    assert str(path) in line
+    assert error.value.exit_code == 2
+    return line
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "image"
+
+
+def test_a_progressive_jpeg_of_900_scans_is_refused(path):
+    assert "more than 100 scans" in refused(path, costly.scans(Random(0), 900, 200))
+
+
+def test_a_jpeg_of_some_scans_is_read_and_a_large_one_may_have_fewer(path):
+    path.write_bytes(costly.scans(Random(0), 80, 200))
+    read_image(path, 105, "ink")
+    most = costs.SCANNED_PIXELS // 4000**2
+    assert 14 < most < 90
+    assert f"more than {most} scans" in refused(path, costly.scans(Random(0), 90, 4000))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_jpeg_of_twenty_million_bytes_of_fill_is_refused(path, seed):
+    refused(path, costly.fill(Random(seed), 20_000_000))
+
+
+def test_a_jpeg_with_some_fill_is_read(path):
+    path.write_bytes(costly.fill(Random(0), 3000))
+    read_image(path, 105, "ink")
+
+
+def test_a_qoi_of_sixteen_megabytes_is_refused_and_one_of_a_screen_is_read(path):
+    assert "too many for QOI" in refused(path, costly.qoi(Random(0), 4096, 4096))
+    path.write_bytes(costly.qoi(Random(0), 300, 200))
+    read_image(path, 105, "ink")
+
+
+def test_words_like_a_scan_within_a_note_or_behind_the_end_are_no_scans(path):
+    picture = costly.written(Image.effect_noise((200, 200), 60), "JPEG", progressive=True)
+    note = b"\xff\xfe\xff\x00" + (b"\xff\xda" * 40_000)[: 0xFF00 - 2]
+    path.write_bytes(picture[:2] + note + picture[2:] + b"\xff\xda" * 1000)
+    read_image(path, 105, "ink")
+
+
+def test_reading_ends_when_the_seconds_are_spent(path):
+    assert "takes too long" in refused(path, costly.written(Image.effect_noise((900, 900), 60), "JPEG"), seconds=0.0)
+
+
+def test_a_ranking_leaves_a_costly_image_out_and_goes_on(tmp_path, capsys):
+    from omnitwin.cli import main
+
+    drawing = Image.new("L", (60, 60), 255)
+    drawing.paste(0, (20, 10, 30, 50))
+    for name in ("a.png", "b.png"):
+        drawing.save(tmp_path / name)
+    (tmp_path / "c.jpg").write_bytes(costly.scans(Random(0), 900, 200))
+    words = ["omnitwin", "compare", str(tmp_path / "a.png"), str(tmp_path / "b.png"), str(tmp_path / "c.jpg")]
+    before, sys.argv = sys.argv, words
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        sys.argv = before
+    out, err = capsys.readouterr()
+    assert ended.value.code in (0, None)
+    assert "b.png" in out
+    assert "more than 100 scans" in err
+
+
+@pytest.mark.parametrize("kind", sorted(set(costly.COSTLY) - {"whole", "scans"}))
+def test_costly_images_of_every_kind_end_soon(path, kind):
+    for seed in range(3):
+        path.write_bytes(costly.COSTLY[kind](Random(f"{kind} {seed}")))
+        start = time.thread_time()
+        with suppress(BadImage):
+            read_image(path, 105, "ink")
+        assert time.thread_time() - start < 5
+
+
+def test_a_lazy_image_of_the_user_has_the_same_limits(path):
+    path.write_bytes(costly.scans(Random(0), 900, 200))
+    with Image.open(path) as image, pytest.raises(BadImage, match="more than 100 scans"):
+        read_any(image, 105, "ink")
+
+
+@pytest.mark.parametrize(
+    "format", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000", "SGI", "TGA", "ICO"]
+)
+def test_the_meter_changes_no_pixel(path, format):
+    noise = Image.effect_noise((250, 250), 60).convert("RGB")
+    noise.save(path, format=format)
+    with Image.open(path) as plain:
+        plain.load()
+    with MeteredFile(path.open("rb"), str(path)) as file, Image.open(file) as metered:
+        costs.limit(metered, file)
+        metered.load()
+    assert np.array_equal(np.asarray(plain), np.asarray(metered))
+
+
+def test_a_large_jpeg_2000_is_read_at_a_part_of_its_size(path):
+    grey = Image.new("L", (4000, 2000), 255)
+    grey.paste(0, (800, 400, 2400, 1000))
+    grey.save(path, format="PNG")
+    as_png = read_image(path, 105, "ink")
+    grey.save(path, format="JPEG2000")
+    assert grey.width * grey.height > costs.J2K_PIXELS
+    assert np.abs(np.asarray(as_png.image, int) - np.asarray(read_image(path, 105, "ink").image)).mean() < 1
+
+
+@pytest.mark.parametrize("how", ["blocks", "precincts", "layers"])
+def test_a_jpeg_2000_of_tiny_parts_is_refused_before_openjpeg_makes_objects_of_them(path, how):
+    refused(path, costly.tiny_parts(Random(0), how))
+
+
+@pytest.mark.parametrize(
+    "options", [{"codeblock_size": (32, 32)}, {"tile_size": (64, 64)}, {"precinct_size": (128, 128)}]
+)
+def test_a_jpeg_2000_of_usual_parts_is_read(path, options):
+    Image.effect_noise((300, 300), 60).save(path, format="JPEG2000", **options)
+    read_image(path, 105, "ink")
+
+
+def test_postscript_within_an_iptc_file_starts_no_program(path):
+    fields = [(3, 60, b"\1\0"), (3, 65, b"\1"), (3, 20, b"\0\x20"), (3, 30, b"\0\x20"), (3, 120, b"\5")]
+    fields.append((8, 10, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n"))
+    parts = [struct.pack(">BBBH", 0x1C, record, tag, len(data)) + data for record, tag, data in fields]
+    assert "is IPTC, which is not read" in refused(path, b"".join(parts))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_ends_the_decoding_of_a_jpeg_within_a_second(path):
+    path.write_bytes(costly.scans(Random(0), 90, 1500))
+    program = f"""
+import time
+from contextlib import suppress
+from pathlib import Path
+from omnitwin.images.intake import read_image
+print(flush=True)
+while True:
+    try:
+        read_image(Path({str(path)!r}), 105, "ink")
+    except KeyboardInterrupt:
+        print(time.monotonic())
+        break
+"""
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=dict(os.environ))
+    assert child.stdout
+    child.stdout.readline()
+    time.sleep(0.3)
+    sent = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    assert float(out) - sent < 1

@@ -1,0 +1,116 @@
+"""The memory that a recipe asks for is known before it is taken: a run's record may ask for little, words for all."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from omnitwin.config import TrainConfig
+from omnitwin.data import synthetic
+from omnitwin.errors import BadInput, CannotRun
+from omnitwin.model.encoders import build_encoder
+from omnitwin.recipes import CLASSIC, FAST, RECIPES, SMALL, Network
+from omnitwin.system.device import free_main_memory
+from omnitwin.training import training
+from omnitwin.training.needs import KEPT, RESUMED_MOST, check_needs, memory_needed
+from omnitwin.training.planning import plan
+from omnitwin.training.runs import continued
+from omnitwin.training.training import train
+
+IMAGES = {"training": synthetic.draw_set("training", alphabets=2, characters=4)}
+TINY = FAST.changed(image_size=12, iterations=4, batch_size=12, drawings=2, holdout=0, alphabets=1, per_alphabet=3)
+RESNET = CLASSIC.changed(encoder="resnet18", image_size=1024)
+
+
+def config(recipe, output=None, **others):
+    return TrainConfig(recipe=recipe, dataset=IMAGES, device="cpu", precision="fp32", output=output, **others)
+
+
+def forbidden(*words):
+    raise AssertionError("data were asked for")
+
+
+@pytest.mark.parametrize(
+    "network", [CLASSIC.network, SMALL.network, FAST.network, Network(encoder="strong", image_size=64)]
+)
+def test_an_encoder_keeps_for_its_gradients_what_the_estimate_says(network):
+    """Counted from what autograd holds on to, an image more against an image less."""
+
+    def kept(count):
+        held = {}
+
+        def hold(tensor):
+            held[tensor.untyped_storage()._cdata] = tensor
+            return tensor
+
+        images = torch.rand(count, 1, network.image_size, network.image_size)
+        with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
+            build_encoder(network)(images)
+        return sum(tensor.untyped_storage().nbytes() for tensor in held.values())
+
+    each = (kept(4) - kept(2)) / 2 / network.image_size**2
+    assert 0.4 * KEPT < each < KEPT
+
+
+def test_the_published_recipes_may_be_resumed_and_what_is_far_above_them_may_not():
+    for recipe in RECIPES.values():
+        check_needs(replace(config(recipe), most_memory=RESUMED_MOST))
+    with pytest.raises(CannotRun, match=r"takes about .* more than a run's record may ask for by itself"):
+        check_needs(replace(config(RESNET), most_memory=RESUMED_MOST))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"image_size": 384},
+        {"image_size": 128},
+        {"batch_size": 10**6},
+        {"batch_size": 20_000},
+        {"encoder": "resnet18", "image_size": 1024, "batch_size": 8},
+        {"encoder": "resnet18", "image_size": 256, "batch_size": 8},
+    ],
+)
+def test_a_config_alone_that_asks_for_much_is_refused_before_data_are_opened(tmp_path, monkeypatch, claims):
+    from omnitwin.training.runs import write_config
+    from omnitwin.training.trainer import Trainer
+
+    trainer = Trainer(config(TINY), IMAGES["training"])
+    (tmp_path / "run").mkdir()
+    write_config(config(FAST.changed(**claims)), trainer, (), tmp_path / "run")
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    monkeypatch.setattr(training, "training_images", forbidden)
+    asked, folder, _ = continued(config(TINY), str(tmp_path / "run"))
+    with pytest.raises(CannotRun, match=r"takes about [\d,.]+ GB of memory") as refused:
+        train(asked, resume=folder)
+    recipe = FAST.changed(**claims)
+    assert f"--image-size {recipe.network.image_size} --batch-size {recipe.sampling.batch_size}" in refused.value.hint
+    assert (folder / "config.json").read_bytes() == before
+
+
+def test_what_is_said_in_words_may_take_more_than_a_record_by_itself(tmp_path):
+    train(config(TINY, tmp_path / "run"))
+    said = {"image_size": 12, "batch_size": 12}
+    assert continued(config(TINY), str(tmp_path / "run"))[0].most_memory == RESUMED_MOST
+    assert continued(config(TINY), str(tmp_path / "run"), said)[0].most_memory is None
+    assert continued(replace(config(TINY), most_memory=7), str(tmp_path / "run"))[0].most_memory == 7
+
+
+@pytest.mark.skipif(free_main_memory() is None, reason="this system does not tell what is free")
+@pytest.mark.parametrize("begin", [train, plan])
+def test_words_that_ask_for_more_than_the_machine_has_are_refused_in_one_line_before_data_are_opened(
+    tmp_path, monkeypatch, begin
+):
+    monkeypatch.setattr(training, "training_images", forbidden)
+    with pytest.raises(CannotRun, match=r"takes about [\d,.]+ GB of memory, and [\d,.]+ GB are free"):
+        begin(config(RESNET.changed(batch_size=100_000), tmp_path / "run"))
+
+
+def test_more_weights_more_pixels_and_larger_batches_need_more():
+    small = memory_needed(FAST)
+    for changes in ({"image_size": 48}, {"batch_size": 512}, {"encoder": "resnet18"}):
+        assert memory_needed(FAST.changed(**changes)) > small
+
+
+def test_a_network_of_more_weights_than_anybody_trained_is_refused_by_its_size():
+    with pytest.raises(BadInput, match="takes 384 x 384 pixels or fewer, not 385"):
+        Network(encoder="strong", image_size=385)
