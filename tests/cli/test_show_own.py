@@ -1,7 +1,6 @@
 """`omnitwin show --data PATH`: what is told of somebody's own images, in a terminal, in a pipe and as JSON."""
 
 import json
-import shlex
 
 import pytest
 from drawn_places import draw_place, photo, write
@@ -27,7 +26,7 @@ def test_the_screen_says_how_the_images_were_understood(run, place):
     assert facts["look"].startswith("photos in colour: 100.0 % in colour")
     assert facts["broken files"] == facts["same pixels"] == facts["nearly the same"] == "none"
     assert facts["split"] == "made by the classes' names, seed 0"
-    assert lines[-1] == f"Go on with: omnitwin train --data {shlex.quote(str(place))}"
+    assert lines[-1].startswith("It is enough to train on.")
 
 
 @pytest.mark.parametrize("columns", [20, 40, 100, 200])

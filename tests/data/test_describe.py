@@ -147,19 +147,11 @@ def test_a_set_with_fewer_images_shows_those_it_has(tmp_path):
     report = told(draw_place(tmp_path, {"a": 1, "b": 2}), images=8, pairs=4)
     assert len(report.pictures) == 3
     assert report.problem == "it has 2 classes, and training needs at least 4"
-    assert report.command is None
 
 
 def test_a_part_that_is_not_there_cannot_be_shown(tmp_path):
     with pytest.raises(BadInput, match="has no test part"):
         told(draw_place(tmp_path, dict.fromkeys("abcd", 2)), subset="test")
-
-
-def test_the_command_to_go_on_with_can_be_copied(tmp_path):
-    own = draw_place(tmp_path / "my photos", CLASSES)
-    assert told(own, seed=2, pattern=r"class (\d+)").command == (
-        rf"omnitwin train --data '{own}' --label-from 'class (\d+)' --seed 2"
-    )
 
 
 def test_the_report_is_json_without_pictures(place, capsys):

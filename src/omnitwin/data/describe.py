@@ -3,7 +3,6 @@
 Every file is decoded once, in several processes (images.facts), so that a broken one is found now. No torch is needed.
 """
 
-import shlex
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -117,7 +116,6 @@ def _report(
         parts=tuple(_part(name, files, parts.part_N) for name in PARTS),
         notes=(*listing.notes, *parts.notes),
         problem=problem,
-        command=_command(config) if problem is None else None,
         shown=config.subset,
         pictures=tuple(sampler.pictures(config.images)),
         pairs=tuple(sampler.pairs(config.pairs)),
@@ -161,16 +159,6 @@ def _duplicates(files: Sequence[ListedFile], found: Duplicates) -> DuplicateFact
         near_across_classes=found.near_across,
         leaks=tuple(files[index].path for index in found.leaking),
     )
-
-
-def _command(config: ShowConfig) -> str:
-    """Return the command line that trains on the set."""
-    words = ["omnitwin", "train", "--data", str(config.dataset)]
-    if config.pattern is not None:
-        words += ["--label-from", config.pattern]
-    if config.seed != ShowConfig.seed:
-        words += ["--seed", str(config.seed)]
-    return shlex.join(words)
 
 
 class _Sampler:

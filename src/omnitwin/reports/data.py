@@ -121,7 +121,6 @@ class DataReport:
     parts: tuple[PartFacts, ...]
     notes: tuple[str, ...]
     problem: str | None  # why the set cannot be trained on
-    command: str | None  # to go on with
     shown: str  # the part that the pictures are from
     pictures: tuple[LabelledPicture, ...]
     pairs: tuple[ScoredPair, ...]

@@ -10,7 +10,6 @@ of concurrent.futures does not say that, and loses the other tasks; multiprocess
 again as they start, which goes wrong if it is not written for that. These run nothing but the work.
 """
 
-import importlib
 import json
 import os
 import signal
@@ -22,6 +21,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import IO, Any, TypeVar
 
 Result = TypeVar("Result")
@@ -173,7 +173,7 @@ def serve() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
         module, name = _receive(sys.stdin.buffer)
-        work = getattr(importlib.import_module(module), name)
+        work = getattr(import_module(module), name)
         _send(READY, answers)
         while True:
             task = _receive(sys.stdin.buffer)

@@ -15,7 +15,7 @@ ALL_OF_THEM = "--json names all"
 
 
 def show_data(report: DataReport, console: Console) -> None:
-    """Print the facts, what needs a look, pictures and pairs, and the command to go on with."""
+    """Print the facts, what needs a look, pictures and pairs."""
     say(console, f"{report.place}: {counted(report.images, 'image')} of {_classes(report)}", "bold")
     show_rows(_facts(report), console)
     for line, style in _remarks(report):
@@ -31,7 +31,10 @@ def show_data(report: DataReport, console: Console) -> None:
     if report.problem is not None:
         say(console, f"It cannot be trained on: {report.problem}.", "bold red")
     else:
-        say(console, f"Go on with: {report.command}")
+        say(
+            console,
+            "It is enough to train on. Folders cannot be trained on yet; image sets in Python can (docs/API.md).",
+        )
 
 
 def _classes(report: DataReport) -> str:
