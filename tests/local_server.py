@@ -156,9 +156,9 @@ class RawServer:
 
 
 @contextmanager
-def playing(play: Play) -> Iterator[RawServer]:
+def playing(play: Play, listener: socket.socket | None = None) -> Iterator[RawServer]:
     """Serve bytes that need not be HTTP, each connection in a thread of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(16) as pool:
+    with listener or socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(16) as pool:
         server, closing = RawServer(listener.getsockname()[1], play), list[bool]()
 
         def accept() -> None:

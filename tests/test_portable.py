@@ -46,9 +46,16 @@ OF_ONE_SYSTEM = {  # names of the standard library that some systems have not
     "stat": {"UF_HIDDEN", "FILE_ATTRIBUTE_HIDDEN"},
 }
 MODULES_OF_ONE_SYSTEM = {*elsewhere.NO_MODULES, "msvcrt", "winreg", "winsound", "_winapi", "nt", "spwd", "curses"}
+SUPERVISES = "if not hasattr(signal, 'sigtimedwait') or not found()"
 GUARDED = {  # where each is used, and what is asked first
     ("system/device.py", "resource"): "except ImportError",
     ("system/device.py", "ctypes.CDLL"): "sys.platform.startswith",
+    ("system/leaving.py", "ctypes.CDLL"): "suppress(Exception)",
+    ("system/limits.py", "resource"): "except ImportError",
+    **{("system/limits.py", name): SUPERVISES for name in ("ctypes.CDLL", "os.fork", "signal.pthread_sigmask")},
+    ("system/limits.py", "signal.SIGHUP"): "",  # at the top of the module, where hasattr is asked first
+    ("system/limits.py", "signal.SIGCHLD"): "def _end_as",  # which only supervise calls
+    ("system/limits.py", "signal.SIGKILL"): "def _end_as",
 }
 
 

@@ -192,11 +192,13 @@ def test_weights_that_lead_to_no_number_are_neither_same_nor_different(run, imag
     assert "huge.safetensors gives no answer" in outcome.complaint()
 
 
-def test_a_calibration_beyond_all_measure_is_computed_with_and_says_nothing(run, images, tmp_path):
-    calibration = {"temperature": 1e-308, "bias": 0.0}
-    written_anew(BUNDLED_WEIGHTS, tmp_path / "steep.safetensors", record={"calibration": calibration})
-    outcome = run("compare", images[0], images[0], "--checkpoint", tmp_path / "steep.safetensors", "--quiet")
-    assert (outcome.code, outcome.err) == (0, "")
+def test_the_steepest_calibration_is_computed_with_and_says_nothing_and_a_steeper_one_is_refused(run, images, tmp_path):
+    words = ("compare", images[0], images[0], "--checkpoint", tmp_path / "steep.safetensors", "--quiet")
+    for temperature, code in ((1e-6, 0), (1e-308, 3)):
+        calibration = {"temperature": temperature, "bias": 0.0}
+        written_anew(BUNDLED_WEIGHTS, tmp_path / "steep.safetensors", record={"calibration": calibration})
+        outcome = run(*words)
+        assert (outcome.code, bool(outcome.err)) == (code, code == 3)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX's")

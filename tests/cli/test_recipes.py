@@ -25,6 +25,9 @@ TINY = (
 )
 
 
+MARGIN, TEMPERATURE = (FAST.changed(objective=name) for name in ("triplet", "supervised-contrastive"))
+
+
 def refusal(*words, name="fast", **options):
     with pytest.raises(BadInput) as refused:
         published(name, options, words)
@@ -39,14 +42,16 @@ def test_without_words_a_published_recipe_is_as_published():
 
 
 def test_every_field_but_the_name_can_be_overridden():
-    assert KINDS.keys() == FAST.flat().keys() - {"name", "channels"}
+    everything = {**FAST.flat(), **MARGIN.flat(), **TEMPERATURE.flat()}
+    assert KINDS.keys() == everything.keys() - {"name", "channels"}
 
 
 @pytest.mark.parametrize("field", sorted(KINDS))
 def test_each_field_takes_its_own_value_back_and_nothing_else_changes(field):
-    value = FAST.flat()[field]
+    recipe = next(each for each in (FAST, MARGIN, TEMPERATURE) if field in each.flat())
+    value = recipe.flat()[field]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    assert published("fast", {}, [f"{field}={text}"]) == FAST
+    assert published("fast", {}, [f"objective={recipe.objective.name}", f"{field}={text}"]) == recipe
 
 
 @pytest.mark.parametrize(

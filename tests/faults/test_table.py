@@ -15,7 +15,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
+import costly
 import pytest
 import torch
 from faulty import WAIT, can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
@@ -101,6 +103,17 @@ def secret_source(bench: Bench) -> None:
 def nowhere(bench: Bench) -> None:
     forbidden(bench)
     shutil.rmtree(bench.home)
+
+
+def costly_image(name: str) -> Callable[[Bench], object]:
+    """An image in place of a.png that asks for far more work than its pixels."""
+    make = {
+        "scans": lambda: costly.scans(Random(0), 900, 600),
+        "fill": lambda: costly.fill(Random(0), 20_000_000),
+        "qoi": lambda: costly.qoi(Random(0), 4096, 4096),
+        "blocks": lambda: costly.tiny_parts(Random(0), "blocks"),
+    }[name]
+    return lambda bench: bench.folder.joinpath("a.png").write_bytes(make())
 
 
 def file_for_folder(bench: Bench) -> None:
@@ -399,6 +412,15 @@ def scenarios() -> list[Scenario]:
                 told="Finishing",
             )
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        ),
+        *(
+            Scenario(fault, costly_image(name), "compare a.png b.png", 2)
+            for fault, name in (
+                ("a JPEG of 900 scans", "scans"),
+                ("a JPEG of 20 MB of padding", "fill"),
+                ("a QOI of 16 million pixels", "qoi"),
+                ("a JPEG 2000 of tiny code blocks", "blocks"),
+            )
         ),
         *(
             Scenario(f"{number.name}, twice", signalled_twice(number), f"{on} {{run}}", 128 + number, told="Finishing")

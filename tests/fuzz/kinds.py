@@ -9,15 +9,17 @@ import hostile_cases
 import image_cases
 import pytest
 import record_cases
+import server_cases
 import tensor_cases
 import word_cases
 import zip_cases
 from harness import Make
 
-from omnitwin.data import official, omniglot, synthetic
+from omnitwin.data import acquire, official, omniglot, synthetic
 from omnitwin.exams import all_pairs as exam_curves
 from omnitwin.exams import beyond as exam_variations
 from omnitwin.metrics import resampling
+from omnitwin.system.fetch import fetch
 from omnitwin.training import heldout
 
 KINDS: dict[str, Make] = {
@@ -31,11 +33,12 @@ KINDS: dict[str, Make] = {
     "packed": tensor_cases.packed_case,
     "records": record_cases.record_case,
     "hostile": hostile_cases.hostile_case,
+    "servers": server_cases.server_case,
     "words": word_cases.words_case,
     "work": word_cases.work_case,
 }
 WEIGHTS = {"images": 12, "bombs": 1, "places": 1, "zips": 6, "folders": 1, "checkpoints": 8, "packed": 3, "records": 4}
-WEIGHTS |= {"hostile": 4, "costly": 2}
+WEIGHTS |= {"hostile": 4, "costly": 2, "servers": 4}
 WEIGHTS |= {"words": 8, "work": 3}
 
 
@@ -48,6 +51,8 @@ def do_little_work(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(exam_variations, "BEYOND_PAIRS", 5)
     for name in ("class_replicates", "group_replicates"):
         patch.setattr(exam_curves, name, partial(getattr(resampling, name), count=20))
+    quick = partial(fetch, limits=server_cases.LIMITS, pause=lambda seconds: None)
+    patch.setattr(acquire, "fetch", quick)
     fake = zip_cases.fake_omniglot()
     patch.setattr(omniglot, "SETS", fake.sets)
     patch.setattr(official, "ARCHIVE", fake.runs)

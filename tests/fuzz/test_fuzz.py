@@ -23,6 +23,7 @@ COUNTS = {
     "packed": 15,
     "records": 20,
     "hostile": 20,
+    "servers": 20,
     "work": 20,
 }
 WORDS = 60

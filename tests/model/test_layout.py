@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from omnitwin.errors import BadInput
 from omnitwin.model import anatomy
 from omnitwin.model.anatomy import ANATOMIES, BLOCKS
 from omnitwin.model.checkpoint import layout as layout_of
@@ -21,6 +22,8 @@ def test_the_layout_is_that_of_the_network_which_torch_builds(encoder, head):
         assert anatomy.layout(network) == layout_of(build_twin(network).state_dict())
 
 
-def test_the_layout_of_the_largest_network_is_told_without_its_two_gigabytes():
-    largest = replace(FAST.network, image_size=1024)
-    assert anatomy.layout(largest)["encoder.out.weight"][0] == (256, 128 * (1024 // 8) ** 2)
+def test_the_layout_of_the_largest_network_is_told_without_its_300_megabytes():
+    largest = replace(FAST.network, image_size=384)
+    assert anatomy.layout(largest)["encoder.out.weight"][0] == (256, 128 * (384 // 8) ** 2)
+    with pytest.raises(BadInput, match="384 x 384 pixels or fewer"):
+        replace(FAST.network, image_size=385)

@@ -12,7 +12,7 @@ from omnitwin.system.paths import HOME_VARIABLE, cache_folder, data_folder
 from omnitwin.system.versions import versions
 
 VARIABLES = {  # with what each does, for README.md and docs/COMMANDS.md
-    HOME_VARIABLE: "keep everything under this folder",
+    HOME_VARIABLE: "keep everything under this folder; it may be a link, what is in it may not",
     "OMNITWIN_MIRROR": "take Omniglot from this folder, zip file or base URL (https), as `download --from` does",
     "OMNITWIN_OFFLINE": "never use the network",
     "OMNITWIN_DEBUG": "show the traceback of any error",

@@ -121,7 +121,7 @@ def fetch(
             break
         note(f"{_host(url)}: {last}. Trying again in {seconds:.0f} s (attempt {attempt + 1} of {ATTEMPTS}).")
         pause(seconds)
-    raise DownloadFailed(f"{_short(url)}: {last}; tried {attempt} times")
+    raise DownloadFailed(f"{_short(url)}: {last}; tried {attempt} time{'s' if attempt > 1 else ''}")
 
 
 def _host(url: str) -> str:
@@ -141,6 +141,8 @@ def _words(error: Exception) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError) and not isinstance(reason, TooSlow):
         return "timed out"  # ssl names its own source file
+    if isinstance(reason, http.client.BadStatusLine) and not isinstance(reason, http.client.RemoteDisconnected):
+        return f"answers in no HTTP: {_short(str(reason))}"
     return _short(getattr(reason, "strerror", None) or str(reason) or type(reason).__name__)
 
 
