@@ -16,6 +16,7 @@ from local_server import Answer
 
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data import acquire, omniglot, synthetic
+from omnitwin.model.description import read_description
 from omnitwin.model.locating import Choice, read_default, write_default
 from omnitwin.recipes import FAST, SMALL
 from omnitwin.reports.progress import SILENT
@@ -62,7 +63,7 @@ def outcome(run):
 def check_whole(run):
     """Whatever is there of a run's files can be read; else BadCheckpoint."""
     for path in run.glob("*.safetensors"):
-        training.read_description(path)
+        read_description(path)
 
 
 @pytest.fixture(params=RECIPES)
@@ -94,8 +95,8 @@ def test_a_training_killed_at_any_change_of_the_disk_ends_with_the_same_bytes(un
 
 def outcome_is_final(run, wanted):
     """A run that was killed after its last checkpoint has nothing left to do."""
-    done = training.read_description(run / STATE_FILE).iteration == ITERATIONS
-    return done and training.read_description(run / WEIGHTS_FILE).iteration == ITERATIONS and outcome(run) == wanted
+    done = read_description(run / STATE_FILE).iteration == ITERATIONS
+    return done and read_description(run / WEIGHTS_FILE).iteration == ITERATIONS and outcome(run) == wanted
 
 
 def test_a_training_killed_again_and_again_at_random_gets_to_its_end(undisturbed, tmp_path):
