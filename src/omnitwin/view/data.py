@@ -33,7 +33,7 @@ def show_data(report: DataReport, console: Console) -> None:
     else:
         say(
             console,
-            "It is enough to train on. Folders cannot be trained on yet; image sets in Python can (docs/API.md).",
+            "It is enough to train on, which this version does in Python only (docs/API.md).",
         )
 
 
