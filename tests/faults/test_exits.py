@@ -233,6 +233,22 @@ def test_control_c_in_the_first_second_is_one_line(images, name):
     interrupt(images, name, moments(8))
 
 
+def test_control_c_while_torch_is_imported_is_no_exception_there(images):
+    """Its C++ cannot pass one on, and aborts."""
+    (images / "libraries").mkdir()
+    text = """
+import os, signal, time
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except BaseException:
+    os.abort()
+"""
+    (images / "libraries" / "torch.py").write_text(text)
+    code, out, said = ended(start(images, "env", PYTHONPATH=str(images / "libraries")))
+    assert (code, out, said) == (130, "", "omnitwin: interrupted.\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_control_c_in_the_first_second_is_one_line(images, name):

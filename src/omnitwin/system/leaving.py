@@ -8,7 +8,8 @@ a traceback, or is swallowed by a callback. Therefore:
   argument 3. No Python runs. What is registered later is called earlier, and cannot change the code. Windows has no
   __cxa_atexit; there the process is not armed.
 - `leave` is the only way out with another code: it does what Python does at its end, then calls _exit itself.
-- Until the command begins, Ctrl-C ends the process at once: nothing has been written that would need tidying up.
+- Until the command begins, and while torch is imported, Ctrl-C ends the process at once: nothing has been written that
+  would need tidying up.
 """
 
 import os
@@ -107,6 +108,9 @@ def _end_at_once(number: int, frame: Any) -> NoReturn:
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:
+    spec = getattr(sys.modules.get("torch"), "__spec__", None)
+    if getattr(spec, "_initializing", False):  # its C++ aborts if the Python that it calls raises an exception
+        _end_at_once(number, frame)
     Interrupted.came = True
     raise KeyboardInterrupt
 
