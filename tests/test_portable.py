@@ -46,7 +46,7 @@ OF_ONE_SYSTEM = {  # names of the standard library that some systems have not
     "stat": {"UF_HIDDEN", "FILE_ATTRIBUTE_HIDDEN"},
 }
 MODULES_OF_ONE_SYSTEM = {*elsewhere.NO_MODULES, "msvcrt", "winreg", "winsound", "_winapi", "nt", "spwd", "curses"}
-SUPERVISES = "if not hasattr(signal, 'sigtimedwait') or not found()"
+SUPERVISES = "if not hasattr(signal, 'sigtimedwait') or not set_limits()"
 GUARDED = {  # where each is used, and what is asked first
     ("system/device.py", "resource"): "except ImportError",
     ("system/device.py", "ctypes.CDLL"): "sys.platform.startswith",

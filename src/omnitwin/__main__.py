@@ -18,7 +18,10 @@ def run() -> "NoReturn":
     except KeyboardInterrupt:
         os._exit(130)
     except BaseException:  # not even the modules that tell of a failure could be imported
-        os.write(2, b"omnitwin: too little memory to start. Free some, or raise the limit (ulimit).\n")
+        os.write(
+            2,
+            b"omnitwin: cannot start: too little memory (free some, or raise the ulimit), or a damaged installation.\n",
+        )
     finally:
         os._exit(3)
 

@@ -82,8 +82,7 @@ def test_a_library_that_calls_exit_from_c_gives_no_verdict(with_numpy, code, lim
     assert len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize("leaves", ["raise SystemExit", "raise SystemExit(0)", "raise SystemExit(1)", "exit(True)",
-                                    "import typer; raise typer.Exit", "import typer; raise typer.Exit(1)"])  # fmt: skip
+@pytest.mark.parametrize("leaves", ["raise SystemExit(1)", "import typer; raise typer.Exit"])
 def test_a_library_that_exits_by_an_exception_gives_no_verdict(with_numpy, leaves):
     code, said = with_numpy(leaves)
     assert code == 3
@@ -142,7 +141,7 @@ while size >= 4096:
 
 @pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
 def test_a_program_that_hangs_for_lack_of_memory_is_ended(images, kind):
-    """As Python 3.11 does if an exception cannot be handled: it spins. A program that works on is left alone."""
+    """As Python 3.11 does if an exception cannot be handled: it spins."""
     (images / "libraries").mkdir()
     place = {"limit": 1 << 28, "kind": kind, "PYTHONPATH": str(images / "libraries")}
     (images / "libraries" / "numpy.py").write_text(f"{FILL}\nwhile True: pass")
@@ -150,6 +149,11 @@ def test_a_program_that_hangs_for_lack_of_memory_is_ended(images, kind):
     code, said = compared(images, "a.png", "b.png", **place)
     assert (code, SHORTAGE in said.splitlines()[-1]) == (3, True)
     assert time.monotonic() - began < WAIT / 4
+
+
+def test_a_program_that_works_on_although_it_has_no_room_is_left_alone(images):
+    (images / "libraries").mkdir()
+    place = {"limit": 1 << 28, "PYTHONPATH": str(images / "libraries")}
     works = "import os, time\nfor _ in range(60): os.stat('.'); open('/dev/null', 'rb').read(); time.sleep(0.1)"
     (images / "libraries" / "numpy.py").write_text(f"{FILL}\n{works}\nkept.clear(); raise SystemExit")
     assert "(exit code None)" in compared(images, "a.png", "b.png", **place)[1]
@@ -207,7 +211,7 @@ def wait_for(path):
     return path
 
 
-@pytest.mark.parametrize("question", ["complete_x", "complete_fish", "complete_bash", "source_bash", "nonsense", "1"])
+@pytest.mark.parametrize("question", ["complete_fish", "nonsense"])
 def test_a_variable_of_the_completion_that_is_left_set_gives_no_verdict(images, question):
     code, said = compared(images, "a.png", "a.png", _OMNITWIN_COMPLETE=question, _TYPER_COMPLETE_FISH_ACTION="is-args")
     assert (code, len(said.splitlines())) == (2, 1)
@@ -230,7 +234,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", ["compare", "env"])
 def test_control_c_in_the_first_second_is_one_line(images, name):
-    interrupt(images, name, moments(8))
+    interrupt(images, name, moments(4))
 
 
 def test_control_c_while_torch_is_imported_is_no_exception_there(images):
@@ -262,7 +266,8 @@ def interrupt(folder, name, times):
         time.sleep(moment)
         process.send_signal(signal.SIGINT)
         code, out, said = ended(process)
-        assert code == 130 or out, (moment, code, said)  # with an answer it was faster
+        answered = out and code == (1 if name == "compare" else 0)
+        assert code == 130 or answered, (moment, code, said)  # with an answer it was faster
         assert len(said.splitlines()) <= 1, (moment, said)
 
 
@@ -287,7 +292,7 @@ def test_every_failure_under_a_limit_of_memory_is_a_3(images, name, kind, reques
         shutil.rmtree(images / "run", ignore_errors=True)
         code, out, said = ended(start(images, *COMMANDS[name], limit=limit << 20, kind=kind))
         print(name, kind, limit, code, said.splitlines()[-1:])
-        if code == (1 if name == "compare" else 0):
+        if name != "download" and code == (1 if name == "compare" else 0):
             assert out or name == "train"
             continue
         assert code == 3, (limit, code, said)

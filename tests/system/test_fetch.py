@@ -192,7 +192,7 @@ def test_a_file_of_unannounced_size_is_cut_short_at_the_cap(serve, bring, tmp_pa
     ],
 )
 def test_an_address_that_is_not_https_nor_this_machine_is_refused_unasked(bring, tmp_path, url, monkeypatch):
-    monkeypatch.setattr(fetch_module, "_open", lambda *arguments: pytest.fail("it was asked"))
+    monkeypatch.setattr(fetch_module, "_ask", lambda *arguments: pytest.fail("it was asked"))
     with pytest.raises(BadInput, match="not an https address"):
         bring(url)
     assert list(tmp_path.iterdir()) == []
@@ -222,7 +222,7 @@ def test_a_redirect_that_never_ends_fails(serve, bring):
 @pytest.mark.parametrize("failure", [ssl.SSLError(1, "decryption failed"), OSError(113, "No route to host")])
 def test_a_connection_that_fails_while_reading_is_tried_again(serve, bring, monkeypatch, failure):
     server = serve([WHOLE])
-    real_open, opened = fetch_module._open, []
+    real_open, opened = fetch_module._ask, []
 
     def failing_once(url, there, watch):
         answer = real_open(url, there, watch)
@@ -231,7 +231,7 @@ def test_a_connection_that_fails_while_reading_is_tried_again(serve, bring, monk
         opened.append(url)
         return answer
 
-    monkeypatch.setattr(fetch_module, "_open", failing_once)
+    monkeypatch.setattr(fetch_module, "_ask", failing_once)
     assert bring(server.url).read_bytes() == BODY
     assert len(opened) == 2
 

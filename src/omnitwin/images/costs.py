@@ -93,8 +93,6 @@ class MeteredFile:
         self.bytes_left = self.size * READ_TWICE + MOST_WHOLE
         self.end = time.thread_time() + min(seconds, OPENING_SECONDS)
         self.closed = False
-        if self.size > MOST_BYTES:
-            self.refuse(f"has more than {MOST_BYTES:,} bytes", "Scale it down first.")
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0:
@@ -102,8 +100,7 @@ class MeteredFile:
             if size > self.whole:
                 self.refuse(f"has more than {self.whole:,} bytes, too many for its format")
             size = max(size, 0)
-        if self.piece is not None:
-            size = min(size, self.piece)
+        size = min(size, self.size if self.piece is None else self.piece)
         self._count(size)
         content = self.plain.read(size)
         if content == FILL:
@@ -114,8 +111,9 @@ class MeteredFile:
 
     def readline(self, size: int | None = -1) -> bytes:
         size = MOST_LINE if size is None or size < 0 else min(size, MOST_LINE)
-        self._count(size)
-        return self.plain.readline(size)
+        content = self.plain.readline(size)
+        self._count(len(content))
+        return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return self.plain.seek(offset, whence)
@@ -160,7 +158,7 @@ class MeteredFile:
         self.reads_left -= 1
         if size < 1024 and self.reads_left & 63 and self.reads_left > 0:
             return  # the clock costs more than such a read
-        self.bytes_left -= min(size, self.size)
+        self.bytes_left -= size
         if self.reads_left <= 0 or self.bytes_left < 0 or time.thread_time() > self.end:
             self.refuse("takes too long to read: its content asks for far more work than its pixels")
 
@@ -177,9 +175,10 @@ def limit(image: ImageFile.ImageFile, file: MeteredFile) -> None:
     format, decoders = image.format or "", {tile[0] for tile in image.tile}
     most = min(FORMAT_PIXELS.get(format, MOST_PIXELS), PYTHON_PIXELS if decoders & set(Image.DECODERS) else MOST_PIXELS)
     if pixels > most:
-        file.refuse(f"has more than {most:,} pixels, too many for {format}", EASE)
-    if file.size > FORMAT_BYTES.get(format, MOST_BYTES):
-        file.refuse(f"has more than {FORMAT_BYTES[format]:,} bytes, too many for {format}", EASE)
+        file.refuse(f"has more than {most:,} pixels, too many for {format}")
+    most = FORMAT_BYTES.get(format, MOST_BYTES)
+    if file.size > most:
+        file.refuse(f"has more than {most:,} bytes, too many for {format}")
     if len(image.info.get("exif") or b"") > MOST_NOTES:
         file.refuse(f"has more than {MOST_NOTES:,} bytes of EXIF")
     file.allow_pixels(pixels)

@@ -21,7 +21,7 @@ class Limits:
     """How long a download may take. Only the system's look-up of a name has a limit of its own."""
 
     silence: float = 30.0  # seconds without a byte; also for a connection, and for a whole TLS handshake
-    answer: float = 60.0  # seconds from the first connection of an attempt to the file's first byte, redirects included
+    answer: float = 60.0  # seconds from the first connection of an attempt to the end of the head of the file's answer
     window: float = 60.0  # seconds in which `least` bytes of the file must arrive: 1 kB/s. GPRS, the slowest link that
     least: int = 60_000  # is still met, has 3 to 5
     whole: float = 3 * 3600.0  # seconds for a file with all attempts: the larger official zip at 1 kB/s takes 2.6 hours

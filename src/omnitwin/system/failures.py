@@ -9,7 +9,7 @@ from omnitwin.errors import ExitCode, is_shortage
 from omnitwin.system import leaving, limits
 
 MOST_SAID = 300  # characters: some libraries explain at length
-LEFT = "a library ended the program (exit code {}), though there was no answer yet."
+LEFT = "a library ended the program (exit code {}), though there was no answer yet. For the traceback: OMNITWIN_DEBUG=1"
 
 
 def code_of(ending: BaseException) -> int:
@@ -17,26 +17,31 @@ def code_of(ending: BaseException) -> int:
     if isinstance(ending, SystemExit):
         if isinstance(ending.code, ExitCode):
             return ending.code
+        _show_traceback_if_wanted(ending)
         leaving.say(LEFT.format(ending.code))
         return ExitCode.CANNOT_RUN
     if isinstance(ending, KeyboardInterrupt):
         leaving.say("interrupted.")
         return ExitCode.INTERRUPTED
-    if os.environ.get("OMNITWIN_DEBUG", "") not in ("", "0"):
-        traceback.print_exception(ending)
+    _show_traceback_if_wanted(ending)
     text, code = explained(ending)
     leaving.say(text)
     return code
+
+
+def _show_traceback_if_wanted(ending: BaseException) -> None:
+    if os.environ.get("OMNITWIN_DEBUG", "") not in ("", "0"):
+        traceback.print_exception(ending)
 
 
 def explained(error: BaseException) -> tuple[str, ExitCode]:
     """Return what is to be said of an exception that nothing else explains, and the exit code."""
     said = _said(error)
     library = library_of(error)
-    if is_shortage(error) or limits.are_near() or (library and limits.found()):
+    if is_shortage(error) or limits.are_near() or (library and limits.set_limits()):
         detail = f" ({said})" if said else ""
-        mend = "Raise it" if limits.found() else "Free some, or try --device cpu"
-        return f"too little memory{limits.told()}{detail}. {mend}.", ExitCode.CANNOT_RUN
+        mend = "Raise it" if limits.set_limits() else "Free some, or try --device cpu"
+        return f"too little memory{limits.in_words()}{detail}. {mend}.", ExitCode.CANNOT_RUN
     if library:
         why = f"{type(error).__name__}: {said}" if said else type(error).__name__
         mend = "Install it again, or look at the environment variables that it reads."

@@ -245,7 +245,7 @@ class _Transfer:
     def _open(self, there: int, watch: Watch) -> http.client.HTTPResponse | None:
         """Ask for the bytes from `there` on. Return the answer, or None if the part is whole already."""
         try:
-            return _open(self.url, there, watch)
+            return _ask(self.url, there, watch)
         except urllib.error.HTTPError as error:
             error.close()
             told = f"answers {error.code} {_short(str(error.reason))}".strip()
@@ -272,7 +272,7 @@ def _all(answer: http.client.HTTPResponse, name: str) -> list[str]:
     return [text.strip().lower() for text in answer.headers.get_all(name, [])]
 
 
-def _open(url: str, there: int, watch: Watch) -> http.client.HTTPResponse:
+def _ask(url: str, there: int, watch: Watch) -> http.client.HTTPResponse:
     headers = {"User-Agent": f"omnitwin/{__version__}", "Accept-Encoding": "identity"}
     if there:
         headers["Range"] = f"bytes={there}-"

@@ -25,7 +25,7 @@ from omnitwin.errors import ExitCode
 CALL_EXIT = ("numpy", "torch")
 LEFT_BY_LIBRARY = (  # perror adds a colon and what the system refused last
     b"omnitwin: a library ended the program, most often for lack of memory. Free some, or raise the limit (ulimit). "
-    b"The system said last"
+    b"The system's last error"
 )
 
 

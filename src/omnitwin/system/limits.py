@@ -4,8 +4,11 @@ Under such a limit a process ends in ways that none of its own code can catch or
 leaves with 127, C++ and Rust abort (134), an allocation that nobody checked crashes (139), and OpenBLAS sends itself
 SIGINT if it cannot start a thread. So the program forks before it imports anything. The parent needs no memory. It
 passes the child's own answers on, and for any other end says that memory was short and leaves with 3. Without a limit,
-as nearly always, nothing is forked. The parent also ends a child that hangs: without memory Python 3.11 can spin for
-ever in the handling of an exception, and Rust wait for a lock of its own.
+as nearly always, nothing is forked. A signal that `timeout` or a shell sends to the whole group reaches both processes,
+so a training hears it twice and ends without saving.
+
+The parent also ends a child that hangs: without memory Python 3.11 can spin for ever in the handling of an exception,
+and Rust wait for a lock of its own.
 
 Refusing limits that are known to be too low was the other way. The figures depend on the build of torch (3.2 GB with
 CUDA's libraries), on the number of cores and on the images, and never reach what fails between them and success.
@@ -29,7 +32,7 @@ STILL = 4  # seconds without any work of a process that has no room, after which
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
-def found() -> dict[str, int]:
+def set_limits() -> dict[str, int]:
     """Return the limits of memory that are set, in bytes."""
     try:
         import resource
@@ -39,15 +42,15 @@ def found() -> dict[str, int]:
     return {name: size for name, size in known.items() if size != resource.RLIM_INFINITY}
 
 
-def told() -> str:
+def in_words() -> str:
     """Return the limits in words, such as ` under the limit of 200 MB (ulimit -v)`, or nothing."""
-    limits = [f"{size / 1e6:.0f} MB ({LIMITS[name][1]})" for name, size in found().items()]
+    limits = [f"{size / 1e6:.0f} MB ({LIMITS[name][1]})" for name, size in set_limits().items()]
     return f" under the limit of {' and '.join(limits)}" if limits else ""
 
 
 def are_near() -> bool:
     """Return whether this process has come near a limit. Every library then has odd errors."""
-    limits = found()
+    limits = set_limits()
     if not limits:
         return False
     try:
@@ -64,31 +67,39 @@ def _held(process: str, limit: str) -> int:
 
 
 def _work(child: int) -> tuple[bytes, ...]:
-    """Return the counts of page faults and of reading and writing of a process that has no room left; else nothing."""
+    """Return the counts of page faults, reading, writing and waiting of a process that has no room left; else nothing.
+
+    A process that waits for something else, such as a lock or a server, wakes now and then, which counts.
+    """
     with suppress(OSError, LookupError, ValueError):
-        if any(size - _held(str(child), name) < ROOM for name, size in found().items()):
+        if any(size - _held(str(child), name) < ROOM for name, size in set_limits().items()):
             with open(f"/proc/{child}/stat", "rb") as stat, open(f"/proc/{child}/io", "rb") as counts:
                 fields = stat.read().rpartition(b")")[2].split()
-                return (fields[7], fields[9], *counts.read().splitlines())
+                done = (fields[7], fields[9], *counts.read().splitlines())
+            with open(f"/proc/{child}/status", "rb") as status:
+                return (*done, *(line for line in status if line.startswith(b"voluntary")))
     return ()
 
 
 def supervise() -> None:
     """Return in this process if no limit is set, else in a child of it. The parent then ends as the child does."""
-    if not hasattr(signal, "sigtimedwait") or not found():
+    if not hasattr(signal, "sigtimedwait") or not set_limits():
         return
     heard = {*PASSED_ON, signal.SIGCHLD}
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the child's end could not be asked for
     before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+    child: int | None
     try:
         child = os.fork()
     except OSError:  # there may be no other process
-        child = 0
+        child = None
     if child:
         _end_as(child, heard)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     leaving.arm()
     os.environ["RUST_BACKTRACE"] = "0"  # Rust waits for itself for ever if memory fails while it prints one
+    if child is None:
+        return
     with suppress(Exception):
         import ctypes
 
@@ -115,6 +126,6 @@ def _end_as(child: int, heard: set[signal.Signals]) -> NoReturn:
     code = os.waitstatus_to_exitcode(status)
     code = code if code >= 0 else 128 - code
     if code not in set(ExitCode) or (code == ExitCode.INTERRUPTED and not interrupted):  # or by OpenBLAS
-        leaving.say(f"too little memory{told()}. Raise it, or give less to do. (The program ended with {code}.)")
+        leaving.say(f"too little memory{in_words()}. Raise it, or give less to do. (The program ended with {code}.)")
         code = ExitCode.CANNOT_RUN
     os._exit(code)

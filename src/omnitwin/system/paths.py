@@ -11,7 +11,7 @@ from pathlib import Path
 from platformdirs import PlatformDirs
 
 from omnitwin.errors import CannotRun
-from omnitwin.system.plain import is_link, is_plain
+from omnitwin.system.plain import is_folder, is_link, is_plain
 
 HOME_VARIABLE = "OMNITWIN_HOME"
 WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
@@ -48,7 +48,7 @@ def data_folder() -> Path:
 
 
 def _folder(kind: str) -> Path:
-    """Return the `cache` or `data` folder. Raises CannotRun if it is a link in OMNITWIN_HOME, or there is no home."""
+    """Return the `cache` or `data` folder. Raises CannotRun if it is a link, or there is no home."""
     folder = _place(kind)
     return unlinked(folder) if os.environ.get(HOME_VARIABLE) else folder
 
@@ -104,19 +104,11 @@ def run_folders() -> list[Path]:
     """Return the folders of all runs, with and without weights, sorted by name. Links and hidden ones don't count."""
     try:
         with os.scandir(runs_folder()) as inside:
-            folders = [
-                Path(entry.path)
-                for entry in inside
-                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
-            ]
+            folders = [Path(entry.path) for entry in inside if not entry.name.startswith(".") and is_folder(entry)]
     except OSError:  # there is none, or it may not be read
         return []
     marks = (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE)
-    return sorted(
-        folder
-        for folder in folders
-        if any(os.path.lexists(folder / name) for name in marks) and not is_link(folder)  # a junction of Windows
-    )
+    return sorted(folder for folder in folders if any(os.path.lexists(folder / name) for name in marks))
 
 
 def trained_runs() -> list[Path]:

@@ -12,8 +12,8 @@ from pathlib import Path
 LARGEST_TEXT = 1 << 20  # bytes of a small text file of omnitwin's; a choice has 200, a run's config some 3,000
 MOST_ENTRIES = 100_000  # in a folder with all that is below it; Omniglot's have under 35,000
 # Windows has none of these flags: there is the look before, and making links takes a privilege
-CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+CAREFUL = NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
 JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", 0)  # of Windows: a link to a folder, for which it asks nothing
 FOLDER = "it is a folder"
 KINDS = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))  # all others are devices
@@ -89,6 +89,11 @@ def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
     return content.decode("utf-8")
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, and no link or junction to one. Raises OSError."""
+    return entry.is_dir(follow_symlinks=False) and not _is_link(entry.stat(follow_symlinks=False))
+
+
 def files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Yield every entry below a folder that is no folder, whatever it is; links to folders are not followed.
 
@@ -106,7 +111,7 @@ def files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
                 seen += 1
                 if seen > MOST_ENTRIES:
                     raise OSError(errno.E2BIG, f"{folder} holds more than {MOST_ENTRIES:,} files")
-                if entry.is_dir(follow_symlinks=False):
+                if is_folder(entry):
                     folders.append(entry.path)
                 else:
                     yield entry

@@ -52,7 +52,7 @@ MOST_SESSIONS = 100  # in a config: each was computed in another way
 LARGEST = 1e300  # in the metrics: larger numbers can be neither added up nor drawn
 LONGEST_LINE = 4096  # bytes of the metrics; a whole line has about 150
 LARGEST_METRICS = 1 << 26  # bytes that a report reads: some 400,000 iterations
-MOST_DAMAGED = 1000  # lines of the metrics: after more nothing in them is believed
+MOST_DAMAGED = 1000  # lines of the metrics: after more the rest is not read
 STEP_FIELDS = {each.name for each in fields(StepReport)}
 
 
