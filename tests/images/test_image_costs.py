@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+import zlib
 from contextlib import suppress
 from random import Random
 
@@ -211,6 +212,108 @@ def test_postscript_within_an_iptc_file_starts_no_program(path):
     fields.append((8, 10, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n"))
     parts = [struct.pack(">BBBH", 0x1C, record, tag, len(data)) + data for record, tag, data in fields]
     assert "is IPTC, which is not read" in refused(path, b"".join(parts))
+
+
+def tiff_of(tags, size=(16, 16), behind=b""):
+    """A raw grey TIFF of a few tags: (number, kind, count, value)."""
+    usual = {256: (4, 1, size[0]), 257: (4, 1, size[1]), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1), 277: (3, 1, 1)}
+    usual |= {tag: rest for tag, *rest in tags}
+    entries = b"".join(struct.pack("<HHII", tag, *usual[tag]) for tag in sorted(usual))
+    return (b"II*\0" + struct.pack("<IH", 8, len(usual)) + entries + bytes(4)).ljust(512, b"\0") + behind
+
+
+STRIP = [(273, 4, 1, 512), (278, 4, 1, 16), (279, 4, 1, 256)]
+
+
+@pytest.mark.parametrize(
+    ("size", "tile"), [((64, 65_536), (1 << 20, 16)), ((16, 16), (1 << 20, 2032)), ((3000, 3000), (16, 1 << 22))]
+)
+def test_a_tiff_of_tiles_far_larger_than_itself_is_refused(path, size, tile):
+    number = -(-size[0] // tile[0]) * -(-size[1] // tile[1])
+    tags = [(259, 3, 1, 8), (322, 4, 1, tile[0]), (323, 4, 1, tile[1]), (324, 4, number, 512), (325, 4, number, 512)]
+    assert "has tiles of" in refused(path, tiff_of(tags, size, struct.pack("<I", 512) * number))
+
+
+@pytest.mark.parametrize("size", [(20, 30), (700, 900), (20, 3000)])
+@pytest.mark.parametrize("tile", [16, 256, 1024])
+def test_a_tiff_of_usual_tiles_is_read(path, size, tile):
+    number = -(-size[0] // tile) * -(-size[1] // tile)
+    pixels = zlib.compress(bytes(tile * tile // 2) + b"\xff" * (tile * tile // 2))
+    offsets, lengths = struct.pack("<I", 512) * number, struct.pack("<I", len(pixels)) * number
+    at = 512 + len(pixels) if number > 1 else 512
+    after = at + len(offsets) if number > 1 else len(pixels)
+    tags = [(259, 3, 1, 8), (322, 4, 1, tile), (323, 4, 1, tile), (324, 4, number, at), (325, 4, number, after)]
+    path.write_bytes(tiff_of(tags, size, pixels + offsets + lengths))
+    with Image.open(path) as image:
+        assert image.getpixel((0, 0)) == 0
+        assert image.getpixel((0, min(tile, size[1]) - 1)) == (255 if size[1] > tile // 2 else 0)
+    read_image(path, 105, "ink")
+
+
+def with_chunk(name, length, behind):
+    """A PNG, and the place within it at which a chunk's content of that length is left out."""
+    png = costly.written(Image.effect_noise((50, 50), 60), "PNG")
+    at = png.index(b"IEND") - 4 if behind else 33
+    return png[:at] + struct.pack(">I", length) + name, png[at:]
+
+
+@pytest.mark.parametrize("name", b"iTXt zTXt iCCP tEXt eXIf tRNS PLTE acTL prVt a_1b".split())
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_sparse_png_of_a_long_chunk_is_refused_before_it_is_copied(path, name, behind):
+    head, rest = with_chunk(name, 900_000_000, behind)
+    path.write_bytes(head)
+    os.truncate(path, len(head) + 900_000_004)
+    with path.open("ab") as file:
+        file.write(rest)
+    start = time.thread_time()
+    with pytest.raises(BadImage, match=r"asks for far more|besides its pixels"):
+        read_image(path, 105, "ink")
+    assert time.thread_time() - start < SECONDS
+
+
+def test_a_png_with_a_private_chunk_of_some_megabytes_is_read(path):
+    for behind in (False, True):
+        head, rest = with_chunk(b"prVt", 20_000_000, behind)
+        content = head + bytes(20_000_000)
+        path.write_bytes(content + struct.pack(">I", zlib.crc32(content[len(head) - 4 :])) + rest)
+        read_image(path, 105, "ink")
+
+
+@pytest.mark.parametrize("kind", [1, 2, 7])
+def test_a_sparse_tiff_of_long_tags_is_refused_before_they_are_copied(path, kind):
+    for tags in ([(65_000, kind, 900_000_000, 512)], [(65_000 + i, kind, 90_000_000, 512) for i in range(3)]):
+        path.write_bytes(tiff_of([*STRIP, *tags]))
+        os.truncate(path, 900_001_000)
+        with pytest.raises(BadImage, match="bytes of tags"):
+            read_image(path, 105, "ink")
+
+
+def test_a_tiff_of_many_private_numbers_is_read(path):
+    path.write_bytes(tiff_of([*STRIP, (65_000, 12, 300_000, 512)], behind=bytes(2_400_000)))
+    read_image(path, 105, "ink")
+    assert "a tag of" in refused(path, tiff_of([*STRIP, (65_000, 12, 5_000_000, 512)], behind=bytes(40_000_000)))
+    assert "a tag of" in refused(path, tiff_of([*STRIP, (65_000, 5, 300_000, 512)], behind=bytes(2_400_000)))
+
+
+def test_a_jpeg_with_ten_megabytes_of_extended_xmp_is_read(path):
+    picture = costly.written(Image.effect_noise((200, 200), 60), "JPEG")
+    piece = b"http://ns.adobe.com/xmp/extension/\0" + bytes(65_000)
+    notes = (b"\xff\xe1" + struct.pack(">H", len(piece) + 2) + piece) * 160
+    path.write_bytes(picture[:2] + notes + picture[2:])
+    start = time.thread_time()
+    read_image(path, 105, "ink")
+    assert time.thread_time() - start < SECONDS
+    assert "before its pixels" in refused(path, picture[:2] + notes * 4 + picture[2:])
+
+
+@pytest.mark.parametrize("resolutions", [1, 2])
+def test_a_large_jpeg_2000_of_few_resolutions_is_read_whole_or_as_small_as_it_goes(path, resolutions):
+    grey = Image.new("L", (6000, 4000), 255)
+    grey.paste(0, (1200, 800, 3600, 2000))
+    grey.save(path, format="PNG")
+    as_png = read_image(path, 105, "ink")
+    grey.save(path, format="JPEG2000", num_resolutions=resolutions)
+    assert np.abs(np.asarray(as_png.image, int) - np.asarray(read_image(path, 105, "ink").image)).mean() < 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

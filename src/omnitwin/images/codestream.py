@@ -12,22 +12,30 @@ LEAST_BLOCK = 8  # log2 of a code block's pixels: 16 x 16; usual ones are 64 x 6
 LEAST_PRECINCT = 5  # log2 of a precinct's side in pixels of the full size: 32; usual ones are 128, 256 or everything
 MOST_LAYERS = 256  # usual files have 1 to 20
 MOST_SEGMENTS = 1 << 17  # of all codestreams of a file: the heads of as many tiles
+MOST_LEVELS = 32  # of a COD
 MOST_FIELDS = 512  # bytes of a segment that are looked at; a COD has up to 265
 
 
 def asks_for_much(content: bytes) -> bool:
-    """Return whether any codestream in a file has tiny code blocks or precincts, or very many layers or tile parts.
+    """Return whether any codestream in a file has tiny code blocks or precincts, or very many layers or tile parts."""
+    return least_levels(content) is None
+
+
+def least_levels(content: bytes) -> int | None:
+    """Return how often all tiles of all codestreams in a file can be halved, None if the file asks for much.
 
     The segments of all codestreams are counted together: each head may begin a walk over all segments behind it.
     """
-    left, at = MOST_SEGMENTS, content.find(HEAD)
+    left, at, levels = MOST_SEGMENTS, content.find(HEAD), MOST_LEVELS
     while at >= 0:
         for marker, fields in _segments(content, at + 2):
             left -= 1
             if not left or (marker in (COD, COC) and _is_costly(marker, fields)):
-                return True
+                return None
+            if marker in (COD, COC):
+                levels = min(levels, fields[5 if marker == COD else 2])
         at = content.find(HEAD, at + 1)
-    return False
+    return levels
 
 
 def _segments(content: bytes, at: int) -> Iterator[tuple[int, bytes]]:

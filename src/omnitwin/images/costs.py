@@ -17,12 +17,15 @@ import struct
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import IO, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from PIL import Image, ImageFile
 
 from omnitwin.errors import BadImage
-from omnitwin.images.codestream import asks_for_much
+from omnitwin.images.codestream import asks_for_much, least_levels
+
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import TiffImageFile
 
 MOST_PIXELS = 1 << 26  # 8192 x 8192: decoding them takes up to 1.5 GB, in WebP; Pillow's own limit is a third higher
 MOST_SIDE = 1 << 20  # pixels: 1 x 67 million take 1.2 GB, a pointer for each row
@@ -31,9 +34,10 @@ MOST_WHOLE = 1 << 26  # bytes that a format may read as one piece; noise in WebP
 PYTHON_PIXELS = 1 << 21  # 1920 x 1080, for decoders written in Python: QOI takes 1 to 2 us a pixel, XPM up to 2
 FORMAT_PIXELS = {"AVIF": 1 << 25}  # noise takes 0.16 us a pixel: 5 s
 # Noise takes 90 ns a byte in AVIF, 190 in JPEG2000.
-FORMAT_BYTES = {"AVIF": 1 << 25, "ICNS": 1 << 24, "JPEG2000": 1 << 25}
+FORMAT_BYTES = {"AVIF": 1 << 25, "ICNS": 1 << 24, "ICO": 1 << 24, "JPEG2000": 1 << 25}
 J2K_PIXELS = 1 << 22  # a larger JPEG 2000 is decoded at half, quarter ... its size: noise takes 0.43 us a pixel
-J2K_BYTES = 1 << 24  # of a JPEG 2000 that is decoded in full
+J2K_WHOLE = 1 << 25  # pixels of a JPEG 2000 that has too few levels to be decoded at such a size
+J2K_BYTES = 1 << 24  # of a JPEG 2000 that is decoded in full, or at more than J2K_PIXELS
 # Ordinary progressive JPEGs have 6 to 14 scans; libtiff takes 100, libjpeg-turbo's fuzzers 500.
 MOST_SCANS = 100
 SCANNED_PIXELS = 1 << 30  # scans x pixels of a JPEG: 16 scans of MOST_PIXELS
@@ -42,10 +46,17 @@ MOST_WALKED = 1 << 28  # bytes of a JPEG in which scans are counted: noise of MO
 MOST_SEGMENTS = 1 << 18  # of a JPEG: each takes a microsecond to find
 OPENING_SEGMENTS = 1 << 14  # before the pixels of a JPEG
 USUAL_HEADER_BYTES = 1 << 16
-HEADER_BYTES = 1 << 23  # before the pixels of a JPEG: a depth map in XMP takes some million
+HEADER_BYTES = 1 << 25  # before the pixels of a JPEG: pictures and depth maps in XMP take some million
 MOST_NOTES = 1 << 20  # bytes of EXIF: parsing it takes up to 0.5 s
 TIFF_SCANS = "16"  # of each JPEG in a TIFF
 TIFF_VALUES = 1 << 18  # of one tag of a TIFF: MOST_PIXELS in tiles of 16 x 16 have as many offsets
+PRIVATE_TAG, PRIVATE_VALUES = 1 << 15, 1 << 22  # such tags are at most unpacked; fractions become objects
+TIFF_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+TILED = {256, 257, 322, 323}  # the sizes of a TIFF and of its tiles
+SPARE_TILES = 1 << 24  # pixels of a TIFF's tiles outside the image, and three times the image: edges of large tiles
+OPENING_BYTES = 1 << 27  # outside the pixels: notes, profiles, layers; Pillow copies them up to five times
+PNG_PIXELS = MOST_PIXELS * 9  # bytes of a chunk of pixels
+PNG_CHUNKS = 1 << 18  # finding one takes 1 to 2 us
 MOST_TAGS = 1 << 16  # of a TIFF's first directory: more are not looked at
 JPEG_PIECE = 1 << 14  # bytes that the JPEG decoder gets at a time, so that it is interrupted and stopped soon
 FILL = b"\xff" * JPEG_PIECE  # may stand before a marker of a JPEG; the decoder looks at all of them with each piece
@@ -60,6 +71,7 @@ SECONDS = 20.0  # of this thread's CPU: slow laptops are up to five times slower
 EASE = "Save it as a PNG or JPEG of usual size."
 
 J2K_HEAD = re.compile(rb"\xff\x4f\xff\x51.{4}(.{8})", re.DOTALL)  # SOC, SIZ, its length and profile, width and height
+CHUNK = re.compile(rb"\w{4}")  # what Pillow takes for the name of a chunk of PNG
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a JPEG's marker that is neither fill nor restart
 # Markers that Pillow takes to have nothing behind them.
 NO_LENGTH = {*range(0xC0), 0xC8, 0xD8, 0xD9, *range(0xF0, 0xFE)}
@@ -82,7 +94,7 @@ class MeteredFile:
         self.piece: int | None = None  # bytes that a read returns at most
         self.fill_left = MOST_FILL
         self.reads_left = OPENING_READS
-        self.bytes_left = self.size * MOST_REREAD + MOST_WHOLE
+        self.bytes_left = OPENING_BYTES + USUAL_HEADER_BYTES
         self.end = time.thread_time() + min(seconds, OPENING_SECONDS)
         self.closed = False
         self.head_of_jpeg: tuple[int, int] | None = None  # what _limit_segments has found
@@ -182,7 +194,10 @@ def limit(image: ImageFile.ImageFile, file: MeteredFile) -> None:
     elif format == "JPEG2000":
         _reduce(image, file)
         image.fp = file.plain
+    elif format == "PNG":
+        _limit_chunks(file)
     elif format == "TIFF":
+        _limit_tiles(image, file)
         os.environ.setdefault("LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER", TIFF_SCANS)
     elif format == "BLP" and _is_jpeg_in_blp(image):
         file.refuse("is a JPEG in a BLP, which is not read")
@@ -235,9 +250,53 @@ def _limit_tags(file: MeteredFile, head: bytes) -> None:
         return
     width = struct.calcsize(order + entry)
     tags = file.plain.read(min(struct.unpack(order + count, number)[0], MOST_TAGS) * width)
-    for _, kind, values in struct.iter_unpack(order + entry, tags[: len(tags) // width * width]):
-        if kind not in (1, 2, 7) and values > TIFF_VALUES:  # BYTE, ASCII and UNDEFINED stay bytes
+    seen, notes = set(), 0
+    for tag, kind, values in struct.iter_unpack(order + entry, tags[: len(tags) // width * width]):
+        most = PRIVATE_VALUES if tag >= PRIVATE_TAG and kind not in (5, 10) else TIFF_VALUES
+        if kind not in (1, 2, 7) and values > most:  # BYTE, ASCII and UNDEFINED stay bytes
             file.refuse(f"has a tag of {values:,} values")
+        notes += values * TIFF_WIDTHS.get(kind, 0)
+        if notes > OPENING_BYTES:  # tags that lie over each other, too: libtiff copies them all
+            file.refuse(f"has more than {OPENING_BYTES:,} bytes of tags")
+        if tag in TILED and tag in seen:
+            file.refuse("says its size twice")
+        seen.add(tag)
+
+
+def _limit_tiles(image: ImageFile.ImageFile, file: MeteredFile) -> None:
+    """Raise BadImage if a TIFF's tiles are far larger than the image: each is decoded to its end, in one call."""
+    tags = cast("TiffImageFile", image).tag_v2
+    if 322 not in tags and 323 not in tags:
+        return
+    width, height = tags.get(322), tags.get(323)
+    if not (isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0):
+        file.refuse("has tiles of no size")
+    area, number = width * height, -(-tags[256] // width) * -(-tags[257] // height)
+    if area > MOST_PIXELS or area * number > 4 * image.width * image.height + SPARE_TILES:
+        file.refuse(f"has tiles of {width:,} x {height:,} pixels, far more than its own")
+
+
+def _limit_chunks(file: MeteredFile) -> None:
+    """Raise BadImage if a PNG has much besides its pixels, before or behind them."""
+    plain, before = file.plain, file.plain.tell()
+    at, notes = 8, 0
+    for _ in range(PNG_CHUNKS):
+        plain.seek(at)
+        head = plain.read(8)
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        if len(head) < 8 or name == b"IEND" or not CHUNK.fullmatch(name):
+            break
+        if name in (b"IDAT", b"fdAT"):
+            if length > PNG_PIXELS:
+                file.refuse(f"has more than {PNG_PIXELS:,} bytes of pixels in a chunk")
+        else:
+            notes += length
+        if notes > OPENING_BYTES:
+            file.refuse(f"has more than {OPENING_BYTES:,} bytes besides its pixels")
+        at += length + 12
+    else:
+        file.refuse(f"has more than {PNG_CHUNKS:,} chunks")
+    plain.seek(before)
 
 
 def _limit_scans(image: ImageFile.ImageFile, file: MeteredFile) -> None:
@@ -278,15 +337,19 @@ def _scans(content: bytes, most: int) -> int:
 
 def _reduce(image: ImageFile.ImageFile, file: MeteredFile) -> None:
     file.plain.seek(0)
-    if asks_for_much(file.plain.read(file.size)):
+    levels = least_levels(file.plain.read(file.size))
+    if levels is None:
         file.refuse("is a JPEG 2000 of tiny code blocks or precincts, or of very many layers or tiles")
     steps = 0
-    while image.width * image.height >> 2 * steps > J2K_PIXELS:
+    pixels = image.width * image.height
+    while pixels >> 2 * steps > J2K_PIXELS and steps < levels:
         steps += 1
+    if pixels >> 2 * steps > J2K_WHOLE:
+        file.refuse(f"is a JPEG 2000 of few resolutions, of which the least has more than {J2K_WHOLE:,} pixels")
+    if file.size > J2K_BYTES and (not steps or pixels >> 2 * steps > J2K_PIXELS):
+        file.refuse(f"has more than {J2K_BYTES:,} bytes, too many for its pixels")
     if steps:
         image.reduce = steps  # type: ignore[method-assign, assignment]
-    elif file.size > J2K_BYTES:
-        file.refuse(f"has more than {J2K_BYTES:,} bytes, too many for its pixels")
 
 
 def _limit_icons(file: MeteredFile) -> None:
