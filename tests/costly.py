@@ -232,7 +232,7 @@ def _few(format: str, side: int) -> bytes:
 
 def tiny_parts(random: Random, how: str = "") -> bytes:
     """A JPEG 2000 that says of its pixels that they come in tiny blocks or precincts, or in very many layers."""
-    content = bytearray(_few("JPEG2000", random.choice((2048, 8192))))
+    content = bytearray(_few("JPEG2000", 2048 if how else random.choice((2048, 8192))))
     place, how = content.index(b"\xff\x52"), how or random.choice(("blocks", "precincts", "layers"))
     if how == "blocks":
         content[place + 10 : place + 12] = b"\0\0"
@@ -244,6 +244,19 @@ def tiny_parts(random: Random, how: str = "") -> bytes:
         content[place + 2 : place + 4] = (length + count).to_bytes(2, "big")
         content[place + 2 + length : place + 2 + length] = b"\0" + b"\x11" * (count - 1)
     return bytes(content)
+
+
+def heads(random: Random, count: int | None = None) -> bytes:
+    """A JPEG 2000 or an ICNS with very many heads, each the beginning of all segments behind it."""
+    head = b"\xff\x4f\xff\x51"
+    piece = random.choice(
+        (head, head + b"\0\6ab", head + b"\0\2" + b"\xff\x64\0\2" * 100, head + b"\xff\xff" + bytes(65_533))
+    )
+    content = _few("JPEG2000", 64) + piece * (count or random.choice((8000, 15_000_000)) // len(piece))
+    if random.random() < 0.7:
+        return content
+    icon = b"ic09" + struct.pack(">I", len(content) + 8) + content
+    return b"icns" + struct.pack(">I", len(icon) + 8) + icon
 
 
 def whole(random: Random) -> bytes:
@@ -273,6 +286,7 @@ COSTLY: dict[str, Callable[[Random], bytes]] = {
         extensions,
         inside,
         tiny_parts,
+        heads,
         whole,
     )
 }

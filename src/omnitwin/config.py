@@ -70,7 +70,6 @@ class TrainConfig:
     compile: bool = False
     max_seconds: float | None = None
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
-    most_memory: int | None = None  # bytes that training may take on a CPU, by an estimate; None: all that are free
     exam_every: int = 100  # iterations between two exams on the held-out classes
     output: Path | None = None
     name: str | None = None

@@ -1,11 +1,13 @@
 """A small file must not ask for much: what costs far more than its pixels is refused, in one line and soon."""
 
+import gc
 import os
 import signal
 import struct
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import suppress
 from random import Random
 
@@ -16,6 +18,7 @@ from PIL import Image
 
 from omnitwin.errors import BadImage
 from omnitwin.images import costs
+from omnitwin.images.codestream import asks_for_much
 from omnitwin.images.costs import MeteredFile
 from omnitwin.images.intake import read_any, read_image
 
@@ -69,6 +72,25 @@ def test_a_qoi_of_sixteen_megabytes_is_refused_and_one_of_a_screen_is_read(path)
     read_image(path, 105, "ink")
 
 
+def test_an_xpm_of_a_thousand_lines_is_read(path):
+    colours = b'"X c #000000",\n". c #FFFFFF",\n'
+    rows = b'"' + b"." * 400 + b"X" * 200 + b"." * 400 + b'",\n'
+    path.write_bytes(b'/* XPM */\nstatic char * a[] = {\n"1000 1000 2 1",\n' + colours + rows * 1000 + b"};\n")
+    seen = np.asarray(read_image(path, 105, "whole").image)
+    assert (seen[:, 45:60] == 0).all()
+    assert (seen[:, :40] == 255).all()
+
+
+def test_a_file_that_is_too_long_is_refused_and_closed(path):
+    Image.new("L", (40, 40), 255).save(path, format="PNG")
+    os.truncate(path, costs.MOST_BYTES + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(BadImage, match="1,073,741,824 bytes"):
+            read_image(path, 105, "ink")
+        gc.collect()
+
+
 def test_words_like_a_scan_within_a_note_or_behind_the_end_are_no_scans(path):
     picture = costly.written(Image.effect_noise((200, 200), 60), "JPEG", progressive=True)
     note = b"\xff\xfe\xff\x00" + (b"\xff\xda" * 40_000)[: 0xFF00 - 2]
@@ -101,7 +123,7 @@ def test_a_ranking_leaves_a_costly_image_out_and_goes_on(tmp_path, capsys):
     assert "more than 100 scans" in err
 
 
-@pytest.mark.parametrize("kind", sorted(set(costly.COSTLY) - {"whole", "scans"}))
+@pytest.mark.parametrize("kind", sorted(set(costly.COSTLY) - {"whole", "scans", "tiny_parts"}))
 def test_costly_images_of_every_kind_end_soon(path, kind):
     for seed in range(3):
         path.write_bytes(costly.COSTLY[kind](Random(f"{kind} {seed}")))
@@ -114,6 +136,28 @@ def test_costly_images_of_every_kind_end_soon(path, kind):
 def test_a_lazy_image_of_the_user_has_the_same_limits(path):
     path.write_bytes(costly.scans(Random(0), 900, 200))
     with Image.open(path) as image, pytest.raises(BadImage, match="more than 100 scans"):
+        read_any(image, 105, "ink")
+
+
+def test_a_refused_lazy_image_keeps_its_file(path):
+    path.write_bytes(costly.scans(Random(0), 900, 200))
+    with Image.open(path) as image:
+        before = image.fp
+        with pytest.raises(BadImage):
+            read_any(image, 105, "ink")
+        assert image.fp is before
+
+
+def test_a_large_lazy_jpeg_2000_of_the_user_keeps_its_size_and_is_read_once_loaded(path):
+    grey = Image.new("L", (3000, 2000), 255)
+    grey.paste(0, (800, 400, 2000, 1000))
+    grey.save(path, format="JPEG2000")
+    with Image.open(path) as image:
+        with pytest.raises(BadImage, match="not yet loaded") as refused:
+            read_any(image, 105, "ink")
+        assert "load()" in refused.value.hint
+        image.load()
+        assert image.size == grey.size
         read_any(image, 105, "ink")
 
 
@@ -144,6 +188,14 @@ def test_a_large_jpeg_2000_is_read_at_a_part_of_its_size(path):
 @pytest.mark.parametrize("how", ["blocks", "precincts", "layers"])
 def test_a_jpeg_2000_of_tiny_parts_is_refused_before_openjpeg_makes_objects_of_them(path, how):
     refused(path, costly.tiny_parts(Random(0), how))
+
+
+@pytest.mark.parametrize("piece", [b"\0\6ab", b"", b"\xff\xff" + bytes(65_533)])
+def test_heads_of_a_jpeg_2000_are_counted_together_and_not_walked_again_and_again(piece):
+    head = b"\xff\x4f\xff\x51"
+    start = time.thread_time()
+    asks_for_much((head + piece) * (20_000_000 // len(head + piece)))
+    assert time.thread_time() - start < SECONDS
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The memory that a recipe asks for is known before it is taken: a run's record may ask for little, words for all."""
 
-from dataclasses import replace
+import re
 
 import pytest
 import torch
@@ -10,20 +10,32 @@ from omnitwin.data import synthetic
 from omnitwin.errors import BadInput, CannotRun
 from omnitwin.model.encoders import build_encoder
 from omnitwin.recipes import CLASSIC, FAST, RECIPES, SMALL, Network
+from omnitwin.reports.progress import SILENT
 from omnitwin.system.device import free_main_memory
-from omnitwin.training import training
-from omnitwin.training.needs import KEPT, RESUMED_MOST, check_needs, memory_needed
+from omnitwin.training import planning, training
+from omnitwin.training.needs import KEPT, check_needs, memory_needed
 from omnitwin.training.planning import plan
 from omnitwin.training.runs import continued
 from omnitwin.training.training import train
 
 IMAGES = {"training": synthetic.draw_set("training", alphabets=2, characters=4)}
 TINY = FAST.changed(image_size=12, iterations=4, batch_size=12, drawings=2, holdout=0, alphabets=1, per_alphabet=3)
+CPU = torch.device("cpu")
 RESNET = CLASSIC.changed(encoder="resnet18", image_size=1024)
 
 
 def config(recipe, output=None, **others):
     return TrainConfig(recipe=recipe, dataset=IMAGES, device="cpu", precision="fp32", output=output, **others)
+
+
+class Heard(type(SILENT)):
+    """Keeps the notes."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 def forbidden(*words):
@@ -54,9 +66,11 @@ def test_an_encoder_keeps_for_its_gradients_what_the_estimate_says(network):
 
 def test_the_published_recipes_may_be_resumed_and_what_is_far_above_them_may_not():
     for recipe in RECIPES.values():
-        check_needs(replace(config(recipe), most_memory=RESUMED_MOST))
+        check_needs(config(recipe), CPU)
     with pytest.raises(CannotRun, match=r"takes about .* more than a run's record may ask for by itself"):
-        check_needs(replace(config(RESNET), most_memory=RESUMED_MOST))
+        check_needs(config(RESNET), CPU)
+    check_needs(config(RESNET), CPU, most=memory_needed(RESNET))
+    check_needs(config(RESNET), torch.device("cuda"))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +84,7 @@ def test_the_published_recipes_may_be_resumed_and_what_is_far_above_them_may_not
         {"encoder": "resnet18", "image_size": 256, "batch_size": 8},
     ],
 )
-def test_a_config_alone_that_asks_for_much_is_refused_before_data_are_opened(tmp_path, monkeypatch, claims):
+def test_a_config_alone_that_asks_for_much_is_refused_before_data_are_opened(tmp_path, claims):
     from omnitwin.training.runs import write_config
     from omnitwin.training.trainer import Trainer
 
@@ -78,31 +92,31 @@ def test_a_config_alone_that_asks_for_much_is_refused_before_data_are_opened(tmp
     (tmp_path / "run").mkdir()
     write_config(config(FAST.changed(**claims)), trainer, (), tmp_path / "run")
     before = (tmp_path / "run" / "config.json").read_bytes()
-    monkeypatch.setattr(training, "training_images", forbidden)
-    asked, folder, _ = continued(config(TINY), str(tmp_path / "run"))
     with pytest.raises(CannotRun, match=r"takes about [\d,.]+ GB of memory") as refused:
-        train(asked, resume=folder)
+        continued(config(TINY), str(tmp_path / "run"))
     recipe = FAST.changed(**claims)
     assert f"--image-size {recipe.network.image_size} --batch-size {recipe.sampling.batch_size}" in refused.value.hint
-    assert (folder / "config.json").read_bytes() == before
-
-
-def test_what_is_said_in_words_may_take_more_than_a_record_by_itself(tmp_path):
-    train(config(TINY, tmp_path / "run"))
-    said = {"image_size": 12, "batch_size": 12}
-    assert continued(config(TINY), str(tmp_path / "run"))[0].most_memory == RESUMED_MOST
-    assert continued(config(TINY), str(tmp_path / "run"), said)[0].most_memory is None
-    assert continued(replace(config(TINY), most_memory=7), str(tmp_path / "run"))[0].most_memory == 7
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+    words = {"image_size": recipe.network.image_size, "batch_size": recipe.sampling.batch_size}
+    assert continued(config(TINY), str(tmp_path / "run"), words)[0].recipe == recipe
 
 
 @pytest.mark.skipif(free_main_memory() is None, reason="this system does not tell what is free")
 @pytest.mark.parametrize("begin", [train, plan])
-def test_words_that_ask_for_more_than_the_machine_has_are_refused_in_one_line_before_data_are_opened(
-    tmp_path, monkeypatch, begin
-):
-    monkeypatch.setattr(training, "training_images", forbidden)
-    with pytest.raises(CannotRun, match=r"takes about [\d,.]+ GB of memory, and [\d,.]+ GB are free"):
-        begin(config(RESNET.changed(batch_size=100_000), tmp_path / "run"))
+def test_words_that_ask_for_more_than_is_free_are_noted_and_the_machine_decides(tmp_path, monkeypatch, begin):
+    for module in (training, planning):
+        monkeypatch.setattr(module, "training_images", forbidden)
+    heard = Heard()
+    with pytest.raises(AssertionError, match="data were asked for"):
+        begin(config(RESNET.changed(batch_size=100_000), tmp_path / "run"), heard)
+    (line,) = heard.notes
+    assert re.search(r"takes about [\d,.]+ GB of memory, and [\d,.]+ GB are free", line)
+
+
+def test_a_batch_far_larger_than_its_set_is_trained_on_whatever_the_estimate_says(tmp_path):
+    recipe = TINY.changed(batch_size=20_000, iterations=1)
+    assert memory_needed(recipe) > 8e9
+    assert train(config(recipe, tmp_path / "run")).iteration == 1
 
 
 def test_more_weights_more_pixels_and_larger_batches_need_more():

@@ -11,15 +11,20 @@ COD, COC, SOT, SOD = 0x52, 0x53, 0x90, 0x93
 LEAST_BLOCK = 8  # log2 of a code block's pixels: 16 x 16; usual ones are 64 x 64 or 32 x 32
 LEAST_PRECINCT = 5  # log2 of a precinct's side in pixels of the full size: 32; usual ones are 128, 256 or everything
 MOST_LAYERS = 256  # usual files have 1 to 20
-MOST_PARTS = 1 << 17  # of tiles
+MOST_SEGMENTS = 1 << 17  # of all codestreams of a file: the heads of as many tiles
+MOST_FIELDS = 512  # bytes of a segment that are looked at; a COD has up to 265
 
 
 def asks_for_much(content: bytes) -> bool:
-    """Return whether any codestream in a file has tiny code blocks or precincts, or very many layers or tile parts."""
-    at = content.find(HEAD)
+    """Return whether any codestream in a file has tiny code blocks or precincts, or very many layers or tile parts.
+
+    The segments of all codestreams are counted together: each head may begin a walk over all segments behind it.
+    """
+    left, at = MOST_SEGMENTS, content.find(HEAD)
     while at >= 0:
-        for number, (marker, fields) in enumerate(_segments(content, at + 2)):
-            if number > MOST_PARTS or (marker in (COD, COC) and _is_costly(marker, fields)):
+        for marker, fields in _segments(content, at + 2):
+            left -= 1
+            if not left or (marker in (COD, COC) and _is_costly(marker, fields)):
                 return True
         at = content.find(HEAD, at + 1)
     return False
@@ -36,7 +41,7 @@ def _segments(content: bytes, at: int) -> Iterator[tuple[int, bytes]]:
             at, length = part + length, 0
             continue
         size = int.from_bytes(content[at + 2 : at + 4], "big")
-        fields = content[at + 4 : at + 2 + size]
+        fields = content[at + 4 : at + 2 + min(size, MOST_FIELDS)]
         yield marker, fields
         if marker == SOT:
             part, length = at, int.from_bytes(fields[2:6], "big")

@@ -19,7 +19,6 @@ from omnitwin.model.description import (
     FORMAT_VERSION,
     STATE_FORMAT,
     Description,
-    check_layout,
     describe,
     opened,
     record_of,
@@ -27,7 +26,7 @@ from omnitwin.model.description import (
 from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.model.twin import TwinNetwork, build_twin, check_encoder
 from omnitwin.recipes import Network
-from omnitwin.system.tensorfile import Layout, layout_of, save_tensors
+from omnitwin.system.tensorfile import Layout, save_tensors
 
 
 def save_checkpoint(path: Path, network: TwinNetwork, description: Description) -> None:
@@ -40,15 +39,14 @@ def save_state(path: Path, tensors: dict[str, torch.Tensor], description: Descri
     _save(path, tensors, STATE_FORMAT, description)
 
 
-def load_state(path: Path, wanted: Layout | None = None) -> tuple[dict[str, torch.Tensor], Description]:
-    """Return the tensors and the description in a state file. Raises BadCheckpoint, before any tensor is read.
+def load_state(path: Path) -> tuple[dict[str, torch.Tensor], Description]:
+    """Return the tensors and the description in a state file, whose layout training.resuming checks.
 
-    wanted: the layout that the tensors must have; None: any
+    Raises BadCheckpoint: for what the file says of itself before any tensor is read, for numbers that are not finite
+    once all are.
     """
     with opened(path, "pt") as file:
         description = describe(path, record_of(path, file, STATE_FORMAT))
-        if wanted is not None:
-            check_layout(path, wanted, layout_of(file))
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():

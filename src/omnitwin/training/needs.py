@@ -1,8 +1,11 @@
 """The memory that training takes on a CPU, estimated from the recipe before anything of that size is made.
 
-A recipe can ask for more than a machine has. In words that is the user's own wish, and the machine decides. In the
-folder of a run it can be another person's: by itself, a run's record may ask for what is usual (RESUMED_MOST).
+A recipe can ask for more than a machine has. In words that is the user's own wish: it is noted, and the machine
+decides. In the folder of a run it can be another person's: by itself, a run's record may ask for what is usual
+(RESUMED_MOST), and more is refused.
 """
+
+from collections.abc import Callable
 
 import torch
 
@@ -11,7 +14,7 @@ from omnitwin.data.packed import MOST_FRAMED
 from omnitwin.errors import CannotRun
 from omnitwin.model.checkpoint import layout_with
 from omnitwin.recipes import RECIPES, Recipe
-from omnitwin.system.device import free_main_memory, select_device
+from omnitwin.system.device import free_main_memory
 from omnitwin.system.tensorfile import layout_bytes
 from omnitwin.training.objective import images_of_a_pass
 from omnitwin.training.optimiser import OPTIMISERS
@@ -26,28 +29,28 @@ SCORES = 6  # numbers of each pair of a batch of classes: logits, terms of the l
 FLOAT = 4  # bytes
 
 
-def check_needs(config: TrainConfig) -> None:
-    """Raise CannotRun if training takes more memory than config allows or than is free. Only a CPU's is estimated.
+def check_needs(config: TrainConfig, device: torch.device, most: int = RESUMED_MOST) -> None:
+    """Raise CannotRun if a run that goes on by its record alone takes far more memory than usual.
 
-    A network of the user's own is not looked into.
+    most: bytes that a record may ask for, unless a published recipe with its encoder takes more
     """
-    recipe = config.recipe
-    if select_device(config.device).type != "cpu" or config.encoder is not None:
-        return
-    wanted = memory_needed(recipe)
-    network, batch = recipe.network, recipe.sampling.batch_size
-    words = (
-        f"training the encoder {network.encoder} on images of {network.image_size} x {network.image_size} pixels in "
-        f"batches of {batch:,} takes about {wanted / 1e9:,.1f} GB of memory"
-    )
-    if config.most_memory is not None and wanted > _allowed(recipe, config.most_memory):
+    recipe, wanted = config.recipe, _estimate(config, device)
+    if wanted is not None and wanted > _allowed(recipe, most):
         raise CannotRun(
-            f"{words}, more than a run's record may ask for by itself",
-            f"If you want that, say it: --image-size {network.image_size} --batch-size {batch}",
+            f"{_told(recipe, wanted)}, more than a run's record may ask for by itself",
+            "If you want that, resume it with these words, too: "
+            f"--image-size {recipe.network.image_size} --batch-size {recipe.sampling.batch_size}",
         )
-    free = free_main_memory()
-    if free is not None and wanted > free:
-        raise CannotRun(f"{words}, and {free / 1e9:,.1f} GB are free", "Try a smaller --batch-size or --image-size.")
+
+
+def note_needs(config: TrainConfig, device: torch.device, note: Callable[[str], None]) -> None:
+    """Note that training takes more memory than is free, if the estimate says so. It can be wrong: the run begins."""
+    wanted, free = _estimate(config, device), free_main_memory()
+    if wanted is not None and free is not None and wanted > free:
+        note(
+            f"By an estimate, {_told(config.recipe, wanted)}, and {free / 1e9:,.1f} GB are free. "
+            "If that is too little: a smaller --batch-size or --image-size."
+        )
 
 
 def memory_needed(recipe: Recipe) -> int:
@@ -72,3 +75,16 @@ def _allowed(recipe: Recipe, most: int) -> int:
     """Return what a recipe may take: the published ones with its encoder may take what they take."""
     published = (known for known in RECIPES.values() if known.network.encoder == recipe.network.encoder)
     return max(most, *map(memory_needed, published), 0)
+
+
+def _estimate(config: TrainConfig, device: torch.device) -> int | None:
+    """Return memory_needed. None: on another device than a CPU, and for an encoder of the user's own, it is unknown."""
+    return memory_needed(config.recipe) if device.type == "cpu" and config.encoder is None else None
+
+
+def _told(recipe: Recipe, wanted: int) -> str:
+    network = recipe.network
+    return (
+        f"training the encoder {network.encoder} on images of {network.image_size} x {network.image_size} pixels in "
+        f"batches of {recipe.sampling.batch_size:,} takes about {wanted / 1e9:,.1f} GB of memory"
+    )

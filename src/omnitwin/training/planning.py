@@ -10,9 +10,9 @@ from omnitwin.data.split import part_names
 from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
-from omnitwin.system.device import describe_device, peak_memory, synchronize
+from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
 from omnitwin.system.tensorfile import layout_bytes
-from omnitwin.training.needs import check_needs
+from omnitwin.training.needs import note_needs
 from omnitwin.training.optimiser import learning_rate
 from omnitwin.training.resuming import resumed_state
 from omnitwin.training.runs import check_unused, output_folder, training_images
@@ -27,13 +27,13 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     done: iterations that the run to resume has done; 0: a new run
     output: the folder of the run to resume; None: a new run
 
-    Raises BadInput, DatasetMissing, DeviceMissing, CannotRun.
+    Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, CannotRun.
     """
     if output is None:
         check_unused(output_folder(config))
     else:
         resumed_state(config, output)
-    check_needs(config)  # refuse them, or the device, before data is fetched
+    note_needs(config, select_device(config.device), reporter.note)  # refuse the device before data is fetched
     images, held_out = training_images(config, reporter)
     trainer = Trainer(config, images)
     for iteration in range(1, WARM_UP_STEPS + 1):

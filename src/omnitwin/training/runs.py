@@ -27,7 +27,7 @@ from omnitwin.model.description import Description, read_description
 from omnitwin.recipes import Recipe
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import StepReport
-from omnitwin.system.device import describe_device
+from omnitwin.system.device import describe_device, select_device
 from omnitwin.system.files import open_unlinked, replacing, write_text
 from omnitwin.system.locks import comes_and_goes
 from omnitwin.system.paths import (
@@ -42,7 +42,7 @@ from omnitwin.system.paths import (
 from omnitwin.system.plain import open_plain, read_text
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.training.finding import run_to_resume
-from omnitwin.training.needs import RESUMED_MOST
+from omnitwin.training.needs import check_needs
 from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
@@ -108,10 +108,11 @@ def continued(
     """Return how to resume a run: the config with the run's own recipe and data, its folder, and the iterations done.
 
     changes: wanted fields of the recipe, and `recipe`, `dataset`, `name`, `output`; only `iterations` may change. With
-    `image_size` and `batch_size` among them, the run may take as much memory as it asks for, else RESUMED_MOST
+    `image_size` and `batch_size` among them, the run may take as much memory as it asks for
     spell: how an error writes a field's name
 
-    Raises BadInput if another field would change, BadCheckpoint if the run cannot be read.
+    Raises BadInput if another field would change, BadCheckpoint if the run cannot be read, DeviceMissing, and CannotRun
+    if its record alone asks for far more memory than usual (check_needs).
 
     >>> config, folder, done = continued(TrainConfig(device="cpu"), "my-run", {"iterations": 5000})
     >>> train(config, resume=folder)
@@ -126,17 +127,15 @@ def continued(
     if refused:
         words = ", ".join(map(spell, refused))
         raise BadInput(f"{words} cannot change in a run that is resumed", "Leave it out, or start a new run.")
-    return (
-        replace(
-            config,
-            recipe=recipe.changed(iterations=asked.get("iterations", recipe.iterations)),
-            dataset=trained_on(description.dataset_family) if isinstance(config.dataset, str) else config.dataset,
-            precision=description.precision if config.precision == TrainConfig.precision else config.precision,
-            most_memory=RESUMED_MOST if config.most_memory is None and not granted else config.most_memory,
-        ),
-        folder,
-        description.iteration,
+    going_on = replace(
+        config,
+        recipe=recipe.changed(iterations=asked.get("iterations", recipe.iterations)),
+        dataset=trained_on(description.dataset_family) if isinstance(config.dataset, str) else config.dataset,
+        precision=description.precision if config.precision == TrainConfig.precision else config.precision,
     )
+    if not granted:
+        check_needs(going_on, select_device(config.device))
+    return going_on, folder, description.iteration
 
 
 def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], output: Path) -> None:

@@ -26,7 +26,7 @@ from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult
-from omnitwin.training.needs import check_needs
+from omnitwin.training.needs import note_needs
 from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.resuming import best_before, iteration_of, resumed_state
 from omnitwin.training.runs import (
@@ -38,7 +38,7 @@ from omnitwin.training.runs import (
     training_images,
     write_config,
 )
-from omnitwin.training.trainer import Trainer, state_layout
+from omnitwin.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25  # between two readings of the losses: each makes a GPU wait
 COLLAPSE_AFTER = 500  # iterations; on Omniglot the narrow start of the example leaves ln 2 within the first 50
@@ -68,12 +68,12 @@ def train(
     Raises BadInput, BadCheckpoint, CannotRun, FolderInUse, TrainingDiverged, CannotWrite.
     """
     output = resume or output_folder(config)
-    select_device(config.device)  # refuse it before data is fetched
+    device = select_device(config.device)  # refuse it before anything is made or fetched
     with hold(output):
         if resume is None:
             check_unused(output)
         state = None if resume is None else resumed_state(config, output)
-        check_needs(config)
+        note_needs(config, device, reporter.note)
         images, held_out = training_images(config, reporter)
         trainer = new_trainer(config, images)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
@@ -279,7 +279,7 @@ class _Run:
     def _restore(self, state: Description) -> None:
         if state.fingerprint != self.trainer.images.fingerprint:
             raise BadInput(f"{self.output} was trained on other images than {self.trainer.images.name} holds now", "")
-        tensors, _ = load_state(self.output / STATE_FILE, state_layout(self.recipe, self.config.encoder))
+        tensors, _ = load_state(self.output / STATE_FILE)
         self.trainer.restore(tensors)
         if note := new_schedule(state.whole_recipe(), self.recipe, state.iteration):
             self.reporter.note(note)
