@@ -26,6 +26,7 @@ FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1
 MOST_FRAMED = 1 << 30  # bytes of squares that are kept: all of Omniglot's training set at 235 pixels a side
 FRAMED_AT_ONCE = 1024  # images
+MOST_IMAGES = 1 << 18  # in a packed file; Omniglot's larger set has 19,280
 MOST_PIXELS = 1 << 29  # in a packed file, which has 8 in a byte; Omniglot's larger set has 0.4 of that
 TENSORS = ("bits_NP", "class_N", "drawer_N", "alphabet_C")
 
@@ -211,7 +212,7 @@ def _check_claims(path: Path, record: dict[str, Any], found: tensorfile.Layout) 
         "drawer_N": ((count,), "int32"),
         "alphabet_C": ((len(names[0]),), "int32"),
     }
-    if found != wanted or not 0 < count * height * width <= MOST_PIXELS:
+    if found != wanted or not 0 < count <= MOST_IMAGES or count * height * width > MOST_PIXELS:
         raise DatasetCorrupt(f"{path} is damaged: its record does not fit its tensors")
 
 
