@@ -139,6 +139,28 @@ def test_a_lazy_image_of_the_user_has_the_same_limits(path):
         read_any(image, 105, "ink")
 
 
+def test_a_refused_lazy_image_keeps_its_file(path):
+    path.write_bytes(costly.scans(Random(0), 900, 200))
+    with Image.open(path) as image:
+        before = image.fp
+        with pytest.raises(BadImage):
+            read_any(image, 105, "ink")
+        assert image.fp is before
+
+
+def test_a_large_lazy_jpeg_2000_of_the_user_keeps_its_size_and_is_read_once_loaded(path):
+    grey = Image.new("L", (3000, 2000), 255)
+    grey.paste(0, (800, 400, 2000, 1000))
+    grey.save(path, format="JPEG2000")
+    with Image.open(path) as image:
+        with pytest.raises(BadImage, match="not yet loaded") as refused:
+            read_any(image, 105, "ink")
+        assert "load()" in refused.value.hint
+        image.load()
+        assert image.size == grey.size
+        read_any(image, 105, "ink")
+
+
 @pytest.mark.parametrize(
     "format", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000", "SGI", "TGA", "ICO"]
 )

@@ -8,7 +8,7 @@ import pytest
 from PIL import EpsImagePlugin, Image, ImageDraw
 
 from omnitwin.errors import BadImage
-from omnitwin.images import intake
+from omnitwin.images import costs, intake
 from omnitwin.images.intake import read_image
 
 SIZE = 28
@@ -261,11 +261,12 @@ def test_a_changed_byte_in_a_png_is_refused(path):
     refusal(path)
 
 
-@pytest.mark.parametrize("side", [11, 13, 15])  # Pillow warns above its own limit, and refuses above twice that limit
+@pytest.mark.parametrize("side", [11, 13, 17])  # Pillow warns above its own limit, and refuses above twice that limit
 def test_more_pixels_than_are_read_are_refused_with_the_limit(path, monkeypatch, side):
     Image.new("1", (side, side)).save(path)
-    monkeypatch.setattr(intake, "MOST_PIXELS", 100)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 110)
+    for module in (intake, costs):
+        monkeypatch.setattr(module, "MOST_PIXELS", 100)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 130)
     assert "100 pixels" in refusal(path)
 
 

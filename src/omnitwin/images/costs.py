@@ -30,50 +30,42 @@ MOST_BYTES = 1 << 30  # of a file: MOST_PIXELS of RGBA in 16 bits are half of it
 MOST_WHOLE = 1 << 26  # bytes that a format may read as one piece; noise in WebP takes 2.5 s
 PYTHON_PIXELS = 1 << 21  # 1920 x 1080, for decoders written in Python: QOI takes 1 to 2 us a pixel, XPM up to 2
 FORMAT_PIXELS = {"AVIF": 1 << 25}  # noise takes 0.16 us a pixel: 5 s
-FORMAT_BYTES = {
-    "AVIF": 1 << 25,
-    "ICNS": 1 << 24,
-    "JPEG2000": 1 << 25,
-}  # noise takes 90 ns a byte in AVIF, 190 in JPEG2000
+# Noise takes 90 ns a byte in AVIF, 190 in JPEG2000.
+FORMAT_BYTES = {"AVIF": 1 << 25, "ICNS": 1 << 24, "JPEG2000": 1 << 25}
 J2K_PIXELS = 1 << 22  # a larger JPEG 2000 is decoded at half, quarter ... its size: noise takes 0.43 us a pixel
 J2K_BYTES = 1 << 24  # of a JPEG 2000 that is decoded in full
-MOST_SCANS = (
-    100  # of a JPEG; ordinary progressive ones have 6 to 14; libtiff takes as many (libjpeg-turbo's fuzzers: 500)
-)
+# Ordinary progressive JPEGs have 6 to 14 scans; libtiff takes 100, libjpeg-turbo's fuzzers 500.
+MOST_SCANS = 100
 SCANNED_PIXELS = 1 << 30  # scans x pixels of a JPEG: 16 scans of MOST_PIXELS
+ARITHMETIC_COST = 4  # an arithmetic scan of a JPEG counts as that many Huffman scans
+MOST_WALKED = 1 << 28  # bytes of a JPEG in which scans are counted: noise of MOST_PIXELS takes 77 MB
+MOST_SEGMENTS = 1 << 18  # of a JPEG: each takes a microsecond to find
+OPENING_SEGMENTS = 1 << 14  # before the pixels of a JPEG
+USUAL_HEADER_BYTES = 1 << 16
+HEADER_BYTES = 1 << 23  # before the pixels of a JPEG: a depth map in XMP takes some million
+MOST_NOTES = 1 << 20  # bytes of EXIF: parsing it takes up to 0.5 s
 TIFF_SCANS = "16"  # of each JPEG in a TIFF
 TIFF_VALUES = 1 << 18  # of one tag of a TIFF: MOST_PIXELS in tiles of 16 x 16 have as many offsets
-ARITHMETIC_COST = 4  # an arithmetic scan of a JPEG counts as that many Huffman scans
+MOST_TAGS = 1 << 16  # of a TIFF's first directory: more are not looked at
 JPEG_PIECE = 1 << 14  # bytes that the JPEG decoder gets at a time, so that it is interrupted and stopped soon
 FILL = b"\xff" * JPEG_PIECE  # may stand before a marker of a JPEG; the decoder looks at all of them with each piece
 MOST_FILL = 64  # such pieces
 TEXT_PIECE = 1 << 14  # bytes of plain-text PPM at a time: it cuts comments out of the piece, one by one
 MOST_LINE = 1 << 20  # bytes of a line of text
 OPENING_READS = 1 << 18  # before the pixels: 0.15 s in a JPEG's fill bytes; honest files take some dozens
+OPENING_SECONDS = 3.0  # before the pixels: honest files take some thousandths
 READS_PER_PIXEL = 2  # BMP in runs: two bytes for a run of at least one
-READ_TWICE = 4  # times the file's length that may be read
+MOST_REREAD = 4  # times the file's length that may be read
 SECONDS = 20.0  # of this thread's CPU: slow laptops are up to five times slower than the figures here
 EASE = "Save it as a PNG or JPEG of usual size."
+
 J2K_HEAD = re.compile(rb"\xff\x4f\xff\x51.{4}(.{8})", re.DOTALL)  # SOC, SIZ, its length and profile, width and height
 MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a JPEG's marker that is neither fill nor restart
-NO_LENGTH = {
-    *range(0xC0),
-    0xC8,
-    0xD8,
-    0xD9,
-    *range(0xF0, 0xFE),
-}  # markers that Pillow takes to have nothing behind them
+# Markers that Pillow takes to have nothing behind them.
+NO_LENGTH = {*range(0xC0), 0xC8, 0xD8, 0xD9, *range(0xF0, 0xFE)}
 START_OF_SCAN, END_OF_IMAGE, APP1 = 0xDA, 0xD9, 0xE1
 FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, 0xCB}
 PROGRESSIVE, ARITHMETIC = {0xC2, 0xCA}, {0xC9, 0xCA}
-MOST_WALKED = 1 << 28  # bytes of a JPEG in which scans are counted: noise of MOST_PIXELS takes 77 MB
-MOST_SEGMENTS = 1 << 18  # of a JPEG: each takes a microsecond to find
-OPENING_SEGMENTS = 1 << 14  # before the pixels of a JPEG
-MOST_TAGS = 1 << 16  # of a TIFF's first directory: more are not looked at
-MOST_NOTES = 1 << 20  # bytes of EXIF: parsing it takes up to 0.5 s
-USUAL_HEADER_BYTES = 1 << 16
-HEADER_BYTES = 1 << 23  # before the pixels of a JPEG: a depth map in XMP takes some million
-OPENING_SECONDS = 3.0  # before the pixels: honest files take some thousandths
 
 
 class MeteredFile:
@@ -90,9 +82,10 @@ class MeteredFile:
         self.piece: int | None = None  # bytes that a read returns at most
         self.fill_left = MOST_FILL
         self.reads_left = OPENING_READS
-        self.bytes_left = self.size * READ_TWICE + MOST_WHOLE
+        self.bytes_left = self.size * MOST_REREAD + MOST_WHOLE
         self.end = time.thread_time() + min(seconds, OPENING_SECONDS)
         self.closed = False
+        self.head_of_jpeg: tuple[int, int] | None = None  # what _limit_segments has found
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0:
@@ -146,9 +139,9 @@ class MeteredFile:
         self.close()
 
     def allow_pixels(self, pixels: int) -> None:
-        """Count anew, for the decoding."""
+        """Start the counts again, for the decoding."""
         self.reads_left = OPENING_READS + READS_PER_PIXEL * pixels
-        self.bytes_left = self.size * READ_TWICE + MOST_WHOLE
+        self.bytes_left = self.size * MOST_REREAD + MOST_WHOLE
         self.end = time.thread_time() + self.seconds
 
     def refuse(self, why: str, hint: str = EASE) -> NoReturn:
@@ -205,7 +198,7 @@ def limit_head(file: MeteredFile) -> None:
     """Raise BadImage if the head of a file costs much to open: Pillow makes objects of a TIFF's tags and of EXIF's."""
     head = file.plain.read(16)
     if head[:2] == b"\xff\xd8":
-        _limit_segments(file)
+        file.head_of_jpeg = _limit_segments(file)
     elif len(head) == 16 and head[:2] in (b"II", b"MM"):
         _limit_tags(file, head)
     file.plain.seek(0)
@@ -250,7 +243,7 @@ def _limit_tags(file: MeteredFile, head: bytes) -> None:
 def _limit_scans(image: ImageFile.ImageFile, file: MeteredFile) -> None:
     """Raise BadImage if a JPEG has too many scans: each goes over all pixels, and may have but a few bytes."""
     plain, before = file.plain, file.plain.tell()
-    frame, components = _limit_segments(file)
+    frame, components = file.head_of_jpeg or _limit_segments(file)
     if frame in PROGRESSIVE or components != getattr(image, "layers", 0):  # else one scan holds all
         most = max(1, min(MOST_SCANS, SCANNED_PIXELS // (image.width * image.height)))
         if frame in ARITHMETIC:

@@ -17,12 +17,12 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from omnitwin.errors import BadImage
 from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
-from omnitwin.images.costs import MOST_PIXELS, SECONDS, MeteredFile, limit, limit_head
+from omnitwin.images.costs import J2K_PIXELS, MOST_PIXELS, SECONDS, MeteredFile, limit, limit_head
 from omnitwin.images.framing import WHITE, framed
 from omnitwin.images.kinds import OUTSIDE_PROGRAMS, WITHOUT_HEIF, lacks_reader
 from omnitwin.images.resampling import area_resize
 from omnitwin.metrics.arrays import Array
-from omnitwin.system.paths import is_endless
+from omnitwin.system.plain import open_named
 
 LARGEST = 480  # pixels of the longer side of an image to clean: a drawing that fills a tenth of it still has 48
 SHOWN = 112  # pixels a side of the picture that a person sees
@@ -64,7 +64,7 @@ class Intake:
 def read_image(path: Path, size: int, frame: str, shown: bool = False, seconds: float = SECONDS) -> Intake:
     """Read an image file in any format that Pillow reads; raise BadImage if the file is no image.
 
-    Reading it may take so many seconds of CPU (images.costs has more limits).
+    seconds: of CPU that reading may take (images.costs has more limits).
 
     An image that is size x size, black and white, with ink on paper, keeps its pixels in the frame `whole`. A black and
     white drawing becomes in either frame what PackedSet.framed makes of its row.
@@ -96,15 +96,29 @@ def _of_picture(image: Image.Image) -> Image.Image:
     try:
         _checked(image)
         if isinstance(image, ImageFile.ImageFile) and image.tile and image.fp:
-            file = MeteredFile(image.fp, "the image")
-            image.fp = cast("IO[bytes]", file)
-            limit(image, file)
+            _load_limited(image, image.fp)
         image.load()
         return _upright_grey(image)
     except (BadImage, MemoryError):
         raise
     except Exception as error:  # a lazy image is decoded here; decoders raise whatever their format makes them raise
         raise BadImage(f"the image cannot be read: {error}", "Give an image that is open and whole.") from error
+
+
+def _load_limited(image: ImageFile.ImageFile, plain: IO[bytes]) -> None:
+    """Decode a lazy image of the user within the limits of a file; it keeps its size, and its file."""
+    if image.format == "JPEG2000" and image.width * image.height > J2K_PIXELS:
+        raise BadImage(
+            f"the image is a JPEG 2000 of more than {J2K_PIXELS:,} pixels, not yet loaded", "Call its load() first."
+        )
+    file = MeteredFile(plain, "the image")
+    metered = image.fp = cast("IO[bytes]", file)
+    try:
+        limit(image, file)
+        image.load()
+    finally:
+        if image.fp is metered:
+            image.fp = plain
 
 
 def _of_array(array: Any) -> Image.Image:
@@ -187,20 +201,14 @@ def _decoded(path: Path, take: Callable[[Image.Image], Taken], seconds: float) -
     """Return what `take` makes of a decoded image, not yet upright. Raises BadImage."""
     lacking = lacks_reader(path.name)
     try:
-        if path.is_dir():
-            raise BadImage(f"{path} is a folder, not an image")
-        if is_endless(path):
-            raise BadImage(f"{path} is a pipe or a device, not a file", "Write the image to a file first.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with MeteredFile(path.open("rb"), str(path), seconds) as file:
+            with MeteredFile(open(path, "rb", opener=open_named), str(path), seconds) as file:
                 limit_head(file)
                 image = Image.open(cast("IO[bytes]", file))
                 if image.format in OUTSIDE_PROGRAMS:
                     raise BadImage(f"{path} is {image.format}, which is not read")
-                if image.width * image.height > MOST_PIXELS:
-                    raise Image.DecompressionBombError
                 limit(image, file)
                 with _unheard_libtiff() if image.format == "TIFF" else nullcontext():
                     image.load()
@@ -248,7 +256,7 @@ def _upright_grey(image: Image.Image) -> Image.Image:
 
 
 def _turned(picture: Image.Image, image: Image.Image) -> Image.Image:
-    """Return a picture turned as an image's EXIF says. (ImageOps.exif_transpose also writes all EXIF anew.)"""
+    """Return a picture turned as an image's EXIF says. (ImageOps.exif_transpose also writes all EXIF again.)"""
     turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return picture if turn is None else picture.transpose(turn)
 
