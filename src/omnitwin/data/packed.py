@@ -20,7 +20,7 @@ from omnitwin.errors import DatasetCorrupt
 from omnitwin.images.framing import framed
 from omnitwin.reports.pictures import Picture
 from omnitwin.system import tensorfile
-from omnitwin.system.portions import images_at_once
+from omnitwin.system.portions import portions
 
 FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1
@@ -134,10 +134,9 @@ class PackedSet:
     def _squares(self, images_NHW: torch.Tensor, size: int, frame: str) -> torch.Tensor:
         """Return images of this set as (N, size, size) uint8, white 255; a portion at a time, which bounds memory."""
         squares_NSS = np.empty((len(images_NHW), size, size), np.uint8)
-        at_once = images_at_once(FRAMED_AT_ONCE, size)
-        for start in range(0, len(squares_NSS), at_once):
-            grey_nHW = images_NHW[start : start + at_once].cpu().numpy() * np.uint8(255 // self.white)
-            squares_NSS[start : start + at_once] = framed(grey_nHW, size, frame)
+        for part in portions(len(squares_NSS), FRAMED_AT_ONCE, size):
+            grey_nHW = images_NHW[part].cpu().numpy() * np.uint8(255 // self.white)
+            squares_NSS[part] = framed(grey_nHW, size, frame)
         return torch.from_numpy(squares_NSS)
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
