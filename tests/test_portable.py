@@ -53,6 +53,7 @@ GUARDED = {  # where each is used, and what is asked first
     ("system/leaving.py", "ctypes.CDLL"): "suppress(Exception)",
     ("system/limits.py", "resource"): "except ImportError",
     **{("system/limits.py", name): SUPERVISES for name in ("ctypes.CDLL", "os.fork", "signal.pthread_sigmask")},
+    ("system/workers.py", "os.sched_getaffinity"): "hasattr(os, 'sched_getaffinity')",
     ("system/limits.py", "signal.SIGHUP"): "",  # at the top of the module, where hasattr is asked first
     ("system/limits.py", "signal.SIGCHLD"): "def _end_as",  # which only supervise calls
     ("system/limits.py", "signal.SIGKILL"): "def _end_as",

@@ -27,7 +27,7 @@ class Sides:
 
     only: int | None = None  # None: any number from `least` to `most`
     least: int = 1
-    most: int = 1024
+    most: int = LARGEST["image_size"]
 
 
 ENCODERS = {  # of model.anatomy

@@ -1,10 +1,13 @@
 """Runs as a user of the library lists, renames and removes them: nothing else is touched, and no link is followed."""
 
 import os
+import stat
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +17,7 @@ from omnitwin.model.description import read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS, Choice, read_default, write_default
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
+from omnitwin.system.paths import WEIGHTS_FILE
 
 HOLDS = "import sys, pathlib, omnitwin.system.locks as l\nwith l.hold(pathlib.Path(sys.argv[1])):\n print()\n input()"
 
@@ -72,6 +76,14 @@ def test_a_run_is_listed_with_what_its_checkpoint_says_of_it_and_the_bytes_of_it
     assert run.bytes == BUNDLED_WEIGHTS.stat().st_size + 3
     assert 7200 <= run.age < 7300
     assert (run.chosen, run.holder, run.problem) == (False, None, None)
+
+
+def test_a_file_from_after_the_last_year_that_a_date_has_hides_no_run():
+    """Not every disk keeps such a time, so the system's answer is made here."""
+    changed, size = written([SimpleNamespace(name=WEIGHTS_FILE, lstat=lambda: SimpleNamespace(
+        st_mtime=4e11, st_mode=stat.S_IFREG, st_size=3))])  # fmt: skip
+    assert datetime.fromtimestamp(changed, UTC).year == 9999
+    assert size == 3
 
 
 def test_the_newest_run_comes_first(make):

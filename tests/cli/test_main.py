@@ -37,7 +37,12 @@ EXIT_CODES = {
 def options_of(command):
     """Every spelling of every option, such as `--quiet` and `-q`."""
     parameters = typer.main.get_command(app).commands[command].params
-    return [word for parameter in parameters for word in parameter.opts if word.startswith("-")]
+    return [word for parameter in shown(parameters) for word in parameter.opts if word.startswith("-")]
+
+
+def shown(parameters):
+    """Those that help tells of; an old name of an option is understood, but hidden."""
+    return [parameter for parameter in parameters if not getattr(parameter, "hidden", False)]
 
 
 def python_m_omnitwin(*words, **variables):
@@ -88,7 +93,9 @@ def test_help_names_values_by_a_word_and_flags_by_nothing(run, command):
     assert "{" not in text
     assert "(None)" not in text
     commands = typer.main.get_command(app).commands
-    for option in (each for each in commands[command].params if each.opts[0].startswith("-") and not each.is_flag):
+    for option in (
+        each for each in shown(commands[command].params) if each.opts[0].startswith("-") and not each.is_flag
+    ):
         assert re.search(rf"{option.opts[0]} [A-Z\[]", text), option.opts
 
 
@@ -399,3 +406,10 @@ def test_a_file_that_is_called_like_an_option_is_told_how_to_be_named(run, tmp_p
     outcome = run("compare", "-dash.png", "a.png")
     assert outcome.code == 2
     assert "./-dash.png" in outcome.complaint()
+
+
+def test_a_name_from_outside_that_is_very_long_is_cut_short(run):
+    outcome = run("show", "--data", "x" * 100_000)
+    assert outcome.code == 2
+    assert len(outcome.err) < 2100
+    assert len(outcome.err.splitlines()) == 1

@@ -17,6 +17,7 @@ import pytest
 import torch
 from conftest import do_little_work
 from omniglot_like import write_fake_omniglot
+from PIL import Image
 from scripts import load_script
 
 import omnitwin
@@ -353,8 +354,8 @@ def test_the_drawings_of_the_examples_are_written_by_their_script(words, tmp_pat
 @example(
     "omnitwin show --pairs 0",
     "omnitwin show --images 0",
-    "omnitwin show --dataset synthetic --pairs 0",
-    "omnitwin show --dataset synthetic --images 0",
+    "omnitwin show --data synthetic --pairs 0",
+    "omnitwin show --data synthetic --images 0",
 )
 def test_show_draws_characters_of_a_data_set(run, words):
     outcome = run(*words)
@@ -362,6 +363,22 @@ def test_show_draws_characters_of_a_data_set(run, words):
     shown = "10 random pairs" if "--images" in words else "8 random images"
     data = "synthetic" if "synthetic" in words else "omniglot"
     assert f"{shown} of {data}/training, seed 0" in outcome.out
+
+
+@example("omnitwin show --data products", "omnitwin show --data faces --label-from '(s\\d+)_'",
+         "omnitwin show --data products.csv")  # fmt: skip
+def test_show_tells_how_a_folder_or_a_table_is_understood(run, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(8):
+        for place in (Path("products") / f"class {number % 4}", Path("faces")):
+            place.mkdir(parents=True, exist_ok=True)
+            drawing = Image.new("RGB", (40, 30), (20 * number, 200, 90))
+            drawing.save(place / f"s{number % 4}_{number}.png")
+    lines = [f"products/class {n % 4}/s{n % 4}_{n}.png,{n % 4}" for n in range(8)]
+    Path("products.csv").write_text("\n".join(["path,label", *lines]))
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(f"{words[2]}: 8 images of 4 classes\n")
 
 
 @example("omnitwin eval --dataset synthetic --show 10", "omnitwin eval --checkpoint newest --show 10")

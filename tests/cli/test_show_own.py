@@ -26,7 +26,7 @@ def test_the_screen_says_how_the_images_were_understood(run, place):
     assert facts["look"].startswith("photos in colour: 100.0 % in colour")
     assert facts["broken files"] == facts["same pixels"] == facts["nearly the same"] == "none"
     assert facts["split"] == "made by the classes' names, seed 0"
-    assert lines[-1].startswith("It is enough to train on.")
+    assert lines[-1].startswith("It is enough to train on, ")
 
 
 @pytest.mark.parametrize("columns", [20, 40, 100, 200])

@@ -187,8 +187,9 @@ def test_an_image_of_a_class_that_cannot_be_is_refused_although_its_checksum_is_
         load_packed(saved)
 
 
-def test_a_file_that_would_unpack_to_more_than_any_set_has_is_refused(saved, monkeypatch):
-    monkeypatch.setattr(packed_module, "MOST_PIXELS", 1000)
+@pytest.mark.parametrize("bound", ["MOST_PIXELS", "MOST_IMAGES"])
+def test_a_file_that_would_unpack_to_more_than_any_set_has_is_refused(saved, monkeypatch, bound):
+    monkeypatch.setattr(packed_module, bound, 5)
     with pytest.raises(DatasetCorrupt, match="does not fit"):
         load_packed(saved)
 

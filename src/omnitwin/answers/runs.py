@@ -34,6 +34,7 @@ from omnitwin.system.paths import (
 )
 from omnitwin.system.plain import FOLDER, NotPlain, files_below, is_plain, odd, read_text
 
+LATEST = 253_402_300_799.0  # seconds since 1970: the end of the year 9999, the last that a date can have
 WRITTEN = {BEST_FILE, CONFIG_FILE, METRICS_FILE, PAGE_FILE, STATE_FILE, WEIGHTS_FILE}  # by omnitwin, in a run's folder
 
 
@@ -170,7 +171,7 @@ def written(paths: Iterable[Path]) -> tuple[float, int]:
         with suppress(FileNotFoundError, NotADirectoryError):
             there = path.lstat()
             if path.name in WRITTEN:
-                changed = max(changed, there.st_mtime)
+                changed = min(max(changed, there.st_mtime), LATEST)
             if stat.S_ISREG(there.st_mode):
                 size += there.st_size
     return changed, size

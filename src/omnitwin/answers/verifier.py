@@ -29,7 +29,7 @@ from omnitwin.model.numpy_twin import runs_in_numpy
 from omnitwin.model.tensors import read_tensors
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.system.files import digest
-from omnitwin.system.portions import images_at_once
+from omnitwin.system.portions import portions
 
 if TYPE_CHECKING:  # an answer may do without torch
     from torch import nn
@@ -81,9 +81,10 @@ class Verifier:
 
     def embed(self, intakes: Sequence[Intake]) -> Array:
         """Return embeddings (B, D) float32 of images that were read for this verifier's size and frame."""
-        at_once = images_at_once(len(intakes), intakes[0].image.width)
-        parts = [intakes[start : start + at_once] for start in range(0, len(intakes), at_once)]
-        return np.concatenate([self.network.embed(_squares(part).astype(np.float32) / WHITE) for part in parts])
+        parts = portions(len(intakes), len(intakes), intakes[0].image.width)
+        return np.concatenate(
+            [self.network.embed(_squares(intakes[part]).astype(np.float32) / WHITE) for part in parts]
+        )
 
     def probability(self, left_BD: Array, right_BD: Array) -> Array:
         """Return the probability (B,) that each pair of embeddings shows the same thing. One side may have B = 1.

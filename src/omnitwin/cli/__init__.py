@@ -47,6 +47,7 @@ app = typer.Typer(
 # weights are the same. 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
 # Variables that give the terminal's size. With 0 columns Rich prints nothing, with a billion it fills the memory.
+LONGEST_LINE = 2000  # characters of a message: names and texts from outside may be far longer
 SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
 LEAVES_PATTERNS = os.name == "nt"  # whether the shell leaves them to the program
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -196,7 +197,9 @@ def _complain(text: str, code: ExitCode) -> ExitCode:
     try:
         from omnitwin.view.console import message_console, say
 
-        say(message_console(), f"omnitwin: {' '.join(text.split())}", "bold red")
+        line = " ".join(text.split())
+        line = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..."
+        say(message_console(), f"omnitwin: {line}", "bold red")
     except Exception:  # no memory for Rich
         leaving.say(text)
     return code

@@ -20,12 +20,13 @@ from omnitwin.errors import DatasetCorrupt
 from omnitwin.images.framing import framed
 from omnitwin.reports.pictures import Picture
 from omnitwin.system import tensorfile
-from omnitwin.system.portions import images_at_once
+from omnitwin.system.portions import portions
 
 FORMAT = "omnitwin-packed-set"
 FORMAT_VERSION = 1
 MOST_FRAMED = 1 << 30  # bytes of squares that are kept: all of Omniglot's training set at 235 pixels a side
 FRAMED_AT_ONCE = 1024  # images
+MOST_IMAGES = 1 << 18  # in a packed file; Omniglot's larger set has 19,280
 MOST_PIXELS = 1 << 29  # in a packed file, which has 8 in a byte; Omniglot's larger set has 0.4 of that
 TENSORS = ("bits_NP", "class_N", "drawer_N", "alphabet_C")
 
@@ -133,10 +134,9 @@ class PackedSet:
     def _squares(self, images_NHW: torch.Tensor, size: int, frame: str) -> torch.Tensor:
         """Return images of this set as (N, size, size) uint8, white 255; a portion at a time, which bounds memory."""
         squares_NSS = np.empty((len(images_NHW), size, size), np.uint8)
-        at_once = images_at_once(FRAMED_AT_ONCE, size)
-        for start in range(0, len(squares_NSS), at_once):
-            grey_nHW = images_NHW[start : start + at_once].cpu().numpy() * np.uint8(255 // self.white)
-            squares_NSS[start : start + at_once] = framed(grey_nHW, size, frame)
+        for part in portions(len(squares_NSS), FRAMED_AT_ONCE, size):
+            grey_nHW = images_NHW[part].cpu().numpy() * np.uint8(255 // self.white)
+            squares_NSS[part] = framed(grey_nHW, size, frame)
         return torch.from_numpy(squares_NSS)
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
@@ -211,7 +211,7 @@ def _check_claims(path: Path, record: dict[str, Any], found: tensorfile.Layout) 
         "drawer_N": ((count,), "int32"),
         "alphabet_C": ((len(names[0]),), "int32"),
     }
-    if found != wanted or not 0 < count * height * width <= MOST_PIXELS:
+    if found != wanted or not 0 < count <= MOST_IMAGES or count * height * width > MOST_PIXELS:
         raise DatasetCorrupt(f"{path} is damaged: its record does not fit its tensors")
 
 

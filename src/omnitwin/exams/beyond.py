@@ -23,7 +23,7 @@ from omnitwin.metrics.calibration import log_odds
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
 from omnitwin.metrics.resampling import natural, pair_figures, pair_replicates
 from omnitwin.reports.exams import ExamReport, Group, Measure
-from omnitwin.system.portions import images_at_once
+from omnitwin.system.portions import portions
 from omnitwin.system.randomness import Stream, random_generator
 
 REPLICATES_AT_ONCE = 100  # bounds memory
@@ -48,7 +48,6 @@ def beyond(sitting: Sitting) -> ExamReport:
     side, frame, known = scorer.packed.shape[-1], scorer.verifier.frame, scorer.verifier.novelty
     logits: dict[str, Array] = {}
     alarms: dict[str, Array] = {}
-    at_once = images_at_once(len(pairs.left_B), side)
     drawings = 2 * len(pairs.left_B) * len(VARIATIONS)
     with scorer.reporter.task("Drawing and comparing variations", drawings, "images") as advance:
         for number, name in enumerate(VARIATIONS):
@@ -56,8 +55,8 @@ def beyond(sitting: Sitting) -> ExamReport:
             scores: list[Array] = []
             left: list[Array] = []  # statistics
             right: list[Array] = []
-            for first in range(0, len(pairs.left_B), at_once):
-                places = range(len(pairs.left_B))[first : first + at_once]
+            for part in portions(len(pairs.left_B), len(pairs.left_B), side):
+                places = range(len(pairs.left_B))[part]
                 sides = _taken_in(name, key, images, pairs, places, side, frame, advance)
                 squares = [torch.from_numpy(squares_BSS)[:, None].float() / WHITE for squares_BSS, _ in sides]
                 scores.append(scorer.score_images(*squares).double().numpy())
@@ -105,6 +104,7 @@ def _taken_in(
     """Return the left and the right images of some pairs in a variation, (B, S, S), and the unrest of their paper (B,).
 
     places: of the pairs
+
     The images are varied, then taken in as files are. key: the first parts of each image's random key.
     """
     sides = []

@@ -9,7 +9,7 @@ import numpy as np
 
 from omnitwin.images.framing import WHITE
 from omnitwin.metrics.arrays import Array
-from omnitwin.system.portions import images_at_once
+from omnitwin.system.portions import portions
 
 FALSE_ALARMS = 0.015  # share of held-out drawings in all variations; of drawings as drawn, far fewer are beyond
 LEAST = 1e-3  # of full ink, added before a logarithm
@@ -23,9 +23,7 @@ def statistics(squares_NSS: Array, unrest_N: Array) -> Array:
     They are the logarithms of the mean ink, of its steps (sums of the differences of neighbours, and of their squares)
     and of its curvature; the ink along the border, the share of grey, the extents of the ink, and the unrest.
     """
-    at_once = images_at_once(len(squares_NSS), squares_NSS.shape[-1])
-    starts = range(0, len(squares_NSS), at_once)
-    parts = [slice(start, start + at_once) for start in starts]
+    parts = portions(len(squares_NSS), len(squares_NSS), squares_NSS.shape[-1])
     return np.concatenate([_statistics(squares_NSS[part], unrest_N[part]) for part in parts])
 
 

@@ -17,7 +17,7 @@ from omnitwin.model.anatomy import BLOCKS, layout
 from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
 from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.recipes import Network
-from omnitwin.system.portions import images_at_once
+from omnitwin.system.portions import portions
 
 EMBED_AT_ONCE = 16  # images, whose maps stay in the processor's cache
 VARIANCE_EPSILON = 1e-5  # of torch's BatchNorm2d
@@ -88,9 +88,8 @@ class NumpyTwin:
     @QUIET
     def embed(self, images_BSS: Array) -> Array:
         """Return embeddings (B, D) float32 of length 1 for images (B, S, S) from 0 for ink to 1 for paper."""
-        at_once = images_at_once(EMBED_AT_ONCE, images_BSS.shape[-1])
-        starts = range(0, len(images_BSS), at_once)
-        return np.concatenate([self._embed(images_BSS[start : start + at_once]) for start in starts])
+        parts = portions(len(images_BSS), EMBED_AT_ONCE, images_BSS.shape[-1])
+        return np.concatenate([self._embed(images_BSS[part]) for part in parts])
 
     @QUIET
     def score(self, left_BD: Array, right_BD: Array) -> Array:

@@ -91,7 +91,7 @@ def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
     """Return whether an entry is a folder, and no link or junction to one. Raises OSError."""
-    return entry.is_dir(follow_symlinks=False) and not _is_link(entry.stat(follow_symlinks=False))
+    return entry.is_dir(follow_symlinks=False) and not (JUNCTION and _is_link(entry.stat(follow_symlinks=False)))
 
 
 def files_below(folder: Path) -> Iterator[os.DirEntry[str]]:

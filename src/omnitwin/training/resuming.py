@@ -1,4 +1,6 @@
-"""What a run must have left behind to be gone on with. All of it is checked before data are read or a network is built.
+"""What a run must have left behind so that it can be resumed.
+
+All of it is checked before data are read or a network is built.
 
 A run's folder may be another person's: its files say how large everything is, and none is taken at its word.
 """
