@@ -6,6 +6,7 @@ import shlex
 import shutil
 
 import pytest
+import torch
 from checkpoints import written_anew
 
 from omnitwin.config import TrainConfig
@@ -209,6 +210,14 @@ def test_what_is_no_checkpoint_is_not_made_the_default(run, home, tmp_path):
     assert run("use", "nobody").code == 3
     assert run("use", tmp_path / "words.txt").code == 3
     assert (home / "data" / "default.json").read_text() == before
+
+
+def test_weights_with_a_tensor_too_many_are_not_made_the_default(run, home, tmp_path):
+    written_anew(BUNDLED_WEIGHTS, tmp_path / "more.safetensors", tensors={"another": torch.zeros(3)})
+    outcome = run("use", tmp_path / "more.safetensors")
+    assert outcome.code == 3
+    assert "another missing or extra" in outcome.complaint()
+    assert not (home / "data" / "default.json").exists()
 
 
 @pytest.mark.parametrize("name", [NEWEST, BUNDLED])

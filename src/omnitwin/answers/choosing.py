@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from omnitwin.errors import BadCheckpoint
-from omnitwin.model.description import read_description
+from omnitwin.model.anatomy import layout
+from omnitwin.model.description import FORMAT, describe, opened, read_description, record_of
 from omnitwin.model.locating import (
     BUNDLED_WEIGHTS,
     LARGEST_WEIGHTS,
@@ -13,6 +14,8 @@ from omnitwin.model.locating import (
     trained_network,
     write_default,
 )
+from omnitwin.model.tensors import check_fit
+from omnitwin.recipes import OWN
 from omnitwin.reports.answers import ChoiceReport
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BUNDLED, expand, runs_folder
@@ -27,7 +30,7 @@ def choose(name: str) -> ChoiceReport:
     1200
     """
     weights = locate_checkpoint(name)
-    read_description(weights)  # raises BadCheckpoint now, not at the first answer
+    _check_answers(weights)  # raises BadCheckpoint now, not at the first answer
     if weights == BUNDLED_WEIGHTS:
         write_default(Choice(BUNDLED, None))
     elif weights.parent.parent == runs_folder() and not expand(name).is_file():
@@ -42,6 +45,14 @@ def _pin(weights: Path) -> str:
         return digest(weights, "sha256", LARGEST_WEIGHTS)
     except OSError as error:
         raise BadCheckpoint(f"{weights} cannot be read: {error.strerror or error}") from error
+
+
+def _check_answers(weights: Path) -> None:
+    """Raise BadCheckpoint for a file that cannot answer, as far as its header tells. No tensor is read."""
+    with opened(weights, "numpy") as file:
+        network = describe(weights, record_of(weights, file, FORMAT)).network
+        if network.encoder != OWN:
+            check_fit(weights, file, layout(network))
 
 
 def check_checkpoint(name: str | None) -> None:

@@ -19,12 +19,17 @@ def read_tensors(path: Path, file: Any, wanted: Layout) -> Tensors:
 
     Raises BadCheckpoint if a name, shape or number format is not the wanted one, or if a number is not finite.
     """
-    check_layout(path, wanted, {name: _widened(kind, wanted.get(name)) for name, kind in layout_of(file).items()})
+    check_fit(path, file, wanted)
     tensors = {name: file.get_tensor(name).astype(kind, copy=False) for name, (_, kind) in wanted.items()}
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise BadCheckpoint(f"{path}: {name} holds numbers that are not finite")
     return tensors
+
+
+def check_fit(path: Path, file: Any, wanted: Layout) -> None:
+    """Raise BadCheckpoint if the tensors of an open file have not the wanted layout. None of them is read."""
+    check_layout(path, wanted, {name: _widened(kind, wanted.get(name)) for name, kind in layout_of(file).items()})
 
 
 def _widened(found: Kind, wanted: Kind | None) -> Kind:
