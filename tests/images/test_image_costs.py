@@ -288,6 +288,12 @@ def test_a_sparse_tiff_of_long_tags_is_refused_before_they_are_copied(path, kind
             read_image(path, 105, "ink")
 
 
+def test_a_tiff_with_a_hundred_megabytes_of_layers_in_a_tag_is_read(path):
+    path.write_bytes(tiff_of([*STRIP, (37_724, 7, 100_000_000, 1024)]))
+    os.truncate(path, 100_001_024)
+    read_image(path, 105, "ink")
+
+
 def test_a_tiff_of_many_private_numbers_is_read(path):
     path.write_bytes(tiff_of([*STRIP, (65_000, 12, 300_000, 512)], behind=bytes(2_400_000)))
     read_image(path, 105, "ink")

@@ -53,7 +53,7 @@ TIFF_VALUES = 1 << 18  # of one tag of a TIFF: MOST_PIXELS in tiles of 16 x 16 h
 PRIVATE_TAG, PRIVATE_VALUES = 1 << 15, 1 << 22  # such tags are at most unpacked; fractions become objects
 TIFF_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 TILED = {256, 257, 322, 323}  # the sizes of a TIFF and of its tiles
-SPARE_TILES = 1 << 24  # pixels of a TIFF's tiles outside the image, and three times the image: edges of large tiles
+SPARE_TILES = 1 << 24  # pixels of a TIFF's tiles outside the image, besides some times the image: edges of large tiles
 OPENING_BYTES = 1 << 27  # outside the pixels: notes, profiles, layers; Pillow copies them up to five times
 PNG_PIXELS = MOST_PIXELS * 9  # bytes of a chunk of pixels
 PNG_CHUNKS = 1 << 18  # finding one takes 1 to 2 us
@@ -94,7 +94,7 @@ class MeteredFile:
         self.piece: int | None = None  # bytes that a read returns at most
         self.fill_left = MOST_FILL
         self.reads_left = OPENING_READS
-        self.bytes_left = OPENING_BYTES + USUAL_HEADER_BYTES
+        self.bytes_left = OPENING_BYTES + 4 * MOST_LINE  # other formats look for their first line
         self.end = time.thread_time() + min(seconds, OPENING_SECONDS)
         self.closed = False
         self.head_of_jpeg: tuple[int, int] | None = None  # what _limit_segments has found
@@ -261,6 +261,7 @@ def _limit_tags(file: MeteredFile, head: bytes) -> None:
         if tag in TILED and tag in seen:
             file.refuse("says its size twice")
         seen.add(tag)
+    file.bytes_left += notes  # Pillow opens a TIFF by reading its tags twice
 
 
 def _limit_tiles(image: ImageFile.ImageFile, file: MeteredFile) -> None:
@@ -272,7 +273,7 @@ def _limit_tiles(image: ImageFile.ImageFile, file: MeteredFile) -> None:
     if not (isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0):
         file.refuse("has tiles of no size")
     area, number = width * height, -(-tags[256] // width) * -(-tags[257] // height)
-    if area > MOST_PIXELS or area * number > 4 * image.width * image.height + SPARE_TILES:
+    if area > MOST_PIXELS or area * number > min(4 * image.width * image.height, 2 * MOST_PIXELS) + SPARE_TILES:
         file.refuse(f"has tiles of {width:,} x {height:,} pixels, far more than its own")
 
 
