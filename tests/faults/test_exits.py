@@ -139,7 +139,7 @@ while size >= 4096:
 """
 
 
-@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", pytest.param("RLIMIT_DATA", marks=pytest.mark.slow)])
 def test_a_program_that_hangs_for_lack_of_memory_is_ended(images, kind):
     """As Python 3.11 does if an exception cannot be handled: it spins."""
     (images / "libraries").mkdir()

@@ -22,8 +22,8 @@ COUNTS = {
     "checkpoints": 40,
     "packed": 15,
     "records": 20,
-    "hostile": 20,
-    "servers": 20,
+    "hostile": 12,
+    "servers": 12,
     "work": 20,
 }
 WORDS = 60
