@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+from listening import Notes
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -16,7 +17,6 @@ from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.checkpoint import layout
 from omnitwin.model.twin import build_twin
 from omnitwin.recipes import CLASSIC, FAST, SMALL, Network
-from omnitwin.reports.progress import SILENT
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training import training
 from omnitwin.training.planning import plan
@@ -33,15 +33,6 @@ def config(output=None, **recipe):
         TrainConfig(recipe=TINY.changed(**recipe), dataset=IMAGES, device="cpu", precision="fp32", output=output),
         exam_every=1,
     )
-
-
-class Notes:
-    """A reporter that keeps what is said."""
-
-    def __init__(self):
-        self.said = []
-        self.note = self.warn = self.said.append
-        self.task, self.training = SILENT.task, SILENT.training
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from listening import Notes
 from old_records import flat_record
 
 from omnitwin.config import TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import BadCheckpoint, BadInput, TrainingDiverged
 from omnitwin.recipes import FAST, Recipe
-from omnitwin.reports.progress import SILENT
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training import runs
 from omnitwin.training.runs import RunLog, continued, read_config, read_steps, recorded
@@ -33,15 +33,6 @@ def stop_after(steps):
     """A stop button that is pressed during the given step."""
     asked = iter(range(1, 10_000))
     return nullcontext(lambda: "SIGINT" if next(asked) >= steps else None)
-
-
-class Notes:
-    """A reporter that keeps what is said."""
-
-    def __init__(self):
-        self.said = []
-        self.note = self.warn = self.said.append
-        self.task, self.training = SILENT.task, SILENT.training
 
 
 @pytest.fixture

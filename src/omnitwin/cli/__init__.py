@@ -46,8 +46,8 @@ app = typer.Typer(
 # shared cores 40 iterations of fast took 51, 53 and 81 s with the default 300,000, and 22, 26 and 58 s with this; the
 # weights are the same. 1,000 and OMP_WAIT_POLICY=PASSIVE make small operations slower on a free machine.
 SPINS = "10000"
-# Variables that give the terminal's size. With 0 columns Rich prints nothing, with a billion it fills the memory.
 LONGEST_LINE = 2000  # characters of a message: names and texts from outside may be far longer
+# Variables that give the terminal's size. With 0 columns Rich prints nothing, with a billion it fills the memory.
 SIZES, MOST_DIGITS = ("COLUMNS", "LINES", "TERMINAL_WIDTH"), 4
 LEAVES_PATTERNS = os.name == "nt"  # whether the shell leaves them to the program
 COMMANDS: dict[str, Callable[..., None]] = {
