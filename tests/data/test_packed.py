@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from omnitwin.data import packed as packed_module
-from omnitwin.data.imageset import check_pairable
+from omnitwin.data.imageset import check_pairable, single_classes
 from omnitwin.data.packed import PackedSet, load_packed, read_record, save_packed
 from omnitwin.errors import BadInput, DatasetCorrupt
 from omnitwin.recipes import square
@@ -300,10 +300,16 @@ def test_one_class_gives_no_dissimilar_pair():
     assert refused.value.line().endswith("Add images of another class.")
 
 
-def test_a_class_with_one_image_gives_no_similar_pair_and_is_named():
-    with pytest.raises(BadInput, match="character02 has fewer than 2 images") as refused:
-        check_pairable(set_of(random_images(6, 2, 2), [3, 1, 2]))
-    assert refused.value.line().endswith("Add images of it.")
+def test_a_class_of_two_images_beside_classes_of_one_is_pairable():
+    found = set_of(random_images(4, 2, 2), [1, 2, 1])
+    check_pairable(found)
+    assert single_classes(found) == 2
+
+
+def test_classes_of_one_image_alone_give_no_similar_pair():
+    with pytest.raises(BadInput, match="has 2 images, so no similar pair can be drawn") as refused:
+        check_pairable(set_of(random_images(3, 2, 2), [1, 1, 1]))
+    assert refused.value.line().endswith("Add a second image to some classes.")
 
 
 def test_the_fingerprint_is_that_of_the_pixels_however_they_lie_in_memory():
