@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_parts import listing, names
+from listings import listing, names
 
 from omnitwin.data.folds import folds
 from omnitwin.errors import BadInput

@@ -44,7 +44,9 @@ def folds(listing: Listing, count: int, seed: int = 0) -> tuple[Parts, ...]:
             f"{count} folds need at least {needed} classes with two images, and {listing.place} has {pairable}",
             "Choose fewer folds, or add images.",
         )
-    notes = ("the split that the place names is not used: folds test every class once",) if listing.has_split else ()
+    notes: tuple[str, ...] = ()
+    if listing.has_split:
+        notes += ("the split that the place names is not used: folds test every class once",)
     divisions = _grouped(listing, counts, count, seed)
     if divisions is None:
         divisions = _cut_folds(units_of(counts, seed), counts, count)
