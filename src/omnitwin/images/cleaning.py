@@ -244,7 +244,8 @@ def _edges_of_sheets(mark_HW: Array, marks: int) -> Array:
         np.minimum.at(first_M, mark_P, place_P)
         np.maximum.at(last_M, mark_P, place_P)
         long_M |= last_M - first_M >= LONG * side
-    return long_M & (inside_M == 0)
+    edge_M: Array = long_M & (inside_M == 0)
+    return edge_M
 
 
 def _pen_width(inked_HW: Array) -> float:
