@@ -22,11 +22,18 @@ from omnitwin.system.tensorfile import Layout, header_problem, read_record
 
 FORMAT = "omnitwin-checkpoint"
 FORMAT_VERSION = 5
-# 1 had no calibration and no held-out alphabets, 2 no novelty; 3 had the network's fields among the recipe's; 4 had no
-# operating point
+# 1 had no calibration and no held-out alphabets, 2 no novelty; 3 had the network's fields among the recipe's; 4 had
+# neither data nor operating point
 READABLE_VERSIONS = (1, 2, 3, 4, 5)
 STATE_FORMAT = "omnitwin-training-state"
 OTHER_OMNITWIN = "Install the omnitwin that wrote it, or train again."
+OWN_DATA: dict[str, Any] = {  # the fields of `data`
+    "place": str,  # path of the folder or table
+    "pattern": (str, type(None)),  # regular expression for the class in a file's path
+    "split": str,  # how the images were divided: `classes`, `images` or `given`
+    "seed": int,  # of that division
+    "classes": list,  # names of all classes that were trained on
+}
 HELD_OUT_EER = "held_out_eer"  # among the metrics
 LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
 TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
@@ -48,6 +55,7 @@ class Description:
     dataset: str  # name of the set that it was trained on
     fingerprint: str  # SHA-256 of that set's pixels
     held_out: tuple[str, ...] = ()  # groups of that set which the network never saw
+    data: dict[str, Any] | None = None  # of a folder or table of the user's own: OWN_DATA; None: a set by its name
     threshold: float = 0.5  # probability from which a pair counts as similar
     calibration: dict[str, float] | None = None  # temperature and bias of the logit; None: none is applied
     operating: OperatingPoint | None = None  # what the threshold was chosen for, and its errors; None: not known
@@ -72,6 +80,8 @@ class Description:
             raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
         if self.operating is not None:
             _check_target(self.operating.target)
+        if self.data is not None and not _is_own_data(self.data):
+            raise ValueError("a record of data that this omnitwin does not know")
         if self.novelty is not None and not _is_novelty(self.novelty):
             raise ValueError("a record of novelty that this omnitwin does not know")
 
@@ -130,6 +140,14 @@ def _check_target(target: str) -> None:
         raise ValueError(str(error)) from error
     if known != target:
         raise ValueError(f"a target that is spelled {known}: {target!r}")
+
+
+def _is_own_data(record: Any) -> bool:
+    """Return whether a record says of somebody's own images what OWN_DATA says."""
+    if not isinstance(record, dict) or record.keys() != OWN_DATA.keys():
+        return False
+    typed = all(isinstance(record[name], kind) for name, kind in OWN_DATA.items())
+    return typed and type(record["seed"]) is int and all(isinstance(name, str) for name in record["classes"])
 
 
 def _is_novelty(record: Any) -> bool:
@@ -193,7 +211,7 @@ def describe(path: Path, record: dict[str, Any]) -> Description:
         if record["format_version"] < 4:
             record = _of_version_4(record)
         if record["format_version"] < 5:
-            record = {**record, "operating": None}
+            record = {"data": None, **record, "operating": None}
         described = {name: record[name] for name in Description.__dataclass_fields__}
         described["held_out"] = tuple(described["held_out"])
         described["network"] = network_of(described["network"])
