@@ -76,6 +76,8 @@ def train(
         note_needs(config, device, reporter.note)
         images, held_out = training_images(config, reporter)
         trainer = new_trainer(config, images)
+        for note in trainer.sampler.notes:
+            reporter.note(note)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
         aim(exam, parse_target(config.target))
         run = _Run(config, trainer, part_names(held_out) if held_out else (), exam, reporter, output)
