@@ -95,6 +95,14 @@ def train(
         ),
     ] = None,
     target: ThresholdTarget = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            help="Stop after this many exams on the held-out classes without a better one; 0 never stops.",
+            show_default=default_of("patience"),
+        ),
+    ] = None,
     override: Annotated[
         list[str] | None,
         typer.Option(
@@ -149,6 +157,7 @@ def train(
         "encoder": encoder,
         "image_size": image_size,
         "holdout": holdout,
+        "patience": patience,
     }
     config = replace(
         DEFAULT,

@@ -43,6 +43,7 @@ from omnitwin.view.words import (
     batch_in_words,
     bytes_in_words,
     counted,
+    end_in_words,
     listed,
     operating_in_words,
     percent,
@@ -82,7 +83,8 @@ def show_plan(report: PlanReport, console: Console) -> None:
         ("parameters", f"{report.parameters:,}"),
         (
             "iterations",
-            f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
+            f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}"
+            f"{end_in_words(report)}",
         ),
     ]
     if report.seconds_per_iteration is not None and report.seconds_in_all is not None:
@@ -98,8 +100,10 @@ def show_plan(report: PlanReport, console: Console) -> None:
 
 
 def show_training(report: TrainReport, console: Console) -> None:
-    if report.stopped_by is None:
-        say(console, f"Done: {counted(report.iteration, 'iteration')} in {time_in_words(report.seconds)}", "bold green")
+    if report.stopped_by in (None, "patience"):
+        early = " (the exams found no better network any more)" if report.stopped_by else ""
+        done = f"Done: {counted(report.iteration, 'iteration')} in {time_in_words(report.seconds)}{early}"
+        say(console, done, "bold green")
     else:
         say(
             console,
@@ -118,7 +122,7 @@ def show_training(report: TrainReport, console: Console) -> None:
         eer = percent(report.held_out_eer)
         rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
     show_rows(rows, console)
-    if report.stopped_by is None:
+    if report.stopped_by in (None, "patience"):
         say(console, f"Measure it: omnitwin eval --checkpoint {_run_in_words(report.output)}")
 
 

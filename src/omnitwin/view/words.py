@@ -85,6 +85,11 @@ def batch_in_words(plan: PlanReport) -> str:
     return f"{count} ({counted(plan.batch_classes, 'class')}, {counted(plan.pairs_per_iteration, 'pair')})"
 
 
+def end_in_words(plan: PlanReport) -> str:
+    """Return `, or until 5 exams find no better network`; nothing for a run that takes all its iterations."""
+    return f", or until {counted(plan.patience, 'exam')} in a row found no better network" if plan.patience else ""
+
+
 def label_lines(label: str) -> list[str]:
     """Return the parts of a label such as `Alphabet/character07, drawing 3`, as lines that fit a narrow column."""
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
