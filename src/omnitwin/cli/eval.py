@@ -18,7 +18,7 @@ from omnitwin.cli.options import (
     known,
     one_of,
 )
-from omnitwin.config import BASELINES, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
+from omnitwin.config import BASELINES, FIGURE_PAIRS, OLDER_SCOPES, SCOPES, SUBSETS, WAYS, EvalConfig
 from omnitwin.errors import BadInput
 
 DEFAULT = EvalConfig()
@@ -35,9 +35,17 @@ def evaluate(
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="pairs: pairs in a batch.")
     ] = DEFAULT.batch_size,
-    way: Annotated[int, typer.Option("--way", min=2, help="one-shot: characters to choose from.")] = DEFAULT.way,
+    way: Annotated[
+        int | None,
+        typer.Option(
+            "--way",
+            min=2,
+            help="one-shot: classes to choose from.",
+            show_default=f"{WAYS}, or as many as there are",
+        ),
+    ] = DEFAULT.way,
     shot: Annotated[
-        int, typer.Option("--shot", min=1, help="one-shot: examples of each character; their mean score counts.")
+        int, typer.Option("--shot", min=1, help="one-shot: examples of each class; their mean score counts.")
     ] = DEFAULT.shot,
     episodes: Annotated[
         int, typer.Option("--episodes", min=1, help="one-shot: number of questions.")
@@ -47,9 +55,9 @@ def evaluate(
         typer.Option(
             "--scope",
             metavar="NAME",
-            help="one-shot: take the characters from one alphabet, or from any.",
+            help="one-shot: take the classes from one group (alphabet), or from any.",
             autocompletion=one_of(*SCOPES),
-            callback=known("scope", *SCOPES),
+            callback=known("scope", *SCOPES, older=OLDER_SCOPES),
         ),
     ] = DEFAULT.scope,
     seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same, on any machine.")] = DEFAULT.seed,
@@ -91,7 +99,7 @@ def evaluate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a trained network on characters it never saw: by default with the example's exam, random pairs.
+    """Measure a trained network on classes it never saw: by default with the example's exam, random pairs.
 
     A tie counts as wrong, no pair holds the same image twice, and the test set chooses nothing.
     """
