@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, get_type_hints
 
 from omnitwin.errors import BadInput
 
-FRAMES = ("whole", "ink")  # of images.framing, images.intake; their meaning never changes: checkpoints rely on it
+FRAMES = ("whole", "ink", "photo")  # of View; their meaning never changes: checkpoints rely on it
 OWN = "own"  # the name of an encoder or objective that was given to the Python API
 MOST = 1_000_000  # largest number in a part, unless its field says less
 MOST_CHANNELS = 64
@@ -28,6 +28,7 @@ class Sides:
     only: int | None = None  # None: any number from `least` to `most`
     least: int = 1
     most: int = LARGEST["image_size"]
+    channels: tuple[int, ...] = (1,)
 
 
 ENCODERS = {  # of model.anatomy
@@ -36,6 +37,27 @@ ENCODERS = {  # of model.anatomy
     "resnet18": Sides(),
     "strong": Sides(least=8, most=384),  # at which its last layer has 75 million weights: 300 MB in a file
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How a network sees a picture.
+
+    height, width: in pixels
+    channels: 1 is grey, 3 is red, green and blue
+    frame: `whole` scales the whole picture; `ink` takes the box around its ink, and keeps its aspect; `photo` scales
+        the whole picture, keeps its aspect, and surrounds it with the colour of its edge
+    """
+
+    height: int
+    width: int
+    channels: int = 1
+    frame: str = "whole"
+
+
+def square(size: int, frame: str = "whole", channels: int = 1) -> View:
+    """Return a view of size x size pixels."""
+    return View(height=size, width=size, channels=channels, frame=frame)
 
 
 def _within(default: Any, least: float = 0, most: float = MOST) -> Any:
@@ -81,38 +103,48 @@ class Network:
     """
 
     encoder: str
-    image_size: int  # pixels a side of the square that the network sees
-    frame: str = "whole"  # how a drawing lies in that square (images.framing)
+    image_size: int  # pixels in height of what the network sees
+    image_width: int = 0  # pixels in width; 0: as many as in height
+    frame: str = "whole"  # how a picture lies in there (View)
     head: str = "difference"  # how two embeddings become a score (model.twin)
-    channels: int = 1  # of an image: 1 is grey; an encoder of your own may take more
+    channels: int = 1  # of an image: 1 is grey, 3 are colours; an encoder of your own may take more
 
     def __post_init__(self) -> None:
         _check_positive(self, "image_size")
+        if not 0 <= self.image_width <= LARGEST["image_size"]:
+            raise BadInput(f"image_width must be from 0 to {LARGEST['image_size']:,}, not {self.image_width}", "")
         if self.encoder != OWN:
             self._check_encoder()
         if self.head not in HEADS:
             raise BadInput(f"no head is called {self.head!r}", f"Use {' or '.join(HEADS)}.")
         if self.frame not in FRAMES:
             raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
-        if self.channels != 1 and self.encoder != OWN:
-            raise BadInput(f"the encoder {self.encoder} takes images of 1 channel, not {self.channels}", "")
         if not 1 <= self.channels <= MOST_CHANNELS:
             raise BadInput(f"channels must be between 1 and {MOST_CHANNELS}, not {self.channels}", "")
 
+    @property
+    def view(self) -> View:
+        """How this network sees a picture."""
+        width = self.image_width or self.image_size
+        return View(height=self.image_size, width=width, channels=self.channels, frame=self.frame)
+
     def _check_encoder(self) -> None:
-        encoder, size = self.encoder, self.image_size
+        encoder, view = self.encoder, self.view
         if encoder not in ENCODERS:
             raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(ENCODERS)}.")
-        takes = ENCODERS[encoder]
-        if takes.only not in (None, size):
+        takes, sides = ENCODERS[encoder], (view.height, view.width)
+        if takes.only is not None and sides != (takes.only, takes.only):
             wanted = f"{takes.only} x {takes.only}"
-            raise BadInput(f"the encoder {encoder} takes {wanted} pixels, not {size} x {size}", "")
-        if size < takes.least:
+            raise BadInput(f"the encoder {encoder} takes {wanted} pixels, not {view.height} x {view.width}", "")
+        if min(sides) < takes.least:
             wanted = f"{takes.least} x {takes.least}"
-            raise BadInput(f"the encoder {encoder} takes {wanted} pixels or more, not {size}", "")
-        if size > takes.most:
+            raise BadInput(f"the encoder {encoder} takes {wanted} pixels or more, not {min(sides)}", "")
+        if max(sides) > takes.most:
             wanted = f"{takes.most} x {takes.most}"
-            raise BadInput(f"the encoder {encoder} takes {wanted} pixels or fewer, not {size}", "")
+            raise BadInput(f"the encoder {encoder} takes {wanted} pixels or fewer, not {max(sides)}", "")
+        if self.channels not in takes.channels:
+            wanted = f"{' or '.join(map(str, takes.channels))} channel{'s' if takes.channels != (1,) else ''}"
+            raise BadInput(f"the encoder {encoder} takes images of {wanted}, not {self.channels}", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +260,35 @@ class SupervisedContrastiveObjective(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProxyObjective(Part):
+    """A loss with a proxy of each class, a direction that is learned with the network (model.losses).
+
+    A class turned another way round (ClassSampling.turns) has a proxy of its own. No checkpoint keeps the proxies.
+    """
+
+    proxy_scale: float  # factor of the cosines with the proxies
+    proxy_rate: float = _within(1.0)  # learning rate of the proxies, as a multiple of the encoder's
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyAnchorObjective(ProxyObjective):
+    """Proxy-anchor loss (model.losses.proxy_anchor_loss)."""
+
+    name: ClassVar[str] = "proxy-anchor"
+    margin: float = _within(0.1, most=1)  # of the cosines, either way; the paper's
+    proxy_scale: float = _within(32.0)  # the paper's
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArcFaceObjective(ProxyObjective):
+    """Additive angular margin loss (model.losses.arcface_loss)."""
+
+    name: ClassVar[str] = "arcface"
+    margin: float = _within(0.5, most=1.5)  # radians, added to the angle with the own proxy; the paper's
+    proxy_scale: float = _within(64.0)  # the paper's
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnObjective(Part):
     """A function of (embeddings, labels) given to the Python API. The record keeps only its name."""
 
@@ -275,6 +336,8 @@ Objective = (
     | ContrastiveObjective
     | TripletObjective
     | SupervisedContrastiveObjective
+    | ProxyAnchorObjective
+    | ArcFaceObjective
     | OwnObjective
 )
 Optimiser = Adam | AdamW
@@ -289,6 +352,8 @@ PARTS: dict[str, dict[str, type[Part]]] = {
             ContrastiveObjective,
             TripletObjective,
             SupervisedContrastiveObjective,
+            ProxyAnchorObjective,
+            ArcFaceObjective,
             OwnObjective,
         )
     },

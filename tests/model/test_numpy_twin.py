@@ -105,7 +105,7 @@ def largest_differences(images_NSS):
 
 def framed(packed):
     recipe = load_numpy(BUNDLED_WEIGHTS)[1].network
-    return (packed.framed(recipe.image_size, recipe.frame).images_NHW.numpy() / 255).astype(np.float32)
+    return (packed.framed(recipe.view).images_NHW.numpy() / 255).astype(np.float32)
 
 
 def test_the_bundled_weights_answer_as_torch_does_for_thousands_of_drawn_up_images():

@@ -79,8 +79,7 @@ def open_baseline(name: str, device: str = "cpu") -> Verifier:
         name=name,
         network=network,
         engine=TORCH,
-        image_size=None,
-        frame="whole",
+        view=None,
         threshold=EVEN,
         probabilistic=False,
     )

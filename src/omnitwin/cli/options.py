@@ -13,12 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS
+from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
+AGES = {**UNITS, "d": 86400, "w": 7 * 86400}  # seconds
 PLAIN_NAME = r"[\w.][\w.+@-]*"  # a run's name without any character that a shell gives another meaning
 
 
@@ -109,6 +110,25 @@ Precision = Annotated[
         callback=passed_by(check_precision),
     ),
 ]
+
+
+def check_target(words: str | None) -> str | None:
+    """Return a target's words. Raises BadInput for what is none."""
+    return None if words is None else str(parse_target(words))
+
+
+ThresholdTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="TARGET",
+        help="Choose the threshold for this: balanced (accuracy), far=0.01 (share of dissimilar pairs accepted, at "
+        "most) or precision=0.95 (share of similar pairs among the accepted, at least, if both kinds are as many).",
+        show_default=str(Target()),
+        autocompletion=one_of("balanced", "far=0.01", "precision=0.95"),
+        callback=check_target,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 Checkpoint = Annotated[
@@ -197,3 +217,13 @@ def parse_duration(text: str | None) -> float | None:
     if match is None or float(match[1]) == 0:
         raise BadInput(f"{text!r} is no duration", "Write it like 90s, 30m or 1.5h.")
     return float(match[1]) * UNITS[match[2]]
+
+
+def parse_age(text: str | None) -> float:
+    """Return the seconds of `12h`, `30d` or `8w`, 0 for None; BadInput for anything else."""
+    if text is None:
+        return 0.0
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhdw])", text)
+    if match is None:
+        raise BadInput(f"{text!r} is no age", "Write it like 12h, 30d or 8w.")
+    return float(match[1]) * AGES[match[2]]

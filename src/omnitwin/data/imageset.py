@@ -12,6 +12,7 @@ from typing import Protocol, Self
 import torch
 
 from omnitwin.errors import BadInput
+from omnitwin.recipes import View
 from omnitwin.reports.pictures import Picture
 
 
@@ -83,8 +84,8 @@ class ImageSet(Protocol):
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
         """Return a network's input for some rows: (B, D, H, W) float32 from 0 (black) to 1 (white)."""
 
-    def framed(self, size: int, frame: str = "whole") -> Self:
-        """Return the set with every image as a network with this frame sees it: size x size pixels."""
+    def framed(self, view: View) -> Self:
+        """Return the set with every image as a network with this view sees it."""
 
     def to(self, device: torch.device) -> Self:
         """Return the set with its tensors on a device."""

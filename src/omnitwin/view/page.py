@@ -27,7 +27,7 @@ from omnitwin.view.exams import (
     value,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
-from omnitwin.view.words import LISTED, listed, percent, trained
+from omnitwin.view.words import LISTED, listed, operating_in_words, percent, trained
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -133,11 +133,16 @@ def _facts(network: NetworkReport) -> list[Row]:
     return [
         ("trained on", network.trained_on),
         (f"held-out {nouns_of(network.trained_on).held_out}", listed(network.held_out, LISTED) or "none"),
-        ("threshold", f"{network.threshold:.4g}"),
+        ("threshold", _threshold(network)),
         ("calibration", calibration),
         ("weights", network.checkpoint),
         ("SHA-256", network.weights_sha256),
     ]
+
+
+def _threshold(network: NetworkReport) -> str:
+    point = network.operating
+    return f"{network.threshold:.4g}" + (f", {operating_in_words(point)}; {point.method}" if point else "")
 
 
 def _hyper_parameters(fields: dict[str, Any], part: str = "") -> Iterator[Row]:
