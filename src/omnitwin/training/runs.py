@@ -59,6 +59,8 @@ STEP_FIELDS = {each.name for each in fields(StepReport)}
 def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
     """Return the set that a run trains on, and the part that it holds out (a function of the recipe's seed) or None."""
     images = open_images(config.dataset, "training", config.source, reporter)
+    if isinstance(config.dataset, Mapping) and "held-out" in config.dataset:
+        return images, open_images(config.dataset, "held-out", config.source, reporter)
     generator = random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)
     return hold_out(images, config.recipe.holdout, generator)
 
