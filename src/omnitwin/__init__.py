@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from omnitwin.data.imageset import ImageSet
     from omnitwin.errors import BadCheckpoint, BadImage, BadInput, CannotRun, OmnitwinError
     from omnitwin.exams.exam import Exam
-    from omnitwin.recipes import RECIPES, Recipe
+    from omnitwin.recipes import RECIPES, Recipe, View
     from omnitwin.reports.answers import Comparison
     from omnitwin.reports.progress import Reporter
 
@@ -47,6 +47,7 @@ _HOMES = {  # the module of each public name
     "SourceConfig": "config",
     "TrainConfig": "config",
     "Twin": "answers.twin",
+    "View": "recipes",
     "choose": "answers.choosing",
     "download": "data.acquire",
     "evaluate": "api",
@@ -78,6 +79,7 @@ __all__ = [
     "SourceConfig",
     "TrainConfig",
     "Twin",
+    "View",
     "choose",
     "download",
     "evaluate",

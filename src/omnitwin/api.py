@@ -23,14 +23,14 @@ from torch import Tensor, nn
 
 from omnitwin.answers.twin import Twin, load
 from omnitwin.config import REPORT, EvalConfig, SourceConfig, TrainConfig
-from omnitwin.data.catalogue import Images, check_images, data_set, place_of
+from omnitwin.data.catalogue import Images, check_images, data_set, open_own, place_of
 from omnitwin.data.catalogue import open_images as open_part
 from omnitwin.data.imageset import ImageSet
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
 from omnitwin.exams.exam import Exam, Take
 from omnitwin.exams.reporting import report_run
-from omnitwin.recipes import OWN, Recipe, recipe_called
+from omnitwin.recipes import OWN, Recipe, View, recipe_called
 from omnitwin.reports.exams import EvalReport
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport, TrainReport
@@ -46,28 +46,24 @@ Callback = Callable[[StepReport], object]
 class ImageParts(Mapping[str, ImageSet]):
     """The parts of a data set by name (`training`, `test`), each opened when it is first used.
 
+    Images of your own have the parts `held-out` and `all`, too.
+
     >>> images = omnitwin.open_images("omniglot")
     >>> images.test.class_names[0]
     'Angelic/character01'
     """
 
-    def __init__(self, name: str, source: SourceConfig, reporter: Reporter) -> None:
-        self._known = data_set(name)
-        self.name, self._source, self._reporter = name, source, reporter
-        self._parts: dict[str, ImageSet] = {}
+    def __init__(self, name: str, parts: Mapping[str, ImageSet]) -> None:
+        self.name, self._parts = name, parts
 
     def __getitem__(self, part: str) -> ImageSet:
-        if part not in self._known.subsets:
-            raise KeyError(part)
-        if part not in self._parts:
-            self._parts[part] = open_part(self.name, part, self._source, self._reporter)
         return self._parts[part]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._known.subsets)
+        return iter(self._parts)
 
     def __len__(self) -> int:
-        return len(self._known.subsets)
+        return len(self._parts)
 
     @property
     def training(self) -> ImageSet:
@@ -81,19 +77,58 @@ class ImageParts(Mapping[str, ImageSet]):
 
 
 def open_images(
-    name: str, *, source: str | PathLike[str] | None = None, offline: bool | None = None, reporter: Reporter = SILENT
+    name: str | PathLike[str],
+    *,
+    view: View | None = None,
+    pattern: str | None = None,
+    split: str = SourceConfig.split,
+    seed: int = 0,
+    source: str | PathLike[str] | None = None,
+    offline: bool | None = None,
+    reporter: Reporter = SILENT,
 ) -> ImageParts:
-    """Open a data set by name: `omniglot`, which is fetched once, or `synthetic`, which is generated.
+    """Open a data set: `omniglot`, which is fetched once, `synthetic`, which is generated, or your own images.
 
-    source: a folder, a zip file or a base URL to take it from; None: OMNITWIN_MIRROR, else the official address
+    name: of the set, or the path of a folder of images, or of a CSV or TSV with the columns `path` and `label`
+    view, pattern, split, seed: of your own images: how they are decoded (None: in a square of 64 grey pixels), a
+        regular expression for the class in a file's path, what a test has other than training (`classes` or
+        `images`), and the seed of that division
+    source: of omniglot: a folder, a zip file or a base URL to take it from; None: OMNITWIN_MIRROR, else the official
+        address
     offline: whether to forbid the network; None: OMNITWIN_OFFLINE decides
 
     Raises BadInput, DatasetMissing, DownloadFailed.
 
     >>> len(omnitwin.open_images("omniglot").test)
     13180
+    >>> omnitwin.open_images("products/", view=omnitwin.View(height=64, width=64, channels=3, frame="photo"))["held-out"]
     """
-    return ImageParts(name, _source(source, offline), reporter)
+    known = replace(_source(source, offline), pattern=pattern, split=split)
+    if (place := place_of(name)) is not None:
+        return ImageParts(place.name, open_own(place, known, reporter, view, seed))
+    return ImageParts(str(name), _Named(str(name), known, reporter))
+
+
+class _Named(Mapping[str, ImageSet]):
+    """The parts of a set in the catalogue. Each is opened once."""
+
+    def __init__(self, name: str, source: SourceConfig, reporter: Reporter) -> None:
+        self._subsets = data_set(name).subsets
+        self._name, self._source, self._reporter = name, source, reporter
+        self._opened: dict[str, ImageSet] = {}
+
+    def __getitem__(self, part: str) -> ImageSet:
+        if part not in self._subsets:
+            raise KeyError(part)
+        if part not in self._opened:
+            self._opened[part] = open_part(self._name, part, self._source, self._reporter)
+        return self._opened[part]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._subsets)
+
+    def __len__(self) -> int:
+        return len(self._subsets)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -153,8 +188,9 @@ def train(
         and ends, and the error is raised again
     name, output: the run's name in the runs folder, or its folder itself; None: named after the recipe and the time
     source, offline: as of open_images
-    options: `pattern` and `split` of a folder or table (SourceConfig), fields of TrainConfig (device, precision, compile, max_seconds, checkpoint_seconds, exam_every), and fields
-        of the recipe such as iterations=300, seed=1, rotation=15.0
+    options: `pattern` and `split` of a folder or table (SourceConfig), fields of TrainConfig (device, precision,
+        compile, max_seconds, checkpoint_seconds, exam_every), and fields of the recipe such as iterations=300, seed=1,
+        rotation=15.0
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, TrainingDiverged, CannotWrite.
 

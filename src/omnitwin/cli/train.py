@@ -144,7 +144,8 @@ def train(
 ) -> None:
     """Train a twin network: by default exactly the example's, on Omniglot's training set.
 
-    For images of your own (--data), the recipe goes by how they look: ink or photo. Ctrl-C finishes the step, saves, and tells how to continue.
+    For images of your own (--data PATH) it takes the recipe ink or photo, by how they look. Ctrl-C finishes the step,
+    saves, and tells how to continue.
     """
     overrides = override or []
     given = {

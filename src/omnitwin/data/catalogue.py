@@ -126,14 +126,12 @@ def open_own(
     place: Path, source: SourceConfig, reporter: Reporter = SILENT, view: View | None = None, seed: int = 0
 ) -> OwnImages:
     """Return the parts of a folder or table of the user's own images, each decoded once. Raises BadInput."""
-    return open_place(
-        place, view or UNSEEN, pattern=source.pattern, split=source.split, seed=seed, reporter=reporter
-    )
+    return open_place(place, view or UNSEEN, pattern=source.pattern, split=source.split, seed=seed, reporter=reporter)
 
 
 def part_of(own: OwnImages, subset: str) -> ImageSet:
     """Return a part of the user's own images. Raises BadInput if it is empty."""
     if subset not in own:
         there = ", ".join(own)
-        raise BadInput(f"{own.place} has no {subset} part", f"It has {there}. What is in them: omnitwin show --data")
+        raise BadInput(f"{own.store.listing.place} has no {subset} part", f"It has {there}. What is in them: omnitwin show --data")
     return own[subset]

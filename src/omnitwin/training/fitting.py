@@ -62,9 +62,7 @@ def _some_facts(place: Path, source: SourceConfig, reporter: Reporter) -> list[I
     return facts
 
 
-def _fields(
-    recipe: Recipe, look: str, facts: Sequence[ImageFacts], changes: Mapping[str, Any]
-) -> dict[str, Any]:
+def _fields(recipe: Recipe, look: str, facts: Sequence[ImageFacts], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the network that the images decide."""
     if recipe.name == FOR_PHOTOS:
         return {"channels": 3 if look == COLOUR else 1}
@@ -84,5 +82,3 @@ def sides_of(size: int, aspect: float) -> tuple[int, int]:
     stretch = math.sqrt(min(WIDEST, max(1 / WIDEST, aspect)))
     height, width = (max(STEP, round(side / STEP) * STEP) for side in (size / stretch, size * stretch))
     return height, width
-
-
