@@ -101,7 +101,9 @@ def open_images(
 
     >>> len(omnitwin.open_images("omniglot").test)
     13180
-    >>> omnitwin.open_images("products/", view=omnitwin.View(height=64, width=64, channels=3, frame="photo"))["held-out"]
+    >>> mine = omnitwin.open_images("products/", view=omnitwin.View(height=64, width=64, channels=3, frame="photo"))
+    >>> mine["held-out"].class_names
+    ('juice', 'milk')
     """
     known = replace(_source(source, offline), pattern=pattern, split=split)
     if (place := place_of(name)) is not None:

@@ -132,6 +132,8 @@ def open_own(
 def part_of(own: OwnImages, subset: str) -> ImageSet:
     """Return a part of the user's own images. Raises BadInput if it is empty."""
     if subset not in own:
-        there = ", ".join(own)
-        raise BadInput(f"{own.store.listing.place} has no {subset} part", f"It has {there}. What is in them: omnitwin show --data")
+        raise BadInput(
+            f"{own.store.listing.place} has no {subset} part, but {', '.join(own)}",
+            f"See why: omnitwin show --data {own.store.listing.place}",
+        )
     return own[subset]

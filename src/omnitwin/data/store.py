@@ -254,9 +254,7 @@ class _Filling:
         try:
             mode = "r+b" if os.path.lexists(self.pixels) else "w+b"
             with open_unlinked(self.pixels, mode, buffering=0) as file:
-                file.truncate(
-                    self.saved_rows * length
-                )  # a killed process may have written more
+                file.truncate(self.saved_rows * length)  # a killed process may have written more
                 file.seek(0, os.SEEK_END)
                 try:
                     yield file
