@@ -20,7 +20,7 @@ import time
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from json import dumps
@@ -45,9 +45,10 @@ from omnitwin.data.store_index import (
     row_bytes,
     write_index,
 )
-from omnitwin.errors import CannotWrite, DatasetCorrupt
-from omnitwin.images.facts import ImageFacts
-from omnitwin.images.packing import AGAIN, NO_FILE, pack_record, state_of
+from omnitwin.errors import BadImage, CannotWrite, DatasetCorrupt
+from omnitwin.images.facts import ImageFacts, cut_out
+from omnitwin.images.intake import read_picture
+from omnitwin.images.packing import AGAIN, NO_FILE, pack_record, seen_of, state_of
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
 from omnitwin.reports.progress import SILENT, Reporter
@@ -110,13 +111,29 @@ class PictureStore:
         """The files that could be decoded, in the listing's order."""
         return self.listing.files
 
-    def check_row(self, place: int) -> None:
-        """Raise DatasetCorrupt if a picture's pixels are not those that were written."""
-        if zlib.crc32(self.pixels_RCHW[self.row_N[place]]) != self.crc_N[place]:
-            raise DatasetCorrupt(
-                f"the stored pixels of {self.files[place].path} in {self.folder} are damaged",
-                f"Run: omnitwin cache --clear {self.folder.name}",
+    def is_sound(self, place: int, pixels_CHW: Array) -> bool:
+        """Return whether pixels are those that were written for a picture."""
+        return zlib.crc32(pixels_CHW.data) == int(self.crc_N[place])
+
+    def decoded_again(self, place: int, reporter: Reporter = SILENT) -> Array:
+        """Return the pixels of a picture whose stored ones are damaged, and have the store made again the next time.
+
+        Raises DatasetCorrupt if the file has changed, too.
+        """
+        file = self.files[place]
+        with suppress(OSError):
+            (self.folder / INDEX).unlink()
+            reporter.note(f"{self.folder} is damaged. Its images are read again.")
+        with suppress(BadImage):
+            pixels_CHW = read_picture(
+                self.listing.location(file), lambda picture: seen_of(cut_out(picture, file.box), self.view)
             )
+            if self.is_sound(place, pixels_CHW):
+                return pixels_CHW
+        raise DatasetCorrupt(
+            f"the stored pixels of {file.path} in {self.folder} are damaged, and the file has changed",
+            "Run the command again: the images are read again.",
+        )
 
 
 def pictures_folder() -> Path:
@@ -126,7 +143,7 @@ def pictures_folder() -> Path:
 
 def store_folder(place: Path, view: View) -> Path:
     """Return the folder of the store of a place and a view. Raises CannotRun if it is a link."""
-    key = dumps([os.path.realpath(place), *astuple(view), SEEING])
+    key = dumps([os.path.realpath(place), asdict(view), SEEING])
     return unlinked(pictures_folder() / sha256(key.encode()).hexdigest()[:16])
 
 
@@ -289,7 +306,7 @@ class _Filling:
         self, files: Sequence[ListedFile], scratch: Path, processes: int | None
     ) -> Generator[tuple[dict[str, Any], bytes | None]]:
         """Yield what decoding each file shows, and its pixels; None if there is a problem. Raises OSError."""
-        length, view, root = row_bytes(self.view), astuple(self.view), os.fspath(self.listing.root)
+        length, view, root = row_bytes(self.view), asdict(self.view), os.fspath(self.listing.root)
         count = min(processors() if processes is None else processes, -(-len(files) // LEAST_TASKS))
         slots = most_begun(count)  # places in the scratch file: a result is taken before its place is given again
         tasks = (

@@ -11,7 +11,8 @@ after the other, and where each ends. It is written whole and takes the place of
 import os
 import re
 import secrets
-from collections.abc import Container, Sequence
+import zlib
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,11 @@ def has_box(key: bytes) -> bool:
 
 def path_of(key: bytes) -> str:
     """Return the path in a key."""
-    return key.partition(b"\0")[0].decode("utf-8", "surrogatepass")
+    name = key.partition(b"\0")[0]
+    try:
+        return name.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # no name of ours: an index by somebody else
+        return name.decode("utf-8", "replace")
 
 
 def facts_of_entry(entry: Any) -> ImageFacts:
@@ -182,6 +187,7 @@ def write_index(folder: Path, index: Index) -> None:
         "pixels": index.pixels,
         "readers": index.readers,
         "rows": index.rows,
+        "crc32": _checksum(arrays),
         "images": int((index.entries_N["row"] != NO_ROW).sum()),
     }
     tensorfile.save_arrays(folder / INDEX, arrays, record)
@@ -212,6 +218,8 @@ def read_index(folder: Path) -> Index | None:
             raise DatasetCorrupt(f"{path} has more than {LARGEST:,} bytes")
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in _checked_layout(tensorfile.layout_of(file))}
+        if _checksum(arrays) != record["crc32"]:
+            raise ValueError("it is damaged")
         index = Index(
             place=record["place"],
             view=View(**record["view"]),
@@ -277,6 +285,14 @@ def _check_entries(index: Index, pixels: Path) -> None:
         raise ValueError(f"the pixels cannot be used: {reason}")
     if pixels.lstat().st_size < index.rows * row_bytes(index.view):
         raise ValueError("rows of pixels are missing")
+
+
+def _checksum(arrays: Mapping[str, Array]) -> int:
+    """Return the CRC-32 of arrays in the order of their names."""
+    total = 0
+    for name in sorted(arrays):
+        total = zlib.crc32(arrays[name].tobytes(), total)
+    return total
 
 
 def _joined(texts: Sequence[bytes]) -> tuple[Array, Array]:

@@ -7,7 +7,6 @@ have open costs a copy in memory.
 import os
 import time
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from PIL import Image
 from omnitwin.errors import BadImage
 from omnitwin.images.facts import Box, ImageFacts, cut_out, facts_of
 from omnitwin.images.intake import read_picture
-from omnitwin.images.views import seen
+from omnitwin.images.photo import letterboxed
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
 from omnitwin.system.plain import open_alone
@@ -37,14 +36,14 @@ def state_of(path: str) -> State:
     return there.st_size, there.st_mtime_ns, there.st_ctime_ns
 
 
-def pack_record(path: str, box: Box | None, view: Sequence[Any], scratch: str, offset: int) -> dict[str, Any]:
+def pack_record(path: str, box: Box | None, view: dict[str, Any], scratch: str, offset: int) -> dict[str, Any]:
     """Decode a file, write the pixels that a view takes at an offset of a scratch file, and return the facts as JSON.
 
     view: the fields of a recipes.View
 
     It raises nothing. `state` is the file's, `crc` the CRC-32 of the pixels, and `unwritten` why they are not there.
     """
-    wanted = View(*view)
+    wanted = View(**view)
     state = _settled_state(path)
     try:
         facts, pixels_CHW = read_picture(Path(path), lambda picture: _both(cut_out(picture, box), wanted))
@@ -75,8 +74,13 @@ def pack_record(path: str, box: Box | None, view: Sequence[Any], scratch: str, o
     }
 
 
+def seen_of(picture: Image.Image, view: View) -> Array:
+    """Return the pixels (C, H, W) uint8 that a network with this view sees."""
+    return letterboxed(picture, view.height, view.width, view.channels)
+
+
 def _both(picture: Image.Image, view: View) -> tuple[ImageFacts, Array]:
-    return facts_of(picture), seen(picture, view).pixels_CHW
+    return facts_of(picture), seen_of(picture, view)
 
 
 def _settled_state(path: str) -> State:

@@ -29,7 +29,7 @@ from omnitwin.training.heldout import HeldOutExam, HeldOutResult
 from omnitwin.training.needs import note_needs
 from omnitwin.training.origin import record_of_place
 from omnitwin.training.planning import describe_run, new_schedule
-from omnitwin.training.resuming import best_before, iteration_of, resumed_state
+from omnitwin.training.resuming import best_before, check_labels, iteration_of, resumed_state
 from omnitwin.training.runs import (
     RunLog,
     check_unused,
@@ -77,6 +77,8 @@ def train(
         note_needs(config, device, reporter.note)
         images, held_out = training_images(config, reporter)
         trainer = new_trainer(config, images)
+        for note in trainer.sampler.notes:
+            reporter.note(note)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
         run = _Run(config, trainer, part_names(held_out) if held_out else (), exam, reporter, output)
         return run.go(stop_button or nullcontext(lambda: None), state)
@@ -281,6 +283,7 @@ class _Run:
     def _restore(self, state: Description) -> None:
         if state.fingerprint != self.trainer.images.fingerprint:
             raise BadInput(f"{self.output} was trained on other images than {self.trainer.images.name} holds now", "")
+        check_labels(self.config, self.output, self.trainer.sampler.labels)
         tensors, _ = load_state(self.output / STATE_FILE)
         self.trainer.restore(tensors)
         if note := new_schedule(state.whole_recipe(), self.recipe, state.iteration):
