@@ -1,4 +1,4 @@
-"""The Python functions that need torch: open_images, train and evaluate. answers.twin has the rest.
+"""The Python functions that train and examine. answers.twin and data.opening have others.
 
     import omnitwin
 
@@ -11,7 +11,7 @@
 B images, D features
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -23,14 +23,12 @@ from torch import Tensor, nn
 
 from omnitwin.answers.twin import Twin, load
 from omnitwin.config import REPORT, EvalConfig, SourceConfig, TrainConfig
-from omnitwin.data.catalogue import Images, check_images, data_set, open_own, place_of
-from omnitwin.data.catalogue import open_images as open_part
-from omnitwin.data.imageset import ImageSet
+from omnitwin.data.catalogue import Images, check_images, place_of
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
 from omnitwin.exams.exam import Exam, Take
 from omnitwin.exams.reporting import report_run
-from omnitwin.recipes import OWN, Recipe, View, recipe_called
+from omnitwin.recipes import OWN, Recipe, recipe_called
 from omnitwin.reports.exams import EvalReport
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport, TrainReport
@@ -41,96 +39,6 @@ from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
 
 Callback = Callable[[StepReport], object]
-
-
-class ImageParts(Mapping[str, ImageSet]):
-    """The parts of a data set by name (`training`, `test`), each opened when it is first used.
-
-    Images of your own have the parts `held-out` and `all`, too.
-
-    >>> images = omnitwin.open_images("omniglot")
-    >>> images.test.class_names[0]
-    'Angelic/character01'
-    """
-
-    def __init__(self, name: str, parts: Mapping[str, ImageSet]) -> None:
-        self.name, self._parts = name, parts
-
-    def __getitem__(self, part: str) -> ImageSet:
-        return self._parts[part]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._parts)
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    @property
-    def training(self) -> ImageSet:
-        """The images to train on."""
-        return self["training"]
-
-    @property
-    def test(self) -> ImageSet:
-        """Images of classes that are not in `training`."""
-        return self["test"]
-
-
-def open_images(
-    name: str | PathLike[str],
-    *,
-    view: View | None = None,
-    pattern: str | None = None,
-    split: str = SourceConfig.split,
-    seed: int = 0,
-    source: str | PathLike[str] | None = None,
-    offline: bool | None = None,
-    reporter: Reporter = SILENT,
-) -> ImageParts:
-    """Open a data set: `omniglot`, which is fetched once, `synthetic`, which is generated, or your own images.
-
-    name: of the set, or the path of a folder of images, or of a CSV or TSV with the columns `path` and `label`
-    view, pattern, split, seed: of your own images: how they are decoded (None: in a square of 64 grey pixels), a
-        regular expression for the class in a file's path, what a test has other than training (`classes` or
-        `images`), and the seed of that division
-    source: of omniglot: a folder, a zip file or a base URL to take it from; None: OMNITWIN_MIRROR, else the official
-        address
-    offline: whether to forbid the network; None: OMNITWIN_OFFLINE decides
-
-    Raises BadInput, DatasetMissing, DownloadFailed.
-
-    >>> len(omnitwin.open_images("omniglot").test)
-    13180
-    >>> mine = omnitwin.open_images("products/", view=omnitwin.View(height=64, width=64, channels=3, frame="photo"))
-    >>> mine["held-out"].class_names
-    ('juice', 'milk')
-    """
-    known = replace(_source(source, offline), pattern=pattern, split=split)
-    if (place := place_of(name)) is not None:
-        return ImageParts(place.name, open_own(place, known, reporter, view, seed))
-    return ImageParts(str(name), _Named(str(name), known, reporter))
-
-
-class _Named(Mapping[str, ImageSet]):
-    """The parts of a set in the catalogue. Each is opened once."""
-
-    def __init__(self, name: str, source: SourceConfig, reporter: Reporter) -> None:
-        self._subsets = data_set(name).subsets
-        self._name, self._source, self._reporter = name, source, reporter
-        self._opened: dict[str, ImageSet] = {}
-
-    def __getitem__(self, part: str) -> ImageSet:
-        if part not in self._subsets:
-            raise KeyError(part)
-        if part not in self._opened:
-            self._opened[part] = open_part(self._name, part, self._source, self._reporter)
-        return self._opened[part]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._subsets)
-
-    def __len__(self) -> int:
-        return len(self._subsets)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -47,6 +47,9 @@ class View:
     channels: 1 is grey, 3 is red, green and blue
     frame: `whole` scales the whole picture; `ink` takes the box around its ink, and keeps its aspect; `photo` scales
         the whole picture, keeps its aspect, and surrounds it with the colour of its edge
+
+    >>> omnitwin.View(height=96, width=64, channels=3, frame="photo").width
+    64
     """
 
     height: int
