@@ -132,8 +132,8 @@ def main() -> None:
     machine = hardware()
     cold = cold_starts(arguments.rounds)
     verifier = opened("numpy")
-    assert verifier.image_size is not None
-    packed = synthetic.draw_set("test", **MANY).framed(verifier.image_size, verifier.frame)
+    assert verifier.view is not None
+    packed = synthetic.draw_set("test", **MANY).framed(verifier.view)
     images_NSS = packed.images_NHW.numpy().astype(np.float32) / packed.white
     warm = embed_seconds(images_NSS[:BATCH], arguments.rounds)
     differences = largest_differences(images_NSS)

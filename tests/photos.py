@@ -57,8 +57,8 @@ class Photos:
     def gather(self, rows_B):
         return self.images[rows_B] / 255
 
-    def framed(self, size, frame="whole"):
-        return replace(self, images=F.interpolate(self.images.float(), (size, size)).to(torch.uint8))
+    def framed(self, view):
+        return replace(self, images=F.interpolate(self.images.float(), (view.height, view.width)).to(torch.uint8))
 
     def to(self, device):
         return replace(self, images=self.images.to(device), class_N=self.class_N.to(device))

@@ -72,7 +72,7 @@ def same_picture(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 def verifier_of(model: Model, **fields: Any) -> Verifier:
     """A model on the CPU, as what answers; its threshold is one half, its images are of any size."""
-    known = {"name": "by hand", "image_size": None, "frame": "whole", "threshold": 0.5}
+    known = {"name": "by hand", "view": None, "threshold": 0.5}
     return Verifier(**{"network": TorchNetwork(model, CPU), "engine": TORCH, **known, **fields})
 
 

@@ -59,9 +59,9 @@ _FOREIGN = {
     63: "alexnet",
     75: "inception_v3",
 }
-_FOREIGN_SQUARES = {"maxvit_t": 224, "vit_b_16": 224, "vit_b_32": 224, "vit_h_14": 518, "vit_l_16": 224, "vit_l_32": 224}
+_ONE_SIZE = {"maxvit_t": 224, "vit_b_16": 224, "vit_b_32": 224, "vit_h_14": 518, "vit_l_16": 224, "vit_l_32": 224}
 TORCHVISION = {name: Sides(least=least, channels=(1, 3)) for least, names in _FOREIGN.items() for name in names.split()}
-TORCHVISION |= {name: Sides(only=size, channels=(1, 3)) for name, size in _FOREIGN_SQUARES.items()}
+TORCHVISION |= {name: Sides(only=size, channels=(1, 3)) for name, size in _ONE_SIZE.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +96,8 @@ def sides_of(encoder: str) -> Sides:
 
     close = get_close_matches(encoder, known, n=3)
     hint = f"Did you mean {' or '.join(close)}? " if close else ""
-    ours = ", ".join(ENCODERS)
-    raise BadInput(
-        f"no encoder is called {encoder!r}", f"{hint}Use {ours}, a model of torchvision such as resnet50, or {TIMM}NAME."
-    )
+    named = f"{', '.join(ENCODERS)}, a model of torchvision such as resnet50, or {TIMM}NAME"
+    raise BadInput(f"no encoder is called {encoder!r}", f"{hint}Use {named}.")
 
 
 def _within(default: Any, least: float = 0, most: float = MOST) -> Any:
@@ -256,6 +254,24 @@ class InkAugmentation(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PhotoAugmentation(Part):
+    """Move each photo at random, change its light and colours, and spoil some (data.photo_augment)."""
+
+    name: ClassVar[str] = "photo"
+    rotation: float = _within(15.0)  # largest angle in degrees, either way
+    scale: float = _within(0.2)  # largest logarithm of the factor of the size, either way
+    stretch: float = _within(0.1)  # largest logarithm of the factor of the width, which divides the height, either way
+    shift: float = _within(0.07)  # largest share of the image's side, either way
+    flip: float = _share(0.0)  # probability of a mirror image; 0.5 only where left and right mean nothing
+    contrast: float = _within(0.3)  # largest logarithm of the factor of the contrast, either way
+    brightness: float = _within(0.3)  # the same of the mean
+    saturation: float = _within(0.3)  # the same of the difference from grey
+    tint: float = _within(0.1)  # the same of red, green and blue, each by itself
+    coarse: float = _share(0.2)  # probability of a coarser resolution
+    erase: float = _share(0.3)  # probability of a covered rectangle
+
+
+@dataclass(frozen=True, kw_only=True)
 class PairObjective(Part):
     """Mean binary cross-entropy of random pairs: the example's loss (model.losses.pair_loss)."""
 
@@ -337,7 +353,7 @@ class AdamW(Adam):
 
 
 Sampling = PairSampling | ClassSampling
-Augmentation = NoAugmentation | InkAugmentation
+Augmentation = NoAugmentation | InkAugmentation | PhotoAugmentation
 Objective = (
     PairObjective
     | AllPairsObjective
@@ -349,7 +365,7 @@ Objective = (
 Optimiser = Adam | AdamW
 PARTS: dict[str, dict[str, type[Part]]] = {
     "sampling": {part.name: part for part in (PairSampling, ClassSampling)},
-    "augmentation": {part.name: part for part in (NoAugmentation, InkAugmentation)},
+    "augmentation": {part.name: part for part in (NoAugmentation, InkAugmentation, PhotoAugmentation)},
     "objective": {
         part.name: part
         for part in (

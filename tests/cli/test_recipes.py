@@ -26,6 +26,7 @@ TINY = (
 
 
 MARGIN, TEMPERATURE = (FAST.changed(objective=name) for name in ("triplet", "supervised-contrastive"))
+COLOUR = FAST.changed(augmentation="photo")
 
 
 def refusal(*words, name="fast", **options):
@@ -42,16 +43,17 @@ def test_without_words_a_published_recipe_is_as_published():
 
 
 def test_every_field_but_the_name_can_be_overridden():
-    everything = {**FAST.flat(), **MARGIN.flat(), **TEMPERATURE.flat()}
+    everything = {**FAST.flat(), **MARGIN.flat(), **TEMPERATURE.flat(), **COLOUR.flat()}
     assert KINDS.keys() == everything.keys() - {"name", "channels"}
 
 
 @pytest.mark.parametrize("field", sorted(KINDS))
 def test_each_field_takes_its_own_value_back_and_nothing_else_changes(field):
-    recipe = next(each for each in (FAST, MARGIN, TEMPERATURE) if field in each.flat())
+    recipe = next(each for each in (FAST, MARGIN, TEMPERATURE, COLOUR) if field in each.flat())
     value = recipe.flat()[field]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    assert published("fast", {}, [f"objective={recipe.objective.name}", f"{field}={text}"]) == recipe
+    parts = [f"{part}={getattr(recipe, part).name}" for part in ("objective", "augmentation")]
+    assert published("fast", {}, [*parts, f"{field}={text}"]) == recipe
 
 
 @pytest.mark.parametrize(

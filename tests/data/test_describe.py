@@ -106,7 +106,8 @@ def test_planted_duplicates_are_found_with_their_classes_and_leaks(tmp_path):
     trained = next(label for label, part in parts.items() if part == "training")
     write(own / trained / "copy.png", photo((tested, 0)))
     write(own / trained / "near.jpg", photo((tested, 1)))
-    found = told(own).duplicates
+    report = told(own)
+    found = report.duplicates
     assert [(set(group.paths), set(group.classes)) for group in found.same] == [
         ({f"{tested}/0.png", f"{trained}/copy.png"}, {tested, trained})
     ]
@@ -116,6 +117,10 @@ def test_planted_duplicates_are_found_with_their_classes_and_leaks(tmp_path):
     }
     assert (found.same_across_classes, found.near_within_classes, found.near_across_classes) == (1, 0, 1)
     assert set(found.leaks) == {f"{tested}/0.png", f"{tested}/1.png"}
+    counts = {part.name: part.images for part in report.parts}
+    assert counts["test"] == Counter(divided(list_images(own)).part_N)["test"] - 2
+    assert sum(counts.values()) == report.images - 2
+    assert "2 test images are left out, because another part has the same picture or nearly the same" in report.notes
 
 
 def test_pictures_and_pairs_are_of_the_part_asked_for(place):

@@ -144,14 +144,36 @@ def test_the_row_of_each_drawing_is_found_by_its_character_and_drawer():
 
 
 @pytest.mark.parametrize(
-    "counts", [((2, 3), (3, 3)), ((3, 3), (3, 4)), ((1, 3),)], ids=["one missing", "one more", "two missing"]
+    "counts", [((2, 3), (3, 3)), ((3, 3), (3, 4)), ((3, 3), (2, 4))], ids=["one missing", "one more", "another class's"]
 )
-def test_a_missing_drawing_is_refused(counts):
-    with pytest.raises(BadInput, match="not every drawer drew every character once"):
-        draw(uneven_set(counts), 2, 1, "alphabet", 1)
+def test_unless_each_source_has_one_image_of_each_class_any_other_image_is_the_query(counts):
+    packed = uneven_set(counts)
+    assert drawing_rows(packed) is None
+    episodes = draw(packed, 2, 1, "any")
+    assert set(episodes.query_E.tolist()) == set(range(len(packed)))
+    assert not (episodes.support_EWK == episodes.query_E[:, None, None]).any()
 
 
-def test_a_drawing_there_twice_is_refused():
-    packed = uneven_set(((3, 3),))
-    with pytest.raises(BadInput, match="not every drawer drew every character once"):
-        draw(replace(packed, source_N=torch.tensor([1, 2, 2, 1, 2, 3])), 2, 1, "alphabet", 1)
+def test_an_image_there_twice_and_another_missing_are_no_full_table_of_sources():
+    assert drawing_rows(replace(uneven_set(((3, 3),)), source_N=torch.tensor([1, 2, 2, 1, 2, 3]))) is None
+
+
+@pytest.mark.parametrize("scope", ["alphabet", "any"])
+@pytest.mark.parametrize("shot", [1, 2])
+def test_queries_and_examples_come_from_classes_with_enough_images_each_as_often(shot, scope):
+    packed = replace(uneven_set(((1, 3, 1, 4), (3, 2, 5, 1))), source_N=None)
+    able = {1: [1, 3, 4, 5, 6], 2: [1, 3, 4, 6]}[shot]
+    episodes = draw(packed, 2, shot, scope)
+    class_EWK = packed.class_N[episodes.support_EWK]
+    assert class_EWK.unique().tolist() == able
+    assert torch.equal(class_EWK[torch.arange(DRAWN), episodes.answer_E, 0], packed.class_N[episodes.query_E])
+    if scope == "any":
+        assert_uniform(packed.class_N[episodes.query_E].bincount(minlength=8)[able])
+
+
+def test_too_few_classes_with_enough_images_are_counted():
+    packed = replace(uneven_set(((1, 3, 1, 4), (3, 2, 5, 1))), source_N=None)
+    with pytest.raises(BadInput, match="has 5 classes with 2 images, fewer than 6 ways"):
+        draw(packed, 6, 1, "any", 1)
+    with pytest.raises(BadInput, match="no alphabet of 3 characters with 3 images"):
+        draw(packed, 3, 2, "alphabet", 1)

@@ -103,9 +103,9 @@ def test_every_choice_of_different_images_is_as_likely():
     assert all(abs(count - 1000) < 5 * (6000 * 1 / 6 * 5 / 6) ** 0.5 for count in found.values())
 
 
-def test_too_few_images_for_the_shots_or_classes_for_the_ways_are_refused_by_name():
-    with pytest.raises(BadInput, match="things has 2 images of thing 2; 2 shots and a query need 3"):
-        draw_episodes(THINGS, 2, 2, 1, "any", key())
+def test_too_few_classes_for_the_ways_are_refused_with_their_number():
+    with pytest.raises(BadInput, match="things has 5 classes with 3 images, fewer than 6 ways"):
+        draw_episodes(THINGS, 6, 2, 1, "any", key())
     with pytest.raises(BadInput, match="things has 6 classes, fewer than 7 ways"):
         draw_episodes(THINGS, 7, 1, 1, "alphabet", key())
 

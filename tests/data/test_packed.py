@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from omnitwin.data import packed as packed_module
-from omnitwin.data.imageset import check_pairable
+from omnitwin.data.imageset import check_pairable, single_classes
 from omnitwin.data.packed import PackedSet, load_packed, read_record, save_packed
 from omnitwin.errors import BadInput, DatasetCorrupt
+from omnitwin.recipes import square
 from omnitwin.system.tensorfile import checksum
 
 
@@ -197,9 +198,9 @@ def test_a_file_that_would_unpack_to_more_than_any_set_has_is_refused(saved, mon
 @pytest.mark.parametrize("frame", ["whole", "ink"])
 def test_squares_too_large_to_keep_are_framed_when_they_are_gathered_and_are_the_same(tiny_set, monkeypatch, frame):
     rows = torch.tensor([3, 0, 7])
-    kept = tiny_set.framed(170, frame)
+    kept = tiny_set.framed(square(170, frame))
     monkeypatch.setattr(packed_module, "MOST_FRAMED", 0)
-    made = tiny_set.framed(170, frame)
+    made = tiny_set.framed(square(170, frame))
     assert made.nbytes == tiny_set.nbytes < kept.nbytes
     assert made.shape == kept.shape == (1, 170, 170)
     assert torch.equal(made.gather(rows), kept.gather(rows))
@@ -232,7 +233,7 @@ def test_a_smaller_image_is_the_mean_of_the_areas(tiny_set, factor):
     side = 28 // factor
     blocks = tiny_set.images_NHW.numpy().reshape(48, side, factor, side, factor)
     expected = 255 * blocks.mean(axis=(2, 4))
-    small = tiny_set.framed(side)
+    small = tiny_set.framed(square(side))
     assert small.images_NHW.dtype == torch.uint8
     assert np.abs(small.images_NHW.numpy() - expected).max() <= 0.5 + 1e-4  # rounded to a whole grey level
 
@@ -240,31 +241,31 @@ def test_a_smaller_image_is_the_mean_of_the_areas(tiny_set, factor):
 def test_a_smaller_pixel_averages_exactly_what_it_covers_where_the_size_does_not_divide():
     row = torch.tensor([[[0, 1, 1], [0, 1, 1], [0, 1, 1]]], dtype=torch.uint8)
     # a cell of 1.5 pixels covers column 0, which is ink, and half of column 1: a third of it is paper
-    assert set_of(row, [1]).framed(2).images_NHW.tolist() == [[[85, 255], [85, 255]]]
+    assert set_of(row, [1]).framed(square(2)).images_NHW.tolist() == [[[85, 255], [85, 255]]]
 
 
 def test_paper_stays_paper_and_ink_stays_ink_when_resized():
     plain = set_of(torch.stack([torch.ones(105, 105), torch.zeros(105, 105)]).to(torch.uint8), [1, 1])
-    small = plain.framed(28)
+    small = plain.framed(square(28))
     assert small.white == 255
     assert small.images_NHW[0].unique().tolist() == [255]
     assert small.images_NHW[1].unique().tolist() == [0]
 
 
 def test_the_own_size_changes_nothing(tiny_set):
-    assert_equal(tiny_set.framed(28), tiny_set)
+    assert_equal(tiny_set.framed(square(28)), tiny_set)
 
 
 def test_resizing_keeps_what_the_images_show(tiny_set):
-    small = tiny_set.framed(14)
+    small = tiny_set.framed(square(14))
     assert_equal(replace(small, images_NHW=tiny_set.images_NHW, white=1), tiny_set)
 
 
 def test_many_images_are_resized_as_each_alone():
     many = set_of(random_images(2_500, 8, 8), [2_500])  # more than are averaged at once
-    small = many.framed(4)
+    small = many.framed(square(4))
     for row in (0, 1_023, 1_024, 2_499):
-        alone = set_of(many.images_NHW[row : row + 1], [1]).framed(4)
+        alone = set_of(many.images_NHW[row : row + 1], [1]).framed(square(4))
         assert torch.equal(alone.images_NHW[0], small.images_NHW[row])
 
 
@@ -278,7 +279,7 @@ def test_gathered_rows_are_one_channel_floats_with_ink_0_and_paper_1(tiny_set):
 
 
 def test_gathered_grey_levels_are_shares_of_paper(tiny_set):
-    small = tiny_set.framed(7)
+    small = tiny_set.framed(square(7))
     images_B1HW = small.gather(torch.arange(48))
     assert images_B1HW.shape == (48, 1, 7, 7)
     assert 0 <= images_B1HW.min() < images_B1HW.max() == 1
@@ -299,10 +300,16 @@ def test_one_class_gives_no_dissimilar_pair():
     assert refused.value.line().endswith("Add images of another class.")
 
 
-def test_a_class_with_one_image_gives_no_similar_pair_and_is_named():
-    with pytest.raises(BadInput, match="character02 has fewer than 2 images") as refused:
-        check_pairable(set_of(random_images(6, 2, 2), [3, 1, 2]))
-    assert refused.value.line().endswith("Add images of it.")
+def test_a_class_of_two_images_beside_classes_of_one_is_pairable():
+    found = set_of(random_images(4, 2, 2), [1, 2, 1])
+    check_pairable(found)
+    assert single_classes(found) == 2
+
+
+def test_classes_of_one_image_alone_give_no_similar_pair():
+    with pytest.raises(BadInput, match="has 2 images, so no similar pair can be drawn") as refused:
+        check_pairable(set_of(random_images(3, 2, 2), [1, 1, 1]))
+    assert refused.value.line().endswith("Add a second image to some classes.")
 
 
 def test_the_fingerprint_is_that_of_the_pixels_however_they_lie_in_memory():

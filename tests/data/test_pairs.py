@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sitters import uneven_set
 
 from omnitwin.data.packed import PackedSet
 from omnitwin.data.pairs import draw_pairs
@@ -139,3 +140,50 @@ def test_another_seed_or_step_draws_other_pairs(tiny_set, key):
     # by chance, 1 row in 48 is the same
     assert (one.left_B == other.left_B).float().mean() < 0.1
     assert (one.similar_B == other.similar_B).float().mean() < 0.6
+
+
+# ---- classes of one image ----
+
+
+@pytest.fixture(scope="module")
+def poor_set():
+    """Classes of 1, 3, 1, 2 and 1 images."""
+    return uneven_set([[1, 3], [1, 2, 1]], size=2)
+
+
+@pytest.fixture(scope="module")
+def poor(poor_set):
+    pairs = draw_pairs(poor_set, DRAWN, random_generator(CPU, 0, 1))
+    return pairs.left_B.numpy(), pairs.right_B.numpy(), pairs.similar_B.numpy()
+
+
+def test_similar_pairs_come_evenly_from_the_classes_with_two_images_or_more(poor_set, poor):
+    left, right, similar = poor
+    assert abs(similar.mean() - 0.5) < SIGMAS * 0.5 / math.sqrt(DRAWN)
+    assert np.array_equal(classes_of(poor_set, left) == classes_of(poor_set, right), similar)
+    assert not (left == right).any()
+    counts = np.bincount(classes_of(poor_set, left[similar]), minlength=5)
+    assert counts[[0, 2, 4]].tolist() == [0, 0, 0]
+    assert_uniform(counts[[1, 3]])
+    met = np.bincount(left[similar] * len(poor_set) + right[similar], minlength=len(poor_set) ** 2)
+    assert_uniform([met[a * len(poor_set) + b] for a, b in itertools.permutations([1, 2, 3], 2)])
+
+
+def test_dissimilar_pairs_come_evenly_from_each_two_classes(poor_set, poor):
+    left, right, similar = poor
+    met = classes_of(poor_set, left[~similar]) * 5 + classes_of(poor_set, right[~similar])
+    assert_uniform(np.bincount(met, minlength=25).reshape(5, 5)[~np.eye(5, dtype=bool)])
+
+
+def test_where_every_class_has_two_images_the_pairs_are_those_of_the_rule_as_it_always_was(mixed_set):
+    """The rule in plain numbers, as it stood in version 1."""
+    drawn = draw_pairs(mixed_set, 500, random_generator(CPU, 3, 7))
+    columns = torch.randint(2**31, (6, 500), generator=random_generator(CPU, 3, 7)).T.tolist()
+    counts, first = [2, 3, 7], [0, 2, 5]
+    for row, (coin, kind, step, image, image_step, other) in enumerate(columns):
+        similar, left = coin % 2 == 0, kind % 3
+        right = left if similar else (left + 1 + step % 2) % 3
+        at = image % counts[left]
+        place = (at + 1 + image_step % (counts[left] - 1)) % counts[left] if similar else other % counts[right]
+        wanted = (first[left] + at, first[right] + place, similar)
+        assert (int(drawn.left_B[row]), int(drawn.right_B[row]), bool(drawn.similar_B[row])) == wanted

@@ -98,7 +98,7 @@ def test_holding_out_all_is_refused_with_what_would_do(packed, count):
     [
         (((4,), (3,), (2,)), 1, "what is held out: by hand has 1 class"),
         (((4,), (3,), (2,)), 2, "what is trained on: by hand has 1 class"),
-        (((1, 3), (1, 2), (1, 4)), 1, "has fewer than 2 images"),
+        (((1, 1), (1, 1), (1, 4)), 2, "no class of by hand has 2 images"),
     ],
 )
 def test_a_side_of_which_no_pairs_can_be_drawn_is_refused_with_what_would_do(alphabets, count, words):

@@ -6,6 +6,7 @@ import torch
 
 from omnitwin.data import synthetic
 from omnitwin.data.imageset import check_pairable
+from omnitwin.recipes import square
 
 
 def draw(subset="training", **changes):
@@ -50,7 +51,7 @@ def test_no_two_drawings_are_the_same():
 
 
 def test_two_drawings_of_a_character_are_more_alike_than_two_characters():
-    drawn = draw(alphabets=4, drawers=6, size=105).framed(15)
+    drawn = draw(alphabets=4, drawers=6, size=105).framed(square(15))
     flat_ND = drawn.gather(torch.arange(len(drawn))).flatten(1)
     distance_NN = torch.cdist(flat_ND, flat_ND)
     same_NN = drawn.class_N[:, None] == drawn.class_N

@@ -11,6 +11,7 @@ from omnitwin.exams.scorer import seated
 from omnitwin.images.variations import AS_DRAWN, VARIATIONS
 from omnitwin.metrics.resampling import pair_figures, pair_replicates
 from omnitwin.model.baselines import PixelBaseline
+from omnitwin.recipes import square
 from omnitwin.training.novelty import fit_on_variations
 
 
@@ -21,7 +22,7 @@ class Constant(PixelBaseline):
 
 def scorer_of(model, packed, novelty=None):
     """A scorer that sees drawings by their ink, 20 pixels a side."""
-    return seated(verifier_of(model, image_size=20, frame="ink", novelty=novelty), packed)
+    return seated(verifier_of(model, view=square(20, "ink"), novelty=novelty), packed)
 
 
 def take(packed, model, novelty=None, **options):

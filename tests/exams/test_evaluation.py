@@ -26,7 +26,7 @@ from omnitwin.model import checkpoint
 from omnitwin.model.baselines import HausdorffBaseline, PixelBaseline
 from omnitwin.model.description import Description
 from omnitwin.model.locating import BUNDLED_WEIGHTS
-from omnitwin.recipes import SMALL
+from omnitwin.recipes import SMALL, square
 from omnitwin.reports.exams import ExamReport, Measure
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.paths import WEIGHTS_FILE
@@ -71,7 +71,7 @@ def run(tmp_path):
 def sensible_network():
     """The nearer two embeddings, the higher the score; scores of test pairs lie about 0 with a deviation of 2."""
     network = build_network(SMALL).eval()
-    packed = drawn("test").framed(28)
+    packed = drawn("test").framed(square(28))
     with torch.no_grad():
         embeddings = network.embed(packed.gather(torch.arange(len(packed))))
         distances = torch.pdist(embeddings, 1)
@@ -136,7 +136,7 @@ def test_on_omniglots_test_set_all_means_the_official_runs_too(run, fake_omniglo
     assert [exam.exam for exam in report.exams] == list(EXAMS)
     assert not any("left out" in note for note in listener.notes)
     # a trial is lost where the example that shows the query's character does not score above the other one
-    packed = decode(fake_omniglot.zip_of("test"), fake_omniglot.sets["test"], lambda count: None).framed(28)
+    packed = decode(fake_omniglot.zip_of("test"), fake_omniglot.sets["test"], lambda count: None).framed(square(28))
     network = build_network(SMALL).eval()
 
     def image(character, drawer):

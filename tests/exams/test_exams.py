@@ -324,6 +324,7 @@ def test_only_images_that_an_exam_asks_for_are_embedded(packed):
 # ---- the exams of all pairs against two loops ----
 
 UNEVEN = ((1, 2, 3, 7), (4, 5, 10))  # images of the characters of two alphabets, 32 in all
+SINGLES = ((1, 8, 1), (1, 1, 20))
 
 
 def sigmoid(score):
@@ -339,7 +340,7 @@ def two_loops(network, packed, rows):
             for right in rows[place + 1 :]:
                 scores.append(float(network.score(embeddings[left : left + 1], embeddings[right : right + 1])))
                 similar.append(bool(packed.class_N[left] == packed.class_N[right]))
-    return np.array(scores), np.array(similar)
+    return np.array(scores), np.array(similar, dtype=bool)
 
 
 def crossing(far, tar):
@@ -365,12 +366,31 @@ def figures(scores, similar, threshold=0.0):
     }
 
 
+def test_classes_of_one_image_count_in_dissimilar_pairs_within_an_alphabet_and_one_alone_in_none():
+    packed = uneven_set(((1, 5, 1), (1,), (1, 1, 1), (4, 1)))
+    network = dyadic_network(packed)
+    parts = [two_loops(network, packed, rows_of(packed, alphabet)) for alphabet in range(4)]
+    scores, similar = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    report = take("same-alphabet", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
+    assert report.n == len(scores) == 21 + 0 + 3 + 10
+    assert values(report) == pytest.approx(figures(scores, similar, 0.5), abs=1e-12)
+    assert [group.name for group in report.groups] == ["Alphabet 1", "Alphabet 4"]
+    assert "3 alphabets resampled" in report.measures[0].method
+
+
+def test_an_interval_is_as_wide_as_the_number_of_classes_with_similar_pairs_deserves():
+    """One class with similar pairs says nothing about others, however many classes make dissimilar ones."""
+    packed = uneven_set(((4, *[1] * 12),))
+    report = take("all-pairs", scorer_of(dyadic_network(packed), packed), packed)
+    assert report.measure("eer").interval == (0.0, 1.0)
+
+
 def rows_of(packed, alphabet):
     return (packed.group_C[packed.class_N] == alphabet).nonzero()[:, 0].tolist()
 
 
 @pytest.mark.parametrize("block", [1, 13, 512])
-@pytest.mark.parametrize("alphabets", [UNEVEN, ((8, 8), (8, 8))], ids=["uneven", "even"])
+@pytest.mark.parametrize("alphabets", [UNEVEN, ((8, 8), (8, 8)), SINGLES], ids=["uneven", "even", "singles"])
 def test_all_pairs_have_the_figures_of_two_loops_to_the_last_pair(alphabets, block):
     packed = uneven_set(alphabets)
     network = dyadic_network(packed)

@@ -6,6 +6,7 @@ from PIL import Image
 
 from omnitwin.images.intake import read_image
 from omnitwin.images.resampling import area_resize, window_coverage
+from omnitwin.recipes import square
 
 
 def by_brute_force(image, height, width):
@@ -31,7 +32,7 @@ def test_the_shares_of_a_cell_add_up_to_one_and_each_pixel_counts_alike(source, 
 @pytest.mark.parametrize("frame", ["whole", "ink"])
 @pytest.mark.parametrize("size", [20, 28, 64, 105])
 def test_a_drawing_read_from_a_file_is_to_the_bit_the_row_that_training_saw(tiny_105, tmp_path, size, frame):
-    rows = tiny_105.framed(size, frame)
+    rows = tiny_105.framed(square(size, frame))
     for row in (0, 7):
         Image.fromarray(tiny_105.images_NHW[row].numpy() * np.uint8(255)).save(tmp_path / "row.png")
         seen = np.asarray(read_image(tmp_path / "row.png", size, frame).image)

@@ -7,6 +7,7 @@ import torch
 from omnitwin.data import synthetic
 from omnitwin.images.framing import FILL, INKED, framed, ink_boxes
 from omnitwin.images.resampling import area_resize
+from omnitwin.recipes import square
 
 PAPER = 255
 
@@ -39,7 +40,7 @@ def test_the_box_of_noise_and_of_single_pixels_is_that_of_the_loop(seed):
 def test_without_ink_the_box_is_the_whole_image_and_the_square_is_paper():
     blank = np.full((2, 30, 50), PAPER, np.uint8)
     assert ink_boxes(blank).tolist() == [[0, 30, 0, 50]] * 2
-    assert (framed(blank, 20, "ink") == PAPER).all()
+    assert (framed(blank, 20, 20, "ink") == PAPER).all()
 
 
 def bar(sheet, top, bottom, left, right):
@@ -52,7 +53,7 @@ def bar(sheet, top, bottom, left, right):
 @pytest.mark.parametrize("box", [(3, 40, 50, 60), (90, 95, 5, 100), (0, 105, 0, 105), (50, 51, 7, 8)])
 def test_the_longer_side_of_the_ink_fills_its_share_of_the_square_in_the_middle_and_the_aspect_is_kept(size, box):
     top, bottom, left, right = box
-    ink = 1 - framed(bar((105, 105), *box), size, "ink")[0] / PAPER
+    ink = 1 - framed(bar((105, 105), *box), size, size, "ink")[0] / PAPER
     longer = max(bottom - top, right - left)
     height, width = (FILL * size * side / longer for side in (bottom - top, right - left))
     assert ink.sum() == pytest.approx(height * width, rel=0.02)  # pixels, partly covered ones by their share
@@ -67,13 +68,13 @@ def test_ink_is_scaled_by_the_square_of_the_length(drawings):
     for image in drawings:
         top, bottom, left, right = box_by_loop(image)
         scale = FILL * 28 / max(bottom - top, right - left)
-        ink = (PAPER - framed(image[None], 28, "ink").astype(float)).sum()
+        ink = (PAPER - framed(image[None], 28, 28, "ink").astype(float)).sum()
         assert ink == pytest.approx((PAPER - image.astype(float)).sum() * scale**2, rel=0.01)
 
 
 def test_the_drawing_is_centred_by_its_box_to_half_a_pixel(drawings):
-    square = framed(drawings, 28, "ink")
-    for image in square:
+    squares = framed(drawings, 28, 28, "ink")
+    for image in squares:
         rows, columns = (image < PAPER - 8).any(1).nonzero()[0], (image < PAPER - 8).any(0).nonzero()[0]
         for extent in (rows, columns):
             assert abs((extent[0] + extent[-1] + 1) / 2 - 14) <= 0.5
@@ -84,31 +85,31 @@ def test_where_a_drawing_lies_on_its_sheet_changes_nothing(drawings, place):
     row, column = place
     sheet = np.full((len(drawings), 310, 300), PAPER, np.uint8)
     sheet[:, row : row + 105, column : column + 105] = drawings
-    difference = framed(sheet, 20, "ink").astype(int) - framed(drawings, 20, "ink")
+    difference = framed(sheet, 20, 20, "ink").astype(int) - framed(drawings, 20, 20, "ink")
     assert np.abs(difference).max() <= 1  # of 255: the last digit of a mean
 
 
 @pytest.mark.parametrize("factor", [2, 3])
 def test_a_drawing_enlarged_looks_the_same(drawings, factor):
     enlarged = drawings.repeat(factor, 1).repeat(factor, 2)
-    difference = framed(enlarged, 20, "ink").astype(int) - framed(drawings, 20, "ink")
+    difference = framed(enlarged, 20, 20, "ink").astype(int) - framed(drawings, 20, 20, "ink")
     assert np.abs(difference).max() <= 1
 
 
 def test_an_image_alone_is_its_row_among_many(drawings):
-    many = framed(drawings, 20, "ink")
+    many = framed(drawings, 20, 20, "ink")
     assert all(
-        np.array_equal(framed(image[None], 20, "ink")[0], row) for image, row in zip(drawings, many, strict=True)
+        np.array_equal(framed(image[None], 20, 20, "ink")[0], row) for image, row in zip(drawings, many, strict=True)
     )
-    assert np.array_equal(framed(drawings, 20, "ink", block=5), many)
+    assert np.array_equal(framed(drawings, 20, 20, "ink", block=5), many)
 
 
 def test_the_frame_whole_is_the_whole_image_scaled(drawings):
-    assert np.array_equal(framed(drawings, 28, "whole"), area_resize(drawings, 28, 28))
+    assert np.array_equal(framed(drawings, 28, 28, "whole"), area_resize(drawings, 28, 28))
 
 
 def test_a_packed_set_is_framed_as_its_images(drawings):
     packed = synthetic.draw_set("training", alphabets=2, characters=4, drawers=3)
-    assert np.array_equal(packed.framed(20, "ink").images_NHW.numpy(), framed(drawings, 20, "ink"))
-    assert packed.framed(105, "ink").images_NHW.shape == packed.images_NHW.shape
-    assert not torch.equal(packed.framed(105, "ink").images_NHW, packed.images_NHW * 255)
+    assert np.array_equal(packed.framed(square(20, "ink")).images_NHW.numpy(), framed(drawings, 20, 20, "ink"))
+    assert packed.framed(square(105, "ink")).images_NHW.shape == packed.images_NHW.shape
+    assert not torch.equal(packed.framed(square(105, "ink")).images_NHW, packed.images_NHW * 255)

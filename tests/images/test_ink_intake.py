@@ -9,6 +9,7 @@ from omnitwin.images import intake as intake_module
 from omnitwin.images.framing import FILL, framed
 from omnitwin.images.intake import read_image, take_in
 from omnitwin.images.variations import VARIATIONS, vary_ruled
+from omnitwin.recipes import square
 
 SIZE = 28
 
@@ -31,7 +32,7 @@ def pixels(image, size=SIZE):
 
 
 def wanted():
-    return framed(np.asarray(drawing())[None], SIZE, "ink")[0].astype(int)
+    return framed(np.asarray(drawing())[None], SIZE, SIZE, "ink")[0].astype(int)
 
 
 def differs(image):
@@ -48,7 +49,7 @@ def falling_light(shape, darkest):
 
 
 def test_every_drawing_of_a_set_comes_out_to_the_bit_as_its_row(tiny_105):
-    rows = tiny_105.framed(20, "ink").images_NHW.numpy()
+    rows = tiny_105.framed(square(20, "ink")).images_NHW.numpy()
     for row, original in zip(rows, tiny_105.images_NHW.numpy(), strict=True):
         assert np.array_equal(pixels(Image.fromarray(original * np.uint8(255)), 20), row)
 
@@ -148,7 +149,7 @@ def test_specks_far_from_a_drawing_do_not_stretch_its_box_and_are_said():
 def test_a_dot_of_the_pen_belongs_to_the_drawing():
     dotted = drawing()
     ImageDraw.Draw(dotted).rectangle((90, 20, 93, 23), fill=0)
-    assert np.array_equal(pixels(dotted), framed(np.asarray(dotted)[None], SIZE, "ink")[0])
+    assert np.array_equal(pixels(dotted), framed(np.asarray(dotted)[None], SIZE, SIZE, "ink")[0])
 
 
 def test_a_frame_around_the_sheet_is_ignored_and_said():
@@ -160,7 +161,7 @@ def test_a_frame_around_the_sheet_is_ignored_and_said():
 
 def test_ink_that_touches_the_border_stays():
     cut = drawing().crop((19, 24, 78, 83))
-    assert np.array_equal(pixels(cut), framed(np.asarray(cut)[None], SIZE, "ink")[0])
+    assert np.array_equal(pixels(cut), framed(np.asarray(cut)[None], SIZE, SIZE, "ink")[0])
 
 
 def test_a_grey_edge_keeps_its_place():

@@ -49,8 +49,8 @@ def read(path: Path, verifier: Verifier, shown: bool = False) -> Intake:
 
     Raises BadImage if the file is no image, or if nothing but paper is left of it.
     """
-    assert verifier.image_size is not None
-    intake = read_image(path, verifier.image_size, verifier.frame, shown)
+    assert verifier.view is not None
+    intake = read_image(path, verifier.view.height, verifier.view.frame, shown)
     if intake.blank:
         raise BadImage(
             f"{path} has no ink that stands out from its paper: it is blank, or noise", "Give an image with ink on it."

@@ -24,7 +24,7 @@ from omnitwin.config import BASELINES, RankConfig, check_threshold
 from omnitwin.errors import BadInput
 from omnitwin.images.intake import Intake, Picturable, read_any
 from omnitwin.metrics.arrays import Array
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import Recipe, View
 from omnitwin.reports.answers import Comparison, RankingReport
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.words import check_device, device_word
@@ -132,20 +132,21 @@ class Twin:
     @cached_property
     def _features(self) -> int:
         """D of this network's embeddings, whatever encoder it has."""
-        size = self._check_files()
+        size = self._check_files().height
         return int(self.verifier.network.embed(np.ones((1, size, size), np.float32)).shape[1])
 
     def _read(self, image: Picturable) -> Intake:
-        return read_any(image, self._check_files(), self.verifier.frame)
+        view = self._check_files()
+        return read_any(image, view.height, view.frame)
 
-    def _check_files(self) -> int:
-        """Return the pixels a side that files are read for; BadInput if this verifier takes no files."""
-        size, described = self.verifier.image_size, self.verifier.description
-        if size is None or described is None:
+    def _check_files(self) -> View:
+        """Return the view that files are read for; BadInput if this verifier takes no files."""
+        view, described = self.verifier.view, self.verifier.description
+        if view is None or described is None:
             raise BadInput(f"the baseline {self.verifier.name} takes exams, not image files", "Use a trained network.")
         if described.network.channels != 1:
             raise BadInput(f"{self.verifier.name} sees images of {described.network.channels} channels, not files", "")
-        return size
+        return view
 
 
 def _path(path: str | PathLike[str]) -> Path:

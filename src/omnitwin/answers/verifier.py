@@ -1,7 +1,7 @@
 """A verifier: a network or a baseline, with all that turns its scores into answers. Opened once, used for everything.
 
     verifier = open_verifier("my-run")
-    first, second = (read_image(path, verifier.image_size, verifier.frame) for path in paths)
+    first, second = (read_image(path, verifier.view.height, verifier.view.frame) for path in paths)
     embeddings_BD = verifier.embed([first, second])
     verifier.probability(embeddings_BD[:1], embeddings_BD[1:])  # (1,)
 
@@ -27,6 +27,7 @@ from omnitwin.model.description import FORMAT, Description, describe, opened, re
 from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint, trained_network
 from omnitwin.model.numpy_twin import runs_in_numpy
 from omnitwin.model.tensors import read_tensors
+from omnitwin.recipes import View
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.system.files import digest
 from omnitwin.system.portions import portions
@@ -50,8 +51,7 @@ class Verifier:
 
     name: the path of its weights file, or the name of a baseline
     engine: `numpy` or `torch`, which runs the network
-    image_size: pixels a side of the square that it sees; None if it takes images of any size, as a baseline does
-    frame: how a picture lies in that square
+    view: how it sees a picture; None if it takes images of any size, as a baseline does
     threshold: probability from which a pair counts as the same
     calibration: temperature and bias of the logit; None: none is applied
     novelty: the record by which images.novelty knows familiar images; None: nothing was fitted
@@ -64,8 +64,7 @@ class Verifier:
     name: str
     network: Network
     engine: str
-    image_size: int | None
-    frame: str
+    view: View | None
     threshold: float
     calibration: dict[str, float] | None = None
     novelty: dict[str, Any] | None = None
@@ -80,7 +79,7 @@ class Verifier:
         return self.path == BUNDLED_WEIGHTS
 
     def embed(self, intakes: Sequence[Intake]) -> Array:
-        """Return embeddings (B, D) float32 of images that were read for this verifier's size and frame."""
+        """Return embeddings (B, D) float32 of images that were read for this verifier's view."""
         parts = portions(len(intakes), len(intakes), intakes[0].image.width)
         return np.concatenate(
             [self.network.embed(_squares(intakes[part]).astype(np.float32) / WHITE) for part in parts]
@@ -162,8 +161,7 @@ def open_verifier(
         name=str(path),
         network=network,
         engine=engine,
-        image_size=seen.image_size,
-        frame=seen.frame,
+        view=seen.view,
         threshold=description.threshold if threshold is None else threshold,
         calibration=description.calibration,
         novelty=description.novelty,

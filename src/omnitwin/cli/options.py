@@ -186,6 +186,16 @@ DatasetOrNone = Annotated[
 ]
 
 
+def parse_size(text: str | None) -> dict[str, int]:
+    """Return the fields of a network for `96` or `64x128` (height x width); BadInput for anything else."""
+    if text is None:
+        return {}
+    match = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text)
+    if match is None:
+        raise BadInput(f"{text!r} is no size of an image", "Write it like 96, or 64x128 (height x width).")
+    return {"image_size": int(match[1]), "image_width": int(match[2] or 0)}
+
+
 def parse_duration(text: str | None) -> float | None:
     """Return the seconds of `90`, `90s`, `30m` or `1.5h`; BadInput for anything else."""
     if text is None:

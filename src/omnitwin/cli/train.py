@@ -17,14 +17,22 @@ from omnitwin.cli.options import (
     known,
     one_of,
     parse_duration,
+    parse_size,
 )
 from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import TrainConfig, check_run_name
-from omnitwin.recipes import ENCODERS, RECIPES
+from omnitwin.recipes import ENCODERS, RECIPES, TORCHVISION, sides_of, spelled_size
 from omnitwin.system.paths import NEWEST
 
 DEFAULT = TrainConfig()
+
+
+def _encoder(name: str | None) -> str | None:
+    """Return the name of an encoder; BadInput if none has it."""
+    if name is not None:
+        sides_of(name)
+    return name
 
 
 def train(
@@ -71,18 +79,19 @@ def train(
         typer.Option(
             "--encoder",
             metavar="NAME",
-            help=f"{any_of(*ENCODERS)}.",
+            help=f"{', '.join(ENCODERS)}, or a model of torchvision, such as resnet50.",
             show_default=default_of("encoder"),
-            autocompletion=one_of(*ENCODERS),
-            callback=known("encoder", *ENCODERS),
+            autocompletion=one_of(*ENCODERS, *TORCHVISION),
+            callback=_encoder,
         ),
     ] = None,
     image_size: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--image-size",
-            help="Pixels on a side of the square that the network sees.",
-            show_default=default_of("image_size"),
+            metavar="SIZE",
+            help="Pixels that the network sees: of a square's side, such as 96, or height x width, such as 64x128.",
+            show_default=", ".join(f"{name}: {spelled_size(recipe.network)}" for name, recipe in RECIPES.items()),
         ),
     ] = None,
     holdout: Annotated[
@@ -145,8 +154,8 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
         "encoder": encoder,
-        "image_size": image_size,
         "holdout": holdout,
+        **parse_size(image_size),
     }
     config = replace(
         DEFAULT,

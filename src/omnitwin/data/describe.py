@@ -14,7 +14,7 @@ from random import Random
 from omnitwin.config import ShowConfig
 from omnitwin.data.duplicates import Duplicates, find_duplicates
 from omnitwin.data.listing import PARTS, LeftOut, ListedFile, Listing
-from omnitwin.data.parts import Parts, divided, why_untrainable
+from omnitwin.data.parts import Parts, divided, why_untrainable, without_leaks
 from omnitwin.data.places import list_images
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import ImageFacts, cut_out, examine_record, facts_of_record
@@ -60,8 +60,10 @@ def describe(config: ShowConfig, reporter: Reporter = SILENT, processes: int | N
             "Do the paths of the table lead from its folder?" if listing.place.is_file() else "",
         )
     whole = replace(listing, files=tuple(file for file, _ in pairs))
+    facts = [facts for _, facts in pairs]
     parts = divided(whole, config.seed)
-    return _report(config, whole, [facts for _, facts in pairs], parts, broken)
+    duplicates = find_duplicates(facts, [file.label for file in whole.files], parts.part_N)
+    return _report(config, whole, facts, without_leaks(parts, duplicates), duplicates, broken)
 
 
 def examined(listing: Listing, reporter: Reporter = SILENT, processes: int | None = None) -> Iterator[ImageFacts]:
@@ -84,7 +86,12 @@ def look_of(facts: Sequence[ImageFacts]) -> str:
 
 
 def _report(
-    config: ShowConfig, listing: Listing, facts: Sequence[ImageFacts], parts: Parts, broken: Sequence[LeftOut]
+    config: ShowConfig,
+    listing: Listing,
+    facts: Sequence[ImageFacts],
+    parts: Parts,
+    duplicates: Duplicates,
+    broken: Sequence[LeftOut],
 ) -> DataReport:
     files = listing.files
     counts = Counter(file.label for file in files)
@@ -110,7 +117,7 @@ def _report(
         broken=_left_out(broken),
         left_out=_left_out(listing.left_out),
         others=listing.others,
-        duplicates=_duplicates(files, find_duplicates(facts, [file.label for file in files], parts.part_N)),
+        duplicates=_duplicates(files, duplicates),
         split="given" if parts.given else "made",
         seed=config.seed,
         parts=tuple(_part(name, files, parts.part_N) for name in PARTS),

@@ -31,8 +31,9 @@ def draw_episodes(
 ) -> Episodes:
     """Draw episodes; scope `alphabet` takes all ways from one group, drawn uniformly, `any` from all classes.
 
-    Sources are told apart by number; across groups one number need not be one person. Without sources the examples and
-    the query are different images of their classes. Without groups every scope is `any`.
+    Sources are told apart by number; across groups one number need not be one person. Without sources, or if not each
+    source has one image of each class, the examples and the query are any different images of their classes. Without
+    groups every scope is `any`.
     """
     row_CH, groups = choices(images, way, shot, scope)
     group_E = torch.randint(len(groups), (count,), generator=generator)
@@ -49,44 +50,41 @@ def draw_episodes(
 
 
 def choices(images: ImageSet, way: int, shot: int, scope: str) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
-    """Return the rows by source (C, H), None without sources, and the groups of classes that the ways may come from.
+    """Return the rows by source (C, H), None if they do not matter, and the groups of classes that ways may come from.
 
-    Raises BadInput if the set has too few sources or images of a class, or no group with enough classes.
+    Without rows by source, a class needs an image for each shot and one for the query. Raises BadInput if the set has
+    too few sources, or no group with enough classes.
     """
-    classes = len(images.class_names)
-    row_CH = None if images.source_N is None else drawing_rows(images)
+    row_CH = drawing_rows(images)
     if row_CH is not None and shot + 1 > row_CH.shape[1]:
         raise BadInput(
             f"{images.name} has {row_CH.shape[1]} drawers; {shot} shots and a query need {shot + 1}",
             "Use a smaller --shot.",
         )
-    fewest = int(images.count_C.min())
-    if row_CH is None and shot + 1 > fewest:
-        poor = images.class_names[int(images.count_C.argmin())]
-        raise BadInput(
-            f"{images.name} has {fewest} images of {poor}; {shot} shots and a query need {shot + 1}",
-            "Use a smaller --shot.",
-        )
+    able_C = images.count_C.cpu() > (0 if row_CH is not None else shot)
     group_C = images.group_C if scope == "alphabet" else None
-    groups = [torch.arange(classes)] if group_C is None else _members(group_C.cpu())
-    groups = [members for members in groups if len(members) >= way]
-    if not groups:
-        if group_C is None:
-            raise BadInput(f"{images.name} has {classes} classes, fewer than {way} ways", "Use a smaller --way.")
-        raise BadInput(f"{images.name} has no alphabet of {way} characters", "Use a smaller --way, or --scope any.")
-    return row_CH, groups
+    within = torch.zeros_like(able_C, dtype=torch.int64) if group_C is None else group_C.cpu()
+    groups = [members for members in _members(within, able_C) if len(members) >= way]
+    if groups:
+        return row_CH, groups
+    enough = "" if able_C.all() else f" with {shot + 1} images"
+    if group_C is None:
+        smaller = "Use a smaller --way." if able_C.all() else "Use a smaller --way or --shot."
+        raise BadInput(f"{images.name} has {int(able_C.sum())} classes{enough}, fewer than {way} ways", smaller)
+    raise BadInput(f"{images.name} has no alphabet of {way} characters{enough}", "Use a smaller --way, or --scope any.")
 
 
-def drawing_rows(images: ImageSet) -> torch.Tensor:
-    """Return the row of each class's image by each source, (C, H); BadInput unless each source has one of each."""
-    assert images.source_N is not None
+def drawing_rows(images: ImageSet) -> torch.Tensor | None:
+    """Return the row of each class's image by each source, (C, H); None unless each source has one of each class."""
+    if images.source_N is None:
+        return None
     class_N, source_N = images.class_N.cpu(), images.source_N.cpu()
     hands, place_N = torch.unique(source_N, return_inverse=True)
+    if len(images.class_names) * len(hands) != len(images):
+        return None
     row_CH = torch.full((len(images.class_names), len(hands)), -1)
     row_CH[class_N, place_N] = torch.arange(len(images))
-    if (row_CH < 0).any() or row_CH.numel() != len(images):
-        raise BadInput(f"{images.name}: not every drawer drew every character once, as one-shot episodes need", "")
-    return row_CH
+    return row_CH if bool((row_CH >= 0).all()) else None
 
 
 def _different(count_EW: torch.Tensor, picks: int, generator: torch.Generator) -> torch.Tensor:
@@ -103,8 +101,8 @@ def _different(count_EW: torch.Tensor, picks: int, generator: torch.Generator) -
     return picked_EWK
 
 
-def _members(group_C: torch.Tensor) -> list[torch.Tensor]:
-    return [(group_C == group).nonzero().flatten() for group in torch.unique(group_C).tolist()]
+def _members(group_C: torch.Tensor, able_C: torch.Tensor) -> list[torch.Tensor]:
+    return [((group_C == group) & able_C).nonzero().flatten() for group in torch.unique(group_C).tolist()]
 
 
 def _pick(total: int, count: int, generator: torch.Generator) -> torch.Tensor:

@@ -12,6 +12,7 @@ from typing import Protocol, Self
 import torch
 
 from omnitwin.errors import BadInput
+from omnitwin.recipes import View
 from omnitwin.reports.pictures import Picture
 
 
@@ -83,8 +84,8 @@ class ImageSet(Protocol):
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
         """Return a network's input for some rows: (B, D, H, W) float32 from 0 (black) to 1 (white)."""
 
-    def framed(self, size: int, frame: str = "whole") -> Self:
-        """Return the set with every image as a network with this frame sees it: size x size pixels."""
+    def framed(self, view: View) -> Self:
+        """Return the set with every image as a network with this view sees it."""
 
     def to(self, device: torch.device) -> Self:
         """Return the set with its tensors on a device."""
@@ -100,13 +101,18 @@ def check_channels(images: ImageSet, channels: int) -> None:
 
 
 def check_pairable(images: ImageSet) -> None:
-    """Raise BadInput if no similar or no dissimilar pair can be drawn."""
+    """Raise BadInput if no similar or no dissimilar pair can be drawn. A class of one image makes dissimilar ones."""
     if len(images.class_names) < 2:
         raise BadInput(
             f"{images.name} has {len(images.class_names)} class; pairs need at least 2", "Add images of another class."
         )
-    if int(images.count_C.min()) < 2:
-        poor = images.class_names[int(images.count_C.argmin())]
+    if int(images.count_C.max()) < 2:
         raise BadInput(
-            f"{images.name}: {poor} has fewer than 2 images, so no similar pair can be drawn of it", "Add images of it."
+            f"no class of {images.name} has 2 images, so no similar pair can be drawn",
+            "Add a second image to some classes.",
         )
+
+
+def single_classes(images: ImageSet) -> int:
+    """Return the number of classes with one image: they make dissimilar pairs only."""
+    return int((images.count_C < 2).sum())

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from omnitwin.errors import DatasetCorrupt
 from omnitwin.images.framing import framed
+from omnitwin.recipes import View
 from omnitwin.reports.pictures import Picture
 from omnitwin.system import tensorfile
 from omnitwin.system.portions import portions
@@ -48,7 +49,7 @@ class PackedSet:
     class_names: tuple[str, ...]
     group_names: tuple[str, ...] = ()
     fingerprint: str
-    square: tuple[int, str] | None = None  # size and frame that gather brings images to; None: they are as they are
+    view: View | None = None  # that gather brings images to; None: they are as they are
 
     @cached_property
     def count_C(self) -> torch.Tensor:
@@ -66,7 +67,7 @@ class PackedSet:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width in pixels."""
-        height, width = self.images_NHW.shape[1:] if self.square is None else (self.square[0], self.square[0])
+        height, width = self.images_NHW.shape[1:] if self.view is None else (self.view.height, self.view.width)
         return 1, height, width
 
     @property
@@ -119,31 +120,31 @@ class PackedSet:
             group_names=tuple(self.group_names[index] for index in groups.tolist()),
         )
 
-    def framed(self, size: int, frame: str = "whole") -> "PackedSet":
-        """Return the images as a network with this frame sees them: size x size pixels, 256 grey levels (white 255).
+    def framed(self, view: View) -> "PackedSet":
+        """Return the images as a network with this view sees them: 256 grey levels (white 255).
 
-        For the frame `whole`, images of this size stay as they are. If all squares together took more than
+        For the frame `whole`, images of this size stay as they are. If all images together took more than
         MOST_FRAMED bytes, gather makes those that it returns.
         """
-        if frame == "whole" and tuple(self.images_NHW.shape[1:]) == (size, size):
+        if view.frame == "whole" and tuple(self.images_NHW.shape[1:]) == (view.height, view.width):
             return self
-        if len(self) * size**2 > MOST_FRAMED:
-            return replace(self, square=(size, frame))
-        return replace(self, images_NHW=self._squares(self.images_NHW, size, frame), white=255)
+        if len(self) * view.height * view.width > MOST_FRAMED:
+            return replace(self, view=view)
+        return replace(self, images_NHW=self._seen(self.images_NHW, view), white=255)
 
-    def _squares(self, images_NHW: torch.Tensor, size: int, frame: str) -> torch.Tensor:
-        """Return images of this set as (N, size, size) uint8, white 255; a portion at a time, which bounds memory."""
-        squares_NSS = np.empty((len(images_NHW), size, size), np.uint8)
-        for part in portions(len(squares_NSS), FRAMED_AT_ONCE, size):
+    def _seen(self, images_NHW: torch.Tensor, view: View) -> torch.Tensor:
+        """Return images of this set as (N, H, W) uint8, white 255; a portion at a time, which bounds memory."""
+        seen_NHW = np.empty((len(images_NHW), view.height, view.width), np.uint8)
+        for part in portions(len(seen_NHW), FRAMED_AT_ONCE, max(view.height, view.width)):
             grey_nHW = images_NHW[part].cpu().numpy() * np.uint8(255 // self.white)
-            squares_NSS[part] = framed(grey_nHW, size, frame)
-        return torch.from_numpy(squares_NSS)
+            seen_NHW[part] = framed(grey_nHW, view.height, view.width, view.frame)
+        return torch.from_numpy(seen_NHW)
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
         """Return a network's input for some rows: (B, 1, H, W) float32, ink 0 and paper 1."""
         images_BHW, white = self.images_NHW[rows_B], self.white
-        if self.square is not None:
-            images_BHW, white = self._squares(images_BHW, *self.square).to(self.device), 255
+        if self.view is not None:
+            images_BHW, white = self._seen(images_BHW, self.view).to(self.device), 255
         images_B1HW = images_BHW.unsqueeze(1).float()
         return images_B1HW if white == 1 else images_B1HW / white
 

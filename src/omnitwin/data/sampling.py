@@ -13,7 +13,8 @@ from omnitwin.data.augment import vary
 from omnitwin.data.batches import check_batches, draw_batch
 from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
-from omnitwin.recipes import ClassSampling, InkAugmentation, PairSampling, Part
+from omnitwin.data.photo_augment import vary_photos
+from omnitwin.recipes import ClassSampling, InkAugmentation, PairSampling, Part, PhotoAugmentation
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,5 +108,10 @@ def _varied(part: Part) -> Augment:
     return lambda images, way_B, generator: vary(1 - images, way_B, part, generator)
 
 
-AUGMENTATIONS: dict[str, Callable[[Part], Augment]] = {"none": _as_they_are, "ink": _varied}
+def _varied_photos(part: Part) -> Augment:
+    assert isinstance(part, PhotoAugmentation)
+    return lambda images, way_B, generator: vary_photos(images, way_B, part, generator)
+
+
+AUGMENTATIONS: dict[str, Callable[[Part], Augment]] = {"none": _as_they_are, "ink": _varied, "photo": _varied_photos}
 SAMPLERS: dict[str, Callable[[ImageSet, Any, Part], Sampler]] = {"pairs": PairSampler, "classes": ClassSampler}

@@ -78,8 +78,9 @@ def same_alphabet(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamRepor
     with scorer.reporter.task("Comparing pairs within alphabets", n, "pairs") as advance:
         for name, (first, last) in zip(images.group_names, bounds, strict=True):
             tally = tally_pairs(scorer, prepared_N, first, last, edges, HARDEST_PAIRS, advance)
-            tallies.append(tally)
-            if last - first > 1:
+            if tally.similar_B.sum() + tally.dissimilar_B.sum():
+                tallies.append(tally)
+            if tally.similar_B.sum() and tally.dissimilar_B.sum():
                 groups.append(Group(name=name, measures=_of_characters(KINDS, tally, cuts, last - first, seed, "its")))
     del prepared_N
     whole = _merge(tallies)
@@ -151,7 +152,8 @@ def _measures(
 ) -> tuple[Measure, ...]:
     """Return every figure. Those at thresholds are exact, those of the curve come from the fine bins.
 
-    Intervals come from replicates of the coarse bins, of `groups` groups.
+    Intervals come from replicates of the coarse bins. groups: number of those resampled that have pairs of the kind
+    that fewer of them have
     """
     rough = _figures(*coarse, cuts)
     values = rough | curve_figures(tally.similar_B, tally.dissimilar_B)
@@ -180,7 +182,7 @@ def _of_characters(
         (tally.similar_CK.sum(0), tally.dissimilar_CCK.sum((0, 1))),
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, seed),
-        classes,
+        int(tally.similar_CK.any(1).sum()),
         bootstrap_method(f"{which} characters", seed),
     )
 
@@ -197,7 +199,7 @@ def _of_alphabets(
         (similar_AK.sum(0), dissimilar_AK.sum(0)),
         cuts,
         lambda: (group_replicates(similar_AK, seed), group_replicates(dissimilar_AK, seed)),
-        len(tallies),
+        int(min(similar_AK.any(1).sum(), dissimilar_AK.any(1).sum())),
         bootstrap_method(f"{len(tallies)} alphabets", seed),
     )
 

@@ -45,7 +45,8 @@ def beyond(sitting: Sitting) -> ExamReport:
     pairs = joined(
         draw_pairs(images, BEYOND_PAIRS, random_generator(CPU, seed, Stream.BEYOND)) for seed in sitting.seeds
     )
-    side, frame, known = scorer.packed.shape[-1], scorer.verifier.frame, scorer.verifier.novelty
+    view, known = scorer.verifier.view, scorer.verifier.novelty
+    side, frame = scorer.packed.shape[-1], "whole" if view is None else view.frame
     logits: dict[str, Array] = {}
     alarms: dict[str, Array] = {}
     drawings = 2 * len(pairs.left_B) * len(VARIATIONS)

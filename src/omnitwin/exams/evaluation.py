@@ -9,7 +9,7 @@ from omnitwin.answers.engines import EMBED_AT_ONCE, on_device, open_baseline, to
 from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig
 from omnitwin.data.catalogue import Images, open_images, trained_on
-from omnitwin.data.imageset import ImageSet, check_pairable
+from omnitwin.data.imageset import ImageSet, check_pairable, single_classes
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.split import only, part_names
 from omnitwin.errors import BadCheckpoint, BadInput
@@ -81,6 +81,7 @@ def evaluate(
         images=len(ground.images),
         classes=len(ground.images.class_names),
         alphabets=len(ground.images.group_names),
+        single_classes=single_classes(ground.images),
         device=describe_device(device),
         precision=scorer.precision,
         exams=tuple(reports),

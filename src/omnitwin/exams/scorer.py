@@ -80,8 +80,8 @@ class Scorer:
         return torch.cat(scores)
 
     def _at_once(self) -> int:
-        size = self.verifier.image_size  # None: a baseline, which takes images as they came
-        return self.embed_at_once if size is None else images_at_once(self.embed_at_once, size)
+        view = self.verifier.view  # None: a baseline, which takes images as they came
+        return self.embed_at_once if view is None else images_at_once(self.embed_at_once, max(view.height, view.width))
 
     def _embed(self, rows_B: torch.Tensor) -> torch.Tensor:
         """Return the table of embeddings (N, ...) with at least these rows filled. No row is computed twice."""
@@ -111,7 +111,7 @@ def seated(verifier: Verifier, images: ImageSet, precision: str = "fp32", report
 
     Raises BadInput if a network takes other channels than the images have.
     """
-    framed = images if verifier.image_size is None else images.framed(verifier.image_size, verifier.frame)
+    framed = images if verifier.view is None else images.framed(verifier.view)
     if verifier.description is not None:
         check_channels(framed, verifier.description.network.channels)
     device = torch_network(verifier).device

@@ -44,11 +44,13 @@ def coarse_edges(
 ) -> torch.Tensor:
     """Return ascending edges of coarse bins: the fixed ones, and others where the scores of ANCHORS images lie.
 
+    The anchors are of classes with two images or more, so that similar pairs are among their scores.
     most_coarse: fewer bins if the coarse counts would have more cells than this.
     """
     class_N = scorer.packed.class_N
     generator = random_generator(torch.device("cpu"), 0, Stream.PILOT)
-    rows = torch.randperm(len(class_N), generator=generator)[:ANCHORS].to(class_N.device)
+    order_N = torch.randperm(len(class_N), generator=generator).to(class_N.device)
+    rows = order_N[scorer.packed.count_C[class_N[order_N]] > 1][:ANCHORS]
     scores_AN = scorer.score_all(prepared_N[rows], prepared_N)
     same_AN = class_N[rows][:, None] == class_N
     similar = scores_AN[same_AN & (rows[:, None] != torch.arange(len(class_N), device=rows.device))].cpu().numpy()

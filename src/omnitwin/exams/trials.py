@@ -11,7 +11,7 @@ import torch
 from omnitwin.answers.engines import EVEN
 from omnitwin.config import EvalConfig
 from omnitwin.data.acquire import load_official
-from omnitwin.data.episodes import Episodes, choices, draw_episodes
+from omnitwin.data.episodes import Episodes, choices, draw_episodes, drawing_rows
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.official import OfficialRuns
 from omnitwin.data.pairs import draw_pairs
@@ -104,13 +104,16 @@ def one_shot(sitting: Sitting) -> ExamReport:
         grouped_by, names, group_E = "alphabet", list(images.group_names), alphabet_E
         within_E, within = class_E, "characters"
     drawers = "one drawer" if shot == 1 else f"{shot} drawers"
-    apart = "other images than the query" if images.source_N is None else f"examples by {drawers}, query by another"
+    rows_by_source = drawing_rows(images) is not None
+    apart = f"examples by {drawers}, query by another" if rows_by_source else "other images than the query"
+    poor = 0 if rows_by_source else int((images.count_C <= shot).sum())
+    without = f"; {poor:,} classes with fewer than {shot + 1} images are left out" if poor else ""
     mean = f", mean score of {shot} examples each" if shot > 1 else ""
     return ExamReport(
         exam="one-shot",
         description=(
             f"{len(right_E):,} episodes, {way}-way {shot}-shot, characters from "
-            f"{'one alphabet' if within_alphabets else 'any alphabet'}, {apart}{mean}; a tie is wrong"
+            f"{'one alphabet' if within_alphabets else 'any alphabet'}, {apart}{mean}{without}; a tie is wrong"
         ),
         seeds=seeds,
         n=len(right_E),

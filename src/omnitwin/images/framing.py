@@ -1,6 +1,6 @@
-"""Place a drawing in the square that a network sees: the whole image, or the box of its ink. For sets and for files.
+"""Place a drawing in the pixels that a network sees: the whole image, or the box of its ink. For sets and for files.
 
-N images of H x W pixels, S pixels a side of the square
+N images
 """
 
 import numpy as np
@@ -8,23 +8,25 @@ import numpy as np
 from omnitwin.images.resampling import area_resize, window_coverage
 from omnitwin.metrics.arrays import Array
 
-FILL = 0.9  # share of the square that the longer side of the ink takes
+FILL = 0.9  # share of height or width that the ink takes, whichever it reaches first
 INKED = 0.5  # of full ink: a pixel with more counts as part of a stroke
 BLOCK = 1024  # images at a time
 WHITE = 255  # paper
 
 
-def framed(grey_NHW: Array, size: int, frame: str, block: int = BLOCK) -> Array:
-    """Return grey images (N, H, W), from 0 for ink to 255 for paper, as squares (N, S, S) uint8.
+def framed(grey_NHW: Array, height: int, width: int, frame: str, block: int = BLOCK) -> Array:
+    """Return grey images of any size, from 0 for ink to 255 for paper, as (N, height, width) uint8.
 
     Frame `whole` scales the whole image. Frame `ink` puts the box around the ink in the middle and keeps its aspect;
-    its longer side is FILL of the square. An image without ink becomes paper.
+    it takes FILL of the height or of the width. An image without ink becomes paper.
 
     block: images framed by their ink at a time, which bounds memory
     """
     if frame == "whole":
-        return area_resize(grey_NHW, size, size)
-    blocks = [_framed_by_ink(grey_NHW[start : start + block], size) for start in range(0, len(grey_NHW), block)]
+        return area_resize(grey_NHW, height, width)
+    blocks = [
+        _framed_by_ink(grey_NHW[start : start + block], height, width) for start in range(0, len(grey_NHW), block)
+    ]
     return np.concatenate(blocks)
 
 
@@ -42,12 +44,14 @@ def ink_boxes(grey_NHW: Array) -> Array:
     return np.stack(boxes, axis=1)
 
 
-def _framed_by_ink(grey_NHW: Array, size: int) -> Array:
+def _framed_by_ink(grey_NHW: Array, height: int, width: int) -> Array:
+    """Return (N, height, width): h x w pixels, of images of H x W."""
     top_N, bottom_N, left_N, right_N = ink_boxes(grey_NHW).T
-    side_N = np.maximum(bottom_N - top_N, right_N - left_N) / FILL
-    height, width = grey_NHW.shape[1:]
-    rows_NSH = window_coverage((top_N + bottom_N - side_N) / 2, side_N, height, size)
-    columns_NSW = window_coverage((left_N + right_N - side_N) / 2, side_N, width, size)
-    ink_NSS = rows_NSH @ (WHITE - grey_NHW).astype(np.float32) @ columns_NSW.transpose(0, 2, 1)
-    paper_NSS: Array = (WHITE - np.rint(ink_NSS)).astype(np.uint8)
-    return paper_NSS
+    aspect = width / height
+    down_N = np.maximum(bottom_N - top_N, (right_N - left_N) / aspect) / FILL
+    across_N = down_N * aspect
+    rows_NhH = window_coverage((top_N + bottom_N - down_N) / 2, down_N, grey_NHW.shape[1], height)
+    columns_NwW = window_coverage((left_N + right_N - across_N) / 2, across_N, grey_NHW.shape[2], width)
+    ink_Nhw = rows_NhH @ (WHITE - grey_NHW).astype(np.float32) @ columns_NwW.transpose(0, 2, 1)
+    paper_Nhw: Array = (WHITE - np.rint(ink_Nhw)).astype(np.uint8)
+    return paper_Nhw

@@ -159,7 +159,7 @@ def take_in(grey: Image.Image, size: int, frame: str, shown: bool = False) -> In
     handy = _of_handy_size(grey, size)
     cleaned = clean_ink(handy)
     paper_1HW = np.rint((1 - cleaned.ink_HW) * WHITE).astype(np.uint8)[None]
-    square = Image.fromarray(framed(paper_1HW, size, frame)[0])
+    square = Image.fromarray(framed(paper_1HW, size, size, frame)[0])
     picture = _fit(handy, SHOWN) if shown else None
     return Intake(image=square, shown=picture, notes=cleaned.notes, unrest=cleaned.unrest)
 

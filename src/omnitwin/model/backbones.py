@@ -8,14 +8,15 @@ B images, C channels, H x W pixels, F features of the backbone
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from omnitwin.errors import CannotRun
+from omnitwin.errors import BadInput, CannotRun
 from omnitwin.recipes import EMBEDDING, TIMM, Network, View
 from omnitwin.system.tensorfile import Layout
 
@@ -44,6 +45,8 @@ class BackboneEncoder(nn.Module):
     """
 
     features = EMBEDDING
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -84,22 +87,20 @@ class BackboneEncoder(nn.Module):
 def torchvision_models() -> Any:
     """Return torchvision.models. Raises CannotRun if it does not work here."""
     try:
-        from torchvision import models
+        return import_module("torchvision.models")
     except Exception as error:  # a torchvision of another build fails in more ways than ImportError
         raise CannotRun(
             f"torchvision does not work here: {error}",
             "Install the build that goes with your torch: pip install --force-reinstall torch torchvision",
         ) from error
-    return models
 
 
 def timm_library() -> Any:
     """Return timm. Raises CannotRun if it is not installed, or does not work here."""
     try:
-        import timm
+        return import_module("timm")
     except Exception as error:
         raise CannotRun(f"timm does not work here: {error}", "Install it: pip install 'omnitwin[timm]'") from error
-    return timm
 
 
 def layout(network: Network) -> Layout:
@@ -109,7 +110,7 @@ def layout(network: Network) -> Layout:
     return {name: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in tensors.items()}
 
 
-def adopt(backbone: nn.Module, found: dict[str, Tensor]) -> list[str]:
+def adopt(backbone: nn.Module, found: Mapping[str, Tensor]) -> list[str]:
     """Load a foreign network's tensors into a backbone; return what is missing, extra or of another shape.
 
     The classifier that a backbone lacks may be among the tensors. Names of old releases are understood, by the
@@ -148,6 +149,8 @@ def _headless(encoder: str, view: View) -> Headless:
 
 def _of_timm(name: str) -> Headless:
     timm = timm_library()
+    if not timm.is_model(name):  # other names can mean a download
+        raise BadInput(f"timm has no model called {name!r}", "In Python, timm.list_models() lists them.")
     module = timm.create_model(name, pretrained=False, num_classes=0)
     return Headless(module, module.num_features, module.pretrained_cfg["mean"], module.pretrained_cfg["std"])
 

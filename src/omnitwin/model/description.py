@@ -24,6 +24,15 @@ FORMAT_VERSION = 4
 READABLE_VERSIONS = (1, 2, 3, 4)
 STATE_FORMAT = "omnitwin-training-state"
 OTHER_OMNITWIN = "Install the omnitwin that wrote it, or train again."
+# Read in a version 4 that lacks them, too: what was written before they were known has none
+ADDED = ("data",)
+OWN_DATA: dict[str, Any] = {  # the fields of `data`
+    "place": str,  # path of the folder or table
+    "pattern": (str, type(None)),  # regular expression for the class in a file's path
+    "split": str,  # how the images were divided: `classes`, `images` or `given`
+    "seed": int,  # of that division
+    "classes": list,  # names of all classes that were trained on
+}
 HELD_OUT_EER = "held_out_eer"  # among the metrics
 LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
 TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
@@ -45,6 +54,7 @@ class Description:
     dataset: str  # name of the set that it was trained on
     fingerprint: str  # SHA-256 of that set's pixels
     held_out: tuple[str, ...] = ()  # groups of that set which the network never saw
+    data: dict[str, Any] | None = None  # of a folder or table of the user's own: OWN_DATA; None: a set by its name
     threshold: float = 0.5  # probability from which a pair counts as similar
     calibration: dict[str, float] | None = None  # temperature and bias of the logit; None: none is applied
     novelty: dict[str, Any] | None = None  # by which images.novelty tells drawings; None: nothing was fitted
@@ -66,6 +76,8 @@ class Description:
             raise ValueError(f"an equal error rate that is no share: {self.metrics[HELD_OUT_EER]}")
         if self.calibration is not None and not _is_calibration(self.calibration):
             raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
+        if self.data is not None and not _is_own_data(self.data):
+            raise ValueError("a record of data that this omnitwin does not know")
         if self.novelty is not None and not _is_novelty(self.novelty):
             raise ValueError("a record of novelty that this omnitwin does not know")
 
@@ -114,6 +126,14 @@ def _is_calibration(record: Any) -> bool:
     return (
         all(_is_number(number, LARGEST_METRIC) for number in record.values()) and least <= record["temperature"] <= most
     )
+
+
+def _is_own_data(record: Any) -> bool:
+    """Return whether a record says of somebody's own images what OWN_DATA says."""
+    if not isinstance(record, dict) or record.keys() != OWN_DATA.keys():
+        return False
+    typed = all(isinstance(record[name], kind) for name, kind in OWN_DATA.items())
+    return typed and type(record["seed"]) is int and all(isinstance(name, str) for name in record["classes"])
 
 
 def _is_novelty(record: Any) -> bool:
@@ -176,6 +196,7 @@ def describe(path: Path, record: dict[str, Any]) -> Description:
     try:
         if record["format_version"] < 4:
             record = _of_version_4(record)
+        record = {**dict.fromkeys(ADDED), **record}
         described = {name: record[name] for name in Description.__dataclass_fields__}
         described["held_out"] = tuple(described["held_out"])
         described["network"] = network_of(described["network"])

@@ -160,6 +160,7 @@ class EvalReport:
     images: int
     classes: int
     alphabets: int
+    single_classes: int = 0  # of one image, which make dissimilar pairs only
     device: str
     precision: str
     exams: tuple[ExamReport, ...]

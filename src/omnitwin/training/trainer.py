@@ -64,7 +64,7 @@ class Trainer:
         self.device = select_device(config.device)
         self.memory = Memory(self.device)
         self.precision = select_precision(config.precision, self.device)
-        self.images = images.framed(self.recipe.network.image_size, self.recipe.network.frame).to(self.device)
+        self.images = images.framed(self.recipe.network.view).to(self.device)
         check_channels(self.images, self.recipe.network.channels)
         self.sampler = SAMPLERS[self.recipe.sampling.name](self.images, self.recipe.sampling, self.recipe.augmentation)
         self.network = build_network(self.recipe, config.encoder).to(self.device).train()

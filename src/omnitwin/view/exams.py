@@ -13,7 +13,7 @@ from rich.text import Text
 from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
-from omnitwin.view.words import BUNDLED_WEIGHTS, percent, trained
+from omnitwin.view.words import BUNDLED_WEIGHTS, counted, percent, trained
 
 SEEN = {
     "never": "characters that the network never saw",
@@ -42,6 +42,8 @@ def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
         console.print()
     say(console, subject(report), "dim")
     say(console, f"On {report.dataset}: {seen(report)}; {report.precision} on {report.device}", "dim")
+    if report.single_classes:
+        say(console, single(report), "dim")
 
 
 def subject(report: EvalReport) -> str:
@@ -60,6 +62,14 @@ def seen(report: EvalReport) -> str:
         return f"no network, {fitted}"
     without = f" (without the held-out alphabets {', '.join(report.left_out)})" if report.left_out else ""
     return SEEN[report.seen] + without
+
+
+def single(report: EvalReport) -> str:
+    """Say how many classes have one image, or return nothing."""
+    if not report.single_classes:
+        return ""
+    make = "makes" if report.single_classes == 1 else "make"
+    return f"{counted(report.single_classes, 'class')} of one image {make} dissimilar pairs only."
 
 
 def value(measure: Measure) -> str:

@@ -22,6 +22,7 @@ from omnitwin.view.exams import (
     group_method,
     interval,
     seen,
+    single,
     value,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
@@ -117,8 +118,8 @@ def _main_figures(evaluation: EvalReport) -> list[Row]:
 def _examined(evaluation: EvalReport, network: NetworkReport) -> str:
     return (
         f"{trained(network)}; {evaluation.images:,} images of {evaluation.classes:,} characters in "
-        f"{evaluation.alphabets} alphabets: {seen(evaluation)}. Intervals are 95 % intervals."
-    )
+        f"{evaluation.alphabets} alphabets: {seen(evaluation)}. {single(evaluation)} Intervals are 95 % intervals."
+    ).replace("  ", " ")
 
 
 def _facts(network: NetworkReport) -> list[Row]:

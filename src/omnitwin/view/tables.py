@@ -72,13 +72,20 @@ def show_download(report: DownloadReport, console: Console) -> None:
         say(console, "Nothing to do.")
 
 
+def _network_in_words(report: PlanReport) -> str:
+    """`strong for 64 x 128 pixels in colour, 402,432 parameters`."""
+    height, _, width = report.image_size.partition("x")
+    seen = f"{height} x {width or height} pixels{' in colour' if report.channels == 3 else ''}"
+    return f"{report.encoder} for {seen}, {report.parameters:,} parameters"
+
+
 def show_plan(report: PlanReport, console: Console) -> None:
     rows = [
-        ("recipe", f"{report.recipe} (encoder {report.encoder}), seed {report.seed}"),
+        ("recipe", f"{report.recipe}, seed {report.seed}"),
         ("data", f"{report.dataset}: {counted(report.images, 'image')} of {counted(report.classes, 'class')}"),
         ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
-        ("parameters", f"{report.parameters:,}"),
+        ("network", _network_in_words(report)),
         (
             "iterations",
             f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
