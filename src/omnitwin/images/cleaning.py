@@ -16,6 +16,7 @@ TURNED = "light ink on dark was turned round"
 EVENED = "uneven light was evened"
 UNFRAMED = "a frame around the drawing was ignored"
 UNRULED = "ruled lines were ignored"
+UNEDGED = "a line along the border was ignored"
 
 SMALL = 48  # pixels of the longer side of the copy in which the light is estimated
 LEAST_SKEW = 0.3  # skewness of a picture with light ink: noise under a lamp has 0.2, ink on a third of the paper 0.7
@@ -38,6 +39,8 @@ SPECK = 0.7  # of the pen's width, squared: no pen makes a smaller mark (the sma
 MANY_SPECKS = 100  # a drawing has as many with salt and pepper noise, and hardly ever in another of images.variations
 SCRAP = 0.08  # of the largest mark: a smaller mark on the border belongs to something else
 BORDER = 0.5  # share of the border's pixels: a mark that covers more is a frame
+MARGIN = 0.08  # share of the longer side: a mark that lies wholly in so narrow a strip along the border,
+LONG = 0.25  # and is as long as this share of a side, is the edge of a sheet or a line of a form
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,7 +71,7 @@ def clean_ink(grey: Image.Image) -> Cleaned:
     if high - low < LEAST_CONTRAST:
         return Cleaned(ink_HW=np.zeros_like(level_HW), notes=tuple(notes))
     unrest = 0.0
-    if sum(count > 0 for count in grey.histogram()) == 2:
+    if two_level := sum(count > 0 for count in grey.histogram()) == 2:
         ink_HW = (level_HW < (low + high) / 2).astype(np.float32)
     else:
         light_HW = _light(grey)
@@ -76,7 +79,7 @@ def clean_ink(grey: Image.Image) -> Cleaned:
             notes.append(EVENED)
         ink_HW, unrest, ruled = _ink_on_even_paper(level_HW / light_HW)
         notes += [UNRULED] if ruled else []
-    ink_HW, more = _drawing_alone(ink_HW)
+    ink_HW, more = _drawing_alone(ink_HW, scanned=not two_level)
     return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest)
 
 
@@ -201,8 +204,11 @@ def _otsu(values: Array) -> float:
     return float(edges[1:][np.argmax(variance)]) if variance.any() else float(values.max())
 
 
-def _drawing_alone(ink_HW: Array) -> tuple[Array, list[str]]:
-    """Return the ink without a frame along the border and without specks that no pen of this width makes, and notes."""
+def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
+    """Return the ink without a frame along the border and without specks that no pen of this width makes, and notes.
+
+    scanned: whether there may be edges of sheets; they go, too
+    """
     mark_HW = _marks(ink_HW > VISIBLE)
     notes = []
     mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel())
@@ -213,6 +219,9 @@ def _drawing_alone(ink_HW: Array) -> tuple[Array, list[str]]:
     if frame_M.any() and mass_M[~frame_M].any():
         notes.append(UNFRAMED)
         mass_M[frame_M] = 0
+    if scanned and (edge_M := _edges_of_sheets(mark_HW, len(mass_M)) & (mass_M > 0)).any() and mass_M[~edge_M].any():
+        notes.append(UNEDGED)
+        mass_M[edge_M] = 0
     width = _pen_width(mark_HW == int(mass_M.argmax()))
     least_M = np.where(along_M > 0, np.maximum(SCRAP * mass_M.max(), (SPECK * width) ** 2), (SPECK * width) ** 2)
     speck_M = (mass_M > 0) & (mass_M < least_M)
@@ -222,6 +231,21 @@ def _drawing_alone(ink_HW: Array) -> tuple[Array, list[str]]:
         mass_M[speck_M] = 0
     kept_HW: Array = ink_HW * (mass_M > 0)[mark_HW]
     return kept_HW, notes
+
+
+def _edges_of_sheets(mark_HW: Array, marks: int) -> Array:
+    """Return which marks are long and lie wholly in the strips along the border, (M,) bool."""
+    strip = round(MARGIN * max(mark_HW.shape))
+    inside_M = np.bincount(mark_HW[strip:-strip, strip:-strip].ravel(), minlength=marks) if strip else np.ones(marks)
+    mark_P = mark_HW[places := np.nonzero(mark_HW)]
+    long_M = np.zeros(marks, bool)
+    for place_P, side in zip(places, mark_HW.shape, strict=True):
+        first_M, last_M = np.full(marks, side), np.full(marks, -1)
+        np.minimum.at(first_M, mark_P, place_P)
+        np.maximum.at(last_M, mark_P, place_P)
+        long_M |= last_M - first_M >= LONG * side
+    edge_M: Array = long_M & (inside_M == 0)
+    return edge_M
 
 
 def _pen_width(inked_HW: Array) -> float:

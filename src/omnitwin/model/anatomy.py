@@ -50,6 +50,11 @@ def anatomy_of(encoder: str) -> Anatomy:
     return _of_blocks(BLOCKS[encoder]) if encoder in BLOCKS else ANATOMIES[encoder]
 
 
+def features_of(network: Network) -> int:
+    """Return how many numbers an embedding has. Raises KeyError for an encoder of the user's own."""
+    return EMBEDDING if is_foreign(network) else anatomy_of(network.encoder).features
+
+
 def seen(images: Any, frame: str) -> Any:
     """Return images from 0 to 1, an array or a tensor, as blocks see them: drawings with paper 0, photos from -1 to 1.
 

@@ -10,20 +10,23 @@ from collections.abc import Callable
 import torch
 
 from omnitwin.config import TrainConfig
+from omnitwin.data.batches import WAYS
 from omnitwin.data.packed import MOST_FRAMED
 from omnitwin.errors import CannotRun
+from omnitwin.model.anatomy import features_of
 from omnitwin.model.checkpoint import layout_with
-from omnitwin.recipes import RECIPES, Recipe, is_foreign, spelled_size
+from omnitwin.recipes import RECIPES, ProxyObjective, Recipe, is_foreign, spelled_size
 from omnitwin.system.device import free_main_memory
 from omnitwin.system.tensorfile import layout_bytes
-from omnitwin.training.objective import images_of_a_pass
+from omnitwin.training.objective import images_of_a_pass, learned_layout
 from omnitwin.training.optimiser import OPTIMISERS
 
 RESUMED_MOST = 3 << 27  # bytes: twice what the recipe fast takes. torch and the data come on top
 IMAGES = 20_000  # in Omniglot's larger set
+CLASSES = 1_000  # there
 GRADIENT, MOMENTS = 1, 2  # numbers of each weight beside itself
 KEPT = 900  # bytes of each pixel: all our encoders keep 430 to 620 for the gradients, whose own maps come on top
-KEPT_FOREIGN = 5000  # by another library's: MobileNetV2 keeps 2,000, ResNet-50 2,400, EfficientNet-B4 4,300
+KEPT_FOREIGN = 4000  # another library's: MobileNetV2 keeps 1,560, ResNet-50 1,710, ViT-B/16 2,350, DenseNet-121 2,600
 INPUTS = 3  # float32 images of a batch: gathered, scaled, changed
 WARPED = 8  # further ones, if images are varied: places to look up, and what is found there
 SCORES = 6  # numbers of each pair of a batch of classes: logits, terms of the loss and gradients
@@ -72,7 +75,12 @@ def memory_needed(recipe: Recipe) -> int:
     scores = 0 if pairs else SCORES * FLOAT * images**2
     kept = KEPT_FOREIGN if is_foreign(recipe.network) else KEPT
     batch = images * pixels * FLOAT * inputs + together * places * kept + scores
-    return layout_bytes(layout) * copies + batch + min(IMAGES * pixels, MOST_FRAMED)
+    learned = 0
+    if isinstance(recipe.objective, ProxyObjective):
+        labels = CLASSES * WAYS
+        proxies = learned_layout(recipe, features_of(recipe.network), labels)
+        learned = layout_bytes(proxies) * (1 + GRADIENT + MOMENTS) + SCORES * FLOAT * images * labels
+    return layout_bytes(layout) * copies + batch + learned + min(IMAGES * pixels, MOST_FRAMED)
 
 
 def _allowed(recipe: Recipe, most: int) -> int:

@@ -36,6 +36,8 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     note_needs(config, select_device(config.device), reporter.note)  # refuse the device before data is fetched
     images, held_out = training_images(config, reporter)
     trainer = Trainer(config, images)
+    for note in trainer.sampler.notes:
+        reporter.note(note)
     for iteration in range(1, WARM_UP_STEPS + 1):
         trainer.step(iteration)
     synchronize(trainer.device)
@@ -51,7 +53,7 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
         seconds_per_iteration=seconds,
         seconds_in_all=min(seconds * max(0, config.recipe.iterations - done), config.max_seconds or math.inf),
         weights_bytes=weights,
-        training_bytes=layout_bytes(state_layout(config.recipe, config.encoder)) + gradients,
+        training_bytes=layout_bytes(state_layout(config.recipe, config.encoder, trainer.sampler.labels)) + gradients,
         data_bytes=trainer.images.nbytes,
         peak_bytes=peak_memory(trainer.device),
     )
