@@ -44,6 +44,7 @@ from omnitwin.view.words import (
     bytes_in_words,
     counted,
     listed,
+    network_in_words,
     operating_in_words,
     percent,
     time_in_words,
@@ -73,20 +74,13 @@ def show_download(report: DownloadReport, console: Console) -> None:
         say(console, "Nothing to do.")
 
 
-def _network_in_words(report: PlanReport) -> str:
-    """`strong for 64 x 128 pixels in colour, 402,432 parameters`."""
-    height, _, width = report.image_size.partition("x")
-    seen = f"{height} x {width or height} pixels{' in colour' if report.channels == 3 else ''}"
-    return f"{report.encoder} for {seen}, {report.parameters:,} parameters"
-
-
 def show_plan(report: PlanReport, console: Console) -> None:
     rows = [
         ("recipe", f"{report.recipe}, seed {report.seed}"),
         ("data", f"{report.dataset}: {counted(report.images, 'image')} of {counted(report.classes, 'class')}"),
         ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
-        ("network", _network_in_words(report)),
+        ("network", network_in_words(report)),
         (
             "iterations",
             f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
