@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from omnitwin.api import Evaluation, ImageParts, Run, evaluate, open_images, plan, train, write_report
     from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
     from omnitwin.data.acquire import download
+    from omnitwin.data.cached import clear_cache, list_cache
     from omnitwin.data.imageset import ImageSet
     from omnitwin.errors import BadCheckpoint, BadImage, BadInput, CannotRun, OmnitwinError
     from omnitwin.exams.exam import Exam
@@ -48,8 +49,10 @@ _HOMES = {  # the module of each public name
     "TrainConfig": "config",
     "Twin": "answers.twin",
     "choose": "answers.choosing",
+    "clear_cache": "data.cached",
     "download": "data.acquire",
     "evaluate": "api",
+    "list_cache": "data.cached",
     "list_runs": "answers.runs",
     "load": "answers.twin",
     "open_images": "api",
@@ -79,8 +82,10 @@ __all__ = [
     "TrainConfig",
     "Twin",
     "choose",
+    "clear_cache",
     "download",
     "evaluate",
+    "list_cache",
     "list_runs",
     "load",
     "open_images",

@@ -19,6 +19,7 @@ from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
+AGES = {**UNITS, "d": 86400, "w": 7 * 86400}  # seconds
 PLAIN_NAME = r"[\w.][\w.+@-]*"  # a run's name without any character that a shell gives another meaning
 
 
@@ -223,3 +224,13 @@ def parse_duration(text: str | None) -> float | None:
     if match is None or float(match[1]) == 0:
         raise BadInput(f"{text!r} is no duration", "Write it like 90s, 30m or 1.5h.")
     return float(match[1]) * UNITS[match[2]]
+
+
+def parse_age(text: str | None) -> float:
+    """Return the seconds of `12h`, `30d` or `8w`, 0 for None; BadInput for anything else."""
+    if text is None:
+        return 0.0
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhdw])", text)
+    if match is None:
+        raise BadInput(f"{text!r} is no age", "Write it like 12h, 30d or 8w.")
+    return float(match[1]) * AGES[match[2]]
