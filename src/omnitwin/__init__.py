@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from omnitwin.api import Evaluation, Run, evaluate, plan, train, write_report
     from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
     from omnitwin.data.acquire import download
+    from omnitwin.data.cached import clear_cache, list_cache
     from omnitwin.data.imageset import ImageSet
     from omnitwin.data.opening import ImageParts, open_images
     from omnitwin.errors import BadCheckpoint, BadImage, BadInput, CannotRun, OmnitwinError
@@ -50,8 +51,10 @@ _HOMES = {  # the module of each public name
     "Twin": "answers.twin",
     "View": "recipes",
     "choose": "answers.choosing",
+    "clear_cache": "data.cached",
     "download": "data.acquire",
     "evaluate": "api",
+    "list_cache": "data.cached",
     "list_runs": "answers.runs",
     "load": "answers.twin",
     "open_images": "data.opening",
@@ -82,8 +85,10 @@ __all__ = [
     "Twin",
     "View",
     "choose",
+    "clear_cache",
     "download",
     "evaluate",
+    "list_cache",
     "list_runs",
     "load",
     "open_images",

@@ -297,6 +297,13 @@ def test_runs_lists_the_networks_trained_so_far(run, words):
     assert "started" in run(*words).out
 
 
+@example("omnitwin cache", "omnitwin cache --clear --older-than 30d")
+def test_the_cache_is_listed_and_cleared(run, words):
+    outcome = run(*words)
+    assert outcome.code == 0
+    assert " in " in outcome.out or "nothing to remove" in outcome.out
+
+
 @example("omnitwin runs remove NAME")
 def test_a_run_is_removed(run, words, home):
     assert run("use", "bundled", "-q").code == 0

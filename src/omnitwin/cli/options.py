@@ -13,12 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS, SPLITS, SourceConfig
+from omnitwin.config import DATASETS, EXAMS, SPLITS, SourceConfig, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
+AGES = {**UNITS, "d": 86400, "w": 7 * 86400}  # seconds
 PLAIN_NAME = r"[\w.][\w.+@-]*"  # a run's name without any character that a shell gives another meaning
 
 
@@ -104,6 +105,25 @@ Precision = Annotated[
         help=f"Number format: {any_of(*PRECISIONS)}.",
         autocompletion=one_of(*PRECISIONS),
         callback=passed_by(check_precision),
+    ),
+]
+
+
+def check_target(words: str | None) -> str | None:
+    """Return a target's words. Raises BadInput for what is none."""
+    return None if words is None else str(parse_target(words))
+
+
+ThresholdTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="TARGET",
+        help="Choose the threshold for this: balanced (accuracy), far=0.01 (share of dissimilar pairs accepted, at "
+        "most) or precision=0.95 (share of similar pairs among the accepted, at least, if both kinds are as many).",
+        show_default=str(Target()),
+        autocompletion=one_of("balanced", "far=0.01", "precision=0.95"),
+        callback=check_target,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -192,6 +212,16 @@ def source_given(data: str | None, label_from: str | None, split: str | None) ->
     return SourceConfig(pattern=label_from, split=split or SourceConfig.split)
 
 
+def parse_size(text: str | None) -> dict[str, int]:
+    """Return the fields of a network for `96` or `64x128` (height x width); BadInput for anything else."""
+    if text is None:
+        return {}
+    match = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text)
+    if match is None:
+        raise BadInput(f"{text!r} is no size of an image", "Write it like 96, or 64x128 (height x width).")
+    return {"image_size": int(match[1]), "image_width": int(match[2] or 0)}
+
+
 def parse_duration(text: str | None) -> float | None:
     """Return the seconds of `90`, `90s`, `30m` or `1.5h`; BadInput for anything else."""
     if text is None:
@@ -200,3 +230,13 @@ def parse_duration(text: str | None) -> float | None:
     if match is None or float(match[1]) == 0:
         raise BadInput(f"{text!r} is no duration", "Write it like 90s, 30m or 1.5h.")
     return float(match[1]) * UNITS[match[2]]
+
+
+def parse_age(text: str | None) -> float:
+    """Return the seconds of `12h`, `30d` or `8w`, 0 for None; BadInput for anything else."""
+    if text is None:
+        return 0.0
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhdw])", text)
+    if match is None:
+        raise BadInput(f"{text!r} is no age", "Write it like 12h, 30d or 8w.")
+    return float(match[1]) * AGES[match[2]]

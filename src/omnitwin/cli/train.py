@@ -15,21 +15,30 @@ from omnitwin.cli.options import (
     Precision,
     Quiet,
     Split,
+    ThresholdTarget,
     any_of,
     complete_run,
     data_given,
     known,
     one_of,
     parse_duration,
+    parse_size,
     source_given,
 )
 from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import DATASETS, SourceConfig, TrainConfig, check_run_name
-from omnitwin.recipes import ENCODERS, RECIPES, Recipe
+from omnitwin.recipes import ENCODERS, RECIPES, TORCHVISION, Recipe, sides_of, spelled_size
 from omnitwin.system.paths import NEWEST
 
 DEFAULT = TrainConfig()
+
+
+def _encoder(name: str | None) -> str | None:
+    """Return the name of an encoder; BadInput if none has it."""
+    if name is not None:
+        sides_of(name)
+    return name
 
 
 def train(
@@ -76,18 +85,19 @@ def train(
         typer.Option(
             "--encoder",
             metavar="NAME",
-            help=f"{any_of(*ENCODERS)}.",
+            help=f"{', '.join(ENCODERS)}, or a model of torchvision, such as resnet50.",
             show_default=default_of("encoder"),
-            autocompletion=one_of(*ENCODERS),
-            callback=known("encoder", *ENCODERS),
+            autocompletion=one_of(*ENCODERS, *TORCHVISION),
+            callback=_encoder,
         ),
     ] = None,
     image_size: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--image-size",
-            help="Pixels on a side of the square that the network sees.",
-            show_default=default_of("image_size"),
+            metavar="SIZE",
+            help="Pixels that the network sees: of a square's side, such as 96, or height x width, such as 64x128.",
+            show_default=", ".join(f"{name}: {spelled_size(recipe.network)}" for name, recipe in RECIPES.items()),
         ),
     ] = None,
     holdout: Annotated[
@@ -98,6 +108,7 @@ def train(
             show_default=default_of("holdout"),
         ),
     ] = None,
+    target: ThresholdTarget = None,
     override: Annotated[
         list[str] | None,
         typer.Option(
@@ -154,8 +165,8 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
         "encoder": encoder,
-        "image_size": image_size,
         "holdout": holdout,
+        **parse_size(image_size),
     }
     place = data_given(data, dataset)
     source = source_given(place or (DEFAULT.dataset if resume is None else None), label_from, split)
@@ -170,6 +181,7 @@ def train(
         max_seconds=parse_duration(max_time),
         output=output,
         name=_run_name(name),
+        target=target or DEFAULT.target,
     )
     folder, done = None, 0
     if resume is not None:
@@ -179,7 +191,7 @@ def train(
         run_to_resume(run)  # refuse a wrong name before torch is imported
         from omnitwin.training import runs
 
-        asked = {"recipe": recipe, "dataset": place, "name": name, "output": output}
+        asked = {"recipe": recipe, "dataset": place, "target": target, "name": name, "output": output}
         changes = {**recipe_changes(given, overrides), **asked}
         config, folder, done = runs.continued(config, run, changes, spelled(overrides))
     _run(config, folder, done, dry_run, json, quiet)

@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 import torch
 
 from omnitwin import __version__
-from omnitwin.config import LONGEST_NAME, SourceConfig, TrainConfig
+from omnitwin.config import LONGEST_NAME, SourceConfig, Target, TrainConfig, parse_target
 from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.listing import HELD_OUT, TRAINING
@@ -124,8 +124,8 @@ def continued(
 ) -> tuple[TrainConfig, Path, int]:
     """Return how to resume a run: the config with the run's own recipe and data, its folder, and the iterations done.
 
-    changes: wanted fields of the recipe, and `recipe`, `dataset`, `name`, `output`; only `iterations` may change. With
-    `image_size` and `batch_size` among them, the run may take as much memory as it asks for
+    changes: wanted fields of the recipe, and `recipe`, `dataset`, `target`, `name`, `output`; only `iterations` may
+    change. With `image_size` and `batch_size` among them, the run may take as much memory as it asks for
     spell: how an error writes a field's name
 
     Raises BadInput if another field would change, BadCheckpoint if the run cannot be read, DeviceMissing, and CannotRun
@@ -136,7 +136,8 @@ def continued(
     """
     folder, description = recorded(run)
     recipe = description.whole_recipe()
-    known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family}
+    target = target_before(folder)
+    known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family, "target": target}
     del known["name"]  # of the recipe; asked for is the run's
     asked = {name: value for name, value in (changes or {}).items() if value is not None}
     if description.data is not None:
@@ -153,6 +154,7 @@ def continued(
         dataset=images,
         source=source,
         precision=description.precision if config.precision == TrainConfig.precision else config.precision,
+        target=target,
     )
     if not granted:
         check_needs(going_on, select_device(config.device))
@@ -180,10 +182,18 @@ def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...
         "fingerprint": trainer.images.fingerprint,
         "held_out": held_out,
         "data": record_of_place(config, trainer.images.class_names),
+        "target": str(config.target),
         **here,
         "computed_by": before if here in before else [*before, here],  # in all sessions
     }
     write_text(output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
+
+
+def target_before(run: Path) -> str:
+    """Return the target that a run's config names, `balanced` if it has none that is known."""
+    with suppress(OSError, KeyError, TypeError, ValueError, RecursionError, BadInput):
+        return str(parse_target(json.loads(read_text(run / CONFIG_FILE))["target"]))
+    return str(Target())
 
 
 def computed_by(trainer: Trainer) -> dict[str, Any]:
