@@ -15,6 +15,7 @@ from omnitwin.errors import CannotRun
 from omnitwin.system.plain import is_folder, is_link, is_plain
 
 HOME_VARIABLE = "OMNITWIN_HOME"
+OFFLINE = "OMNITWIN_OFFLINE"  # the variable that forbids the network
 WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
 BEST_FILE = "best.safetensors"  # beside it: the best by the held-out exam, if the recipe holds out
 STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` needs
