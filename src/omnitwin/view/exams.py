@@ -19,6 +19,7 @@ from omnitwin.view.words import BUNDLED_WEIGHTS, LISTED, counted, listed, operat
 SEEN = {
     "never": "{kinds} that the network never saw",
     "held-out": "{held_out} kept out of training, which chose its threshold, calibration and best checkpoint",
+    "closed": "other images of the classes that it was trained on: a closed set, which says nothing about new classes",
     "training": "images that the network was TRAINED on: no measure of how it does on others",
 }
 ROC_COLUMNS, ROC_LINES = 48, 8
@@ -64,7 +65,8 @@ def seen(report: EvalReport) -> str:
         fitted = "the very images its threshold was fitted on" if report.seen == "training" else "nothing learnt"
         return f"no network, {fitted}"
     nouns = nouns_of(report.dataset)
-    without = f" (without the held-out {nouns.held_out} {listed(report.left_out, LISTED)})" if report.left_out else ""
+    kind = f"the held-out {nouns.held_out}" if report.seen == "training" else f"{nouns.kinds} that were trained on:"
+    without = f" (without {kind} {listed(report.left_out, LISTED)})" if report.left_out else ""
     return SEEN[report.seen].format(**vars(nouns)) + without
 
 
