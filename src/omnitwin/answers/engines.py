@@ -23,7 +23,7 @@ EVEN = 0.5  # threshold of a baseline: of a probability fitted with as many simi
 class Model(Protocol):
     """The common part of TwinNetwork and the baselines: tensors in, tensors out. See their docstrings."""
 
-    def embed(self, images_B1SS: torch.Tensor, /) -> torch.Tensor: ...
+    def embed(self, images_BCHW: torch.Tensor, /) -> torch.Tensor: ...
     def score(self, left_B: torch.Tensor, right_B: torch.Tensor, /) -> torch.Tensor: ...
     def prepare(self, embeddings_N: torch.Tensor, /) -> torch.Tensor: ...
     def score_all(self, left_A: torch.Tensor, right_B: torch.Tensor, /) -> torch.Tensor: ...
@@ -37,11 +37,13 @@ class TorchNetwork:
     device: torch.device
 
     @torch.inference_mode()
-    def embed(self, images_BSS: Array) -> Array:
-        """Return embeddings (B, D) float32 of images (B, S, S) from 0 for ink to 1 for paper."""
-        images_B1SS = torch.from_numpy(images_BSS).float()[:, None]
-        at_once = images_at_once(EMBED_AT_ONCE, images_BSS.shape[-1])
-        parts = [self.model.embed(part.to(self.device)).cpu() for part in torch.split(images_B1SS, at_once)]
+    def embed(self, images_BCHW: Array) -> Array:
+        """Return embeddings (B, D) float32 of images (B, C, H, W) from 0 for black (ink) to 1 for white (paper)."""
+        at_once = images_at_once(EMBED_AT_ONCE, max(images_BCHW.shape[2:]))
+        parts = [
+            self.model.embed(part.to(self.device)).cpu()
+            for part in torch.split(torch.from_numpy(images_BCHW).float(), at_once)
+        ]
         embeddings_BD: Array = torch.cat(parts).numpy()
         return embeddings_BD
 

@@ -86,10 +86,10 @@ class NumpyTwin:
     bias: np.float32
 
     @QUIET
-    def embed(self, images_BSS: Array) -> Array:
-        """Return embeddings (B, D) float32 of length 1 for images (B, S, S) from 0 for ink to 1 for paper."""
-        parts = portions(len(images_BSS), EMBED_AT_ONCE, images_BSS.shape[-1])
-        return np.concatenate([self._embed(images_BSS[part]) for part in parts])
+    def embed(self, images_BCHW: Array) -> Array:
+        """Return embeddings (B, D) float32 of length 1 for images (B, C, H, W) from 0 for ink to 1 for paper."""
+        parts = portions(len(images_BCHW), EMBED_AT_ONCE, max(images_BCHW.shape[2:]))
+        return np.concatenate([self._embed(images_BCHW[part]) for part in parts])
 
     @QUIET
     def score(self, left_BD: Array, right_BD: Array) -> Array:
@@ -97,8 +97,9 @@ class NumpyTwin:
         logits_B: Array = self.bias - self.scale * np.square(left_BD - right_BD).sum(-1)
         return logits_B
 
-    def _embed(self, images_BSS: Array) -> Array:
-        x = 1 - images_BSS.astype(np.float32)[..., None]  # ink becomes 1, so that convolutions pad with paper
+    def _embed(self, images_BCHW: Array) -> Array:
+        # ink becomes 1, so that convolutions pad with paper
+        x = 1 - images_BCHW.astype(np.float32).transpose(0, 2, 3, 1)
         for block in self.blocks:
             x = block(x)
         features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
