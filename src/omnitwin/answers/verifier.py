@@ -104,9 +104,9 @@ class Verifier:
     def novelties(self, images: Sequence[Seen]) -> list[float | None]:
         """Return how unlike any familiar image each one is (above 1: unlike all), or None if the verifier cannot tell.
 
-        Familiar images are those that the network was trained on. It can tell drawings only: frame `ink`.
+        Familiar images are those that the network was trained on. It can tell of drawings only.
         """
-        if self.novelty is None or self.view is None or self.view.frame != "ink":
+        if self.novelty is None or self.view is None or self.view.frame == "photo":
             return [None] * len(images)
         known_BD = statistics(_pixels(images)[:, 0], np.array([image.unrest for image in images]))
         return [float(value) for value in novelty(known_BD, self.novelty)]

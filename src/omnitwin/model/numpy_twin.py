@@ -87,8 +87,11 @@ class NumpyTwin:
 
     @QUIET
     def embed(self, images_BCHW: Array) -> Array:
-        """Return embeddings (B, D) float32 of length 1 for images (B, C, H, W) from 0 for ink to 1 for paper."""
-        parts = portions(len(images_BCHW), EMBED_AT_ONCE, max(images_BCHW.shape[2:]))
+        """Return embeddings (B, D) float32 of length 1 for images from 0 (black, ink) to 1 (white, paper).
+
+        Images of a single channel may come as (B, H, W).
+        """
+        parts = portions(len(images_BCHW), EMBED_AT_ONCE, max(images_BCHW.shape[-2:]))
         return np.concatenate([self._embed(images_BCHW[part]) for part in parts])
 
     @QUIET
@@ -97,9 +100,9 @@ class NumpyTwin:
         logits_B: Array = self.bias - self.scale * np.square(left_BD - right_BD).sum(-1)
         return logits_B
 
-    def _embed(self, images_BCHW: Array) -> Array:
-        # ink becomes 1, so that convolutions pad with paper
-        x = 1 - images_BCHW.astype(np.float32).transpose(0, 2, 3, 1)
+    def _embed(self, images: Array) -> Array:
+        images_BHWC = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
+        x: Array = 1 - images_BHWC.astype(np.float32)  # ink becomes 1, so that convolutions pad with paper
         for block in self.blocks:
             x = block(x)
         features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
