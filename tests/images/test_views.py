@@ -1,4 +1,4 @@
-"""Views: training and answers see the same pixels, and a photo or an oblong drawing keeps its colours and its aspect."""
+"""Views: training and answers see the same pixels; a photo keeps its colours, an oblong drawing its aspect."""
 
 from pathlib import Path
 
