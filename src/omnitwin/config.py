@@ -22,13 +22,59 @@ HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong on
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
 
 DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has these and no others
-EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "retrieval", "beyond")
-SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
+EXAMS = ("pairs", "all-pairs", "same-group", "one-shot", "official", "retrieval", "beyond")
+SUBSETS = ("test", "held-out", "training", "all")  # of a data set, that exams can be taken on; `all` of own images
+SPLITS = ("classes", "images")  # what the parts of somebody's own images have apart
 BASELINES = ("pixels", "hausdorff")
-SCOPES = ("alphabet", "any")  # from which the characters of an episode come
+TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
+SCOPES = ("group", "any")  # from which the classes of an episode come
+OLDER_EXAMS = {"same-alphabet": "same-group"}  # words that are still understood
+OLDER_SCOPES = {"alphabet": "group"}
+WAYS = 20  # classes to choose from in an episode, as in Lake's official runs
 RESERVED = (NEWEST, BUNDLED, *BASELINES)  # names of checkpoints that are no run's
+TARGET_FORM = "Write balanced, far=0.01 or precision=0.95."
 NO_NAME = r'[<>:"/\\|?*\x00-\x1f\x7f]|^\.|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # hidden, or on Windows
 LONGEST_NAME = 255  # bytes of a file's name, on nearly every file system
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a threshold is chosen for.
+
+    kind: `balanced` for the highest balanced accuracy; `far` for a share of dissimilar pairs that are accepted, at
+        most; `precision` for a share of similar pairs among the accepted ones, at least, if there were as many similar
+        as dissimilar pairs
+    value: the share, between 0 and 1; above 0.5 for `precision`, which guessing reaches; None for `balanced`
+
+    >>> parse_target("far=0.01")
+    Target(kind='far', value=0.01)
+    """
+
+    kind: str = "balanced"
+    value: float | None = None
+
+    def __str__(self) -> str:
+        return self.kind if self.value is None else f"{self.kind}={self.value!r}"
+
+
+def parse_target(words: "str | Target") -> Target:
+    """Return the target of words such as `balanced`, `far=0.01` or `precision=0.95`. Raises BadInput."""
+    if isinstance(words, Target):
+        words = str(words)
+    kind, _, share = words.partition("=") if isinstance(words, str) else ("", "", "")
+    if kind not in TARGETS:
+        raise BadInput(f"no target is called {words!r}", TARGET_FORM)
+    if words == TARGETS[0]:
+        return Target()
+    try:
+        value = float(share)
+    except ValueError:
+        value = math.nan
+    least = 0.5 if kind == "precision" else 0.0
+    if kind == TARGETS[0] or not least < value < 1:
+        reason = "takes no value" if kind == TARGETS[0] else f"needs a share between {least:g} and 1"
+        raise BadInput(f"the target {words!r} is none: {kind} {reason}", TARGET_FORM)
+    return Target(kind, value)
 
 
 Images = Any  # omnitwin.data.catalogue.Images, which needs torch: a data set's name, image set or mapping of sets
@@ -44,12 +90,16 @@ class SourceConfig:
     source: str | None = None  # a folder, a zip file or a base URL; None: OMNITWIN_MIRROR, else the official address
     offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
     force: bool = False  # fetch and pack again what is here already
+    pattern: str | None = None  # of a folder: regular expression for the class in a file's path; None: its folder
+    split: str = "classes"  # of a folder or table: a test has other `classes` than training, or only other `images`
 
     def __post_init__(self) -> None:
         if isinstance(self.source, os.PathLike):
             object.__setattr__(self, "source", os.fspath(self.source))
         if self.source is not None and not isinstance(self.source, str):
             raise BadInput(f"{self.source!r} is no source", "Give a folder, a zip file or a base URL.")
+        if self.split not in SPLITS:
+            raise BadInput(f"no split is called {self.split!r}", f"Use {' or '.join(SPLITS)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +108,7 @@ class TrainConfig:
 
     encoder: a module of your own, for a recipe whose encoder is called `own`
     objective: a callable of (embeddings (B, D), labels (B,)) to a scalar, for a recipe whose objective is called `own`
+    target: what the threshold is chosen for on the held-out classes; words are read by parse_target
 
     >>> omnitwin.TrainConfig(recipe=omnitwin.RECIPES["fast"], device="cuda", max_seconds=600.0)
     """
@@ -71,6 +122,7 @@ class TrainConfig:
     max_seconds: float | None = None
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
     exam_every: int = 100  # iterations between two exams on the held-out classes
+    target: str | Target = Target()
     output: Path | None = None
     name: str | None = None
     encoder: Any = None  # torch.nn.Module; a config is made without torch
@@ -78,6 +130,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "device", device_word(self.device))
+        object.__setattr__(self, "target", parse_target(self.target))
         if self.name is not None:
             check_run_name(self.name)
             if self.output is not None:
@@ -97,10 +150,10 @@ class EvalConfig:
     exams: tuple[str, ...] = ("pairs",)  # names of EXAMS, or `all`
     batches: int = 5  # pairs: random batches
     batch_size: int = 150  # pairs: pairs in each batch
-    way: int = 20  # one-shot: characters to choose from
-    shot: int = 1  # one-shot: examples of each character
+    way: int | None = None  # one-shot: classes to choose from; None: WAYS, or as many as there are
+    shot: int = 1  # one-shot: examples of each class
     episodes: int = 10_000  # one-shot
-    scope: str = "alphabet"  # one-shot: the characters of an episode are from one alphabet, or from `any`
+    scope: str = "group"  # one-shot: the classes of an episode are from one group (alphabet), or from `any`
     seed: int = 0  # of the exams that are sampled
     seeds: int = 1  # times that these exams are taken, with seed, seed + 1 and so on
     checkpoint: str | None = None  # None: the default network
@@ -116,11 +169,14 @@ class EvalConfig:
         object.__setattr__(self, "device", device_word(self.device))
         least = {"batches": 1, "batch_size": 1, "way": 2, "shot": 1, "episodes": 1, "seeds": 1}
         for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise BadInput(f"{name.replace('_', ' ')} must be at least {bound}, not {getattr(self, name)}", "")
+            given = getattr(self, name)
+            if given is not None and given < bound:
+                raise BadInput(f"{name.replace('_', ' ')} must be at least {bound}, not {given}", "")
+        object.__setattr__(self, "exams", tuple(OLDER_EXAMS.get(exam, exam) for exam in self.exams))
+        object.__setattr__(self, "scope", OLDER_SCOPES.get(self.scope, self.scope))
         known = {"exam": (*EXAMS, "all"), "set": SUBSETS, "scope": SCOPES, "baseline": BASELINES}
-        given = {"exam": self.exams, "set": (self.subset,), "scope": (self.scope,), "baseline": (self.baseline,)}
-        for kind, words in given.items():
+        words_of = {"exam": self.exams, "set": (self.subset,), "scope": (self.scope,), "baseline": (self.baseline,)}
+        for kind, words in words_of.items():
             for word in words:
                 if word is not None and word not in known[kind]:
                     raise BadInput(f"no {kind} is called {word!r}", f"Use {', '.join(known[kind])}.")

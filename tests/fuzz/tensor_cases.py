@@ -69,7 +69,7 @@ def checkpoint_case(random: Random, folder: Path) -> Case:
         return Case(words=("compare", *quiet, "--checkpoint", str(path), *drawings()), codes=codes)
     if what < 0.8:
         return Case(words=("use", *random.choice(((), ("--json",))), str(random.choice((path, run)))))
-    words = ("eval", "--dataset", "synthetic", "--batches", "1", "--batch-size", "2", "--device", "cpu")
+    words = ("eval", "--data", "synthetic", "--batches", "1", "--batch-size", "2", "--device", "cpu")
     return Case(words=(*words, *random.choice(((), ("--quiet",), ("--json",))), "--checkpoint", str(path)))
 
 
@@ -298,7 +298,8 @@ OWN = {
     "dataset": ("", "synthetic", "\x1b[31m/x", 7, None, "omniglot/training", "/", "../.."),
     "precision": ("fp8", "", 7, None, "bf16"),
     "fingerprint": ("", 7, None, "\x1b[31m"),
-    "format_version": (1, 2, 3, 4, 0, True, 3.0, "3", None, [], 10**400),
+    "format_version": (1, 2, 3, 4, 5, 0, True, 3.0, "3", None, [], 10**400),
+    "operating": ({}, None, [], 7, "far=0.01", {"target": "\x1b[31m"}),
     "novelty": ({}, None, [], {"mean": [], "precision": [], "distance_limit": 1.0, "unrest_limit": 1.0}, 7),
     "channels": (3, 1.0, True, None),
     "ink": (1, 0.0, False, None),

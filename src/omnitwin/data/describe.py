@@ -13,10 +13,10 @@ from random import Random
 
 from omnitwin.config import ShowConfig
 from omnitwin.data.duplicates import Duplicates, find_duplicates
-from omnitwin.data.listing import PARTS, LeftOut, ListedFile, Listing
-from omnitwin.data.parts import Parts, divided, why_untrainable, without_leaks
+from omnitwin.data.listing import PARTS, TEST, LeftOut, ListedFile, Listing
+from omnitwin.data.parts import Parts, divided, note_on_few, why_untrainable, without_leaks
 from omnitwin.data.pictures import picture_of_image
-from omnitwin.data.places import list_images
+from omnitwin.data.places import check_readable, list_images
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import ImageFacts, cut_out, examine_record, facts_of_record
 from omnitwin.images.intake import read_picture
@@ -54,12 +54,7 @@ def describe(config: ShowConfig, reporter: Reporter = SILENT, processes: int | N
         if facts.problem is not None
     ]
     pairs = [(file, facts) for file, facts in zip(listing.files, found, strict=True) if facts.problem is None]
-    if not pairs:
-        first = f"{broken[0].path} {broken[0].reason}"
-        raise BadInput(
-            f"none of the {len(broken):,} image files of {listing.place} can be read: {first}",
-            "Do the paths of the table lead from its folder?" if listing.place.is_file() else "",
-        )
+    check_readable(listing, broken)
     whole = replace(listing, files=tuple(file for file, _ in pairs))
     facts = [facts for _, facts in pairs]
     parts = divided(whole, config.seed)
@@ -101,6 +96,8 @@ def _report(
     inside = [file for file, part in zip(files, parts.part_N, strict=True) if part == config.subset]
     if not inside and config.subset != ShowConfig.subset:
         raise BadInput(f"{listing.place} has no {config.subset} part", "")
+    tested = {file.label for file, part in zip(files, parts.part_N, strict=True) if part == TEST}
+    few = note_on_few(len(tested)) if tested else None
     sampler = _Sampler(listing, inside or files, config.seed, channels=3 if look == COLOUR else 1)
     return DataReport(
         place=listing.place,
@@ -122,7 +119,7 @@ def _report(
         split="given" if parts.given else "made",
         seed=config.seed,
         parts=tuple(_part(name, files, parts.part_N) for name in PARTS),
-        notes=(*listing.notes, *parts.notes),
+        notes=(*listing.notes, *parts.notes, *([few] if few else [])),
         problem=problem,
         shown=config.subset,
         pictures=tuple(sampler.pictures(config.images)),

@@ -3,7 +3,7 @@
 It runs encoders of blocks with the head `distance`. Embeddings and scores equal torch's but for rounding. Channels come
 last, so that the 3 x 3 places under a convolution are three runs of numbers in memory: copied, then one matrix product.
 
-B images, H x W places (S at the input), C channels before and O after, D features
+B images, H x W places, C channels before and O after, D features
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from omnitwin.metrics.arrays import Array
-from omnitwin.model.anatomy import BLOCKS, layout
+from omnitwin.model.anatomy import BLOCKS, layout, seen
 from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
 from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.recipes import Network
@@ -84,6 +84,8 @@ class NumpyTwin:
     out_KD: Array
     scale: np.float32
     bias: np.float32
+    frame: str = "whole"
+    pooled: bool = False
 
     @QUIET
     def embed(self, images_BCHW: Array) -> Array:
@@ -102,9 +104,11 @@ class NumpyTwin:
 
     def _embed(self, images: Array) -> Array:
         images_BHWC = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
-        x: Array = 1 - images_BHWC.astype(np.float32)  # ink becomes 1, so that convolutions pad with paper
+        x: Array = seen(images_BHWC.astype(np.float32), self.frame)
         for block in self.blocks:
             x = block(x)
+        if self.pooled:
+            x = x.mean((1, 2))
         features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
         length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
         embeddings_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
@@ -123,13 +127,14 @@ def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
 def build(tensors: Tensors, network: Network) -> NumpyTwin:
     """Return the network of tensors that read_tensors has checked, named as in torch."""
     anatomy = BLOCKS[network.encoder]
-    side, width = network.image_size >> len(anatomy.widths), anatomy.widths[-1]
-    out_DOHW = tensors["encoder.out.weight"].reshape(-1, width, side, side)
+    out_DOHW = tensors["encoder.out.weight"].reshape(-1, anatomy.widths[-1], *anatomy.places(network.view))
     return NumpyTwin(
         blocks=tuple(_block(tensors, f"encoder.blocks.{i}", pairs) for i, pairs in enumerate(anatomy.residual)),
         out_KD=np.ascontiguousarray(out_DOHW.transpose(2, 3, 1, 0).reshape(-1, anatomy.features)),
         scale=np.float32(np.exp(tensors["head.log_scale"])),
         bias=np.float32(tensors["head.bias"]),
+        frame=network.frame,
+        pooled=anatomy.pooled,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omnitwin.reports.operating import OperatingPoint
 from omnitwin.reports.pictures import ScoredPair
 from omnitwin.reports.training import StepReport
 
@@ -140,6 +141,7 @@ class NetworkReport:
     threshold: float
     temperature: float | None
     bias: float | None
+    operating: OperatingPoint | None = None  # of the threshold; None: not known
     bundled: bool = False  # it came with omnitwin
 
 
@@ -148,7 +150,8 @@ class EvalReport:
     """Exams of a network (or a baseline) on a set of images.
 
     seen: `never`: the network never saw these characters; `held-out`: they are of the alphabets kept out of training,
-    which chose its threshold; `training`: it was trained on them
+    which chose its threshold; `training`: it was trained on them; `closed`: it was trained on other images of the
+    same classes
     """
 
     network: NetworkReport | None  # None: a baseline sat the exams

@@ -44,6 +44,8 @@ from omnitwin.view.words import (
     bytes_in_words,
     counted,
     listed,
+    network_in_words,
+    operating_in_words,
     percent,
     time_in_words,
     trained,
@@ -74,11 +76,11 @@ def show_download(report: DownloadReport, console: Console) -> None:
 
 def show_plan(report: PlanReport, console: Console) -> None:
     rows = [
-        ("recipe", f"{report.recipe} (encoder {report.encoder}), seed {report.seed}"),
+        ("recipe", f"{report.recipe}, seed {report.seed}"),
         ("data", f"{report.dataset}: {counted(report.images, 'image')} of {counted(report.classes, 'class')}"),
         ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
-        ("parameters", f"{report.parameters:,}"),
+        ("network", network_in_words(report)),
         (
             "iterations",
             f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
@@ -149,9 +151,16 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
         ),
         soft_wrap=True,
     )
+    _show_operating(report, console)
     say(console, _answered(report.network), "dim")
     for files, note in _by_note(report):
         say(console, f"Note: {files}: {note}", "dim")
+
+
+def _show_operating(report: Answer, console: Console) -> None:
+    """Print what the threshold was chosen for and how often it errs, if that is known."""
+    if report.operating is not None:
+        say(console, f"Threshold {report.threshold:.4g}, {operating_in_words(report.operating)}", "dim")
 
 
 def _by_note(report: ComparisonReport) -> list[tuple[str, str]]:
@@ -213,6 +222,7 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
     read = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
     say(console, f"{read}{speed} ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
+    _show_operating(report, console)
     say(console, _answered(report.network), "dim")
     _show_notes(
         ((report.query.name, report.notes), *((image.file.name, image.notes) for image in report.ranked)), console

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from omnitwin.reports.answers import TrainedNetwork
+from omnitwin.reports.operating import HELD_OUT, OperatingPoint
 from omnitwin.reports.training import PlanReport
 
 if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
@@ -13,6 +14,7 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
 
 BUNDLED_WEIGHTS = "the bundled weights"
 NAMED = 3  # files that a line names
+LISTED = 10  # parts kept out of training: more are not all named
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -49,10 +51,38 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def rate(share: float, interval: tuple[float, float]) -> str:
+    """Return `1.0 % (0.4 to 2.1)`, a rate with its 95 % interval."""
+    low, high = (_share_in_words(bound) for bound in interval)
+    return f"{_share_in_words(share)} % ({low} to {high})"
+
+
+def _share_in_words(share: float) -> str:
+    """Return percent with a digit that is not 0, if that takes no more than 3 after the point."""
+    digits = max(1, min(3, math.ceil(-math.log10(100 * share) - 1e-9))) if share > 0 else 1
+    return f"{100 * share:.{digits}f}"
+
+
+def operating_in_words(point: OperatingPoint) -> str:
+    """Return `chosen for far=0.01 on 5 held-out classes of omniglot/training: FAR 1.0 % (0.4 to 2.1), FRR ...`."""
+    kind = "held-out class" if point.chosen_on == HELD_OUT else "class"
+    rates = f"FAR {rate(point.far, point.far_interval)}, FRR {rate(point.frr, point.frr_interval)}"
+    target = "balanced accuracy" if point.target == "balanced" else point.target
+    of = f" of {point.data}" if point.data else ""
+    return f"chosen for {target} on {counted(point.classes, kind)}{of}: {rates}"
+
+
 def trained(report: "TrainedNetwork | NetworkReport") -> str:
     """Return `fast, 1,200 iterations`, or `fast, 300 of 1,200 iterations` for a run that was stopped early."""
     of = "" if report.iteration == report.iterations else f"{report.iteration:,} of "
     return f"{report.recipe}, {of}{counted(report.iterations, 'iteration')}"
+
+
+def network_in_words(plan: PlanReport) -> str:
+    """`strong for 64 x 128 pixels in colour, 402,432 parameters`."""
+    height, _, width = plan.image_size.partition("x")
+    seen = f"{height} x {width or height} pixels{' in colour' if plan.channels == 3 else ''}"
+    return f"{plan.encoder} for {seen}, {plan.parameters:,} parameters"
 
 
 def batch_in_words(plan: PlanReport) -> str:
@@ -68,8 +98,10 @@ def label_lines(label: str) -> list[str]:
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return `a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`."""
+def listed(names: Sequence[str], all_of: int = NAMED) -> str:
+    """Return `a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`. all_of: not many"""
+    if len(names) <= all_of:
+        return ", ".join(names)
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
