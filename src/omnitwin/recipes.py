@@ -260,6 +260,35 @@ class SupervisedContrastiveObjective(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProxyObjective(Part):
+    """A loss with a proxy of each class, a direction that is learned with the network (model.losses).
+
+    A class turned another way round (ClassSampling.turns) has a proxy of its own. No checkpoint keeps the proxies.
+    """
+
+    proxy_scale: float  # factor of the cosines with the proxies
+    proxy_rate: float = _within(1.0)  # learning rate of the proxies, as a multiple of the encoder's
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyAnchorObjective(ProxyObjective):
+    """Proxy-anchor loss (model.losses.proxy_anchor_loss)."""
+
+    name: ClassVar[str] = "proxy-anchor"
+    margin: float = _within(0.1, most=1)  # of the cosines, either way; the paper's
+    proxy_scale: float = _within(32.0)  # the paper's
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArcFaceObjective(ProxyObjective):
+    """Additive angular margin loss (model.losses.arcface_loss)."""
+
+    name: ClassVar[str] = "arcface"
+    margin: float = _within(0.5, most=1.5)  # radians, added to the angle with the own proxy; the paper's
+    proxy_scale: float = _within(64.0)  # the paper's
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnObjective(Part):
     """A function of (embeddings, labels) given to the Python API. The record keeps only its name."""
 
@@ -307,6 +336,8 @@ Objective = (
     | ContrastiveObjective
     | TripletObjective
     | SupervisedContrastiveObjective
+    | ProxyAnchorObjective
+    | ArcFaceObjective
     | OwnObjective
 )
 Optimiser = Adam | AdamW
@@ -321,6 +352,8 @@ PARTS: dict[str, dict[str, type[Part]]] = {
             ContrastiveObjective,
             TripletObjective,
             SupervisedContrastiveObjective,
+            ProxyAnchorObjective,
+            ArcFaceObjective,
             OwnObjective,
         )
     },

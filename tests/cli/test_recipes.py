@@ -25,7 +25,9 @@ TINY = (
 )
 
 
-MARGIN, TEMPERATURE = (FAST.changed(objective=name) for name in ("triplet", "supervised-contrastive"))
+MARGIN, TEMPERATURE, PROXIES = (
+    FAST.changed(objective=name) for name in ("triplet", "supervised-contrastive", "arcface")
+)
 COLOUR = FAST.changed(augmentation="photo")
 
 
@@ -43,13 +45,13 @@ def test_without_words_a_published_recipe_is_as_published():
 
 
 def test_every_field_but_the_name_can_be_overridden():
-    everything = {**FAST.flat(), **MARGIN.flat(), **TEMPERATURE.flat(), **COLOUR.flat()}
+    everything = {**FAST.flat(), **MARGIN.flat(), **TEMPERATURE.flat(), **PROXIES.flat(), **COLOUR.flat()}
     assert KINDS.keys() == everything.keys() - {"name", "channels"}
 
 
 @pytest.mark.parametrize("field", sorted(KINDS))
 def test_each_field_takes_its_own_value_back_and_nothing_else_changes(field):
-    recipe = next(each for each in (FAST, MARGIN, TEMPERATURE, COLOUR) if field in each.flat())
+    recipe = next(each for each in (FAST, MARGIN, TEMPERATURE, PROXIES, COLOUR) if field in each.flat())
     value = recipe.flat()[field]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     parts = [f"{part}={getattr(recipe, part).name}" for part in ("objective", "augmentation")]

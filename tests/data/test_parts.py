@@ -3,30 +3,15 @@
 import unicodedata
 from collections import Counter
 from hashlib import blake2b
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listings import listing, names
 
-from omnitwin.data.listing import HELD_OUT, TEST, TRAINING, ListedFile, Listing, in_order
+from omnitwin.data.listing import HELD_OUT, TEST, TRAINING
 from omnitwin.data.parts import check_trainable, divided, number_of, why_untrainable
 from omnitwin.errors import BadInput
-
-
-def listing(counts, groups=None, splits=None):
-    """So many files of each class."""
-    files = [
-        ListedFile(
-            path=f"{label}/{index}.jpg",
-            label=label,
-            group=(groups or {}).get(label),
-            split=splits and splits(label, index),
-        )
-        for label, count in counts.items()
-        for index in range(count)
-    ]
-    return Listing(place=Path("place"), root=Path("place"), files=in_order(files))
 
 
 def part_of(found, parts):
@@ -35,10 +20,6 @@ def part_of(found, parts):
     for file, part in zip(found.files, parts.part_N, strict=True):
         of_class.setdefault(file.label, set()).add(part)
     return of_class
-
-
-def names(count):
-    return [f"class {index}" for index in range(count)]
 
 
 def parts_by_class(counts, seed=0, groups=None):

@@ -7,10 +7,12 @@ import torch
 
 from omnitwin.model.losses import (
     all_pairs_loss,
+    arcface_loss,
     centroid_loss,
     contrast_loss,
     contrastive_loss,
     pair_loss,
+    proxy_anchor_loss,
     triplet_loss,
 )
 
@@ -181,3 +183,83 @@ def test_equal_embeddings_have_a_finite_loss_and_gradient(loss, number):
 @pytest.mark.parametrize(("loss", "number"), [(contrastive_loss, 1.0), (triplet_loss, 0.3), (contrast_loss, 0.1)])
 def test_the_gradient_is_that_of_differences(loss, number):
     assert torch.autograd.gradcheck(lambda embeddings: loss(embeddings, LABELS, number), unit(10, 3))
+
+
+# ---- losses with proxies ----
+
+PROXIES = 3 * unit(6, 4, seed=1).detach()  # of 6 classes, of which 4 are in the batch; any length
+
+
+def cosine(left, right):
+    return float(left @ right) / math.sqrt(float(left @ left) * float(right @ right))
+
+
+@pytest.mark.parametrize(("margin", "scale"), [(0.1, 32.0), (0.0, 4.0), (0.5, 1.0)])
+def test_the_proxy_anchor_loss_is_that_of_its_equation(margin, scale):
+    embeddings = unit(10, 4).detach()
+    pulls, pushes = [], []
+    for c, proxy in enumerate(PROXIES):
+        own = [cosine(each, proxy) for each, label in zip(embeddings, LABELS, strict=True) if label == c]
+        others = [cosine(each, proxy) for each, label in zip(embeddings, LABELS, strict=True) if label != c]
+        if own:
+            pulls.append(math.log(1 + sum(math.exp(-scale * (each - margin)) for each in own)))
+        pushes.append(math.log(1 + sum(math.exp(scale * (each + margin)) for each in others)))
+    wanted = sum(pulls) / len(pulls) + sum(pushes) / len(PROXIES)
+    assert len(pulls) == 4
+    assert proxy_anchor_loss(embeddings, LABELS, PROXIES, margin, scale).item() == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize(("margin", "scale"), [(0.5, 64.0), (0.0, 4.0), (1.4, 1.0)])
+def test_the_arcface_loss_is_that_of_its_equation(margin, scale):
+    embeddings = unit(10, 4).detach()
+    losses, beyond = [], 0
+    for image, label in zip(embeddings, LABELS.tolist(), strict=True):
+        logits = [scale * cosine(image, proxy) for proxy in PROXIES]
+        angle = math.acos(logits[label] / scale)
+        beyond += angle > math.pi - margin
+        own = math.cos(angle + margin) if angle <= math.pi - margin else math.cos(angle) - margin * math.sin(margin)
+        logits[label] = scale * own
+        losses.append(math.log(sum(map(math.exp, logits))) - logits[label])
+    assert beyond or margin < 1
+    assert arcface_loss(embeddings, LABELS, PROXIES, margin, scale).item() == pytest.approx(sum(losses) / 10, rel=1e-9)
+
+
+def test_a_larger_angle_with_the_own_proxy_always_costs_more():
+    """The cosine of angle and margin rises again beyond a half turn; the loss must not fall there."""
+    turn = torch.linspace(0.01, math.pi - 0.01, 60, dtype=torch.float64)
+    images = torch.stack([turn.cos(), turn.sin(), torch.zeros(60)], dim=1)
+    proxies = torch.tensor([[1.0, 0, 0], [0, 0, 1.0]], dtype=torch.float64)
+    label = torch.tensor([0])
+    costs = [float(arcface_loss(image[None], label, proxies, 0.5, 4.0)) for image in images]
+    assert costs == sorted(costs)
+
+
+@pytest.mark.parametrize(("loss", "margin"), [(proxy_anchor_loss, 0.1), (arcface_loss, 0.5)])
+def test_the_losses_with_proxies_are_those_of_pytorch_metric_learning(loss, margin):
+    theirs = pytest.importorskip("pytorch_metric_learning.losses")
+    if loss is arcface_loss:
+        their = theirs.ArcFaceLoss(6, 4, margin=math.degrees(margin), scale=16)
+        with torch.no_grad():
+            their.W.copy_(PROXIES.T)
+    else:
+        their = theirs.ProxyAnchorLoss(6, 4, margin=margin, alpha=16)
+        with torch.no_grad():
+            their.proxies.copy_(PROXIES)
+    embeddings = unit(10, 4, seed=3).detach().float()
+    ours = loss(embeddings, LABELS, PROXIES.float(), margin, 16.0)
+    assert float(ours) == pytest.approx(float(their(embeddings, LABELS).detach()), rel=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "margin"), [(proxy_anchor_loss, 0.1), (arcface_loss, 0.5)])
+def test_images_on_and_opposite_their_proxies_have_a_finite_gradient(loss, margin):
+    images = torch.cat([PROXIES, -PROXIES]).div(3).requires_grad_()
+    proxies = PROXIES.clone().requires_grad_()
+    value = loss(images, torch.arange(6).repeat(2), proxies, margin, 64.0)
+    value.backward()
+    assert all(tensor.isfinite().all() for tensor in (value, images.grad, proxies.grad))
+
+
+@pytest.mark.parametrize(("loss", "margin"), [(proxy_anchor_loss, 0.1), (arcface_loss, 0.5)])
+def test_the_gradient_of_images_and_proxies_is_that_of_differences(loss, margin):
+    proxies = PROXIES[:, :3].clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda images, own: loss(images, LABELS, own, margin, 4.0), (unit(10, 3), proxies))

@@ -4,16 +4,19 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from omnitwin.config import TrainConfig
 from omnitwin.data import synthetic
-from omnitwin.errors import BadInput
-from omnitwin.model.checkpoint import load_checkpoint
+from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.model.checkpoint import layout, load_checkpoint
 from omnitwin.recipes import CLASSIC, FAST
 from omnitwin.system.files import digest
-from omnitwin.system.paths import WEIGHTS_FILE
+from omnitwin.system.paths import STATE_FILE, WEIGHTS_FILE
+from omnitwin.training import training
 from omnitwin.training.objective import LOSSES
-from omnitwin.training.trainer import Trainer
+from omnitwin.training.trainer import Trainer, state_layout
 from omnitwin.training.training import train
 
 FEW = {"image_size": 12, "iterations": 4, "batch_size": 18, "drawings": 3, "alphabets": 1, "per_alphabet": 3}
@@ -63,7 +66,7 @@ def gap(trainer):
     return float(cosine[similar].mean() - cosine[~similar].mean())
 
 
-@pytest.mark.parametrize("objective", ["contrastive", "triplet", "supervised-contrastive"])
+@pytest.mark.parametrize("objective", sorted(LOSSES.keys() - {"all-pairs"}))
 def test_the_head_learns_although_the_loss_takes_distances_only(images, objective):
     trainer = Trainer(config(images, objective), images)
     first = {name: tensor.clone() for name, tensor in trainer.network.head.state_dict().items()}
@@ -89,3 +92,82 @@ def test_the_record_of_a_network_names_its_objective(tmp_path, images):
     _, description = load_checkpoint(report.weights)
     assert description.whole_recipe().objective.name == "triplet"
     assert description.whole_recipe().objective.margin == 0.4
+
+
+# ---- proxies ----
+
+PROXIED = ["arcface", "proxy-anchor"]
+
+
+@pytest.mark.parametrize(
+    ("turns", "mirrors", "ways"), [(True, True, 8), (True, False, 4), (False, True, 2), (False, False, 1)]
+)
+def test_labels_are_classes_of_the_set_each_way_round_by_itself(images, turns, mirrors, ways):
+    """A batch of all 12 classes has 12 labels, and over many batches each class has one for each way round."""
+    trainer = Trainer(config(images, "arcface", batch_size=36, turns=turns, mirrors=mirrors), images)
+    assert trainer.sampler.labels == 12 * ways
+    found = [trainer.draw(step).label_B for step in range(1, 100)]
+    assert all(
+        sorted((label_B // ways).tolist()) == [number for number in range(12) for _ in range(3)] for label_B in found
+    )
+    assert set(torch.cat(found).tolist()) == set(range(12 * ways))
+
+
+@pytest.mark.parametrize("objective", PROXIED)
+def test_proxies_move_at_their_own_rate_and_no_checkpoint_has_them(tmp_path, images, objective):
+    trainer = Trainer(config(images, objective, proxy_rate=5.0, turns=False), images)
+    before = trainer.objective.learned["proxies"].detach().clone()
+    assert before.shape == (12, 256)
+    torch.testing.assert_close(before.norm(dim=1), torch.ones(12))
+    trainer.step(1)
+    groups = trainer.optimiser.torch.param_groups
+    assert groups[-1]["lr"] == pytest.approx(5 * groups[0]["lr"])
+    assert groups[-1]["weight_decay"] == 0
+    assert not torch.equal(trainer.objective.learned["proxies"].detach(), before)
+    assert layout(trainer.state()) == state_layout(trainer.recipe, labels=12)
+    report = train(config(images, objective, tmp_path / "run"))
+    assert load_file(report.weights).keys() == trainer.network.state_dict().keys()
+    assert load_file(tmp_path / "run" / STATE_FILE)["objective.proxies"].shape == (48, 256)
+
+
+@pytest.mark.parametrize("objective", PROXIED)
+def test_the_first_proxies_are_a_function_of_the_seed(images, objective):
+    def first(seed):
+        return Trainer(config(images, objective, seed=seed), images).objective.learned["proxies"]
+
+    assert torch.equal(first(0), first(0))
+    assert not torch.equal(first(0), first(1))
+
+
+@pytest.fixture
+def stopped(tmp_path, images):
+    train(config(images, "arcface", tmp_path / "run"), stop_button=nullcontext(lambda: "SIGINT"))
+    return tmp_path / "run"
+
+
+def rewrite(path, change):
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, metadata=metadata)
+
+
+def test_a_state_without_its_proxies_is_refused_before_data_are_opened(stopped, images, monkeypatch):
+    rewrite(stopped / STATE_FILE, lambda tensors: tensors.pop("objective.proxies"))
+    monkeypatch.setattr(training, "training_images", None)
+    with pytest.raises(BadCheckpoint, match=r"objective\.proxies"):
+        train(config(images, "arcface"), resume=stopped)
+
+
+@pytest.mark.parametrize("rows", [0, 47, 49])
+def test_a_state_with_proxies_of_other_classes_is_refused_before_a_tensor_is_read(stopped, images, monkeypatch, rows):
+    def other(tensors):
+        for name in list(tensors):
+            if name.endswith("objective.proxies") and "step" not in name:
+                tensors[name] = torch.zeros(rows, 256)
+
+    rewrite(stopped / STATE_FILE, other)
+    monkeypatch.setattr(training, "load_state", None)
+    with pytest.raises(BadCheckpoint, match=rf"objective\.proxies is \({rows}, 256\).*needs \(48, 256\)"):
+        train(config(images, "arcface"), resume=stopped)

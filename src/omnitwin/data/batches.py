@@ -33,6 +33,11 @@ def check_batches(packed: ImageSet, sampling: ClassSampling) -> None:
         )
 
 
+def ways_round(sampling: ClassSampling) -> range:
+    """Return the ways round that are classes of their own."""
+    return range(0, WAYS if sampling.mirrors else TURNS, 1 if sampling.turns else TURNS)
+
+
 def draw_batch(packed: ImageSet, sampling: ClassSampling, classes: int, generator: torch.Generator) -> ClassBatch:
     """Draw different classes (fewer if the set has fewer), and K different images of each.
 
@@ -52,7 +57,7 @@ def draw_batch(packed: ImageSet, sampling: ClassSampling, classes: int, generato
     rank_C[(group_C + key_C).argsort()] = torch.arange(total, device=device) - start_A[group_C]
     together_C = chosen_A[group_C] & (rank_C < sampling.per_alphabet)
     class_C = (key_C - together_C.float()).argsort()[: min(classes, total)]
-    ways = torch.arange(WAYS, device=device)[: None if sampling.mirrors else TURNS : 1 if sampling.turns else TURNS]
+    ways = torch.tensor(ways_round(sampling), device=device)
     way_A = ways[torch.randint(len(ways), (alphabets,), generator=generator, device=device)]
     way_C = ways[torch.randint(len(ways), (total,), generator=generator, device=device)]
     way_C = torch.where(together_C, way_A[group_C], way_C)[class_C]

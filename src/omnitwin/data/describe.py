@@ -15,7 +15,7 @@ from omnitwin.config import ShowConfig
 from omnitwin.data.duplicates import Duplicates, find_duplicates
 from omnitwin.data.listing import PARTS, LeftOut, ListedFile, Listing
 from omnitwin.data.parts import Parts, divided, why_untrainable, without_leaks
-from omnitwin.data.places import list_images
+from omnitwin.data.places import check_readable, list_images
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import ImageFacts, cut_out, examine_record, facts_of_record
 from omnitwin.images.intake import SHOWN, read_picture
@@ -53,12 +53,7 @@ def describe(config: ShowConfig, reporter: Reporter = SILENT, processes: int | N
         if facts.problem is not None
     ]
     pairs = [(file, facts) for file, facts in zip(listing.files, found, strict=True) if facts.problem is None]
-    if not pairs:
-        first = f"{broken[0].path} {broken[0].reason}"
-        raise BadInput(
-            f"none of the {len(broken):,} image files of {listing.place} can be read: {first}",
-            "Do the paths of the table lead from its folder?" if listing.place.is_file() else "",
-        )
+    check_readable(listing, broken)
     whole = replace(listing, files=tuple(file for file, _ in pairs))
     facts = [facts for _, facts in pairs]
     parts = divided(whole, config.seed)

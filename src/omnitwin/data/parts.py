@@ -49,6 +49,7 @@ LEAST_OF_SHARE, MOST_OF_SHARE = 0.5, 2.0  # of a part's share, that whole groups
 LEFT_OUT = "left-out"  # the part of files that no part may use
 BY_CLASSES, BY_IMAGES = "classes", "images"
 SPLIT_WAYS = (BY_CLASSES, BY_IMAGES)
+UNGROUPED = "the groups are too few or too uneven to keep each in one part: classes are divided, not groups"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class _Unit:
+class Unit:
     """A class, a group of classes, or an image, that stays together.
 
     counts: whether similar pairs can be drawn of it
@@ -193,7 +194,7 @@ def _by_images(listing: Listing, seed: int) -> Parts:
             tested = number_of(seed, label) < TEST_SHARE / (TEST_SHARE + HELD_OUT_SHARE)
             wanted = (TEST if tested else HELD_OUT, TRAINING)
         names = {str(row): _name_inside(listing.files[row]) for row in inside}
-        units = [_Unit(number_of(seed, name), (row,)) for row, name in names.items()]
+        units = [Unit(number_of(seed, name), (row,)) for row, name in names.items()]
         part_of = _cut(units, wanted, LEAST_CLASSES)
         for row in inside:
             part_N[row] = part_of[str(row)]
@@ -216,14 +217,13 @@ def _divided(files: Sequence[ListedFile], seed: int, wanted: Sequence[str]) -> t
     if not any(group_of.values()):
         return by_class, ()
     by_group = _cut(units_of(counts, seed, group_of), wanted, 1)
-    if set(by_group.values()) == set(by_class.values()) and _is_even(by_group, counts):
+    shares = {part: _share(part) for part in set(by_class.values())}
+    if set(by_group.values()) == set(by_class.values()) and is_even(by_group, counts, shares):
         return by_group, ()
-    if len(set(by_class.values())) == 1:
-        return by_class, ()
-    return by_class, ("the groups are too few or too uneven to keep each in one part: classes are divided, not groups",)
+    return by_class, (UNGROUPED,) if len(shares) > 1 else ()
 
 
-def units_of(counts: Mapping[str, int], seed: int, group_of: Mapping[str, str | None] | None = None) -> list[_Unit]:
+def units_of(counts: Mapping[str, int], seed: int, group_of: Mapping[str, str | None] | None = None) -> list[Unit]:
     """Return what stays together: classes, or their groups and the classes without a group.
 
     counts: images of each class
@@ -233,12 +233,12 @@ def units_of(counts: Mapping[str, int], seed: int, group_of: Mapping[str, str | 
         group = group_of[label] if group_of is not None else None
         inside.setdefault((bool(group), group or label), []).append(label)
     return [
-        _Unit(number_of(seed, name), tuple(labels), any(counts[label] > 1 for label in labels))
+        Unit(number_of(seed, name), tuple(labels), any(counts[label] > 1 for label in labels))
         for (_, name), labels in inside.items()
     ]
 
 
-def _cut(units: Sequence[_Unit], wanted: Sequence[str], least: int) -> dict[str, str]:
+def _cut(units: Sequence[Unit], wanted: Sequence[str], least: int) -> dict[str, str]:
     """Return the part of each name. Of the wanted parts the first ones are left out if there are too few units.
 
     least: units that count, of each part
@@ -275,13 +275,12 @@ def _ends(numbers: Sequence[float], bounds: Sequence[float], least: int) -> list
     return ends
 
 
-def _is_even(part_of: Mapping[str, str], counts: Mapping[str, int]) -> bool:
-    """Return whether each part is near its share of the classes with two images."""
+def is_even(part_of: Mapping[str, str], counts: Mapping[str, int], shares: Mapping[str, float]) -> bool:
+    """Return whether each part has about its share of the classes with two images."""
     found = Counter(part for label, part in part_of.items() if counts[label] > 1)
-    for part in set(part_of.values()):
-        share = _share(part) * found.total()
-        if found[part] < max(LEAST_CLASSES, LEAST_OF_SHARE * share) or found[part] > max(
-            LEAST_CLASSES, MOST_OF_SHARE * share
-        ):
-            return False
-    return True
+    return all(
+        max(LEAST_CLASSES, LEAST_OF_SHARE * share * found.total())
+        <= found[part]
+        <= max(LEAST_CLASSES, MOST_OF_SHARE * share * found.total())
+        for part, share in shares.items()
+    )

@@ -1,9 +1,10 @@
 """List the images of any place: a folder, or a table of paths and classes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from omnitwin.data.folder import FOLDER_FORM, list_folder
-from omnitwin.data.listing import Listing
+from omnitwin.data.listing import LeftOut, Listing
 from omnitwin.data.table import TABLES, is_table, list_table
 from omnitwin.errors import BadInput
 
@@ -28,3 +29,14 @@ def list_images(place: Path, pattern: str | None = None) -> Listing:
     if pattern is not None:
         raise BadInput("--label-from has no effect on a table, which names the classes itself", "Leave it out.")
     return list_table(place)
+
+
+def check_readable(listing: Listing, broken: Sequence[LeftOut]) -> None:
+    """Raise BadInput if none of the images can be read. broken: those that cannot"""
+    if len(broken) < len(listing.files):
+        return
+    first = f"{broken[0].path} {broken[0].reason}"
+    raise BadInput(
+        f"none of the {len(broken):,} image files of {listing.place} can be read: {first}",
+        "Do the paths of the table lead from its folder?" if listing.place.is_file() else "",
+    )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from omnitwin.data.augment import vary
-from omnitwin.data.batches import check_batches, draw_batch
+from omnitwin.data.batches import check_batches, draw_batch, ways_round
 from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.photo_augment import vary_photos
@@ -25,7 +25,7 @@ class Batch:
     """
 
     images: torch.Tensor  # (B, C, H, W)
-    label_B: torch.Tensor  # class of each image, (B,) int64
+    label_B: torch.Tensor  # class of each image, each way round by itself, (B,) int64; below the sampler's `labels`
     similar_P: torch.Tensor | None = None  # whether each pair shows one class, (P,) bool; None: not a batch of pairs
 
     def first(self, size: int) -> "Batch":
@@ -42,6 +42,7 @@ class Sampler(Protocol):
     unit: str  # what size, least and step count: `pairs` or `images`
     size: int  # of a batch; a small set can make it less than the recipe's
     classes: int | None  # in a batch; None: the number varies
+    labels: int  # that images can have: the set's classes, each as often as there are ways round
     pairs: int  # that a step learns from
     least: int  # size of the smallest batch
     step: int  # the size is a multiple of it
@@ -60,6 +61,7 @@ class PairSampler:
     def __init__(self, images: ImageSet, sampling: PairSampling, augmentation: Part) -> None:
         check_pairable(images)
         self.images, self.augment = images, AUGMENTATIONS[augmentation.name](augmentation)
+        self.labels = len(images.class_names)
         self.size = self.pairs = sampling.batch_size
 
     def draw(self, generator: torch.Generator) -> Batch:
@@ -80,6 +82,7 @@ class ClassSampler:
         self.images, self.sampling = images, sampling
         self.augment = AUGMENTATIONS[augmentation.name](augmentation)
         self.classes: int | None = min(sampling.batch_size // sampling.drawings, len(images.class_names))
+        self.labels = len(images.class_names) * len(ways_round(sampling))
         self.step = sampling.drawings
         self.least = 2 * sampling.drawings
         self.size = self.classes * sampling.drawings
@@ -88,12 +91,11 @@ class ClassSampler:
     def draw(self, generator: torch.Generator) -> Batch:
         assert self.classes is not None
         batch = draw_batch(self.images, self.sampling, self.classes, generator)
-        way_B = batch.way_C.repeat_interleave(self.sampling.drawings)
-        images = self.augment(self.images.gather(batch.row_CK.flatten()), way_B, generator)
-        place_C = torch.arange(
-            len(batch.way_C), device=images.device
-        )  # each turn or mirror image is a class of its own
-        return Batch(images=images, label_B=place_C.repeat_interleave(self.sampling.drawings))
+        row_B, way_B = batch.row_CK.flatten(), batch.way_C.repeat_interleave(self.sampling.drawings)
+        images = self.augment(self.images.gather(row_B), way_B, generator)
+        ways = ways_round(self.sampling)
+        label_B = self.images.class_N[row_B] * len(ways) + way_B // ways.step  # each turn or mirror image by itself
+        return Batch(images=images, label_B=label_B)
 
 
 Augment = Callable[[torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor]

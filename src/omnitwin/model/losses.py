@@ -1,6 +1,6 @@
 """The losses of training. Those of embeddings (B, D) take embeddings of length 1, so distances are between 0 and 2.
 
-B pairs or images, C classes, K images of each, D features
+B pairs or images, C classes, K images of each, D features. Those with proxies take class_B from 0 to C - 1.
 """
 
 import math
@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 NEAREST = 1e-12  # squared distance: the root's gradient is infinite at 0
+STRAIGHT = 1e-6  # a cosine stays this far from 1 and -1, where the gradient of its angle is infinite
 
 
 def pair_loss(logits_B: torch.Tensor, similar_B: torch.Tensor) -> torch.Tensor:
@@ -87,6 +88,37 @@ def contrast_loss(embeddings_BD: torch.Tensor, class_B: torch.Tensor, temperatur
     return (surprise_BB.sum(1) / count_B.clamp(min=1))[count_B > 0].mean()
 
 
+def proxy_anchor_loss(
+    embeddings_BD: torch.Tensor, class_B: torch.Tensor, proxies_CD: torch.Tensor, margin: float, scale: float
+) -> torch.Tensor:
+    """Return the proxy-anchor loss, in nats (Kim, Kim, Cho and Kwak 2020, eq. 4). proxies_CD: of any length
+
+    Each proxy pulls the images of its class and pushes all others, the hardest of the batch most: log(1 + sum of
+    exp(-scale (cosine - margin))) and log(1 + sum of exp(scale (cosine + margin))), means over the proxies.
+    """
+    cosine_BC = embeddings_BD @ F.normalize(proxies_CD, dim=1).T
+    own_BC = F.one_hot(class_B, len(proxies_CD)).bool()
+    pull_C = _log_of_more(-scale * (cosine_BC - margin), own_BC)
+    push_C = _log_of_more(scale * (cosine_BC + margin), ~own_BC)
+    return pull_C.sum() / own_BC.any(0).sum() + push_C.mean()
+
+
+def arcface_loss(
+    embeddings_BD: torch.Tensor, class_B: torch.Tensor, proxies_CD: torch.Tensor, margin: float, scale: float
+) -> torch.Tensor:
+    """Return the additive angular margin loss, in nats (Deng, Guo, Xue and Zafeiriou 2019, eq. 3).
+
+    The cross-entropy of classifying each image by its cosines with the proxies, times `scale`, where the angle with its
+    own proxy counts as larger by `margin` (radians). Beyond a half turn, where the cosine of that sum would rise again,
+    the own cosine less margin sin(margin) stands for it, as in the authors' code. proxies_CD: of any length
+    """
+    cosine_BC = embeddings_BD @ F.normalize(proxies_CD, dim=1).T
+    own_B1 = cosine_BC.gather(1, class_B[:, None])
+    angle_B1 = own_B1.clamp(STRAIGHT - 1, 1 - STRAIGHT).acos()
+    less_B1 = torch.where(angle_B1 < math.pi - margin, (angle_B1 + margin).cos(), own_B1 - margin * math.sin(margin))
+    return F.cross_entropy(scale * cosine_BC.scatter(1, class_B[:, None], less_B1), class_B)
+
+
 def distances(embeddings_BD: torch.Tensor) -> torch.Tensor:
     """Return the distances (B, B) of embeddings, with a finite gradient also where two are equal."""
     square_B = embeddings_BD.square().sum(1)
@@ -98,6 +130,12 @@ def _pairs(class_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return which ordered pairs of different images are similar, and which are dissimilar, (B, B) bool each."""
     same_BB = class_B[:, None] == class_B
     return same_BB & ~torch.eye(len(class_B), dtype=torch.bool, device=class_B.device), ~same_BB
+
+
+def _log_of_more(logits_BC: torch.Tensor, chosen_BC: torch.Tensor) -> torch.Tensor:
+    """Return log(1 + sum of exp(chosen logits)) of each column, (C,), without overflow."""
+    zero_1C = torch.zeros_like(logits_BC[:1])
+    return torch.cat([zero_1C, logits_BC.masked_fill(~chosen_BC, -math.inf)]).logsumexp(0)
 
 
 def _mean(values_BB: torch.Tensor, chosen_BB: torch.Tensor) -> torch.Tensor:

@@ -19,6 +19,7 @@ class Stream(IntEnum):
     PILOT = 8
     CALIBRATION = 9
     BEYOND = 10
+    PROXIES = 11
 
 
 def random_generator(device: torch.device, *key: int) -> torch.Generator:

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +41,20 @@ def save_tensors(path: Path, tensors: "dict[str, torch.Tensor]", record: dict[st
         if plain[name].numel() and plain[name].data_ptr() in seen:  # a second name for one tensor: stored as its own
             plain[name] = plain[name].clone()
         seen.add(plain[name].data_ptr())
+    _save(path, lambda temporary, metadata: save_file(plain, temporary, metadata=metadata), record)
+
+
+def save_arrays(path: Path, arrays: dict[str, Any], record: dict[str, Any]) -> None:
+    """Write the same for NumPy's arrays, without torch. Raises CannotWrite."""
+    from safetensors.numpy import save_file
+
+    _save(path, lambda temporary, metadata: save_file(arrays, temporary, metadata=metadata), record)
+
+
+def _save(path: Path, write: Callable[[Path, dict[str, str]], None], record: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         try:
-            save_file(plain, temporary, metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
+            write(temporary, {RECORD_KEY: json.dumps(record, sort_keys=True)})
         except SafetensorError as error:  # "Error while serializing: I/O error: No space left on device (os error 28)"
             raise OSError(str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]) from error
 

@@ -50,6 +50,11 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+def most_begun(processes: int | None) -> int:
+    """Return how many tasks of work_through are begun, at most, before the result of the first of them is taken."""
+    return max(1, (processors() if processes is None else processes) * AHEAD)
+
+
 def work_through(
     work: Callable[..., Result], tasks: Iterable[tuple[Any, ...]], processes: int | None = None
 ) -> Generator[Result | Died]:

@@ -10,17 +10,20 @@ from collections.abc import Callable
 import torch
 
 from omnitwin.config import TrainConfig
+from omnitwin.data.batches import WAYS
 from omnitwin.data.packed import MOST_FRAMED
 from omnitwin.errors import CannotRun
+from omnitwin.model.anatomy import anatomy_of
 from omnitwin.model.checkpoint import layout_with
-from omnitwin.recipes import RECIPES, Recipe
+from omnitwin.recipes import RECIPES, ProxyObjective, Recipe
 from omnitwin.system.device import free_main_memory
 from omnitwin.system.tensorfile import layout_bytes
-from omnitwin.training.objective import images_of_a_pass
+from omnitwin.training.objective import images_of_a_pass, learned_layout
 from omnitwin.training.optimiser import OPTIMISERS
 
 RESUMED_MOST = 3 << 27  # bytes: twice what the recipe fast takes. torch and the data come on top
 IMAGES = 20_000  # in Omniglot's larger set
+CLASSES = 1_000  # there
 GRADIENT, MOMENTS = 1, 2  # numbers of each weight beside itself
 KEPT = 900  # bytes of each pixel: all our encoders keep 430 to 620 for the gradients, whose own maps come on top
 INPUTS = 3  # float32 images of a batch: gathered, scaled, changed
@@ -68,7 +71,12 @@ def memory_needed(recipe: Recipe) -> int:
     together = min(images, images_of_a_pass(recipe, batch_statistics, torch.device("cpu")))
     scores = 0 if pairs else SCORES * FLOAT * images**2
     batch = images * pixels * FLOAT * inputs + together * pixels * KEPT + scores
-    return layout_bytes(layout) * copies + batch + min(IMAGES * pixels, MOST_FRAMED)
+    learned = 0
+    if isinstance(recipe.objective, ProxyObjective):
+        labels = CLASSES * WAYS
+        proxies = learned_layout(recipe, anatomy_of(recipe.network.encoder).features, labels)
+        learned = layout_bytes(proxies) * (1 + GRADIENT + MOMENTS) + SCORES * FLOAT * images * labels
+    return layout_bytes(layout) * copies + batch + learned + min(IMAGES * pixels, MOST_FRAMED)
 
 
 def _allowed(recipe: Recipe, most: int) -> int:

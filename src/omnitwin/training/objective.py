@@ -1,38 +1,47 @@
 """The objectives of training, by the name in the recipe.
 
 An objective of embeddings maps (embeddings (B, D) float32, labels (B,) int64) to a scalar. A new one is a record in
-recipes.py and an entry in LOSSES. A function given to the Python API needs neither.
+recipes.py and an entry in LOSSES. A function given to the Python API needs neither. What a loss learns itself, such as
+a proxy of each class, moves with the network and is saved for `--resume`, but is no part of the network.
 
-B images, P pairs, D features
+B images, P pairs, D features, C labels
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, cast
 
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from omnitwin.data.sampling import Batch
 from omnitwin.errors import BadInput
 from omnitwin.model.encoders import has_batch_statistics
 from omnitwin.model.losses import (
     all_pairs_loss,
+    arcface_loss,
     centroid_loss,
     contrast_loss,
     contrastive_loss,
     pair_loss,
+    proxy_anchor_loss,
     triplet_loss,
 )
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.recipes import OWN, AllPairsObjective, ClassSampling, Recipe
+from omnitwin.recipes import OWN, AllPairsObjective, ClassSampling, ProxyObjective, Recipe
 from omnitwin.system.device import autocast
+from omnitwin.system.randomness import Stream, random_generator
+from omnitwin.system.tensorfile import Layout
 
 CPU_PAIRS = 60  # pairs in the network at once: as fast as 180, with a third less memory (benchmarks/RESULTS.md)
 
 EmbeddingLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LossAndLogits = tuple[torch.Tensor, torch.Tensor | None]  # scalar; logits of all pairs (B, B) if computed
-NewLoss = Callable[[TwinNetwork, Recipe], Callable[[torch.Tensor, torch.Tensor], LossAndLogits]]
+Loss = Callable[[torch.Tensor, torch.Tensor], LossAndLogits]
+NewLoss = Callable[[TwinNetwork, Recipe, int], Loss]  # the number is that of the labels; a module's parameters learn
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,6 +58,7 @@ class Objective(Protocol):
     """Compute the loss of a batch and its gradients."""
 
     chance: float | None  # nats: the loss of a network that gives all pairs the same score; None: unknown
+    learned: dict[str, nn.Parameter]  # what the loss itself learns, by name
 
     def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Add the gradients. Return the loss and the standard deviation of the logits, scalars on the device."""
@@ -64,6 +74,7 @@ class OfPairs:
 
     def __init__(self, machinery: Machinery, pairs_at_once: int) -> None:
         self.machinery, self.pairs_at_once = machinery, pairs_at_once
+        self.learned: dict[str, nn.Parameter] = {}
         network = machinery.network
         self.forward: Callable[..., torch.Tensor] = torch.compile(network) if machinery.compile else network
 
@@ -86,8 +97,9 @@ class OfEmbeddings:
 
     chance: float | None = None
 
-    def __init__(self, machinery: Machinery, loss: Callable[[torch.Tensor, torch.Tensor], LossAndLogits]) -> None:
+    def __init__(self, machinery: Machinery, loss: Loss) -> None:
         self.machinery, self.loss = machinery, loss
+        self.learned = dict(loss.named_parameters()) if isinstance(loss, nn.Module) else {}
         network = machinery.network
         network.to(memory_format=torch.channels_last)
         self.embed: Callable[..., torch.Tensor] = torch.compile(network.embed) if machinery.compile else network.embed
@@ -104,7 +116,7 @@ class OfEmbeddings:
         return loss.detach(), logits_BB.detach().std(correction=0)
 
 
-def _all_pairs(network: TwinNetwork, recipe: Recipe) -> Callable[[torch.Tensor, torch.Tensor], LossAndLogits]:
+def _all_pairs(network: TwinNetwork, recipe: Recipe, labels: int) -> Loss:
     part, sampling = recipe.objective, recipe.sampling
     assert isinstance(part, AllPairsObjective)
     assert isinstance(sampling, ClassSampling)
@@ -121,17 +133,11 @@ def _all_pairs(network: TwinNetwork, recipe: Recipe) -> Callable[[torch.Tensor, 
 
 
 def _of_distances(loss: Callable[..., torch.Tensor], field: str) -> NewLoss:
-    """Return the maker of a loss of embeddings (model.losses) with a number that a field of the objective holds.
+    """Return the maker of a loss of embeddings (model.losses) with a number that a field of the objective holds."""
 
-    The head learns, from the pairs of the same batch, what the distances of the embeddings mean; no gradient of that
-    reaches the encoder.
-    """
-
-    def new_loss(network: TwinNetwork, recipe: Recipe) -> Callable[[torch.Tensor, torch.Tensor], LossAndLogits]:
+    def new_loss(network: TwinNetwork, recipe: Recipe, labels: int) -> Loss:
         def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
-            fixed_BD = embeddings_BD.detach()
-            logits_BB = network.score_all(fixed_BD, fixed_BD)
-            head_loss = all_pairs_loss(logits_BB, label_B, focus=0.0)
+            head_loss, logits_BB = _of_head(network, embeddings_BD, label_B)
             return loss(embeddings_BD, label_B, getattr(recipe.objective, field)) + head_loss, logits_BB
 
         return loss_of
@@ -139,7 +145,32 @@ def _of_distances(loss: Callable[..., torch.Tensor], field: str) -> NewLoss:
     return new_loss
 
 
-def _of_own(own: EmbeddingLoss) -> Callable[[torch.Tensor, torch.Tensor], LossAndLogits]:
+def _of_head(network: TwinNetwork, embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
+    """Return a loss from which the head learns what the distances of the embeddings mean. None reaches the encoder."""
+    fixed_BD = embeddings_BD.detach()
+    logits_BB = network.score_all(fixed_BD, fixed_BD)
+    return all_pairs_loss(logits_BB, label_B, focus=0.0), logits_BB
+
+
+class _OfProxies(nn.Module):
+    """A loss of embeddings and of proxies (model.losses), which begin in random directions."""
+
+    def __init__(self, loss: Callable[..., torch.Tensor], network: TwinNetwork, recipe: Recipe, labels: int) -> None:
+        super().__init__()
+        assert isinstance(recipe.objective, ProxyObjective)
+        self.loss, self.part = loss, recipe.objective
+        self.network = (network,)  # in a tuple, which hides its parameters
+        generator = random_generator(torch.device("cpu"), recipe.seed, Stream.PROXIES)
+        first_CD = torch.randn((labels, cast(int, network.encoder.features)), generator=generator)
+        self.proxies = nn.Parameter(F.normalize(first_CD, dim=1).to(next(network.parameters()).device))
+
+    def forward(self, embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
+        head_loss, logits_BB = _of_head(*self.network, embeddings_BD, label_B)
+        loss = self.loss(embeddings_BD, label_B, self.proxies, self.part.margin, self.part.proxy_scale)
+        return loss + head_loss, logits_BB
+
+
+def _of_own(own: EmbeddingLoss) -> Loss:
     def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
         loss = own(embeddings_BD, label_B)
         if not isinstance(loss, torch.Tensor) or loss.dim() or not loss.requires_grad:
@@ -155,7 +186,14 @@ LOSSES: dict[str, NewLoss] = {
     "contrastive": _of_distances(contrastive_loss, "margin"),
     "triplet": _of_distances(triplet_loss, "margin"),
     "supervised-contrastive": _of_distances(contrast_loss, "temperature"),
+    "proxy-anchor": partial(_OfProxies, proxy_anchor_loss),
+    "arcface": partial(_OfProxies, arcface_loss),
 }
+
+
+def learned_layout(recipe: Recipe, features: int, labels: int) -> Layout:
+    """Return the layout of what a recipe's loss learns itself, by its names. features: the size of an embedding"""
+    return {"proxies": ((labels, features), "float32")} if isinstance(recipe.objective, ProxyObjective) else {}
 
 
 def images_of_a_pass(recipe: Recipe, batch_statistics: bool, device: torch.device) -> int:
@@ -170,9 +208,10 @@ def images_of_a_pass(recipe: Recipe, batch_statistics: bool, device: torch.devic
     return 2 * (min(CPU_PAIRS, size) if in_parts else size)
 
 
-def new_objective(recipe: Recipe, machinery: Machinery, own: EmbeddingLoss | None = None) -> Objective:
+def new_objective(recipe: Recipe, machinery: Machinery, labels: int, own: EmbeddingLoss | None = None) -> Objective:
     """Return the recipe's objective. Raises BadInput if it is called `own` and own is None.
 
+    labels: the number of labels that batches have
     own: the user's function, for a recipe whose objective is called `own`
     """
     name = recipe.objective.name
@@ -184,4 +223,4 @@ def new_objective(recipe: Recipe, machinery: Machinery, own: EmbeddingLoss | Non
         if own is None:
             raise BadInput("this recipe has an objective of your own", "In Python, pass it: objective=FUNCTION.")
         return OfEmbeddings(machinery, _of_own(own))
-    return OfEmbeddings(machinery, LOSSES[name](machinery.network, recipe))
+    return OfEmbeddings(machinery, LOSSES[name](machinery.network, recipe, labels))

@@ -5,12 +5,14 @@ A new optimiser is a record in recipes.py and a class here.
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.recipes import Adam, AdamW, Recipe
+from omnitwin.recipes import Adam, AdamW, ProxyObjective, Recipe
 
 EARLY = 9  # the larger, the sooner the moving average of the weights forgets the first iterations
 
@@ -25,9 +27,13 @@ class Plain:
     averages = False
     average: TwinNetwork | None = None
 
-    def __init__(self, network: TwinNetwork, recipe: Recipe) -> None:
+    def __init__(self, network: TwinNetwork, recipe: Recipe, learned: Sequence[nn.Parameter] = ()) -> None:
+        """learned: what the loss itself learns (training.objective)"""
         self.network, self.part, self.iterations = network, recipe.optimiser, recipe.iterations
-        self.torch = self.build()
+        groups = self.groups()
+        if isinstance(recipe.objective, ProxyObjective):
+            groups.append({"params": list(learned), "weight_decay": 0.0, "rate": recipe.objective.proxy_rate})
+        self.torch = self.build(groups)
 
     @property
     def trained(self) -> TwinNetwork:
@@ -39,10 +45,13 @@ class Plain:
         """Return the learning rate; share: of the iterations, with the present one, from 0 to 1."""
         return part.learning_rate
 
-    def build(self) -> torch.optim.Optimizer:
-        """Return torch's optimiser. Each group of parameters has its `rate`, a multiple of the learning rate."""
-        moving = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        return torch.optim.Adam([{"params": moving, "rate": 1.0}], **self.settings())
+    def groups(self) -> list[dict[str, Any]]:
+        """Return the network's parameters in groups, each with its `rate`, a multiple of the learning rate."""
+        return [{"params": [each for each in self.network.parameters() if each.requires_grad], "rate": 1.0}]
+
+    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return torch's optimiser."""
+        return torch.optim.Adam(groups, **self.settings())
 
     def settings(self) -> dict[str, Any]:
         part = self.part
@@ -73,8 +82,8 @@ class Averaged(Plain):
     averages = True
     part: AdamW
 
-    def __init__(self, network: TwinNetwork, recipe: Recipe) -> None:
-        super().__init__(network, recipe)
+    def __init__(self, network: TwinNetwork, recipe: Recipe, learned: Sequence[nn.Parameter] = ()) -> None:
+        super().__init__(network, recipe, learned)
         self.averaged = copy.deepcopy(network).eval()
         self.average = self.averaged
 
@@ -90,15 +99,17 @@ class Averaged(Plain):
             return part.learning_rate * share / part.warm_up
         return part.learning_rate * (1 + math.cos(math.pi * (share - part.warm_up) / max(1 - part.warm_up, 1e-9))) / 2
 
-    def build(self) -> torch.optim.Optimizer:
+    def groups(self) -> list[dict[str, Any]]:
         inner = [parameter for parameter in self.network.encoder.parameters() if parameter.requires_grad]
         head = list(self.network.head.parameters())
         matrices, vectors = [each for each in inner if each.dim() > 1], [each for each in inner if each.dim() <= 1]
-        groups = [  # only what is multiplied with inputs decays
+        return [  # only what is multiplied with inputs decays
             {"params": matrices, "weight_decay": self.part.weight_decay, "rate": 1.0},
             {"params": vectors, "weight_decay": 0.0, "rate": 1.0},
             {"params": head, "weight_decay": 0.0, "rate": self.part.head_rate},
         ]
+
+    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(groups, **self.settings())
 
     @torch.no_grad()

@@ -51,7 +51,7 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
         seconds_per_iteration=seconds,
         seconds_in_all=min(seconds * max(0, config.recipe.iterations - done), config.max_seconds or math.inf),
         weights_bytes=weights,
-        training_bytes=layout_bytes(state_layout(config.recipe, config.encoder)) + gradients,
+        training_bytes=layout_bytes(state_layout(config.recipe, config.encoder, trainer.sampler.labels)) + gradients,
         data_bytes=trainer.images.nbytes,
         peak_bytes=peak_memory(trainer.device),
     )

@@ -27,8 +27,8 @@ from omnitwin.model.description import (
 )
 from omnitwin.recipes import Recipe
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.system.tensorfile import layout_of
-from omnitwin.training.trainer import state_layout
+from omnitwin.system.tensorfile import Layout, layout_of
+from omnitwin.training.trainer import LEARNED, state_layout
 
 
 def resumed_state(config: TrainConfig, run: Path) -> Description | None:
@@ -47,8 +47,15 @@ def resumed_state(config: TrainConfig, run: Path) -> Description | None:
         raise BadInput(f"{run} has another recipe", "Resume it with its own recipe, or start a new run.")
     if state.iteration >= config.recipe.iterations and iteration_of(run / WEIGHTS_FILE) == state.iteration:
         raise BadInput(f"{run} has done its {state.iteration} iterations", "To train further, give more --iterations.")
-    check_layout(path, state_layout(config.recipe, config.encoder), found)
+    check_layout(path, state_layout(config.recipe, config.encoder, _labels_in(found)), found)
     return state
+
+
+def check_labels(config: TrainConfig, run: Path, labels: int) -> None:
+    """Raise BadCheckpoint if a run's state is of another number of labels than its images have. Reads no tensor."""
+    path = run / STATE_FILE
+    with opened(path, "pt") as file:
+        check_layout(path, state_layout(config.recipe, config.encoder, labels), layout_of(file))
 
 
 def best_before(config: TrainConfig, run: Path, state: Description, note: Callable[[str], None]) -> Description | None:
@@ -79,6 +86,12 @@ def iteration_of(path: Path) -> int | None:
     with suppress(BadCheckpoint):
         return read_description(path).iteration
     return None
+
+
+def _labels_in(found: Layout) -> int:
+    """Return the number of labels that a state's own proxies imply: it is known only once data are open."""
+    shape, _ = found.get(f"{LEARNED}proxies", ((), ""))
+    return shape[0] if shape else 0
 
 
 def _is_of(description: Description, recipe: Recipe) -> bool:

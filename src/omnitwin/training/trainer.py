@@ -1,11 +1,14 @@
 """Training steps: the network, its optimiser and the data on one device."""
 
+from typing import cast
+
 import torch
 from torch import nn
 
 from omnitwin.config import TrainConfig
 from omnitwin.data.imageset import ImageSet, check_channels
 from omnitwin.data.sampling import SAMPLERS, Batch
+from omnitwin.model.anatomy import anatomy_of
 from omnitwin.model.checkpoint import layout_with
 from omnitwin.model.encoders import count_parameters
 from omnitwin.model.twin import TwinNetwork, build_twin
@@ -14,10 +17,11 @@ from omnitwin.system.device import select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import Memory, attempt, fitting_batch
 from omnitwin.system.tensorfile import Layout
-from omnitwin.training.objective import Machinery, new_objective
+from omnitwin.training.objective import Machinery, learned_layout, new_objective
 from omnitwin.training.optimiser import OPTIMISERS
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch norm: they are not trained
+LEARNED = "objective."  # before the names of what the loss itself learns
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of Adam, by torch's names: each has the shape of its parameter
 RANK = 0  # number of this process among those that train together; part of every key
 
@@ -32,10 +36,11 @@ def build_network(recipe: Recipe, encoder: nn.Module | None = None) -> TwinNetwo
         return build_twin(recipe.network, encoder)
 
 
-def state_layout(recipe: Recipe, encoder: nn.Module | None = None) -> Layout:
+def state_layout(recipe: Recipe, encoder: nn.Module | None = None, labels: int = 0) -> Layout:
     """Return the layout of the state of a run, as its recipe implies it. Nothing of that size is allocated.
 
     encoder: the user's own module, for a recipe whose encoder is called `own`
+    labels: the number of labels that batches have (data.sampling), for a recipe whose loss learns a proxy of each
 
     Raises BadInput if that encoder is missing.
     """
@@ -47,8 +52,11 @@ def state_layout(recipe: Recipe, encoder: nn.Module | None = None) -> Layout:
     else:
         moving = {f"encoder.{name}" for name, parameter in encoder.named_parameters() if parameter.requires_grad}
         still = {name for name in layout if name.startswith("encoder.")} - moving
-    for name in layout.keys() - still:
-        state |= {f"adam.{moment}.{name}": layout[name] for moment in MOMENTS}
+    features = anatomy_of(recipe.network.encoder).features if encoder is None else cast(int, encoder.features)
+    learned = {f"{LEARNED}{name}": kind for name, kind in learned_layout(recipe, features, labels).items()}
+    state |= learned
+    for name, kind in {**{name: layout[name] for name in layout.keys() - still}, **learned}.items():
+        state |= {f"adam.{moment}.{name}": kind for moment in MOMENTS}
         state[f"adam.step.{name}"] = ((), "float32")
     return state
 
@@ -73,8 +81,9 @@ class Trainer:
         self.machinery = Machinery(
             network=self.network, device=self.device, precision=self.precision, compile=config.compile
         )
-        self.objective = new_objective(self.recipe, self.machinery, config.objective)
-        self.optimiser = OPTIMISERS[self.recipe.optimiser.name](self.network, self.recipe)
+        self.objective = new_objective(self.recipe, self.machinery, self.sampler.labels, config.objective)
+        learned = list(self.objective.learned.values())
+        self.optimiser = OPTIMISERS[self.recipe.optimiser.name](self.network, self.recipe, learned)
         self.parameter_count = count_parameters(self.network)
 
     @property
@@ -103,7 +112,7 @@ class Trainer:
     def smaller_batch(self) -> str:
         """Return the advice for a step that lacked memory."""
         self.optimiser.torch.zero_grad()
-        moments = 0 if self.optimiser.torch.state else 2 * sum(tensor.nbytes for tensor in self.network.parameters())
+        moments = 0 if self.optimiser.torch.state else 2 * sum(tensor.nbytes for _, tensor in self._moving())
         size, least = self.recipe.sampling.batch_size, self.sampler.least
         return f"Try --batch-size {fitting_batch(size, least, self.trial, moments, self.memory)}."
 
@@ -114,8 +123,8 @@ class Trainer:
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return all tensors that the next step depends on, by name."""
-        state = self._weights()
-        for name, parameter in self.network.named_parameters():
+        state = self._weights() | {f"{LEARNED}{name}": tensor for name, tensor in self.objective.learned.items()}
+        for name, parameter in self._moving():
             for moment, tensor in self.optimiser.torch.state.get(parameter, {}).items():
                 state[f"adam.{moment}.{name}"] = tensor
         return state
@@ -126,6 +135,9 @@ class Trainer:
             network.load_state_dict(
                 {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
             )
+        with torch.no_grad():
+            for name, parameter in self.objective.learned.items():
+                parameter.copy_(state[f"{LEARNED}{name}"])
         for name, parameter in self._moving():
             self.optimiser.torch.state[parameter] = {
                 moment: torch.empty_like(parameter).copy_(tensor) if tensor.dim() else tensor.to(self.device, copy=True)
@@ -135,7 +147,8 @@ class Trainer:
 
     def _moving(self) -> list[tuple[str, nn.Parameter]]:
         """Return the parameters that are trained, by name: all but those that a user's encoder has frozen."""
-        return [(name, parameter) for name, parameter in self.network.named_parameters() if parameter.requires_grad]
+        moving = [(name, parameter) for name, parameter in self.network.named_parameters() if parameter.requires_grad]
+        return moving + [(f"{LEARNED}{name}", parameter) for name, parameter in self.objective.learned.items()]
 
     def _networks(self) -> dict[str, TwinNetwork]:
         """Return the networks by the prefix of their tensors in a state."""

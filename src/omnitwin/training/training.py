@@ -28,7 +28,7 @@ from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult
 from omnitwin.training.needs import note_needs
 from omnitwin.training.planning import describe_run, new_schedule
-from omnitwin.training.resuming import best_before, iteration_of, resumed_state
+from omnitwin.training.resuming import best_before, check_labels, iteration_of, resumed_state
 from omnitwin.training.runs import (
     RunLog,
     check_unused,
@@ -279,6 +279,7 @@ class _Run:
     def _restore(self, state: Description) -> None:
         if state.fingerprint != self.trainer.images.fingerprint:
             raise BadInput(f"{self.output} was trained on other images than {self.trainer.images.name} holds now", "")
+        check_labels(self.config, self.output, self.trainer.sampler.labels)
         tensors, _ = load_state(self.output / STATE_FILE)
         self.trainer.restore(tensors)
         if note := new_schedule(state.whole_recipe(), self.recipe, state.iteration):
