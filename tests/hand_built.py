@@ -14,6 +14,7 @@ from omnitwin.reports.exams import (
     PublishedFigure,
     Reliability,
 )
+from omnitwin.reports.operating import OperatingPoint
 from omnitwin.reports.pictures import Picture, ScoredPair
 
 PICTURE = Picture(width=28, height=28, pixels=bytes([255] * 28 * 14 + [0] * 28 * 14))
@@ -181,6 +182,23 @@ def official_exam(*runs: str, **fields: object) -> ExamReport:
         "seconds": 0.1,
     }
     return ExamReport(**{**known, **fields})
+
+
+def operating_point(**fields: object) -> OperatingPoint:
+    known = {
+        "target": "far=0.01",
+        "far": 0.01,
+        "far_interval": (0.004, 0.021),
+        "frr": 0.0625,
+        "frr_interval": (0.03, 0.125),
+        "similar": 400,
+        "dissimilar": 20_000,
+        "classes": 5,
+        "chosen_on": "held-out",
+        "data": "omniglot/training",
+        "method": "by hand",
+    }
+    return OperatingPoint(**{**known, **fields})
 
 
 def network(**fields: object) -> NetworkReport:

@@ -150,8 +150,8 @@ def train(
         and ends, and the error is raised again
     name, output: the run's name in the runs folder, or its folder itself; None: named after the recipe and the time
     source, offline: as of open_images
-    options: fields of TrainConfig (device, precision, compile, max_seconds, checkpoint_seconds, exam_every), and fields
-        of the recipe such as iterations=300, seed=1, rotation=15.0
+    options: fields of TrainConfig (device, precision, compile, max_seconds, checkpoint_seconds, exam_every, target),
+        and fields of the recipe such as iterations=300, seed=1, rotation=15.0
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, TrainingDiverged, CannotWrite.
 
@@ -320,7 +320,8 @@ def _asked(
         known = recipe_called(known) if isinstance(known, str) else known
         return replace(config, recipe=known.changed(**changes)), None, 0
     asked = recipe.name if isinstance(recipe, Recipe) else recipe
-    changes |= {"recipe": asked, "name": config.name, "output": config.output}
+    target = str(config.target) if "target" in options else None
+    changes |= {"recipe": asked, "name": config.name, "output": config.output, "target": target}
     if not isinstance(resume, str | PathLike):
         raise BadInput(f"{resume!r} names no run", "Give a run's name or a path.")
     return continued(config, None if resume == NEWEST else str(resume), changes)

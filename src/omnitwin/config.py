@@ -25,10 +25,52 @@ DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has t
 EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "retrieval", "beyond")
 SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
 BASELINES = ("pixels", "hausdorff")
+TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
 SCOPES = ("alphabet", "any")  # from which the characters of an episode come
 RESERVED = (NEWEST, BUNDLED, *BASELINES)  # names of checkpoints that are no run's
+TARGET_FORM = "Write balanced, far=0.01 or precision=0.95."
 NO_NAME = r'[<>:"/\\|?*\x00-\x1f\x7f]|^\.|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # hidden, or on Windows
 LONGEST_NAME = 255  # bytes of a file's name, on nearly every file system
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a threshold is chosen for.
+
+    kind: `balanced` for the highest balanced accuracy; `far` for a share of dissimilar pairs that are accepted, at
+        most; `precision` for a share of similar pairs among the accepted ones, at least, if there were as many similar
+        as dissimilar pairs
+    value: the share, between 0 and 1; above 0.5 for `precision`, which guessing reaches; None for `balanced`
+
+    >>> parse_target("far=0.01")
+    Target(kind='far', value=0.01)
+    """
+
+    kind: str = "balanced"
+    value: float | None = None
+
+    def __str__(self) -> str:
+        return self.kind if self.value is None else f"{self.kind}={self.value!r}"
+
+
+def parse_target(words: "str | Target") -> Target:
+    """Return the target of words such as `balanced`, `far=0.01` or `precision=0.95`. Raises BadInput."""
+    if isinstance(words, Target):
+        words = str(words)
+    kind, _, share = words.partition("=") if isinstance(words, str) else ("", "", "")
+    if kind not in TARGETS:
+        raise BadInput(f"no target is called {words!r}", TARGET_FORM)
+    if words == TARGETS[0]:
+        return Target()
+    try:
+        value = float(share)
+    except ValueError:
+        value = math.nan
+    least = 0.5 if kind == "precision" else 0.0
+    if kind == TARGETS[0] or not least < value < 1:
+        reason = "takes no value" if kind == TARGETS[0] else f"needs a share between {least:g} and 1"
+        raise BadInput(f"the target {words!r} is none: {kind} {reason}", TARGET_FORM)
+    return Target(kind, value)
 
 
 Images = Any  # omnitwin.data.catalogue.Images, which needs torch: a data set's name, image set or mapping of sets
@@ -58,6 +100,7 @@ class TrainConfig:
 
     encoder: a module of your own, for a recipe whose encoder is called `own`
     objective: a callable of (embeddings (B, D), labels (B,)) to a scalar, for a recipe whose objective is called `own`
+    target: what the threshold is chosen for on the held-out classes; words are read by parse_target
 
     >>> omnitwin.TrainConfig(recipe=omnitwin.RECIPES["fast"], device="cuda", max_seconds=600.0)
     """
@@ -71,6 +114,7 @@ class TrainConfig:
     max_seconds: float | None = None
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
     exam_every: int = 100  # iterations between two exams on the held-out classes
+    target: str | Target = Target()
     output: Path | None = None
     name: str | None = None
     encoder: Any = None  # torch.nn.Module; a config is made without torch
@@ -78,6 +122,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "device", device_word(self.device))
+        object.__setattr__(self, "target", parse_target(self.target))
         if self.name is not None:
             check_run_name(self.name)
             if self.output is not None:

@@ -7,9 +7,10 @@ import pytest
 import torch
 from sitters import uneven_set
 
-from omnitwin.data.batches import check_batches, draw_batch
+from omnitwin.data.batches import check_batches, classes_of_batch, draw_batch
+from omnitwin.data.sampling import ClassSampler
 from omnitwin.errors import BadInput
-from omnitwin.recipes import ClassSampling
+from omnitwin.recipes import ClassSampling, InkAugmentation, NoAugmentation, PhotoAugmentation
 from omnitwin.system.randomness import random_generator
 
 CPU = torch.device("cpu")
@@ -118,9 +119,10 @@ def test_alphabets_are_chosen_uniformly():
 
 
 def test_too_few_drawings_of_a_class_are_refused_by_its_name_with_what_to_do():
-    check_batches(UNEVEN, TWO)
+    check_batches(UNEVEN, TWO, varied=False)
+    check_batches(UNEVEN, replace(TWO, drawings=3), varied=True)
     with pytest.raises(BadInput) as refused:
-        check_batches(UNEVEN, replace(TWO, drawings=3))
+        check_batches(UNEVEN, replace(TWO, drawings=3), varied=False)
     assert "2 images of Alphabet 1/character01" in refused.value.line()
     assert "--override drawings=2" in refused.value.line()
 
@@ -132,3 +134,90 @@ def test_keys_as_large_as_they_come_leave_every_class_in_its_alphabet(monkeypatc
     monkeypatch.setattr(torch, "rand", lambda *size, **named: torch.full_like(real(*size, **named), 1 - 2**-24))
     batch = draw(batches=replace(TWO, alphabets=64, per_alphabet=2), classes=128, packed=many)
     assert set(Counter(many.group_C[classes_of(batch, many)[:, 0]].tolist()).values()) == {2}
+
+
+# ---- classes with few images ----
+
+FEW = uneven_set([[1, 2, 1], [1], [3, 1, 5, 8], [1, 1, 2]], size=2)  # 6 of 11 classes have one image
+FOUR = ClassSampling(batch_size=24, drawings=4, alphabets=3, per_alphabet=2)
+
+
+@pytest.mark.parametrize("step", range(20))
+def test_a_class_of_fewer_images_gives_all_of_them_and_each_about_as_often(step):
+    for rows in draw(step, FOUR, classes=5, packed=FEW).row_CK.tolist():
+        times = Counter(rows).values()
+        assert len(times) == min(4, int(FEW.count_C[FEW.class_N[rows[0]]]))
+        assert max(times) - min(times) <= 1
+
+
+@pytest.mark.parametrize("step", range(20))
+def test_a_class_of_one_image_gives_that_image_once_and_never_counts_as_a_class_of_several(step):
+    batch = draw_batch(FEW, FOUR, 5, random_generator(CPU, 0, step), singles=4)
+    assert (FEW.count_C[FEW.class_N[batch.row_CK]] > 1).all()
+    assert (FEW.count_C[FEW.class_N[batch.row_S]] == 1).all()
+    assert len(set(batch.row_S.tolist())) == len(batch.way_S) == 4
+
+
+def test_every_class_of_one_image_is_drawn_as_often_as_any_other():
+    """Chi-square with 5 degrees of freedom is below 20.5 in 99.9 %."""
+    draws = [draw_batch(FEW, FOUR, 2, random_generator(CPU, 0, step), singles=2).row_S for step in range(900)]
+    counts = torch.bincount(FEW.class_N[torch.cat(draws)], minlength=11)[FEW.count_C == 1].tolist()
+    assert chi_square(counts, 900 * 2 / 6) < 20.5
+
+
+def test_a_group_gives_several_classes_whatever_single_images_it_holds():
+    both = replace(FOUR, alphabets=1, per_alphabet=3)
+    for step in range(50):
+        groups = FEW.group_C[classes_of(draw(step, both, classes=3, packed=FEW), FEW)[:, 0]].tolist()
+        assert len(groups) == 3
+        assert Counter(groups)[2] in (0, 1, 2, 3)
+    whole = replace(FOUR, alphabets=4, per_alphabet=3)
+    assert Counter(FEW.group_C[classes_of(draw(0, whole, classes=5, packed=FEW), FEW)[:, 0]].tolist()) == {
+        0: 1,
+        2: 3,
+        3: 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("counts", "batch_size", "taken"),
+    [
+        ([4] * 10, 24, (6, 0)),  # nobody is alone
+        ([4] * 12 + [1] * 4, 24, (5, 2)),  # half of the classes come, so half of those with one image do
+        ([4] * 3 + [1] * 90, 24, (3, 6)),  # never more than a quarter
+        ([4] * 2 + [1] * 3, 24, (2, 3)),  # all there is
+        ([4, 1], 8, (1, 1)),
+    ],
+)
+def test_classes_of_one_image_come_as_often_as_others_and_fill_a_quarter_at_most(counts, batch_size, taken):
+    sampling = replace(FOUR, batch_size=batch_size)
+    assert classes_of_batch(uneven_set([counts], size=2), sampling) == taken
+
+
+def test_images_are_repeated_only_if_they_are_varied():
+    small = uneven_set([[2, 3, 4, 4]], size=8)
+    with pytest.raises(BadInput, match="2 images of Alphabet 1/character01; a batch takes 4 of each class"):
+        ClassSampler(small, FOUR, NoAugmentation())
+    for augmentation in (InkAugmentation(), PhotoAugmentation()):
+        batch = ClassSampler(small, replace(FOUR, batch_size=16), augmentation).draw(random_generator(CPU, 0))
+        first = int((batch.label_B // 4 == 0).nonzero()[0])
+        images = batch.images[first : first + 4]
+        assert all(not torch.equal(images[i], images[j]) for i in range(4) for j in range(i))
+
+
+def test_a_batch_ends_with_the_images_that_are_alone_each_with_a_label_of_its_own():
+    sampler = ClassSampler(FEW, replace(FOUR, turns=False), InkAugmentation())
+    batch = sampler.draw(random_generator(CPU, 0))
+    assert sampler.size == len(batch.images) == 4 * 4 + 6
+    assert sampler.singles == batch.alone == 6
+    count = Counter(batch.label_B.tolist())
+    assert [count[label] for label in batch.label_B.tolist()] == [4] * 16 + [1] * 6
+    assert (batch.first(22).alone, batch.first(17).alone, batch.first(8).alone) == (6, 1, 0)
+
+
+def test_classes_with_few_images_are_said():
+    assert ClassSampler(UNEVEN, TWO, InkAugmentation()).notes == ()
+    assert ClassSampler(FEW, FOUR, InkAugmentation()).notes == (
+        "6 of 11 classes to train on have a single image: it makes dissimilar pairs only.",
+        "3 of 11 classes to train on have fewer than 4 images: batches repeat some, varied anew.",
+    )

@@ -112,6 +112,31 @@ def test_the_centroid_loss_of_a_network_that_tells_nothing_is_ln_of_the_classes(
     assert float(centroid_loss(torch.ones(7, 3, 4) / 2, 20)) == pytest.approx(math.log(7), rel=1e-5)
 
 
+def test_an_image_alone_in_its_class_is_one_more_centroid_and_no_query():
+    random = torch.randn(17, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    embeddings = torch.nn.functional.normalize(random, dim=1)
+    several, alone = embeddings[:15].view(5, 3, 6), embeddings[15:]
+    losses = []
+    for c in range(5):
+        for k in range(3):
+            query = several[c, k]
+            own = several[c].sum(0) - query
+            logits = [20 * cosine(query, own if other == c else several[other].sum(0)) for other in range(5)]
+            logits += [20 * cosine(query, each) for each in alone]
+            losses.append(math.log(sum(map(math.exp, logits))) - logits[c])
+    assert float(centroid_loss(several, 20.0, alone)) == pytest.approx(sum(losses) / 15, rel=1e-9)
+
+
+def test_an_image_without_a_similar_one_is_no_anchor_of_a_triplet():
+    embeddings = unit(5, 4).detach()
+    labels = torch.tensor([0, 0, 1, 1, 2])
+    costs = []
+    for i in range(4):
+        others = [(apart(embeddings[i], embeddings[j]), bool(labels[i] == labels[j])) for j in range(5) if j != i]
+        costs.append(max(0, 1 + max(d for d, same in others if same) - min(d for d, same in others if not same)))
+    assert triplet_loss(embeddings, labels, 1.0).item() == pytest.approx(sum(costs) / 4, rel=1e-9)
+
+
 def test_the_centroid_loss_of_classes_far_apart_is_none():
     apart = torch.eye(4, dtype=torch.float64)[:, None].expand(4, 3, 4)
     assert float(centroid_loss(apart, 20)) == pytest.approx(3 * math.exp(-20), rel=1e-2)

@@ -64,6 +64,11 @@ def test_it_says_of_itself_what_it_knew_then_and_nothing_of_what_came_later(old,
     calibrated = request.node.callspec.params["old"] >= 2
     assert description.calibration == ({"temperature": 2.0, "bias": 0.25} if calibrated else None)
     assert description.held_out == (("Angelic", "Futurama") if calibrated else ())
+    if request.node.callspec.params["old"] < 5:
+        assert (description.data, description.operating) == (None, None)
+    else:
+        assert description.data["place"] == "/own/drawings"
+        assert (description.operating.target, description.operating.far_interval) == ("far=0.01", (0.005, 0.03))
 
 
 def test_written_anew_it_still_answers_the_same(old, drawings, tmp_path):

@@ -4,8 +4,10 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from listening import Notes
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from sitters import uneven_set
 
 from omnitwin.config import TrainConfig
 from omnitwin.data import synthetic
@@ -92,6 +94,24 @@ def test_the_record_of_a_network_names_its_objective(tmp_path, images):
     _, description = load_checkpoint(report.weights)
     assert description.whole_recipe().objective.name == "triplet"
     assert description.whole_recipe().objective.margin == 0.4
+
+
+# ---- classes with few images ----
+
+SCARCE = {"batch_size": 24, "drawings": 4, "iterations": 40, "learning_rate": 3e-3, "turns": False}
+
+
+@pytest.mark.parametrize("objective", NAMED)
+def test_classes_of_one_and_two_images_are_trained_on(tmp_path, objective):
+    """7 classes of 1, 2, 3 and more images; each step takes some of all, and resuming changes nothing."""
+    scarce = uneven_set([[1, 2, 3], [1, 1, 4, 6]], size=12)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    reporter = Notes()
+    train(config(scarce, objective, whole, **SCARCE), reporter)
+    assert "3 of 7 classes to train on have a single image: it makes dissimilar pairs only." in reporter.said
+    train(config(scarce, objective, parts, **SCARCE), stop_button=nullcontext(lambda: "SIGINT"))
+    train(config(scarce, objective, **SCARCE), resume=parts)
+    assert digest(whole / WEIGHTS_FILE, "sha256") == digest(parts / WEIGHTS_FILE, "sha256")
 
 
 # ---- proxies ----

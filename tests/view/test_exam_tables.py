@@ -14,6 +14,7 @@ from hand_built import (
     network,
     official_exam,
     one_shot_exam,
+    operating_point,
     pairs_exam,
     same_alphabet_exam,
 )
@@ -329,3 +330,8 @@ def test_alphabets_left_out_of_what_a_network_was_trained_on_are_named():
 def test_an_exam_without_groups_has_no_table_of_them():
     exam = replace(pairs_exam(), groups=())
     assert not [line for line in printed(evaluation(exam)) if line[:1] in "┏┃│" and line]
+
+
+def test_an_evaluation_says_what_the_networks_threshold_was_chosen_for():
+    text = words(evaluation(network=network(operating=operating_point())), width=300)
+    assert "Its threshold: chosen for far=0.01 on 5 held-out classes" in text

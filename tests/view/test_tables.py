@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hand_built import evaluation, network, pairs_exam, ranking
+from hand_built import evaluation, network, operating_point, pairs_exam, ranking
 from terminals import picture, plan, terminal
 
 from omnitwin.reports.answers import ComparisonReport, LeftOut, RankingReport, TrainedNetwork
@@ -259,3 +259,21 @@ def test_nothing_is_warned_of_where_all_is_like_drawings_or_nobody_knows(novelty
     assert printed(warn_of_ranking, replace(ranking(2, novelties=[novelty] * 2), novelty=novelty)) == []
     known = replace(COMPARED, first_novelty=novelty, second_novelty=novelty)
     assert printed(warn_of_comparison, known) == []
+
+
+def test_a_comparison_says_in_a_line_what_its_threshold_was_chosen_for_if_that_is_known():
+    lines = printed(show_comparison, replace(COMPARED, threshold=0.61, operating=operating_point()), width=300)
+    assert (
+        "Threshold 0.61, chosen for far=0.01 on 5 held-out classes of omniglot/training: FAR 1.0 % (0.4 to 2.1), FRR "
+        "6.2 % (3.0 to 12.5)"
+    ) in lines
+    assert not any("chosen for" in line for line in printed(show_comparison, COMPARED))
+
+
+def test_a_threshold_of_a_calibration_is_said_to_be_of_these_classes():
+    point = operating_point(
+        target="balanced", chosen_on="calibration", data="stamps", far=0.0, far_interval=(0.0, 1e-4)
+    )
+    lines = printed(show_comparison, replace(COMPARED, operating=point), width=300)
+    [line] = [line for line in lines if "chosen for" in line]
+    assert "for balanced accuracy on 5 classes of stamps: FAR 0.0 % (0.0 to 0.01)" in line

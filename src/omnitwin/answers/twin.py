@@ -26,6 +26,7 @@ from omnitwin.images.intake import Intake, Picturable, read_any
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import Recipe, View
 from omnitwin.reports.answers import Comparison, RankingReport
+from omnitwin.reports.operating import OperatingPoint
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.words import check_device, device_word
 
@@ -54,6 +55,11 @@ class Twin:
     def threshold(self) -> float:
         """Probability from which a pair is called the same."""
         return self.verifier.threshold
+
+    @property
+    def operating(self) -> OperatingPoint | None:
+        """What the threshold was chosen for, and how often it errs; None: not known, or another threshold was given."""
+        return self.verifier.operating
 
     @property
     def recipe(self) -> Recipe:

@@ -29,6 +29,7 @@ from omnitwin.model.numpy_twin import runs_in_numpy
 from omnitwin.model.tensors import read_tensors
 from omnitwin.recipes import View
 from omnitwin.reports.answers import TrainedNetwork
+from omnitwin.reports.operating import OperatingPoint
 from omnitwin.system.files import digest
 from omnitwin.system.portions import portions
 
@@ -54,6 +55,7 @@ class Verifier:
     view: how it sees a picture; None if it takes images of any size, as a baseline does
     threshold: probability from which a pair counts as the same
     calibration: temperature and bias of the logit; None: none is applied
+    operating: what the threshold was chosen for, and its errors; None: not known, or another threshold was given
     novelty: the record by which images.novelty knows familiar images; None: nothing was fitted
     probabilistic: whether scores are logits by themselves, before any calibration
     path: its weights file, or None for a baseline
@@ -67,6 +69,7 @@ class Verifier:
     view: View | None
     threshold: float
     calibration: dict[str, float] | None = None
+    operating: OperatingPoint | None = None
     novelty: dict[str, Any] | None = None
     probabilistic: bool = True
     path: Path | None = None
@@ -164,6 +167,7 @@ def open_verifier(
         view=seen.view,
         threshold=description.threshold if threshold is None else threshold,
         calibration=description.calibration,
+        operating=description.operating if threshold is None else None,
         novelty=description.novelty,
         path=path,
         sha256=sha256,

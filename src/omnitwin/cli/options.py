@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS
+from omnitwin.config import DATASETS, EXAMS, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
@@ -104,6 +104,25 @@ Precision = Annotated[
         help=f"Number format: {any_of(*PRECISIONS)}.",
         autocompletion=one_of(*PRECISIONS),
         callback=passed_by(check_precision),
+    ),
+]
+
+
+def check_target(words: str | None) -> str | None:
+    """Return a target's words. Raises BadInput for what is none."""
+    return None if words is None else str(parse_target(words))
+
+
+ThresholdTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="TARGET",
+        help="Choose the threshold for this: balanced (accuracy), far=0.01 (share of dissimilar pairs accepted, at "
+        "most) or precision=0.95 (share of similar pairs among the accepted, at least, if both kinds are as many).",
+        show_default=str(Target()),
+        autocompletion=one_of("balanced", "far=0.01", "precision=0.95"),
+        callback=check_target,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

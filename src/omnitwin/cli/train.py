@@ -12,6 +12,7 @@ from omnitwin.cli.options import (
     Json,
     Precision,
     Quiet,
+    ThresholdTarget,
     any_of,
     complete_run,
     known,
@@ -93,6 +94,7 @@ def train(
             show_default=default_of("holdout"),
         ),
     ] = None,
+    target: ThresholdTarget = None,
     override: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,6 +160,7 @@ def train(
         max_seconds=parse_duration(max_time),
         output=output,
         name=_run_name(name),
+        target=target or DEFAULT.target,
     )
     folder, done = None, 0
     if resume is not None:
@@ -167,7 +170,7 @@ def train(
         run_to_resume(run)  # refuse a wrong name before torch is imported
         from omnitwin.training import runs
 
-        asked = {"recipe": recipe, "dataset": dataset, "name": name, "output": output}
+        asked = {"recipe": recipe, "dataset": dataset, "target": target, "name": name, "output": output}
         changes = {**recipe_changes(given, overrides), **asked}
         config, folder, done = runs.continued(config, run, changes, spelled(overrides))
     _run(config, folder, done, dry_run, json, quiet)

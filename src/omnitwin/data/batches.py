@@ -1,8 +1,13 @@
 """Batches of classes with several images each; training takes all their pairs.
 
-C classes, K images of each, A groups, P classes of each group, B = C * K images
+A class with fewer images than a batch takes of each gives some of them twice. That is allowed only if images are
+varied: the copies then differ, as two photos of one thing do, while an image and itself would teach nothing. A class
+with one image has no similar pair to give. It comes with that image only, and makes dissimilar pairs.
+
+C classes, K images of each, A groups, P classes of each group, S classes of one image, B = C * K + S images
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +16,9 @@ from omnitwin.data.imageset import ImageSet
 from omnitwin.errors import BadInput
 from omnitwin.recipes import ClassSampling
 
+ALONE = 1 / 4  # of a batch: with more of them, there would be too few similar pairs
+LAST = 0.99  # the largest random number
+MANY = 2**62  # more images than a class can have
 TURNS, WAYS = 4, 8  # ways round: 0 to 3 are quarter turns, 4 to 7 their mirror images
 
 
@@ -20,17 +28,35 @@ class ClassBatch:
 
     row_CK: torch.Tensor  # rows of the images of each class
     way_C: torch.Tensor  # which way round each class is
+    row_S: torch.Tensor  # rows of the images that are alone in their class
+    way_S: torch.Tensor  # which way round each of them is
 
 
-def check_batches(packed: ImageSet, sampling: ClassSampling) -> None:
-    """Raise BadInput if a class of a set that is pairable has too few images for a batch."""
-    fewest = int(packed.count_C.min())
-    if fewest < sampling.drawings:
-        poor = packed.class_names[int(packed.count_C.argmin())]
+def check_batches(packed: ImageSet, sampling: ClassSampling, varied: bool) -> None:
+    """Raise BadInput if a class of a set that is pairable has too few images for a batch.
+
+    varied: whether images are varied at random, so that a class may give an image twice
+    """
+    several_C = packed.count_C.masked_fill(packed.count_C < 2, MANY)
+    fewest = int(several_C.min())
+    if fewest < sampling.drawings and not varied:
+        poor = packed.class_names[int(several_C.argmin())]
         raise BadInput(
             f"{packed.name} has {fewest} images of {poor}; a batch takes {sampling.drawings} of each class",
             f"Use --override drawings={fewest}.",
         )
+
+
+def classes_of_batch(packed: ImageSet, sampling: ClassSampling) -> tuple[int, int]:
+    """Return how many classes with several images, and how many with one, a batch takes.
+
+    Classes with one image come as often as others, but never fill more than a share of the batch, ALONE.
+    """
+    several = int((packed.count_C > 1).sum())
+    alone = len(packed.class_names) - several
+    most = sampling.batch_size // sampling.drawings
+    singles = min(math.ceil(alone * min(1.0, most / several)), int(sampling.batch_size * ALONE))
+    return min((sampling.batch_size - singles) // sampling.drawings, several), singles
 
 
 def ways_round(sampling: ClassSampling) -> range:
@@ -38,25 +64,30 @@ def ways_round(sampling: ClassSampling) -> range:
     return range(0, WAYS if sampling.mirrors else TURNS, 1 if sampling.turns else TURNS)
 
 
-def draw_batch(packed: ImageSet, sampling: ClassSampling, classes: int, generator: torch.Generator) -> ClassBatch:
-    """Draw different classes (fewer if the set has fewer), and K different images of each.
+def draw_batch(
+    packed: ImageSet, sampling: ClassSampling, classes: int, generator: torch.Generator, singles: int = 0
+) -> ClassBatch:
+    """Draw different classes (fewer if the set has fewer), and K images of each, different ones if there are K.
 
     A groups are drawn without replacement, and P classes from each, all the same way round, so that a batch holds the
     pairs that are hardest to tell apart. The other classes come from anywhere, each its own way round.
+
+    classes: to draw of those with several images; singles: to draw of those with one
     """
     device, total = packed.device, len(packed.class_names)
-    group_C, alphabets = packed.group_C, len(packed.group_names)
+    group_C, alphabets, alone_C = packed.group_C, len(packed.group_names), packed.count_C < 2
     if group_C is None:  # each class is a group by itself
         group_C, alphabets = torch.arange(total, device=device), total
-    key_C = torch.rand(total, generator=generator, device=device) * 0.99  # never as far as the next group
+    key_C = torch.rand(total, generator=generator, device=device) * LAST  # never as far as the next group
+    key_C = key_C.masked_fill(alone_C, LAST)
     chosen_A = torch.zeros(alphabets, dtype=torch.bool, device=device)
     chosen_A[torch.randperm(alphabets, generator=generator, device=device)[: sampling.alphabets]] = True
     # classes of a group lie side by side, so sorting within groups leaves group_C as it is
     rank_C = torch.empty_like(group_C)
     start_A = torch.searchsorted(group_C, torch.arange(alphabets, device=device))
     rank_C[(group_C + key_C).argsort()] = torch.arange(total, device=device) - start_A[group_C]
-    together_C = chosen_A[group_C] & (rank_C < sampling.per_alphabet)
-    class_C = (key_C - together_C.float()).argsort()[: min(classes, total)]
+    together_C = chosen_A[group_C] & (rank_C < sampling.per_alphabet) & ~alone_C
+    class_C = (key_C - together_C.float()).argsort()[: min(classes, total - int(alone_C.sum()))]
     ways = torch.tensor(ways_round(sampling), device=device)
     way_A = ways[torch.randint(len(ways), (alphabets,), generator=generator, device=device)]
     way_C = ways[torch.randint(len(ways), (total,), generator=generator, device=device)]
@@ -64,5 +95,14 @@ def draw_batch(packed: ImageSet, sampling: ClassSampling, classes: int, generato
     most = int(packed.count_C.max())
     key_CN = torch.rand((len(class_C), most), generator=generator, device=device)
     key_CN.masked_fill_(torch.arange(most, device=device) >= packed.count_C[class_C, None], -1)
-    drawing_CK = key_CN.topk(sampling.drawings, dim=1).indices
-    return ClassBatch(packed.first_C[class_C, None] + drawing_CK, way_C)
+    drawing_CK = key_CN.topk(min(sampling.drawings, most), dim=1).indices
+    turn_CK = torch.arange(sampling.drawings, device=device) % packed.count_C[class_C, None].clamp(
+        max=sampling.drawings
+    )
+    row_CK = packed.first_C[class_C, None] + drawing_CK.gather(1, turn_CK)
+    alone_S = alone_C.nonzero().flatten()
+    if singles:  # else no random numbers
+        alone_S = alone_S[torch.randperm(len(alone_S), generator=generator, device=device)]
+    row_S = packed.first_C[alone_S[:singles]]
+    way_S = ways[torch.randint(len(ways), row_S.shape, generator=generator, device=device)]
+    return ClassBatch(row_CK, way_C, row_S, way_S)

@@ -190,5 +190,6 @@ def _network_report(verifier: Verifier) -> NetworkReport | None:
         threshold=verifier.threshold,
         temperature=calibration.get("temperature"),
         bias=calibration.get("bias"),
+        operating=verifier.operating,
         bundled=verifier.bundled,
     )

@@ -12,20 +12,21 @@ from typing import Any, Self
 
 from safetensors import SafetensorError, safe_open
 
+from omnitwin.config import parse_target
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.recipes import LARGEST, Network, Recipe, network_of
+from omnitwin.reports.operating import OperatingPoint
 from omnitwin.system.paths import WEIGHTS_FILE
 from omnitwin.system.plain import NotPlain
 from omnitwin.system.tensorfile import Layout, header_problem, read_record
 
 FORMAT = "omnitwin-checkpoint"
-FORMAT_VERSION = 4
-# 1 had no calibration and no held-out alphabets, 2 no novelty; 3 had the network's fields among the recipe's
-READABLE_VERSIONS = (1, 2, 3, 4)
+FORMAT_VERSION = 5
+# 1 had no calibration and no held-out alphabets, 2 no novelty; 3 had the network's fields among the recipe's; 4 had
+# neither data nor operating point
+READABLE_VERSIONS = (1, 2, 3, 4, 5)
 STATE_FORMAT = "omnitwin-training-state"
 OTHER_OMNITWIN = "Install the omnitwin that wrote it, or train again."
-# Read in a version 4 that lacks them, too: what was written before they were known has none
-ADDED = ("data",)
 OWN_DATA: dict[str, Any] = {  # the fields of `data`
     "place": str,  # path of the folder or table
     "pattern": (str, type(None)),  # regular expression for the class in a file's path
@@ -57,6 +58,7 @@ class Description:
     data: dict[str, Any] | None = None  # of a folder or table of the user's own: OWN_DATA; None: a set by its name
     threshold: float = 0.5  # probability from which a pair counts as similar
     calibration: dict[str, float] | None = None  # temperature and bias of the logit; None: none is applied
+    operating: OperatingPoint | None = None  # what the threshold was chosen for, and its errors; None: not known
     novelty: dict[str, Any] | None = None  # by which images.novelty tells drawings; None: nothing was fitted
     metrics: dict[str, float]
 
@@ -76,6 +78,8 @@ class Description:
             raise ValueError(f"an equal error rate that is no share: {self.metrics[HELD_OUT_EER]}")
         if self.calibration is not None and not _is_calibration(self.calibration):
             raise ValueError(f"a calibration that this omnitwin does not know: {self.calibration}")
+        if self.operating is not None:
+            _check_target(self.operating.target)
         if self.data is not None and not _is_own_data(self.data):
             raise ValueError("a record of data that this omnitwin does not know")
         if self.novelty is not None and not _is_novelty(self.novelty):
@@ -126,6 +130,16 @@ def _is_calibration(record: Any) -> bool:
     return (
         all(_is_number(number, LARGEST_METRIC) for number in record.values()) and least <= record["temperature"] <= most
     )
+
+
+def _check_target(target: str) -> None:
+    """Raise ValueError for a target that config.parse_target does not read, or would spell otherwise."""
+    try:
+        known = str(parse_target(target))
+    except BadInput as error:
+        raise ValueError(str(error)) from error
+    if known != target:
+        raise ValueError(f"a target that is spelled {known}: {target!r}")
 
 
 def _is_own_data(record: Any) -> bool:
@@ -196,10 +210,13 @@ def describe(path: Path, record: dict[str, Any]) -> Description:
     try:
         if record["format_version"] < 4:
             record = _of_version_4(record)
-        record = {**dict.fromkeys(ADDED), **record}
+        if record["format_version"] < 5:
+            record = {"data": None, **record, "operating": None}
         described = {name: record[name] for name in Description.__dataclass_fields__}
         described["held_out"] = tuple(described["held_out"])
         described["network"] = network_of(described["network"])
+        if described["operating"] is not None:
+            described["operating"] = OperatingPoint.from_json(described["operating"])
         return Description(**described)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadCheckpoint(f"{path} describes no network: {error!r}") from error

@@ -37,16 +37,19 @@ def all_pairs_loss(logits_BB: torch.Tensor, class_B: torch.Tensor, focus: float)
     return ((F.softplus(logits_BB) * (similar_BB + weight_BB)).sum() - (logits_BB * similar_BB).sum()) / 2
 
 
-def centroid_loss(embeddings_CKD: torch.Tensor, scale: float) -> torch.Tensor:
+def centroid_loss(embeddings_CKD: torch.Tensor, scale: float, alone_SD: torch.Tensor | None = None) -> torch.Tensor:
     """Return the cross-entropy, in nats, of classifying each image by its cosines with the centroids of C classes.
 
     The centroid of an image's own class leaves that image out. This is the one-shot task in training, as in
     prototypical networks (Snell et al. 2017), with cosines times `scale` as logits and every image a query.
+
+    alone_SD: images that are alone in their class: each is one more centroid, and no query
     """
     classes, drawings, _ = embeddings_CKD.shape
     sum_C1D = embeddings_CKD.sum(1, keepdim=True)
     own_CK = (F.normalize(sum_C1D - embeddings_CKD, dim=2) * embeddings_CKD).sum(2)
-    cosine_BC = embeddings_CKD.flatten(0, 1) @ F.normalize(sum_C1D[:, 0], dim=1).T
+    sum_CD = sum_C1D[:, 0] if alone_SD is None else torch.cat([sum_C1D[:, 0], alone_SD])
+    cosine_BC = embeddings_CKD.flatten(0, 1) @ F.normalize(sum_CD, dim=1).T
     class_B = torch.arange(classes, device=embeddings_CKD.device).repeat_interleave(drawings)
     cosine_BC = cosine_BC.scatter(1, class_B[:, None], own_CK.flatten()[:, None])
     return F.cross_entropy(scale * cosine_BC, class_B)
@@ -66,14 +69,14 @@ def contrastive_loss(embeddings_BD: torch.Tensor, class_B: torch.Tensor, margin:
 def triplet_loss(embeddings_BD: torch.Tensor, class_B: torch.Tensor, margin: float) -> torch.Tensor:
     """Return the batch-hard triplet loss (Hermans, Beyer and Leibe 2017, eq. 5).
 
-    Each image is an anchor with its farthest similar and its nearest dissimilar image, and costs
+    Each image that has a similar one is an anchor with its farthest similar and its nearest dissimilar image, and costs
     max(0, margin + farthest - nearest).
     """
     distance_BB = distances(embeddings_BD)
     similar_BB, dissimilar_BB = _pairs(class_B)
     farthest_B = distance_BB.masked_fill(~similar_BB, 0.0).amax(1)
     nearest_B = distance_BB.masked_fill(~dissimilar_BB, math.inf).amin(1)
-    return (margin + farthest_B - nearest_B).clamp(min=0).mean()
+    return (margin + farthest_B - nearest_B)[similar_BB.any(1)].clamp(min=0).mean()
 
 
 def contrast_loss(embeddings_BD: torch.Tensor, class_B: torch.Tensor, temperature: float) -> torch.Tensor:

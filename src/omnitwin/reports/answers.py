@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from omnitwin.reports.operating import OperatingPoint
 from omnitwin.reports.pictures import Picture
 
 INLINE = {"json": "inline"}  # metadata of a field: in JSON its fields are those of the record around it
@@ -35,12 +36,14 @@ class Answer:
     engine: `numpy` or `torch`, which ran the network
     calibrated: whether probabilities were fitted to held-out pairs, as many similar as dissimilar
     threshold: probability from which a pair is called the same
+    operating: what the threshold was chosen for, and its errors; None: not known, or another threshold was given
     """
 
     network: TrainedNetwork = field(metadata=INLINE)
     engine: str
     calibrated: bool
     threshold: float
+    operating: OperatingPoint | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omnitwin.reports.operating import OperatingPoint
 from omnitwin.reports.pictures import ScoredPair
 from omnitwin.reports.training import StepReport
 
@@ -140,6 +141,7 @@ class NetworkReport:
     threshold: float
     temperature: float | None
     bias: float | None
+    operating: OperatingPoint | None = None  # of the threshold; None: not known
     bundled: bool = False  # it came with omnitwin
 
 

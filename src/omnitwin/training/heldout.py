@@ -1,19 +1,32 @@
-"""The held-out exam during training: on classes kept out of it, fit threshold and calibration, and choose `best`."""
+"""The held-out exam during training: on classes kept out of it, fit threshold and calibration, and choose `best`.
+
+M images of the exam, N pairs of them, B distinct scores, C classes
+"""
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from omnitwin.config import Target
 from omnitwin.data.imageset import ImageSet
+from omnitwin.errors import BadInput
+from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
+from omnitwin.metrics.crossing import cross_validated, folds_of
+from omnitwin.metrics.operating import method_of, outcomes_of, pairs_needed, smallest_far, threshold_for
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network
+from omnitwin.reports.operating import HELD_OUT, OperatingPoint
 from omnitwin.system.portions import images_at_once
 
 MOST_IMAGES = 800  # in an exam
 EMBED_AT_ONCE = 128  # images
+FEW_FOLDS, CROSSED_FROM = 5, 10  # folds of classes: an exam should take little time; classes from which it has folds
 UNDECIDED = 0.5  # threshold if no calibration can be fitted
+BY_OTHERS = "each pair by a threshold that neither of its classes chose"
+BY_ITSELF = "the classes that chose the threshold"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +36,15 @@ class HeldOutResult:
     eer: float  # equal error rate, from 0 to 1
     threshold: float  # a probability, after calibration
     calibration: dict[str, float] | None  # None: similar pairs do not score above others yet
+    operating: OperatingPoint | None = None  # of the threshold; its target is `balanced` if none reaches the exam's
+
+
+def aim(exam: "HeldOutExam | None", target: Target) -> None:
+    """Let an exam choose thresholds for a target. Raises BadInput if there is no exam, or it can't show the target."""
+    if exam is not None:
+        exam.aim_at(target)
+    elif target != Target():
+        raise BadInput(f"--target {target} needs classes that are kept out of training", "Add --holdout, such as 5.")
 
 
 class HeldOutExam:
@@ -41,6 +63,18 @@ class HeldOutExam:
         class_M = held_out.class_N.to(device)[self.rows]
         self.pair = torch.triu_indices(len(self.rows), len(self.rows), 1, device=device)
         self.similar = (class_M[self.pair[0]] == class_M[self.pair[1]]).cpu().numpy()
+        self.class_M, self.name, self.target = class_M, held_out.name, Target()
+
+    def aim_at(self, target: Target) -> None:
+        """Choose thresholds for this target. Raises BadInput if the exam has too few dissimilar pairs to show it."""
+        there, needed = int((~self.similar).sum()), pairs_needed(target.kind, target.value)
+        if there < needed:
+            raise BadInput(
+                f"{target} cannot be shown: the {there:,} dissimilar pairs of the held-out classes show a FAR of "
+                f"{smallest_far(there):.2g} at best (rule of three), and it needs {needed:,}",
+                "Hold out more classes (--holdout), or choose another --target.",
+            )
+        self.target = target
 
     def take(self, network: TwinNetwork) -> HeldOutResult | None:
         """Return a network's result, or None if a score is not finite. Leaves the network in the mode it was in."""
@@ -56,7 +90,49 @@ class HeldOutExam:
         values_B, similar_B, dissimilar_B = count_scores(scores.numpy(), self.similar)
         curve = roc_curve(similar_B, dissimilar_B)
         calibration = fit_calibration(values_B, similar_B, dissimilar_B)
-        threshold = UNDECIDED
-        if calibration is not None:
-            threshold = best_threshold(sigmoid(calibrated(values_B, calibration)), similar_B, dissimilar_B)
-        return HeldOutResult(eer=equal_error_rate(*curve), threshold=threshold, calibration=calibration)
+        if calibration is None:
+            return HeldOutResult(eer=equal_error_rate(*curve), threshold=UNDECIDED, calibration=None)
+        counted = (sigmoid(calibrated(values_B, calibration)), similar_B, dissimilar_B)
+        target, threshold = self.target, threshold_for(self.target.kind, self.target.value, *counted)
+        if threshold is None:
+            target, threshold = Target(), best_threshold(*counted)
+        return HeldOutResult(
+            eer=equal_error_rate(*curve),
+            threshold=threshold,
+            calibration=calibration,
+            operating=self._operating(target, threshold, calibration, scores.numpy()),
+        )
+
+    def _operating(
+        self, target: Target, threshold: float, calibration: dict[str, float], logit_N: Array
+    ) -> OperatingPoint:
+        """Return the operating point of a threshold: cross-validated if there are enough classes for that."""
+        class_M, pair_2N = self.class_M.cpu().numpy(), self.pair.cpu().numpy()
+        left_N, right_N = class_M[pair_2N[0]], class_M[pair_2N[1]]
+        classes = len(self.packed.class_names)
+        paired_C = np.bincount(class_M, minlength=classes) > 1
+        crossed = int(paired_C.sum()) >= CROSSED_FROM
+        if crossed:
+            order_C = np.random.default_rng(0).permutation(classes)
+            accepted_N = cross_validated(
+                target.kind,
+                target.value,
+                logit_N,
+                self.similar,
+                left_N,
+                right_N,
+                folds_of(paired_C, order_C, FEW_FOLDS),
+            ).accepted_N
+        else:
+            accepted_N = (sigmoid(calibrated(logit_N, calibration)) >= threshold).astype(np.int64)
+        outcomes = outcomes_of(accepted_N, self.similar, left_N, right_N, classes)
+        return OperatingPoint.of_rates(
+            outcomes.rates(),
+            similar=int(self.similar.sum()),
+            dissimilar=int((~self.similar).sum()),
+            data=self.name,
+            target=str(target),
+            classes=classes,
+            chosen_on=HELD_OUT,
+            method=f"{BY_OTHERS if crossed else BY_ITSELF}; {method_of(classes)}",
+        )

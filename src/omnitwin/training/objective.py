@@ -40,7 +40,7 @@ CPU_PAIRS = 60  # pairs in the network at once: as fast as 180, with a third les
 
 EmbeddingLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 LossAndLogits = tuple[torch.Tensor, torch.Tensor | None]  # scalar; logits of all pairs (B, B) if computed
-Loss = Callable[[torch.Tensor, torch.Tensor], LossAndLogits]
+Loss = Callable[[torch.Tensor, Batch], LossAndLogits]  # of embeddings (B, D) and their batch
 NewLoss = Callable[[TwinNetwork, Recipe, int], Loss]  # the number is that of the labels; a module's parameters learn
 
 
@@ -107,7 +107,7 @@ class OfEmbeddings:
     def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         with autocast(self.machinery.device, self.machinery.precision):
             embeddings_BD = self.embed(batch.images.contiguous(memory_format=torch.channels_last))
-        loss, logits_BB = self.loss(embeddings_BD, batch.label_B)
+        loss, logits_BB = self.loss(embeddings_BD, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         if logits_BB is None:
             with torch.no_grad():
@@ -121,12 +121,15 @@ def _all_pairs(network: TwinNetwork, recipe: Recipe, labels: int) -> Loss:
     assert isinstance(part, AllPairsObjective)
     assert isinstance(sampling, ClassSampling)
 
-    def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
+    def loss_of(embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
         logits_BB = network.score_all(embeddings_BD, embeddings_BD)
-        loss = all_pairs_loss(logits_BB, label_B, part.focus)
+        loss = all_pairs_loss(logits_BB, batch.label_B, part.focus)
         if part.centroid_weight:
-            embeddings_CKD = embeddings_BD.view(-1, sampling.drawings, embeddings_BD.shape[1])
-            loss = loss + part.centroid_weight * centroid_loss(embeddings_CKD, part.centroid_scale)
+            several, alone_SD = embeddings_BD, None
+            if batch.alone:
+                several, alone_SD = embeddings_BD[: -batch.alone], embeddings_BD[-batch.alone :]
+            embeddings_CKD = several.view(-1, sampling.drawings, embeddings_BD.shape[1])
+            loss = loss + part.centroid_weight * centroid_loss(embeddings_CKD, part.centroid_scale, alone_SD)
         return loss, logits_BB
 
     return loss_of
@@ -136,9 +139,9 @@ def _of_distances(loss: Callable[..., torch.Tensor], field: str) -> NewLoss:
     """Return the maker of a loss of embeddings (model.losses) with a number that a field of the objective holds."""
 
     def new_loss(network: TwinNetwork, recipe: Recipe, labels: int) -> Loss:
-        def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
-            head_loss, logits_BB = _of_head(network, embeddings_BD, label_B)
-            return loss(embeddings_BD, label_B, getattr(recipe.objective, field)) + head_loss, logits_BB
+        def loss_of(embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
+            head_loss, logits_BB = _of_head(network, embeddings_BD, batch.label_B)
+            return loss(embeddings_BD, batch.label_B, getattr(recipe.objective, field)) + head_loss, logits_BB
 
         return loss_of
 
@@ -164,15 +167,15 @@ class _OfProxies(nn.Module):
         first_CD = torch.randn((labels, cast(int, network.encoder.features)), generator=generator)
         self.proxies = nn.Parameter(F.normalize(first_CD, dim=1).to(next(network.parameters()).device))
 
-    def forward(self, embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
-        head_loss, logits_BB = _of_head(*self.network, embeddings_BD, label_B)
-        loss = self.loss(embeddings_BD, label_B, self.proxies, self.part.margin, self.part.proxy_scale)
+    def forward(self, embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
+        head_loss, logits_BB = _of_head(*self.network, embeddings_BD, batch.label_B)
+        loss = self.loss(embeddings_BD, batch.label_B, self.proxies, self.part.margin, self.part.proxy_scale)
         return loss + head_loss, logits_BB
 
 
 def _of_own(own: EmbeddingLoss) -> Loss:
-    def loss_of(embeddings_BD: torch.Tensor, label_B: torch.Tensor) -> LossAndLogits:
-        loss = own(embeddings_BD, label_B)
+    def loss_of(embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
+        loss = own(embeddings_BD, batch.label_B)
         if not isinstance(loss, torch.Tensor) or loss.dim() or not loss.requires_grad:
             what = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else repr(loss)
             raise BadInput(f"your objective returned {what}", "It must return a scalar tensor with a gradient.")

@@ -36,6 +36,8 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     note_needs(config, select_device(config.device), reporter.note)  # refuse the device before data is fetched
     images, held_out = training_images(config, reporter)
     trainer = Trainer(config, images)
+    for note in trainer.sampler.notes:
+        reporter.note(note)
     for iteration in range(1, WARM_UP_STEPS + 1):
         trainer.step(iteration)
     synchronize(trainer.device)

@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 import torch
 
 from omnitwin import __version__
-from omnitwin.config import LONGEST_NAME, TrainConfig
+from omnitwin.config import LONGEST_NAME, Target, TrainConfig, parse_target
 from omnitwin.data.catalogue import open_images, trained_on
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import hold_out
@@ -107,8 +107,8 @@ def continued(
 ) -> tuple[TrainConfig, Path, int]:
     """Return how to resume a run: the config with the run's own recipe and data, its folder, and the iterations done.
 
-    changes: wanted fields of the recipe, and `recipe`, `dataset`, `name`, `output`; only `iterations` may change. With
-    `image_size` and `batch_size` among them, the run may take as much memory as it asks for
+    changes: wanted fields of the recipe, and `recipe`, `dataset`, `target`, `name`, `output`; only `iterations` may
+    change. With `image_size` and `batch_size` among them, the run may take as much memory as it asks for
     spell: how an error writes a field's name
 
     Raises BadInput if another field would change, BadCheckpoint if the run cannot be read, DeviceMissing, and CannotRun
@@ -119,7 +119,8 @@ def continued(
     """
     folder, description = recorded(run)
     recipe = description.whole_recipe()
-    known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family}
+    target = target_before(folder)
+    known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family, "target": target}
     del known["name"]  # of the recipe; asked for is the run's
     asked = {name: value for name, value in (changes or {}).items() if value is not None}
     granted = {"image_size", "batch_size"} <= asked.keys()  # in words, what decides how much memory a run takes
@@ -132,6 +133,7 @@ def continued(
         recipe=recipe.changed(iterations=asked.get("iterations", recipe.iterations)),
         dataset=trained_on(description.dataset_family) if isinstance(config.dataset, str) else config.dataset,
         precision=description.precision if config.precision == TrainConfig.precision else config.precision,
+        target=target,
     )
     if not granted:
         check_needs(going_on, select_device(config.device))
@@ -149,10 +151,18 @@ def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...
         "dataset": trainer.images.name,
         "fingerprint": trainer.images.fingerprint,
         "held_out": held_out,
+        "target": str(config.target),
         **here,
         "computed_by": before if here in before else [*before, here],  # in all sessions
     }
     write_text(output / CONFIG_FILE, json.dumps(effective, indent=2, sort_keys=True) + "\n")
+
+
+def target_before(run: Path) -> str:
+    """Return the target that a run's config names, `balanced` if it has none that is known."""
+    with suppress(OSError, KeyError, TypeError, ValueError, RecursionError, BadInput):
+        return str(parse_target(json.loads(read_text(run / CONFIG_FILE))["target"]))
+    return str(Target())
 
 
 def computed_by(trainer: Trainer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from omnitwin.config import TrainConfig
+from omnitwin.config import Target, TrainConfig, parse_target
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import part_names
 from omnitwin.errors import BadInput, TrainingDiverged
@@ -25,7 +25,7 @@ from omnitwin.system.device import select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training.heldout import HeldOutExam, HeldOutResult
+from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim
 from omnitwin.training.needs import note_needs
 from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.resuming import best_before, check_labels, iteration_of, resumed_state
@@ -76,7 +76,10 @@ def train(
         note_needs(config, device, reporter.note)
         images, held_out = training_images(config, reporter)
         trainer = new_trainer(config, images)
+        for note in trainer.sampler.notes:
+            reporter.note(note)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
+        aim(exam, parse_target(config.target))
         run = _Run(config, trainer, part_names(held_out) if held_out else (), exam, reporter, output)
         return run.go(stop_button or nullcontext(lambda: None), state)
 
@@ -139,6 +142,7 @@ class _Run:
                     self._save(show)
             seconds = time.monotonic() - self.start
             self._save(show)
+            self._tell_of_missed_target()
         return TrainReport(
             output=self.output,
             weights=self.output / WEIGHTS_FILE,
@@ -222,6 +226,17 @@ class _Run:
             )
             self.reporter.warn(self.warnings[-1])
 
+    def _tell_of_missed_target(self) -> None:
+        """Warn if no threshold of the best (else the last) checkpoint reaches the target."""
+        target = str(parse_target(self.config.target))
+        kept = self.best or self._description(self.results.get(self.done))
+        if target != str(Target()) and (kept.operating is None or kept.operating.target != target):
+            self.warnings.append(
+                f"no threshold reaches {target} on the held-out classes: the threshold {kept.threshold:.4g} was chosen "
+                "for balanced accuracy. Train longer, or choose another --target."
+            )
+            self.reporter.warn(self.warnings[-1])
+
     def _foretell(self, seconds: float) -> None:
         """On a CPU, say how long a long run will take, and how to shorten it."""
         left = self.recipe.iterations - self.done
@@ -242,6 +257,7 @@ class _Run:
             held_out=self.held_out,
             threshold=result.threshold if result else Description.threshold,
             calibration=result.calibration if result else None,
+            operating=result.operating if result else None,
             metrics={"loss": self.loss} | ({HELD_OUT_EER: result.eer} if result else {}),
         )
 

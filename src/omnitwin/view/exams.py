@@ -13,7 +13,7 @@ from rich.text import Text
 from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
-from omnitwin.view.words import BUNDLED_WEIGHTS, counted, percent, trained
+from omnitwin.view.words import BUNDLED_WEIGHTS, counted, operating_in_words, percent, trained
 
 SEEN = {
     "never": "characters that the network never saw",
@@ -41,6 +41,8 @@ def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
             _show_calibration(exam, console)
         console.print()
     say(console, subject(report), "dim")
+    if report.network is not None and report.network.operating is not None:
+        say(console, f"Its threshold: {operating_in_words(report.network.operating)}", "dim")
     say(console, f"On {report.dataset}: {seen(report)}; {report.precision} on {report.device}", "dim")
     if report.single_classes:
         say(console, single(report), "dim")

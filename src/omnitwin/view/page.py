@@ -26,7 +26,7 @@ from omnitwin.view.exams import (
     value,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
-from omnitwin.view.words import percent, trained
+from omnitwin.view.words import operating_in_words, percent, trained
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -129,11 +129,16 @@ def _facts(network: NetworkReport) -> list[Row]:
     return [
         ("trained on", network.trained_on),
         ("held-out alphabets", ", ".join(network.held_out) or "none"),
-        ("threshold", f"{network.threshold:.4g}"),
+        ("threshold", _threshold(network)),
         ("calibration", calibration),
         ("weights", network.checkpoint),
         ("SHA-256", network.weights_sha256),
     ]
+
+
+def _threshold(network: NetworkReport) -> str:
+    point = network.operating
+    return f"{network.threshold:.4g}" + (f", {operating_in_words(point)}; {point.method}" if point else "")
 
 
 def _hyper_parameters(fields: dict[str, Any], part: str = "") -> Iterator[Row]:

@@ -44,6 +44,7 @@ from omnitwin.view.words import (
     bytes_in_words,
     counted,
     listed,
+    operating_in_words,
     percent,
     time_in_words,
     trained,
@@ -149,9 +150,16 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
         ),
         soft_wrap=True,
     )
+    _show_operating(report, console)
     say(console, _answered(report.network), "dim")
     for files, note in _by_note(report):
         say(console, f"Note: {files}: {note}", "dim")
+
+
+def _show_operating(report: Answer, console: Console) -> None:
+    """Print what the threshold was chosen for and how often it errs, if that is known."""
+    if report.operating is not None:
+        say(console, f"Threshold {report.threshold:.4g}, {operating_in_words(report.operating)}", "dim")
 
 
 def _by_note(report: ComparisonReport) -> list[tuple[str, str]]:
@@ -213,6 +221,7 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
     read = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
     say(console, f"{read}{speed} ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
+    _show_operating(report, console)
     say(console, _answered(report.network), "dim")
     _show_notes(
         ((report.query.name, report.notes), *((image.file.name, image.notes) for image in report.ranked)), console

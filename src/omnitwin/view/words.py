@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from omnitwin.reports.answers import TrainedNetwork
+from omnitwin.reports.operating import HELD_OUT, OperatingPoint
 from omnitwin.reports.training import PlanReport
 
 if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
@@ -47,6 +48,27 @@ def age_in_words(seconds: float) -> str:
 
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def rate(share: float, interval: tuple[float, float]) -> str:
+    """Return `1.0 % (0.4 to 2.1)`, a rate with its 95 % interval."""
+    low, high = (_share_in_words(bound) for bound in interval)
+    return f"{_share_in_words(share)} % ({low} to {high})"
+
+
+def _share_in_words(share: float) -> str:
+    """Return percent with a digit that is not 0, if that takes no more than 3 after the point."""
+    digits = max(1, min(3, math.ceil(-math.log10(100 * share) - 1e-9))) if share > 0 else 1
+    return f"{100 * share:.{digits}f}"
+
+
+def operating_in_words(point: OperatingPoint) -> str:
+    """Return `chosen for far=0.01 on 5 held-out classes of omniglot/training: FAR 1.0 % (0.4 to 2.1), FRR ...`."""
+    kind = "held-out class" if point.chosen_on == HELD_OUT else "class"
+    rates = f"FAR {rate(point.far, point.far_interval)}, FRR {rate(point.frr, point.frr_interval)}"
+    target = "balanced accuracy" if point.target == "balanced" else point.target
+    of = f" of {point.data}" if point.data else ""
+    return f"chosen for {target} on {counted(point.classes, kind)}{of}: {rates}"
 
 
 def trained(report: "TrainedNetwork | NetworkReport") -> str:
