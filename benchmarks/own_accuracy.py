@@ -99,7 +99,7 @@ def row(name: str, what: str, runs: Sequence[dict[str, Any]]) -> list[str]:
     """Return a line of the table: means over seeds, and the least and greatest of the seeds' intervals."""
 
     def mean(key: str) -> float:
-        return 100 * statistics.mean(run[key] for run in runs)
+        return 100 * statistics.mean(float(run[key]) for run in runs)
 
     rates = [100 * run["eer"] for run in runs]
     low, high = min(run["interval"][0] for run in runs), max(run["interval"][1] for run in runs)

@@ -170,6 +170,7 @@ class ClassSampling(Part):
     per_alphabet: int = _within(8)  # classes from each of those groups
     turns: bool = True  # count each character turned by 90, 180 and 270 degrees as a class of its own
     mirrors: bool = False  # and its mirror images
+    colours: bool = False  # and each with red, green and blue in another order; no effect on grey images
 
     def __post_init__(self) -> None:
         super().__post_init__()

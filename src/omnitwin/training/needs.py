@@ -10,12 +10,12 @@ from collections.abc import Callable
 import torch
 
 from omnitwin.config import TrainConfig
-from omnitwin.data.batches import WAYS
+from omnitwin.data.batches import ways_round
 from omnitwin.data.packed import MOST_FRAMED
 from omnitwin.errors import CannotRun
 from omnitwin.model.anatomy import anatomy_of
 from omnitwin.model.checkpoint import layout_with
-from omnitwin.recipes import RECIPES, ProxyObjective, Recipe
+from omnitwin.recipes import RECIPES, ClassSampling, ProxyObjective, Recipe
 from omnitwin.system.device import free_main_memory
 from omnitwin.system.tensorfile import layout_bytes
 from omnitwin.training.objective import images_of_a_pass, learned_layout
@@ -72,8 +72,8 @@ def memory_needed(recipe: Recipe) -> int:
     scores = 0 if pairs else SCORES * FLOAT * images**2
     batch = images * pixels * FLOAT * inputs + together * pixels * KEPT + scores
     learned = 0
-    if isinstance(recipe.objective, ProxyObjective):
-        labels = CLASSES * WAYS
+    if isinstance(recipe.objective, ProxyObjective) and isinstance(recipe.sampling, ClassSampling):
+        labels = CLASSES * len(ways_round(recipe.sampling, recipe.network.channels))
         proxies = learned_layout(recipe, anatomy_of(recipe.network.encoder).features, labels)
         learned = layout_bytes(proxies) * (1 + GRADIENT + MOMENTS) + SCORES * FLOAT * images * labels
     return layout_bytes(layout) * copies + batch + learned + min(IMAGES * pixels, MOST_FRAMED)
