@@ -23,7 +23,8 @@ BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawing
 
 DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has these and no others
 EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "retrieval", "beyond")
-SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
+SUBSETS = ("test", "held-out", "training", "all")  # of a data set, that exams can be taken on; `all` of own images
+SPLITS = ("classes", "images")  # what the parts of somebody's own images have apart
 BASELINES = ("pixels", "hausdorff")
 TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
 SCOPES = ("alphabet", "any")  # from which the characters of an episode come
@@ -86,12 +87,16 @@ class SourceConfig:
     source: str | None = None  # a folder, a zip file or a base URL; None: OMNITWIN_MIRROR, else the official address
     offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
     force: bool = False  # fetch and pack again what is here already
+    pattern: str | None = None  # of a folder: regular expression for the class in a file's path; None: its folder
+    split: str = "classes"  # of a folder or table: a test has other `classes` than training, or only other `images`
 
     def __post_init__(self) -> None:
         if isinstance(self.source, os.PathLike):
             object.__setattr__(self, "source", os.fspath(self.source))
         if self.source is not None and not isinstance(self.source, str):
             raise BadInput(f"{self.source!r} is no source", "Give a folder, a zip file or a base URL.")
+        if self.split not in SPLITS:
+            raise BadInput(f"no split is called {self.split!r}", f"Use {' or '.join(SPLITS)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

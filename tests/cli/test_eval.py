@@ -17,7 +17,7 @@ from omnitwin.model.description import read_description
 
 PAIRS = ("eval", "--batches", 3, "--batch-size", 10)
 ONE_SHOT = ("eval", "--exam", "one-shot", "--way", 3, "--episodes", 40)
-PIXELS = ("eval", "--baseline", "pixels", "--dataset", "synthetic")
+PIXELS = ("eval", "--baseline", "pixels", "--data", "synthetic")
 PICTURES = {"pixels", "left", "right", "picture"}  # names under which a report carries them
 TABLE_EDGES = "┏┃┡│└"
 IMAGES, CHARACTERS = 240, 12  # of the test set: 2 alphabets of 6 characters by 20 hands
@@ -463,7 +463,7 @@ def test_pixels_tell_synthetic_drawings_apart_better_than_chance(run):
 
 @pytest.mark.usefixtures("few_pairs_to_fit")
 def test_hausdorff_is_a_baseline_too(run):
-    words = ("eval", "--baseline", "hausdorff", "--dataset", "synthetic", "--batches", 1, "--batch-size", 20)
+    words = ("eval", "--baseline", "hausdorff", "--data", "synthetic", "--batches", 1, "--batch-size", 20)
     report = report_of(run, *words)
     assert (report["baseline"], report["exams"][0]["n"]) == ("hausdorff", 20)
 
@@ -546,7 +546,7 @@ def test_figures_that_cannot_be_written_exit_3_with_one_line_and_leave_nothing_h
         ("--scope", "anywhere", "alphabet"),
         ("--set", "validation", "held-out"),
         ("--baseline", "sift", "hausdorff"),
-        ("--dataset", "cifar", "omniglot"),
+        ("--data", "cifar", "omniglot"),
         ("--precision", "int8", "bf16"),
         ("--device", "x", "cpu"),
     ],
@@ -579,14 +579,14 @@ def test_numbers_out_of_range_exit_2_and_name_the_option(run, option, number):
 @pytest.mark.usefixtures("trained")
 def test_the_official_runs_are_refused_on_another_set_however_they_are_asked_for(run):
     for words in (("--exam", "official"), ("--exam", "all", "--exam", "official")):
-        outcome = run("eval", "--dataset", "synthetic", *words, "--quiet")
+        outcome = run("eval", "--data", "synthetic", *words, "--quiet")
         assert outcome.code == 2
         assert "official runs belong to omniglot/test, not to synthetic/test" in outcome.complaint()
 
 
 def test_held_out_alphabets_of_a_run_that_has_none_exit_2_and_say_how_to_have_some(run, trained):
     shutil.rmtree(trained)
-    small = ("--recipe", "small", "--dataset", "synthetic", "--batch-size", 4, "--iterations", 1, "--holdout", 0)
+    small = ("--recipe", "small", "--data", "synthetic", "--batch-size", 4, "--iterations", 1, "--holdout", 0)
     assert run("train", *small, "--quiet").code == 0
     outcome = run(*PAIRS, "--set", "held-out", "--checkpoint", "newest")
     assert outcome.code == 2
@@ -602,7 +602,7 @@ def test_a_baseline_has_no_held_out_alphabets(run):
 @pytest.mark.usefixtures("trained", "fake_omniglot")
 def test_held_out_alphabets_are_looked_for_in_the_set_that_was_trained_on_alone(run, fake_omniglot, monkeypatch):
     monkeypatch.setenv("OMNITWIN_MIRROR", str(fake_omniglot.zips))
-    outcome = run(*PAIRS, "--dataset", "omniglot", "--set", "held-out", "--quiet")
+    outcome = run(*PAIRS, "--data", "omniglot", "--set", "held-out", "--quiet")
     assert outcome.code == 2
     assert "trained on other images" in outcome.complaint()
 
@@ -623,7 +623,7 @@ def test_no_network_yet_exits_3_and_says_how_to_get_one(run):
 @pytest.mark.usefixtures("trained")
 def test_missing_dataset_exits_3_and_says_how_to_get_it(run, monkeypatch):
     monkeypatch.setenv("OMNITWIN_OFFLINE", "1")
-    outcome = run(*PAIRS, "--dataset", "omniglot")
+    outcome = run(*PAIRS, "--data", "omniglot")
     assert outcome.code == 3
     assert "omnitwin download" in outcome.complaint()
 

@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 
 from omnitwin import __version__
 from omnitwin.cli import (
+    cache,
     compare,
     demo,
     download,
@@ -59,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "use": use.use,
     "runs": runs.runs,
     "report": report.report,
+    "cache": cache.cache,
     "demo": demo.demo,
     "env": env.env,
 }

@@ -8,15 +8,20 @@ import typer
 
 from omnitwin.cli.options import (
     Checkpoint,
-    DatasetOrNone,
+    DataOrNone,
     Device,
     Json,
+    LabelFrom,
+    OldDataset,
     Precision,
     Quiet,
+    Split,
     any_of,
+    data_given,
     exams_option,
     known,
     one_of,
+    source_given,
 )
 from omnitwin.config import BASELINES, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
 from omnitwin.errors import BadInput
@@ -70,7 +75,9 @@ def evaluate(
             callback=known("baseline", *BASELINES),
         ),
     ] = None,
-    dataset: DatasetOrNone = None,
+    data: DataOrNone = None,
+    label_from: LabelFrom = None,
+    split: Split = None,
     subset: Annotated[
         str,
         typer.Option(
@@ -90,12 +97,14 @@ def evaluate(
     precision: Precision = DEFAULT.precision,
     json: Json = False,
     quiet: Quiet = False,
+    dataset: OldDataset = None,
 ) -> None:
     """Measure a trained network on characters it never saw: by default with the example's exam, random pairs.
 
     A tie counts as wrong, no pair holds the same image twice, and the test set chooses nothing.
     """
     _check_options(context, exam or DEFAULT.exams)
+    place = data_given(data, dataset)
     config = EvalConfig(
         exams=tuple(exam or DEFAULT.exams),
         batches=batches,
@@ -108,7 +117,8 @@ def evaluate(
         seeds=seeds,
         checkpoint=checkpoint,
         baseline=baseline,
-        dataset=dataset,
+        dataset=place,
+        source=source_given(place, label_from, split),
         subset=subset,
         device=device,
         precision=precision,

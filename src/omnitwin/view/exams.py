@@ -18,6 +18,7 @@ from omnitwin.view.words import BUNDLED_WEIGHTS, counted, operating_in_words, pe
 SEEN = {
     "never": "characters that the network never saw",
     "held-out": "alphabets kept out of training, which chose its threshold, calibration and best checkpoint",
+    "closed": "other images of the classes that it was trained on: a closed set, which says nothing about new classes",
     "training": "images that the network was TRAINED on: no measure of how it does on others",
 }
 ROC_COLUMNS, ROC_LINES = 48, 8
@@ -62,7 +63,8 @@ def seen(report: EvalReport) -> str:
     if report.network is None:
         fitted = "the very images its threshold was fitted on" if report.seen == "training" else "nothing learnt"
         return f"no network, {fitted}"
-    without = f" (without the held-out alphabets {', '.join(report.left_out)})" if report.left_out else ""
+    kind = "the held-out alphabets" if report.seen == "training" else "classes that were trained on:"
+    without = f" (without {kind} {', '.join(report.left_out)})" if report.left_out else ""
     return SEEN[report.seen] + without
 
 

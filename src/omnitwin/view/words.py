@@ -77,6 +77,13 @@ def trained(report: "TrainedNetwork | NetworkReport") -> str:
     return f"{report.recipe}, {of}{counted(report.iterations, 'iteration')}"
 
 
+def network_in_words(plan: PlanReport) -> str:
+    """`strong for 64 x 128 pixels in colour, 402,432 parameters`."""
+    height, _, width = plan.image_size.partition("x")
+    seen = f"{height} x {width or height} pixels{' in colour' if plan.channels == 3 else ''}"
+    return f"{plan.encoder} for {seen}, {plan.parameters:,} parameters"
+
+
 def batch_in_words(plan: PlanReport) -> str:
     """Return `180 pairs` or `256 images (64 classes, 32,640 pairs)`."""
     count = counted(plan.batch_size, plan.unit.removesuffix("s"))
