@@ -62,5 +62,5 @@ def test_twice_the_places_are_weights_between_the_nearest(trained):
     ids=["encoder", "head"],
 )
 def test_another_encoder_or_head_is_refused(trained, network):
-    with pytest.raises(BadInput, match="same encoder, channels and head"):
+    with pytest.raises(BadInput, match="cannot start one with"):
         fitted(trained.state_dict(), SMALL, network)

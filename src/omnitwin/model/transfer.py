@@ -41,12 +41,8 @@ def fitted(tensors: Mapping[str, Tensor], trained: Network, network: Network) ->
 
 def _resampled(weight_DP: Tensor, trained: Network, network: Network) -> Tensor:
     """Return the weights for other places. Their sum stays, so features keep their scale."""
-    (height, width), (rows, columns) = _places(trained), _places(network)
+    blocks = BLOCKS[network.encoder]
+    (height, width), (rows, columns) = blocks.places(trained.view), blocks.places(network.view)
     weight_DCHW = weight_DP.float().view(len(weight_DP), -1, height, width)
     resampled = F.interpolate(weight_DCHW, (rows, columns), mode="bilinear", align_corners=False)
     return (resampled * (height * width / (rows * columns))).flatten(1).to(weight_DP.dtype)
-
-
-def _places(network: Network) -> tuple[int, int]:
-    blocks = len(BLOCKS[network.encoder].widths)
-    return network.view.height >> blocks, network.view.width >> blocks
