@@ -66,6 +66,8 @@ def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[I
     if (place := place_of(config.dataset)) is not None:
         return _own_images(place, config, reporter)
     images = open_images(config.dataset, "training", config.source, reporter)
+    if isinstance(config.dataset, Mapping) and "held-out" in config.dataset:
+        return images, open_images(config.dataset, "held-out", config.source, reporter)
     generator = random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)
     return hold_out(images, config.recipe.holdout, generator)
 
