@@ -43,6 +43,7 @@ from omnitwin.view.words import (
     batch_in_words,
     bytes_in_words,
     counted,
+    done_in_words,
     end_in_words,
     listed,
     network_in_words,
@@ -102,9 +103,7 @@ def show_plan(report: PlanReport, console: Console) -> None:
 
 def show_training(report: TrainReport, console: Console) -> None:
     if report.stopped_by in (None, "patience"):
-        early = " (the exams found no better network any more)" if report.stopped_by else ""
-        done = f"Done: {counted(report.iteration, 'iteration')} in {time_in_words(report.seconds)}{early}"
-        say(console, done, "bold green")
+        say(console, done_in_words(report), "bold green")
     else:
         say(
             console,
