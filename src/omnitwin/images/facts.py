@@ -125,8 +125,10 @@ def _digest(whole: Image.Image) -> bytes:
     found = hashlib.blake2b(f"{whole.width} x {whole.height} ".encode(), digest_size=16)
     rows = max(1, STRIP // whole.width)
     for top in range(0, whole.height, rows):
-        strip = whole.crop((0, top, whole.width, min(top + rows, whole.height)))
-        found.update(strip.convert("RGB").tobytes())
+        strip = whole  # unless it is large: copies take longer than hashing
+        if rows < whole.height:
+            strip = whole.crop((0, top, whole.width, min(top + rows, whole.height)))
+        found.update((strip if strip.mode == "RGB" else strip.convert("RGB")).tobytes())
     return found.digest()
 
 
@@ -148,7 +150,7 @@ def _colour_and_ink(whole: Image.Image) -> tuple[bool, bool]:
     ink = (
         paper >= PAPER_LIGHTNESS
         and _share(grey_L, np.abs(LEVELS - paper) <= PAPER_LEVELS) >= PAPER_SHARE
-        and _share(grey_L, LEVELS > paper + LIGHTER_LEVELS) <= LIGHTER_SHARE
+        and _share(grey_L, paper + LIGHTER_LEVELS < LEVELS) <= LIGHTER_SHARE
         and colour <= INK_COLOURED_SHARE
         and int(np.flatnonzero(grey_L)[0]) < paper - PAPER_LEVELS  # it is not blank
     )
