@@ -648,6 +648,7 @@ INK = Recipe(
     optimiser=AdamW(learning_rate=1e-3),
     iterations=400,
     holdout=5,
+    slack=1.0,
 )
 # Photos of the user's own, in colour: letterboxed. Each class in other colours is a further class (docs/LOG.md).
 PHOTO = Recipe(
@@ -659,6 +660,7 @@ PHOTO = Recipe(
     optimiser=AdamW(learning_rate=3e-3),
     iterations=1_500,
     holdout=5,
+    slack=1.0,
 )
 # `omnitwin demo`: the fast recipe, about half a minute on two cores.
 DEMO = replace(FAST, iterations=400)
