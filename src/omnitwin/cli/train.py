@@ -14,6 +14,7 @@ from omnitwin.cli.options import (
     Quiet,
     ThresholdTarget,
     any_of,
+    complete_checkpoint,
     complete_run,
     known,
     one_of,
@@ -23,7 +24,7 @@ from omnitwin.cli.options import (
 from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import TrainConfig, check_run_name
-from omnitwin.recipes import ENCODERS, RECIPES, TORCHVISION, sides_of, spelled_size
+from omnitwin.recipes import DEFAULT_WEIGHTS, ENCODERS, NO_WEIGHTS, RECIPES, TORCHVISION, sides_of, spelled_size
 from omnitwin.system.paths import NEWEST
 
 DEFAULT = TrainConfig()
@@ -84,6 +85,29 @@ def train(
             show_default=default_of("encoder"),
             autocompletion=one_of(*ENCODERS, *TORCHVISION),
             callback=_encoder,
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="NAME",
+            help="Weights that a model of torchvision starts from: default (ImageNet's), a file (safetensors, or "
+            "torchvision's own), or none (random).",
+            show_default=NO_WEIGHTS,
+            autocompletion=one_of(DEFAULT_WEIGHTS, NO_WEIGHTS),
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Train only the embedding, on features that are computed once: seconds.")
+    ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="Start from a trained network of the same kind: a run's name or folder, a weights file, or bundled.",
+            autocompletion=complete_checkpoint,
         ),
     ] = None,
     image_size: Annotated[
@@ -157,6 +181,9 @@ def train(
         "seed": seed,
         "encoder": encoder,
         "holdout": holdout,
+        "weights": weights,
+        "freeze": freeze or None,
+        "start": start,
         **parse_size(image_size),
     }
     config = replace(
