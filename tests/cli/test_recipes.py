@@ -11,7 +11,7 @@ from omnitwin.cli.recipes import KINDS, complete_override, published
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, FAST, Recipe
 
-FEW = ("train", "--recipe", "fast", "--dataset", "synthetic", "--precision", "fp32", "--iterations", 2)
+FEW = ("train", "--recipe", "fast", "--data", "synthetic", "--precision", "fp32", "--iterations", 2)
 TINY = (
     *FEW,
     "--batch-size",
@@ -232,7 +232,7 @@ def test_a_pair_recipe_with_more_iterations_tells_nothing_of_a_learning_rate_tha
 
 def test_help_names_every_recipe_and_encoder(run):
     text = " ".join(run("train", "--help").out.split())
-    assert "classic, small, fast or strong." in text.replace("│ │ ", "")
+    assert "classic, small, fast, strong, ink or photo." in text.replace("│ │ ", "")
     assert "strong" in text
 
 

@@ -15,6 +15,7 @@ from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.checkpoint import layout as layout_of
 from omnitwin.model.checkpoint import load_checkpoint, load_state
 from omnitwin.model.description import read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.recipes import FAST, STRONG, NewWeights, PretrainedWeights, Recipe, TwinWeights
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
@@ -149,9 +150,8 @@ def test_the_backbone_moves_at_its_own_rate(file):
     trainer.start_from(initial_tensors(known))
     before = {name: each.detach().clone() for name, each in trainer.network.named_parameters()}
     trainer.step(1)
-    moved = {
-        name: float((each - before[name]).abs().max().detach()) for name, each in trainer.network.named_parameters()
-    }
+    now = {name: each.detach() for name, each in trainer.network.named_parameters()}
+    moved = {name: float((now[name] - before[name]).abs().max()) for name in before}
     rate = trainer.optimiser.torch.param_groups[0]["lr"]
     assert moved["encoder.out.weight"] == pytest.approx(rate, rel=0.01)
     assert moved[f"{BACKBONE}conv1.0.weight"] == pytest.approx(rate / 10, rel=0.01)
@@ -267,11 +267,24 @@ def test_a_run_from_a_twin_is_resumed_without_it(tmp_path):
     assert train(going_on, resume=folder).iteration == 6
 
 
+def test_pictures_of_another_size_are_taken_by_a_network_of_blocks():
+    known = begun(config(TINY.changed(start="bundled", image_size=16, image_width=40)))
+    trainer = Trainer(known, IMAGES["training"])
+    trainer.start_from(initial_tensors(known))
+    trainer.step(1)
+    bundled = load_checkpoint(BUNDLED_WEIGHTS)[0].state_dict()
+    assert trainer.network.state_dict()["encoder.blocks.0.conv.weight"].shape == (32, 1, 3, 3)
+    tensors = initial_tensors(known)
+    assert torch.equal(tensors["encoder.blocks.0.conv.weight"], bundled["encoder.blocks.0.conv.weight"])
+    assert tensors["encoder.out.weight"].shape == (256, 128 * 2 * 5)
+
+
 def test_another_network_is_refused_with_what_differs_and_the_words_for_the_same():
+    photo = TINY.changed(start="bundled", encoder="photo", frame="photo")
     with pytest.raises(BadInput) as refused:
-        begun(config(TINY.changed(start="bundled", frame="whole")))
-    assert "bundled is another network: image_size 28, not 24; frame ink, not whole" in str(refused.value)
-    assert refused.value.hint == "For the same network: --image-size 28 --override frame=ink"
+        begun(config(photo))
+    assert "bundled is another network: encoder strong, not photo; frame ink, not photo" in str(refused.value)
+    assert refused.value.hint == "For the same network: --encoder strong --override frame=ink"
 
 
 def test_a_twin_that_has_changed_since_is_not_taken(tmp_path):

@@ -5,7 +5,7 @@ Each option checks its words as they are read, so that a wrong one is refused be
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from glob import escape, glob
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS, Target, parse_target
+from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, SPLITS, SourceConfig, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
@@ -33,12 +33,15 @@ def any_of(*words: str) -> str:
     return " or ".join([", ".join(words[:-1]), *words[-1:]]) if len(words) > 1 else words[0]
 
 
-def known(kind: str, *words: str) -> Callable[[Any], Any]:
-    """Return an option's callback that raises BadInput for a word, or one of several, that is not among these."""
+def known(kind: str, *words: str, older: Collection[str] = ()) -> Callable[[Any], Any]:
+    """Return an option's callback that raises BadInput for a word, or one of several, that is not among these.
+
+    older: words that are understood, but not offered
+    """
 
     def check(given: Any) -> Any:
         for word in [given] if isinstance(given, str) else given or []:
-            if word not in words:
+            if word not in words and word not in older:
                 raise BadInput(f"no {kind} is called {word!r}", f"Use {any_of(*words)}.")
         return given
 
@@ -83,7 +86,7 @@ def exams_option(default: str) -> Any:
         help=f"{any_of(*EXAMS, 'all')}; may be given several times.",
         show_default=default,
         autocompletion=one_of(*EXAMS, "all"),
-        callback=known("exam", *EXAMS, "all"),
+        callback=known("exam", *EXAMS, "all", older=OLDER_EXAMS),
     )
 
 
@@ -141,17 +144,6 @@ Checkpoint = Annotated[
 Figure = Annotated[
     Path | None, typer.Option("--figure", metavar="FILE.png", help="Write the pictures to an image file.")
 ]
-Dataset = Annotated[
-    str,
-    typer.Option(
-        "--dataset",
-        metavar="NAME",
-        help=f"{any_of(*DATASETS)}.",
-        autocompletion=one_of(*DATASETS),
-        callback=known("data set", *DATASETS),
-    ),
-]
-
 OWN_IMAGES = "or a folder, or a CSV or TSV, of your own images"
 
 
@@ -172,15 +164,13 @@ def complete_data(incomplete: str) -> list[str]:
     return [*one_of(*DATASETS)(incomplete), *sorted(plain)]
 
 
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        metavar="DATA",
-        help=f"{', '.join(DATASETS)}, {OWN_IMAGES}.",
-        autocompletion=complete_data,
-    ),
-]
+def _data(**settings: Any) -> Any:
+    help = f"{', '.join(DATASETS)}, {OWN_IMAGES}."
+    return typer.Option("--data", metavar="DATA", help=help, autocompletion=complete_data, **settings)
+
+
+Data = Annotated[str, _data()]
+DataOrNone = Annotated[str | None, _data(show_default="omniglot, or what the network was trained on")]
 LabelFrom = Annotated[
     str | None,
     typer.Option(
@@ -193,17 +183,36 @@ LabelFrom = Annotated[
 ]
 OldDataset = Annotated[str | None, typer.Option("--dataset", metavar="NAME", hidden=True)]
 
-DatasetOrNone = Annotated[
+Split = Annotated[
     str | None,
     typer.Option(
-        "--dataset",
+        "--split",
         metavar="NAME",
-        help=f"{any_of(*DATASETS)}.",
-        show_default="omniglot, or what the network was trained on",
-        autocompletion=one_of(*DATASETS),
-        callback=known("data set", *DATASETS),
+        help="How your own images are divided: the test has other classes than training (classes), or other images of "
+        "the same classes (images), which says nothing about new classes.",
+        show_default=SourceConfig.split,
+        autocompletion=one_of(*SPLITS),
+        callback=known("split", *SPLITS),
     ),
 ]
+
+
+def data_given(data: str | None, old: str | None) -> str | None:
+    """Return the word of --data, or of --dataset, which it was called before. Raises BadInput."""
+    if data is not None and old is not None:
+        raise BadInput("--dataset is the old name of --data", "Give --data only.")
+    given = old if data is None else data
+    if given is not None:
+        check_data(given)
+    return given
+
+
+def source_given(data: str | None, label_from: str | None, split: str | None) -> SourceConfig:
+    """Return how the images of --data are read. Raises BadInput for an option that has no effect on a named set."""
+    for option, value in (("--label-from", label_from), ("--split", split)):
+        if value is not None and data in DATASETS:
+            raise BadInput(f"{option} has no effect on {data}", "Leave it out.")
+    return SourceConfig(pattern=label_from, split=split or SourceConfig.split)
 
 
 def parse_size(text: str | None) -> dict[str, int]:

@@ -13,13 +13,14 @@ from random import Random
 
 from omnitwin.config import ShowConfig
 from omnitwin.data.duplicates import Duplicates, find_duplicates
-from omnitwin.data.listing import PARTS, LeftOut, ListedFile, Listing
-from omnitwin.data.parts import Parts, divided, why_untrainable, without_leaks
+from omnitwin.data.listing import PARTS, TEST, LeftOut, ListedFile, Listing
+from omnitwin.data.parts import Parts, divided, note_on_few, why_untrainable, without_leaks
+from omnitwin.data.pictures import picture_of_image
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import ImageFacts, cut_out, examine_record, facts_of_record
-from omnitwin.images.intake import SHOWN, read_picture
-from omnitwin.images.photo import letterboxed
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import for_a_person
 from omnitwin.reports.data import (
     DataReport,
     DuplicateFacts,
@@ -95,6 +96,8 @@ def _report(
     inside = [file for file, part in zip(files, parts.part_N, strict=True) if part == config.subset]
     if not inside and config.subset != ShowConfig.subset:
         raise BadInput(f"{listing.place} has no {config.subset} part", "")
+    tested = {file.label for file, part in zip(files, parts.part_N, strict=True) if part == TEST}
+    few = note_on_few(len(tested)) if tested else None
     sampler = _Sampler(listing, inside or files, config.seed, channels=3 if look == COLOUR else 1)
     return DataReport(
         place=listing.place,
@@ -116,7 +119,7 @@ def _report(
         split="given" if parts.given else "made",
         seed=config.seed,
         parts=tuple(_part(name, files, parts.part_N) for name in PARTS),
-        notes=(*listing.notes, *parts.notes),
+        notes=(*listing.notes, *parts.notes, *([few] if few else [])),
         problem=problem,
         shown=config.subset,
         pictures=tuple(sampler.pictures(config.images)),
@@ -195,16 +198,15 @@ class _Sampler:
                 )
 
     def _picture(self, file: ListedFile) -> Picture | None:
-        """Return a file's picture in a small square, or None if it has changed since it was read."""
+        """Return a file's picture, small, or None if it has changed since it was read."""
         try:
-            pixels_CHW = read_picture(
+            small = read_picture(
                 self.listing.location(file),
-                lambda picture: letterboxed(cut_out(picture, file.box), SHOWN, SHOWN, self.channels),
+                lambda picture: for_a_person(cut_out(picture, file.box), self.channels),
             )
         except BadImage:
             return None
-        pixels = pixels_CHW.transpose(1, 2, 0).tobytes()
-        return Picture(width=SHOWN, height=SHOWN, pixels=pixels, channels=self.channels)
+        return picture_of_image(small)
 
 
 def _label(file: ListedFile) -> str:

@@ -21,14 +21,16 @@ import numpy as np
 import torch
 
 from omnitwin.data.duplicates import find_duplicates
+from omnitwin.data.folds import folds
 from omnitwin.data.listing import PARTS, TEST, TRAINING, LeftOut, ListedFile
 from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided, without_leaks
+from omnitwin.data.pictures import picture_of_image
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.data.store import PictureStore, fill_store
-from omnitwin.errors import BadImage
+from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import cut_out
-from omnitwin.images.intake import SHOWN, read_picture
-from omnitwin.images.photo import letterboxed
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import for_a_person
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
 from omnitwin.reports.pictures import Picture
@@ -121,10 +123,11 @@ class FolderSet:
         file, facts = self.file_of(row), self.store.facts[int(self.place_N[row])]
         channels = 3 if facts.coloured else 1
         try:
-            pixels_CHW = read_picture(
+            small = read_picture(
                 self.store.listing.location(file),
-                lambda picture: letterboxed(cut_out(picture, file.box), SHOWN, SHOWN, channels),
+                lambda picture: for_a_person(cut_out(picture, file.box), channels),
             )
+            return picture_of_image(small)
         except BadImage:
             pixels_CHW = self.store.pixels_RCHW[self._row_N[row]]
         channels, height, width = pixels_CHW.shape
@@ -284,6 +287,30 @@ def open_place(
     for note in _notes(store, parts):
         reporter.note(note)
     return OwnImages(store, parts, reporter)
+
+
+def folds_of(own: OwnImages, count: int, seed: int = 0) -> tuple[OwnImages, ...]:
+    """Return `count` divisions of all images of a place, in which every class is in the test part once (data.folds).
+
+    Raises BadInput if there are too few classes.
+    """
+    labels, facts = [file.label for file in own.store.files], list(own.store.facts)
+    found = []
+    for fold, parts in enumerate(folds(own.store.listing, count, seed), 1):
+        clean = without_leaks(parts, find_duplicates(facts, labels, parts.part_N))
+        if TEST not in clean.part_N:
+            raise BadInput(
+                f"every test image of fold {fold} is, exactly or nearly, in another part too", "Choose fewer folds."
+            )
+        found.append(OwnImages(own.store, clean, own.reporter))
+    for note in dict.fromkeys(note for each in found for note in each.parts.notes):
+        own.reporter.note(note)
+    return tuple(found)
+
+
+def everything(own: OwnImages) -> FolderSet:
+    """Return all images of a place as a training part."""
+    return OwnImages(own.store, Parts(part_N=(TRAINING,) * len(own.store.files)), own.reporter)[TRAINING]
 
 
 def _notes(store: PictureStore, parts: Parts) -> Iterator[str]:

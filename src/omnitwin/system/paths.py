@@ -21,6 +21,7 @@ BEST_FILE = "best.safetensors"  # beside it: the best by the held-out exam, if t
 STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` needs
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
+FOLDS_FOLDER, FOLDS_FILE = "folds", "folds.json"  # in a run's folder: the folds under way, and what they said
 PAGE_FILE = "report.html"  # in a run's folder: the page that `report` writes
 KEY = re.compile("[0-9a-f]{16}")  # the name of a store of decoded pictures
 NEWEST, BUNDLED = "newest", "bundled"  # names of checkpoints that are neither a path nor a run
@@ -124,7 +125,7 @@ def run_folders() -> list[Path]:
             folders = [Path(entry.path) for entry in inside if not entry.name.startswith(".") and is_folder(entry)]
     except OSError:  # there is none, or it may not be read
         return []
-    marks = (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE)
+    marks = (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE, FOLDS_FOLDER)
     return sorted(folder for folder in folders if any(os.path.lexists(folder / name) for name in marks))
 
 

@@ -9,11 +9,14 @@ import torch
 
 from omnitwin.config import TrainConfig
 from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.model.anatomy import BLOCKS
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import LARGEST_WEIGHTS, locate_checkpoint
 from omnitwin.model.pretrained import Pretrained, bring, read_pretrained
+from omnitwin.model.transfer import fitted
 from omnitwin.recipes import (
+    OWN,
     ClassSampling,
     Network,
     NewWeights,
@@ -65,13 +68,22 @@ def initial_tensors(config: TrainConfig) -> dict[str, torch.Tensor]:
             raise BadCheckpoint(
                 f"{initial.start} has changed since this run was begun from it", "Start a new run from what it is now."
             )
-        return load_checkpoint(path, config.encoder)[0].state_dict()
+        network, description = load_checkpoint(path, config.encoder)
+        if recipe.network.encoder == OWN:
+            return network.state_dict()
+        return fitted(network.state_dict(), description.network, recipe.network)
     return {}
 
 
 def _check_same(start: str, found: Network, wanted: Network) -> None:
-    """Raise BadInput with what differs between a twin's network and the recipe's."""
+    """Raise BadInput with what differs between a twin's network and the recipe's, if that is too much.
+
+    A network of blocks may see pictures of another size (model.transfer), and a drawing whole or by its ink.
+    """
+    free = {"image_size", "image_width"} if wanted.encoder in BLOCKS else set()
+    free |= {"frame"} if "photo" not in (found.frame, wanted.frame) else set()
     names = [each.name for each in fields(Network) if getattr(found, each.name) != getattr(wanted, each.name)]
+    names = [name for name in names if name not in free]
     if not names:
         return
     differences = "; ".join(f"{name} {getattr(found, name)}, not {getattr(wanted, name)}" for name in names)
