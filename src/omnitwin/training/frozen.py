@@ -42,13 +42,13 @@ def new_sampler(images: ImageSet, recipe: Recipe, network: TwinNetwork) -> Sampl
 
 
 class _Rows:
-    """A set whose images are the numbers of their rows."""
+    """A set whose images are the numbers of their rows, (B, 1)."""
 
     def __init__(self, images: ImageSet) -> None:
         self._images = images
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:
-        return rows_B
+        return rows_B[:, None]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._images, name)
@@ -97,7 +97,7 @@ class FrozenSampler:
         """Return a batch of features (B, F) float32."""
         features_VNF = self.look()
         batch = self.inner.draw(generator)
-        row_B = batch.images
+        row_B = batch.images[:, 0]
         version_B = torch.randint(self.versions, row_B.shape, generator=generator, device=row_B.device)
         features_BF = features_VNF[version_B, row_B].float()
         return Batch(images=features_BF, label_B=batch.label_B, similar_P=batch.similar_P, alone=batch.alone)
