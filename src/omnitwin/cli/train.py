@@ -142,6 +142,14 @@ def train(
         ),
     ] = None,
     target: ThresholdTarget = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            help="Stop after this many exams on the held-out classes without a better one; 0 never stops.",
+            show_default=default_of("patience"),
+        ),
+    ] = None,
     override: Annotated[
         list[str] | None,
         typer.Option(
@@ -202,6 +210,7 @@ def train(
         "weights": weights,
         "freeze": freeze or None,
         "start": start,
+        "patience": patience,
         **parse_size(image_size),
     }
     place = data_given(data, dataset)
