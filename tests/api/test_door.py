@@ -426,7 +426,7 @@ def test_images_of_ones_own_are_trained_on_and_examined(own):
     things = replace(photos(4, 4, 4), fingerprint="1" * 64)
     evaluation = omnitwin.evaluate(own.twin, things, exams=["all"], way=3, episodes=20, reporter=listener)
     assert [exam.exam for exam in evaluation.report.exams] == ["pairs", "all-pairs", "one-shot", "retrieval"]
-    assert [note.split()[0] for note in notes if "left out" in note] == ["same-alphabet", "official", "beyond"]
+    assert [note.split()[0] for note in notes if "left out" in note] == ["same-group", "official", "beyond"]
     assert evaluation.report.dataset == things.name
     assert all(0 <= row["value"] <= 1 for row in evaluation.frame())
 

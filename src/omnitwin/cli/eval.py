@@ -23,7 +23,7 @@ from omnitwin.cli.options import (
     one_of,
     source_given,
 )
-from omnitwin.config import BASELINES, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
+from omnitwin.config import BASELINES, FIGURE_PAIRS, OLDER_SCOPES, SCOPES, SUBSETS, WAYS, EvalConfig
 from omnitwin.errors import BadInput
 
 DEFAULT = EvalConfig()
@@ -40,9 +40,17 @@ def evaluate(
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="pairs: pairs in a batch.")
     ] = DEFAULT.batch_size,
-    way: Annotated[int, typer.Option("--way", min=2, help="one-shot: characters to choose from.")] = DEFAULT.way,
+    way: Annotated[
+        int | None,
+        typer.Option(
+            "--way",
+            min=2,
+            help="one-shot: classes to choose from.",
+            show_default=f"{WAYS}, or as many as there are",
+        ),
+    ] = DEFAULT.way,
     shot: Annotated[
-        int, typer.Option("--shot", min=1, help="one-shot: examples of each character; their mean score counts.")
+        int, typer.Option("--shot", min=1, help="one-shot: examples of each class; their mean score counts.")
     ] = DEFAULT.shot,
     episodes: Annotated[
         int, typer.Option("--episodes", min=1, help="one-shot: number of questions.")
@@ -52,9 +60,9 @@ def evaluate(
         typer.Option(
             "--scope",
             metavar="NAME",
-            help="one-shot: take the characters from one alphabet, or from any.",
+            help="one-shot: take the classes from one group (alphabet), or from any.",
             autocompletion=one_of(*SCOPES),
-            callback=known("scope", *SCOPES),
+            callback=known("scope", *SCOPES, older=OLDER_SCOPES),
         ),
     ] = DEFAULT.scope,
     seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same, on any machine.")] = DEFAULT.seed,
@@ -99,7 +107,7 @@ def evaluate(
     quiet: Quiet = False,
     dataset: OldDataset = None,
 ) -> None:
-    """Measure a trained network on characters it never saw: by default with the example's exam, random pairs.
+    """Measure a trained network on classes it never saw: by default with the example's exam, random pairs.
 
     A tie counts as wrong, no pair holds the same image twice, and the test set chooses nothing.
     """

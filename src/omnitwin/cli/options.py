@@ -5,7 +5,7 @@ Each option checks its words as they are read, so that a wrong one is refused be
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from glob import escape, glob
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS, SPLITS, SourceConfig, Target, parse_target
+from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, SPLITS, SourceConfig, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
@@ -33,12 +33,15 @@ def any_of(*words: str) -> str:
     return " or ".join([", ".join(words[:-1]), *words[-1:]]) if len(words) > 1 else words[0]
 
 
-def known(kind: str, *words: str) -> Callable[[Any], Any]:
-    """Return an option's callback that raises BadInput for a word, or one of several, that is not among these."""
+def known(kind: str, *words: str, older: Collection[str] = ()) -> Callable[[Any], Any]:
+    """Return an option's callback that raises BadInput for a word, or one of several, that is not among these.
+
+    older: words that are understood, but not offered
+    """
 
     def check(given: Any) -> Any:
         for word in [given] if isinstance(given, str) else given or []:
-            if word not in words:
+            if word not in words and word not in older:
                 raise BadInput(f"no {kind} is called {word!r}", f"Use {any_of(*words)}.")
         return given
 
@@ -83,7 +86,7 @@ def exams_option(default: str) -> Any:
         help=f"{any_of(*EXAMS, 'all')}; may be given several times.",
         show_default=default,
         autocompletion=one_of(*EXAMS, "all"),
-        callback=known("exam", *EXAMS, "all"),
+        callback=known("exam", *EXAMS, "all", older=OLDER_EXAMS),
     )
 
 

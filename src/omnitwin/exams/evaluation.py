@@ -1,4 +1,4 @@
-"""`omnitwin eval`: exams of a network or a baseline, by default on characters it never saw."""
+"""`omnitwin eval`: exams of a network or a baseline, by default on classes it never saw."""
 
 import time
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
+from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
@@ -185,7 +186,8 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
     if config.subset == "held-out":
         if not held_out:
             who = "a baseline" if description is None else "this network"
-            raise BadInput(f"{who} has no held-out alphabets", "Use --set test, or train with --holdout 5.")
+            kept = nouns_of(images.name if description is None else description.dataset).held_out
+            raise BadInput(f"{who} has no held-out {kept}", "Use --set test, or train with --holdout 5.")
         if not known:
             raise BadInput(f"this network was trained on other images than {images.name} holds now", "Use --set test.")
         ground = _Ground(images=only(images, held_out), seen="held-out")

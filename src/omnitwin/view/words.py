@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
 
 BUNDLED_WEIGHTS = "the bundled weights"
 NAMED = 3  # files that a line names
+LISTED = 10  # parts kept out of training: more are not all named
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -97,8 +98,10 @@ def label_lines(label: str) -> list[str]:
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return `a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`."""
+def listed(names: Sequence[str], all_of: int = NAMED) -> str:
+    """Return `a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`. all_of: not many"""
+    if len(names) <= all_of:
+        return ", ".join(names)
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
