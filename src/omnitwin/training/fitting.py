@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,9 @@ def fitted_recipe(
     View(height=32, width=88, channels=1, frame='ink')
     """
     facts = _some_facts(place, source, reporter)
-    look = look_of(facts)
-    recipe = recipe_called(name or (FOR_INK if look == INK else FOR_PHOTOS))
-    fitted = recipe.changed(**{**_fields(recipe, look, facts, changes), **changes})
-    if recipe.name in (FOR_INK, FOR_PHOTOS):
+    look, aspect = look_of(facts), statistics.median(each.width / each.height for each in facts)
+    fitted = recipe_for(look, aspect, name, changes)
+    if fitted.name in (FOR_INK, FOR_PHOTOS):
         view = fitted.network.view
         colours = "colours" if view.channels == 3 else "grey"
         reporter.note(
@@ -46,6 +45,12 @@ def fitted_recipe(
             "To overrule: --recipe, --image-size, --override channels=1."
         )
     return fitted
+
+
+def recipe_for(look: str, aspect: float, name: str | None = None, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """Return the recipe of fitted_recipe, given what most images look like and their median width by height."""
+    recipe, changes = recipe_called(name or (FOR_INK if look == INK else FOR_PHOTOS)), changes or {}
+    return recipe.changed(**{**_fields(recipe, look, aspect, changes), **changes})
 
 
 def _some_facts(place: Path, source: SourceConfig, reporter: Reporter) -> list[ImageFacts]:
@@ -62,13 +67,12 @@ def _some_facts(place: Path, source: SourceConfig, reporter: Reporter) -> list[I
     return facts
 
 
-def _fields(recipe: Recipe, look: str, facts: Sequence[ImageFacts], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(recipe: Recipe, look: str, aspect: float, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the network that the images decide."""
     if recipe.name == FOR_PHOTOS:
         return {"channels": 3 if look == COLOUR else 1}
     if recipe.name != FOR_INK or {"image_size", "image_width"} & changes.keys():
         return {}
-    aspect = statistics.median(each.width / each.height for each in facts)
     height, width = sides_of(recipe.network.image_size, aspect)
     return {"image_size": height, "image_width": width}
 
