@@ -128,6 +128,26 @@ def test_a_fold_that_is_done_is_not_trained_again(place, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
 
 
+def test_a_fold_that_is_out_of_patience_is_done_and_the_network_of_all_classes_has_none(place, tmp_path):
+    recipe = RECIPE.changed(iterations=40, patience=1, learning_rate=1e-9)
+    report = train_folds(config(place, tmp_path / "run", recipe=recipe), 3)
+    assert report.stopped_by is None
+    assert all(fold.iteration < 40 for fold in report.folds)
+    assert read_description(report.weights).iteration == report.iterations
+    assert read_description(report.weights).recipe["patience"] == 0
+
+
+def test_a_fold_that_was_killed_before_it_was_noted_is_not_trained_again(place, tmp_path):
+    output = tmp_path / "run"
+    recipe = RECIPE.changed(iterations=40, patience=1, learning_rate=1e-9)
+    fields = {"recipe": recipe}
+    train_folds(config(place, output, **fields), 3, new_stop_button=Button(60))
+    path = output / "folds" / "folds.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "done": []}))
+    assert train_folds(config(place, output, **fields), 3, resume=output).done == 3
+
+
 def test_a_run_of_other_folds_or_another_recipe_is_not_gone_on_with(place, tmp_path):
     output = tmp_path / "run"
     trained(place, output, new_stop_button=Button(2))

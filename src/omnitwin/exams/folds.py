@@ -206,7 +206,7 @@ class _FoldsRun:
         folds = tuple(self._fold_report(fold, each) for fold, each in enumerate(scored, 1))
         iterations = round(statistics.median(fold.iteration for fold in folds))
         self.reporter.note(f"All classes: {iterations:,} iterations, the median of the folds")
-        last = replace(self.config, recipe=self.config.recipe.changed(iterations=iterations))
+        last = replace(self.config, recipe=self.config.recipe.changed(iterations=iterations, patience=0))
         if stopped_by := self._train(ALL, 0, {TRAINING: self.everything}, last):
             return self._report(folds=folds, iterations=iterations, stopped_by=stopped_by)
         target = parse_target(self.config.target)
@@ -223,7 +223,7 @@ class _FoldsRun:
         config = replace(config, dataset=dict(images), output=folder, target=Target())
         begun = os.path.lexists(folder / STATE_FILE)
         pressed: str | None = None
-        if not begun or read_description(folder / STATE_FILE).iteration < config.recipe.iterations:
+        if not begun or not _is_trained(folder, config):
             button = _Heard(self.new_stop_button())
             report = train(config, self.reporter, button, folder if begun else None)
             if report.stopped_by not in ENDS:
@@ -371,6 +371,13 @@ def _record_of(report: FoldsReport) -> dict[str, Any]:
             for measure in (exam.measures if exam else ())
         ],
     }
+
+
+def _is_trained(run: Path, config: TrainConfig) -> bool:
+    """Return whether a run that has a state needs no more iterations: it has them all, or is out of patience."""
+    done = read_description(run / STATE_FILE).iteration
+    best = read_description(run / BEST_FILE).iteration if is_plain(run / BEST_FILE) else 0
+    return done >= config.recipe.iterations or 0 < config.recipe.patience * config.exam_every <= done - best
 
 
 def _kept(run: Path) -> Path:
