@@ -141,7 +141,7 @@ def test_a_fold_that_was_killed_before_it_was_noted_is_not_trained_again(place, 
     output = tmp_path / "run"
     recipe = RECIPE.changed(iterations=40, patience=1, learning_rate=1e-9)
     fields = {"recipe": recipe}
-    train_folds(config(place, output, **fields), 3, new_stop_button=Button(60))
+    train_folds(config(place, output, **fields), 3, new_stop_button=Button(9))
     path = output / "folds" / "folds.json"
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "done": []}))
