@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from typing import Any
 
+    from omnitwin.answers.calibrating import calibrate
     from omnitwin.answers.choosing import choose
     from omnitwin.answers.runs import list_runs, remove_runs, rename_run
     from omnitwin.answers.twin import Twin, load
@@ -47,6 +48,7 @@ _HOMES = {  # the module of each public name
     "SourceConfig": "config",
     "TrainConfig": "config",
     "Twin": "answers.twin",
+    "calibrate": "answers.calibrating",
     "choose": "answers.choosing",
     "download": "data.acquire",
     "evaluate": "api",
@@ -78,6 +80,7 @@ __all__ = [
     "SourceConfig",
     "TrainConfig",
     "Twin",
+    "calibrate",
     "choose",
     "download",
     "evaluate",

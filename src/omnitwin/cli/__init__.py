@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 
 from omnitwin import __version__
 from omnitwin.cli import (
+    calibrate,
     compare,
     demo,
     download,
@@ -56,6 +57,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "eval": eval.evaluate,
     "compare": compare.compare,
+    "calibrate": calibrate.calibrate,
     "use": use.use,
     "runs": runs.runs,
     "report": report.report,

@@ -334,6 +334,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _show_remarks(run: StoredRun, console: Console) -> None:
+    if run.calibrated is not None:
+        say(console, f"  calibrated; threshold {operating_in_words(run.calibrated)}", "dim")
     if run.chosen:
         say(console, "  default, chosen by omnitwin use", "dim")
     if run.holder is not None:

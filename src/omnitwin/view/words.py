@@ -62,13 +62,16 @@ def _share_in_words(share: float) -> str:
     return f"{100 * share:.{digits}f}"
 
 
+def target_in_words(target: str) -> str:
+    return "balanced accuracy" if target == "balanced" else target
+
+
 def operating_in_words(point: OperatingPoint) -> str:
     """Return `chosen for far=0.01 on 5 held-out classes of omniglot/training: FAR 1.0 % (0.4 to 2.1), FRR ...`."""
     kind = "held-out class" if point.chosen_on == HELD_OUT else "class"
     rates = f"FAR {rate(point.far, point.far_interval)}, FRR {rate(point.frr, point.frr_interval)}"
-    target = "balanced accuracy" if point.target == "balanced" else point.target
     of = f" of {point.data}" if point.data else ""
-    return f"chosen for {target} on {counted(point.classes, kind)}{of}: {rates}"
+    return f"chosen for {target_in_words(point.target)} on {counted(point.classes, kind)}{of}: {rates}"
 
 
 def trained(report: "TrainedNetwork | NetworkReport") -> str:
