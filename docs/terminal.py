@@ -37,9 +37,9 @@ COLUMNS = 90
 COMMANDS = {
     "compare": "omnitwin compare a.png b.png",
     "demo": "omnitwin demo",
-    "images": "omnitwin show --dataset synthetic --pairs 0",
-    "pairs": "omnitwin show --dataset synthetic --images 0",
-    "predictions": "omnitwin eval --dataset synthetic --show 10",
+    "images": "omnitwin show --data synthetic --pairs 0",
+    "pairs": "omnitwin show --data synthetic --images 0",
+    "predictions": "omnitwin eval --data synthetic --show 10",
 }
 CURVE = "training"
 TIMES = re.compile(r"images/s|\d s\b")  # in a line that says how long something took

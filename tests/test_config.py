@@ -126,7 +126,7 @@ def test_a_part_is_exchanged_by_its_name_and_keeps_the_fields_that_both_have():
         ({"augmentation": "none", "shear": 0.1}, "shear has no effect: recipe fast has no part with that field"),
         ({"zzz": 3}, "no field is called 'zzz'. Fields: name, network, sampling,"),
         ({"iteratoins": 3}, "no field is called 'iteratoins'. Did you mean iterations"),
-        ({"encoder": "foo"}, "no encoder is called 'foo'. Use classic, small, resnet18, strong."),
+        ({"encoder": "foo"}, "no encoder is called 'foo'. Use classic, small, resnet18, strong, photo, a"),
         ({"encoder": "classic"}, "the encoder classic takes 105 x 105 pixels, not 24 x 24"),
         ({"image_size": 7}, "the encoder strong takes 8 x 8 pixels or more, not 7"),
         ({"head": "foo"}, "no head is called 'foo'. Use difference or distance."),

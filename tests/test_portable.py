@@ -196,8 +196,8 @@ def answers(folder, commands, environment=None, windows=False, fake=""):
     return [json.loads(line) for line in file.with_suffix(".answers").read_text(encoding="ascii").splitlines()]
 
 
-QUICK = ("train", "--dataset", "synthetic", "--recipe", "small", "--batch-size", "8", "--precision", "fp32")
-SHORT = ("--dataset", "synthetic", "--exam", "pairs", "--exam", "all-pairs", "--batches", "1", "--batch-size", "20")
+QUICK = ("train", "--data", "synthetic", "--recipe", "small", "--batch-size", "8", "--precision", "fp32")
+SHORT = ("--data", "synthetic", "--exam", "pairs", "--exam", "all-pairs", "--batches", "1", "--batch-size", "20")
 
 
 @linux
@@ -340,7 +340,7 @@ def test_a_console_of_windows_gets_pictures_curves_and_progress_in_letters_that_
         ("--home", tmp_path / "h", *QUICK, "--iterations", "2", "--name", "a"),
         ("--home", tmp_path / "h", "eval", *SHORT, "--show", "2", "--checkpoint", "a"),
         ("compare", *images, "--show-input"),
-        ("show", "--dataset", "synthetic"),
+        ("show", "--data", "synthetic"),
     ):
         with pytest.raises(SystemExit) as ended:
             cli.main(list(map(str, words)))

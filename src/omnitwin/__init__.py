@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from omnitwin.answers.choosing import choose
     from omnitwin.answers.runs import list_runs, remove_runs, rename_run
     from omnitwin.answers.twin import Twin, load
-    from omnitwin.api import Evaluation, ImageParts, Run, evaluate, open_images, plan, train, write_report
+    from omnitwin.api import Evaluation, Run, evaluate, plan, train, write_report
     from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
     from omnitwin.data.acquire import download
+    from omnitwin.data.cached import clear_cache, list_cache
     from omnitwin.data.imageset import ImageSet
+    from omnitwin.data.opening import ImageParts, open_images
     from omnitwin.errors import BadCheckpoint, BadImage, BadInput, CannotRun, OmnitwinError
     from omnitwin.exams.exam import Exam
-    from omnitwin.recipes import RECIPES, Recipe
+    from omnitwin.recipes import RECIPES, Recipe, View
     from omnitwin.reports.answers import Comparison
     from omnitwin.reports.progress import Reporter
 
@@ -38,7 +40,7 @@ _HOMES = {  # the module of each public name
     "EvalConfig": "config",
     "Evaluation": "api",
     "Exam": "exams.exam",
-    "ImageParts": "api",
+    "ImageParts": "data.opening",
     "ImageSet": "data.imageset",
     "OmnitwinError": "errors",
     "RECIPES": "recipes",
@@ -48,13 +50,16 @@ _HOMES = {  # the module of each public name
     "SourceConfig": "config",
     "TrainConfig": "config",
     "Twin": "answers.twin",
+    "View": "recipes",
     "calibrate": "answers.calibrating",
     "choose": "answers.choosing",
+    "clear_cache": "data.cached",
     "download": "data.acquire",
     "evaluate": "api",
+    "list_cache": "data.cached",
     "list_runs": "answers.runs",
     "load": "answers.twin",
-    "open_images": "api",
+    "open_images": "data.opening",
     "plan": "api",
     "remove_runs": "answers.runs",
     "rename_run": "answers.runs",
@@ -80,10 +85,13 @@ __all__ = [
     "SourceConfig",
     "TrainConfig",
     "Twin",
+    "View",
     "calibrate",
     "choose",
+    "clear_cache",
     "download",
     "evaluate",
+    "list_cache",
     "list_runs",
     "load",
     "open_images",

@@ -1,4 +1,4 @@
-"""The Python functions that need torch: open_images, train and evaluate. answers.twin has the rest.
+"""The Python functions that train and examine. answers.twin and data.opening have others.
 
     import omnitwin
 
@@ -11,7 +11,7 @@
 B images, D features
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -23,9 +23,7 @@ from torch import Tensor, nn
 
 from omnitwin.answers.twin import Twin, load
 from omnitwin.config import REPORT, EvalConfig, SourceConfig, TrainConfig
-from omnitwin.data.catalogue import Images, check_images, data_set
-from omnitwin.data.catalogue import open_images as open_part
-from omnitwin.data.imageset import ImageSet
+from omnitwin.data.catalogue import Images, check_images, place_of
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
 from omnitwin.exams.exam import Exam, Take
@@ -35,64 +33,12 @@ from omnitwin.reports.exams import EvalReport
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport, TrainReport
 from omnitwin.system.paths import NEWEST
+from omnitwin.training.fitting import fitted_recipe
 from omnitwin.training.planning import plan as plan_run
 from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
 
 Callback = Callable[[StepReport], object]
-
-
-class ImageParts(Mapping[str, ImageSet]):
-    """The parts of a data set by name (`training`, `test`), each opened when it is first used.
-
-    >>> images = omnitwin.open_images("omniglot")
-    >>> images.test.class_names[0]
-    'Angelic/character01'
-    """
-
-    def __init__(self, name: str, source: SourceConfig, reporter: Reporter) -> None:
-        self._known = data_set(name)
-        self.name, self._source, self._reporter = name, source, reporter
-        self._parts: dict[str, ImageSet] = {}
-
-    def __getitem__(self, part: str) -> ImageSet:
-        if part not in self._known.subsets:
-            raise KeyError(part)
-        if part not in self._parts:
-            self._parts[part] = open_part(self.name, part, self._source, self._reporter)
-        return self._parts[part]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known.subsets)
-
-    def __len__(self) -> int:
-        return len(self._known.subsets)
-
-    @property
-    def training(self) -> ImageSet:
-        """The images to train on."""
-        return self["training"]
-
-    @property
-    def test(self) -> ImageSet:
-        """Images of classes that are not in `training`."""
-        return self["test"]
-
-
-def open_images(
-    name: str, *, source: str | PathLike[str] | None = None, offline: bool | None = None, reporter: Reporter = SILENT
-) -> ImageParts:
-    """Open a data set by name: `omniglot`, which is fetched once, or `synthetic`, which is generated.
-
-    source: a folder, a zip file or a base URL to take it from; None: OMNITWIN_MIRROR, else the official address
-    offline: whether to forbid the network; None: OMNITWIN_OFFLINE decides
-
-    Raises BadInput, DatasetMissing, DownloadFailed.
-
-    >>> len(omnitwin.open_images("omniglot").test)
-    13180
-    """
-    return ImageParts(name, _source(source, offline), reporter)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,8 +86,10 @@ def train(
 ) -> Run:
     """Train a network into a run's folder, or go on with a run.
 
-    images: a data set's name, what open_images returns, an ImageSet, or a mapping with a `training` part
-    recipe: a name of RECIPES, or a Recipe; None: `classic`, or the resumed run's
+    images: a data set's name, the path of a folder or table of your own images, what open_images returns, an ImageSet,
+        or a mapping with a `training` part
+    recipe: a name of RECIPES, or a Recipe; None: `classic`, or for a folder or table `ink` or `photo` by how its images
+        look, or the resumed run's
     resume: a run's name or path, or `newest`; only iterations may change, and images of your own are given again
     encoder: your own module, from (B, C, S, S) in the recipe's image_size S to (B, features); it has that attribute. A
         copy of it is trained.
@@ -150,8 +98,9 @@ def train(
         and ends, and the error is raised again
     name, output: the run's name in the runs folder, or its folder itself; None: named after the recipe and the time
     source, offline: as of open_images
-    options: fields of TrainConfig (device, precision, compile, max_seconds, checkpoint_seconds, exam_every, target),
-        and fields of the recipe such as iterations=300, seed=1, rotation=15.0
+    options: `pattern` and `split` of a folder or table (SourceConfig), fields of TrainConfig (device, precision,
+        compile, max_seconds, checkpoint_seconds, exam_every, target), and fields of the recipe such as iterations=300,
+        seed=1, rotation=15.0
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, TrainingDiverged, CannotWrite.
 
@@ -159,8 +108,8 @@ def train(
     >>> run = omnitwin.train(resume=run.folder, iterations=600)
     """
     options |= {"name": name, "output": None if output is None else Path(output)}
-    source_config = _source(source, offline)
-    config, folder, _ = _asked(images, recipe, resume, encoder, objective, source_config, options)
+    source_config = _source(source, offline, options)
+    config, folder, _ = _asked(images, recipe, resume, encoder, objective, source_config, options, reporter)
     watcher = _Watcher(reporter, callback)
     report = run_recipe(config, watcher, watcher.stop_button(), folder)
     if watcher.error is not None:  # the run is saved
@@ -187,8 +136,8 @@ def plan(
     >>> omnitwin.plan("omniglot", recipe="fast").seconds_in_all
     69.3
     """
-    source_config = _source(source, offline)
-    config, folder, done = _asked(images, recipe, resume, encoder, objective, source_config, options)
+    source_config = _source(source, offline, options)
+    config, folder, done = _asked(images, recipe, resume, encoder, objective, source_config, options, reporter)
     return plan_run(config, reporter, done, folder)
 
 
@@ -205,10 +154,12 @@ def evaluate(
     """Examine a network or a baseline.
 
     twin: what load returns, or a name that load takes
-    images: a data set's name, an ImageSet, or a mapping with a `test` part; None: the set that the network trained on
-    exams: `pairs`, `all-pairs`, `same-alphabet`, `one-shot`, `official`, `retrieval`, `beyond` or `all`; or exams of
+    images: a data set's name, the path of a folder or table, an ImageSet, or a mapping with a `test` part; None: the
+        set that the network trained on
+    exams: `pairs`, `all-pairs`, `same-group`, `one-shot`, `official`, `retrieval`, `beyond` or `all`; or exams of
     your own
-    options: fields of EvalConfig, such as device="cuda", seeds=5, way=5; neither checkpoint nor baseline
+    options: fields of EvalConfig, such as device="cuda", seeds=5, way=5; neither checkpoint nor baseline; and `pattern`
+        and `split` of a folder or table (SourceConfig)
     source, offline: as in open_images
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing.
@@ -217,7 +168,7 @@ def evaluate(
     >>> rows[0]["measure"], rows[0]["value"], (rows[0]["low"], rows[0]["high"])
     ('balanced_accuracy', 0.98, (0.978, 0.981))
     """
-    config = EvalConfig(dataset=images, source=_source(source, offline), **options)
+    config = EvalConfig(dataset=images, source=_source(source, offline, options), **options)
     known = twin if isinstance(twin, Twin) else load(twin, device=config.device)
     return Evaluation(report=take_exams(config, reporter, verifier=known.verifier, exams=exams))
 
@@ -249,7 +200,7 @@ def write_report(
 
     page = None if output is None else Path(output)
     check_page(page)
-    known = _source(source, offline)
+    known = _source(source, offline, options)
     config = replace(REPORT, checkpoint=str(run), exams=tuple(exams), source=known, **options)
     found = report_run(config, page, reporter)
     write_page(found)
@@ -304,6 +255,7 @@ def _asked(
     objective: Callable[..., Any] | None,
     source: SourceConfig,
     options: dict[str, Any],
+    reporter: Reporter,
 ) -> tuple[TrainConfig, Path | None, int]:
     """The config of a run, and of one to resume its folder and the iterations that it has done."""
     settings = {each.name for each in fields(TrainConfig)} - {"recipe", "dataset", "source", "encoder", "objective"}
@@ -316,6 +268,9 @@ def _asked(
     check_images(images, "training")
     config = TrainConfig(dataset=images, source=source, encoder=encoder, objective=objective, **told)
     if resume is None:
+        place = place_of(images)
+        if place is not None and not isinstance(recipe, Recipe):
+            return replace(config, recipe=fitted_recipe(place, source, recipe, changes, reporter)), None, 0
         known = recipe or TrainConfig.recipe
         known = recipe_called(known) if isinstance(known, str) else known
         return replace(config, recipe=known.changed(**changes)), None, 0
@@ -327,9 +282,13 @@ def _asked(
     return continued(config, None if resume == NEWEST else str(resume), changes)
 
 
-def _source(source: Any, offline: bool | None) -> SourceConfig:
-    """Where data comes from; SourceConfig turns a path into its word, and refuses anything else."""
-    return SourceConfig(source=source, offline=offline)
+def _source(source: Any, offline: bool | None, options: dict[str, Any] | None = None) -> SourceConfig:
+    """Where data comes from; SourceConfig turns a path into its word, and refuses anything else.
+
+    options: those that say how a folder or table is read are taken out
+    """
+    told = {name: options.pop(name) for name in ("pattern", "split") if name in options} if options else {}
+    return SourceConfig(source=source, offline=offline, **told)
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -22,11 +22,15 @@ HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong on
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
 
 DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has these and no others
-EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official", "retrieval", "beyond")
-SUBSETS = ("test", "held-out", "training")  # of a data set, that exams can be taken on
+EXAMS = ("pairs", "all-pairs", "same-group", "one-shot", "official", "retrieval", "beyond")
+SUBSETS = ("test", "held-out", "training", "all")  # of a data set, that exams can be taken on; `all` of own images
+SPLITS = ("classes", "images")  # what the parts of somebody's own images have apart
 BASELINES = ("pixels", "hausdorff")
 TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
-SCOPES = ("alphabet", "any")  # from which the characters of an episode come
+SCOPES = ("group", "any")  # from which the classes of an episode come
+OLDER_EXAMS = {"same-alphabet": "same-group"}  # words that are still understood
+OLDER_SCOPES = {"alphabet": "group"}
+WAYS = 20  # classes to choose from in an episode, as in Lake's official runs
 RESERVED = (NEWEST, BUNDLED, *BASELINES)  # names of checkpoints that are no run's
 TARGET_FORM = "Write balanced, far=0.01 or precision=0.95."
 NO_NAME = r'[<>:"/\\|?*\x00-\x1f\x7f]|^\.|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # hidden, or on Windows
@@ -86,12 +90,16 @@ class SourceConfig:
     source: str | None = None  # a folder, a zip file or a base URL; None: OMNITWIN_MIRROR, else the official address
     offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
     force: bool = False  # fetch and pack again what is here already
+    pattern: str | None = None  # of a folder: regular expression for the class in a file's path; None: its folder
+    split: str = "classes"  # of a folder or table: a test has other `classes` than training, or only other `images`
 
     def __post_init__(self) -> None:
         if isinstance(self.source, os.PathLike):
             object.__setattr__(self, "source", os.fspath(self.source))
         if self.source is not None and not isinstance(self.source, str):
             raise BadInput(f"{self.source!r} is no source", "Give a folder, a zip file or a base URL.")
+        if self.split not in SPLITS:
+            raise BadInput(f"no split is called {self.split!r}", f"Use {' or '.join(SPLITS)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +150,10 @@ class EvalConfig:
     exams: tuple[str, ...] = ("pairs",)  # names of EXAMS, or `all`
     batches: int = 5  # pairs: random batches
     batch_size: int = 150  # pairs: pairs in each batch
-    way: int = 20  # one-shot: characters to choose from
-    shot: int = 1  # one-shot: examples of each character
+    way: int | None = None  # one-shot: classes to choose from; None: WAYS, or as many as there are
+    shot: int = 1  # one-shot: examples of each class
     episodes: int = 10_000  # one-shot
-    scope: str = "alphabet"  # one-shot: the characters of an episode are from one alphabet, or from `any`
+    scope: str = "group"  # one-shot: the classes of an episode are from one group (alphabet), or from `any`
     seed: int = 0  # of the exams that are sampled
     seeds: int = 1  # times that these exams are taken, with seed, seed + 1 and so on
     checkpoint: str | None = None  # None: the default network
@@ -161,11 +169,14 @@ class EvalConfig:
         object.__setattr__(self, "device", device_word(self.device))
         least = {"batches": 1, "batch_size": 1, "way": 2, "shot": 1, "episodes": 1, "seeds": 1}
         for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise BadInput(f"{name.replace('_', ' ')} must be at least {bound}, not {getattr(self, name)}", "")
+            given = getattr(self, name)
+            if given is not None and given < bound:
+                raise BadInput(f"{name.replace('_', ' ')} must be at least {bound}, not {given}", "")
+        object.__setattr__(self, "exams", tuple(OLDER_EXAMS.get(exam, exam) for exam in self.exams))
+        object.__setattr__(self, "scope", OLDER_SCOPES.get(self.scope, self.scope))
         known = {"exam": (*EXAMS, "all"), "set": SUBSETS, "scope": SCOPES, "baseline": BASELINES}
-        given = {"exam": self.exams, "set": (self.subset,), "scope": (self.scope,), "baseline": (self.baseline,)}
-        for kind, words in given.items():
+        words_of = {"exam": self.exams, "set": (self.subset,), "scope": (self.scope,), "baseline": (self.baseline,)}
+        for kind, words in words_of.items():
             for word in words:
                 if word is not None and word not in known[kind]:
                     raise BadInput(f"no {kind} is called {word!r}", f"Use {', '.join(known[kind])}.")

@@ -34,9 +34,34 @@ class Sides:
 ENCODERS = {  # of model.anatomy
     "classic": Sides(only=105),
     "small": Sides(only=28),
-    "resnet18": Sides(),
-    "strong": Sides(least=8, most=384),  # at which its last layer has 75 million weights: 300 MB in a file
+    "resnet18": Sides(channels=(1, 3)),
+    "strong": Sides(least=8, most=384, channels=(1, 3)),  # 384: its last layer has 75 million weights, 300 MB in a file
+    "photo": Sides(least=16, most=512, channels=(1, 3)),  # 512: 67 million weights
 }
+TIMM = "timm:"  # how the name of an encoder of timm begins
+EMBEDDING = 256  # numbers in an embedding of a foreign network
+# torchvision's classification models, by the least sides that they take: known here without importing it
+_FOREIGN = {
+    1: "efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 "
+    "efficientnet_b6 efficientnet_b7 mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3 mobilenet_v2 mobilenet_v3_large "
+    "mobilenet_v3_small regnet_x_16gf regnet_x_1_6gf regnet_x_32gf regnet_x_3_2gf regnet_x_400mf regnet_x_800mf "
+    "regnet_x_8gf regnet_y_128gf regnet_y_16gf regnet_y_1_6gf regnet_y_32gf regnet_y_3_2gf regnet_y_400mf "
+    "regnet_y_800mf regnet_y_8gf resnet101 resnet152 resnet18 resnet34 resnet50 resnext101_32x8d resnext101_64x4d "
+    "resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 wide_resnet101_2 "
+    "wide_resnet50_2",
+    15: "googlenet",
+    17: "squeezenet1_1",
+    21: "squeezenet1_0",
+    29: "densenet121 densenet161 densenet169 densenet201",
+    32: "convnext_base convnext_large convnext_small convnext_tiny swin_b swin_s swin_t swin_v2_b swin_v2_s swin_v2_t "
+    "vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn",
+    33: "efficientnet_v2_l efficientnet_v2_m efficientnet_v2_s",
+    63: "alexnet",
+    75: "inception_v3",
+}
+_ONE_SIZE = {"maxvit_t": 224, "vit_b_16": 224, "vit_b_32": 224, "vit_h_14": 518, "vit_l_16": 224, "vit_l_32": 224}
+TORCHVISION = {name: Sides(least=least, channels=(1, 3)) for least, names in _FOREIGN.items() for name in names.split()}
+TORCHVISION |= {name: Sides(only=size, channels=(1, 3)) for name, size in _ONE_SIZE.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +72,9 @@ class View:
     channels: 1 is grey, 3 is red, green and blue
     frame: `whole` scales the whole picture; `ink` takes the box around its ink, and keeps its aspect; `photo` scales
         the whole picture, keeps its aspect, and surrounds it with the colour of its edge
+
+    >>> omnitwin.View(height=96, width=64, channels=3, frame="photo").width
+    64
     """
 
     height: int
@@ -58,6 +86,21 @@ class View:
 def square(size: int, frame: str = "whole", channels: int = 1) -> View:
     """Return a view of size x size pixels."""
     return View(height=size, width=size, channels=channels, frame=frame)
+
+
+def sides_of(encoder: str) -> Sides:
+    """Return the images that an encoder takes. Raises BadInput if none has that name."""
+    if encoder.startswith(TIMM) and encoder != TIMM:
+        return Sides(channels=(1, 3))  # timm itself says which it takes
+    known = {**TORCHVISION, **ENCODERS}
+    if encoder in known:
+        return known[encoder]
+    from difflib import get_close_matches  # only a mistake needs it
+
+    close = get_close_matches(encoder, known, n=3)
+    hint = f"Did you mean {' or '.join(close)}? " if close else ""
+    named = f"{', '.join(ENCODERS)}, a model of torchvision such as resnet50, or {TIMM}NAME"
+    raise BadInput(f"no encoder is called {encoder!r}", f"{hint}Use {named}.")
 
 
 def _within(default: Any, least: float = 0, most: float = MOST) -> Any:
@@ -130,9 +173,7 @@ class Network:
 
     def _check_encoder(self) -> None:
         encoder, view = self.encoder, self.view
-        if encoder not in ENCODERS:
-            raise BadInput(f"no encoder is called {encoder!r}", f"Use {', '.join(ENCODERS)}.")
-        takes, sides = ENCODERS[encoder], (view.height, view.width)
+        takes, sides = sides_of(encoder), (view.height, view.width)
         if takes.only is not None and sides != (takes.only, takes.only):
             wanted = f"{takes.only} x {takes.only}"
             raise BadInput(f"the encoder {encoder} takes {wanted} pixels, not {view.height} x {view.width}", "")
@@ -145,6 +186,21 @@ class Network:
         if self.channels not in takes.channels:
             wanted = f"{' or '.join(map(str, takes.channels))} channel{'s' if takes.channels != (1,) else ''}"
             raise BadInput(f"the encoder {encoder} takes images of {wanted}, not {self.channels}", "")
+
+
+def spelled_size(network: Network) -> str:
+    """Return the size of what a network sees as words give it: `96`, or `64x128` (height x width)."""
+    return f"{network.image_size}x{network.image_width}" if network.image_width else str(network.image_size)
+
+
+def is_foreign(network: Network) -> bool:
+    """Return whether a network's encoder is another library's (model.backbones).
+
+    ResNet-18 for a single channel is not: it was here before, without the normalisation of foreign weights.
+    """
+    if network.encoder == "resnet18":
+        return network.channels == 3
+    return network.encoder in TORCHVISION or network.encoder.startswith(TIMM)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -13,7 +14,9 @@ from PIL import Image, ImageDraw
 
 import omnitwin
 from omnitwin.answers import sample as sampling
-from omnitwin.answers.sample import check_enough, files_by_class, most_of_each, most_pairs
+from omnitwin.answers.sample import check_enough, files_by_class, most_of_each, most_pairs, usable
+from omnitwin.data.listing import HELD_OUT, PARTS, TRAINING
+from omnitwin.data.parts import divided
 from omnitwin.data.places import list_images
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.description import read_description
@@ -262,6 +265,30 @@ def test_words_that_are_no_place_or_no_target_are_refused(place, tmp_path):
 
 
 # ---- which images are taken ----
+
+
+def trained_on(place, classes, split="classes"):
+    data = {"place": str(place), "pattern": None, "split": split, "seed": 0, "classes": classes}
+    return replace(read_description(BUNDLED_WEIGHTS), data=data)
+
+
+def test_of_a_place_that_the_network_was_trained_on_only_held_out_classes_choose(tmp_path):
+    listing = list_images(signs(tmp_path / "own", dict.fromkeys([*LABELS, *(f"more {i}" for i in range(28))], 2)))
+    parts = divided(listing, 0)
+    by_part = {
+        part: {file.label for file, of in zip(listing.files, parts.part_N, strict=True) if of == part} for part in PARTS
+    }
+    kept, [note] = usable(listing, trained_on(tmp_path / "own", sorted(by_part[TRAINING])))
+    assert set(kept.classes) == by_part[HELD_OUT]
+    assert "only the classes that were held out" in note
+    elsewhere, notes = usable(listing, trained_on(tmp_path / "other", sorted(by_part[TRAINING])))
+    assert (elsewhere, notes) == (listing, ())
+
+
+def test_of_a_closed_set_that_the_network_was_trained_on_nothing_may_choose(tmp_path):
+    listing = list_images(signs(tmp_path / "own", dict.fromkeys(LABELS, 6)))
+    with pytest.raises(BadInput, match="was trained on the images of"):
+        usable(listing, trained_on(tmp_path / "own", LABELS, split="images"))
 
 
 def test_a_large_place_is_sampled_class_by_class_and_an_added_file_moves_few(tmp_path, monkeypatch):

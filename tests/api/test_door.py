@@ -375,7 +375,7 @@ def test_offline_and_mirror_are_arguments_and_a_missing_set_says_what_to_do(home
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: omnitwin.open_images("mnist"), "no data set is called 'mnist'. Use omniglot or synthetic."),
+        (lambda: omnitwin.open_images("mnist"), "no data set is called 'mnist', and there is no such"),
         (lambda: omnitwin.train("synthetic", recipe="huge"), "no recipe is called 'huge'"),
         (lambda: omnitwin.train("synthetic", recipe="fast", warp=3), "no field is called 'warp'"),
         (lambda: omnitwin.evaluate("bundled", "synthetic", exams=["maths"]), "no exam is called 'maths'"),
@@ -426,7 +426,7 @@ def test_images_of_ones_own_are_trained_on_and_examined(own):
     things = replace(photos(4, 4, 4), fingerprint="1" * 64)
     evaluation = omnitwin.evaluate(own.twin, things, exams=["all"], way=3, episodes=20, reporter=listener)
     assert [exam.exam for exam in evaluation.report.exams] == ["pairs", "all-pairs", "one-shot", "retrieval"]
-    assert [note.split()[0] for note in notes if "left out" in note] == ["same-alphabet", "official", "beyond"]
+    assert [note.split()[0] for note in notes if "left out" in note] == ["same-group", "official", "beyond"]
     assert evaluation.report.dataset == things.name
     assert all(0 <= row["value"] <= 1 for row in evaluation.frame())
 
@@ -436,7 +436,8 @@ def test_images_of_ones_own_are_asked_for_where_they_are_needed_again(own):
         with pytest.raises(omnitwin.BadInput) as refused:
             call()
         assert refused.value.line() == (
-            "the network was trained on images of your own, things. Give them: images=IMAGES, in Python."
+            "the network was trained on images of your own, things. Say where they are: --data PATH; in Python: "
+            "images=IMAGES."
         )
     again = omnitwin.train(photos(4, 4, 4, 4, 4, 4), resume=own.folder, iterations=3, encoder=Glance(), device="cpu")
     assert again.report.iteration == 3

@@ -83,7 +83,7 @@ def test_in_a_terminal_show_draws_with_half_blocks_and_colour():
 
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "PYTHONUTF8": "1"}
-    words = ["show", "--dataset", "synthetic", "--set", "test", "--images", "1", "--pairs", "1"]
+    words = ["show", "--data", "synthetic", "--set", "test", "--images", "1", "--pairs", "1"]
     command = [sys.executable, "-m", "omnitwin", *words]
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)

@@ -279,7 +279,7 @@ def test_variables_are_told_as_text(run, tmp_path, monkeypatch):
 def test_a_home_that_is_not_named_in_unicode_is_refused_before_the_work(run, world, tmp_path):
     """safetensors writes there, but could not read it again."""
     place = tmp_path / as_file_name(HOSTILE["no text"])
-    for words in (("download", "--from", world.fake.zips), ("train", "--dataset", "synthetic")):
+    for words in (("download", "--from", world.fake.zips), ("train", "--data", "synthetic")):
         outcome = harmless(run("--home", place, *words), 3)
         assert f"{spelt(str(place))}" in outcome.err
         assert "is not UTF-8" in outcome.err
@@ -295,15 +295,15 @@ def test_a_home_that_is_not_named_in_unicode_is_refused_before_the_work(run, wor
         ("compare", "a.png", "b.png", "--threshold", "TEXT"),
         ("compare", "a.png", "b.png", "--checkpoint", "TEXT"),
         ("show", "--set", "TEXT"),
-        ("show", "--dataset", "TEXT"),
+        ("show", "--data", "TEXT"),
         ("show", "--seed", "TEXT"),
         ("train", "--recipe", "TEXT"),
         ("train", "--override", "TEXT=TEXT"),
         ("train", "--override", "frame=TEXT"),
-        ("train", "--encoder", "TEXT", "--dataset", "synthetic"),
-        ("train", "--dataset", "TEXT"),
-        ("train", "--device", "TEXT", "--dataset", "synthetic"),
-        ("train", "--precision", "TEXT", "--dataset", "synthetic"),
+        ("train", "--encoder", "TEXT", "--data", "synthetic"),
+        ("train", "--data", "TEXT"),
+        ("train", "--device", "TEXT", "--data", "synthetic"),
+        ("train", "--precision", "TEXT", "--data", "synthetic"),
         ("train", "--max-time", "TEXT"),
         ("train", "--name", "TEXT"),
         ("train", "--resume", "TEXT"),

@@ -193,7 +193,7 @@ def test_show_draws_pairs_of_both_kinds_by_a_seed(run, words):
 
 @example(
     "omnitwin train --recipe fast",
-    "omnitwin train --recipe fast --dataset synthetic",
+    "omnitwin train --recipe fast --data synthetic",
     "omnitwin train --recipe fast --override rotation=15 --override erase=0.2",
 )
 def test_a_training_leaves_a_run(run, words, home):
@@ -297,6 +297,13 @@ def test_runs_lists_the_networks_trained_so_far(run, words):
     assert "started" in run(*words).out
 
 
+@example("omnitwin cache", "omnitwin cache --clear --older-than 30d")
+def test_the_cache_is_listed_and_cleared(run, words):
+    outcome = run(*words)
+    assert outcome.code == 0
+    assert " in " in outcome.out or "nothing to remove" in outcome.out
+
+
 @example("omnitwin runs remove NAME")
 def test_a_run_is_removed(run, words, home):
     assert run("use", "bundled", "-q").code == 0
@@ -381,7 +388,7 @@ def test_show_tells_how_a_folder_or_a_table_is_understood(run, words, tmp_path, 
     assert outcome.out.startswith(f"{words[2]}: 8 images of 4 classes\n")
 
 
-@example("omnitwin eval --dataset synthetic --show 10", "omnitwin eval --checkpoint newest --show 10")
+@example("omnitwin eval --data synthetic --show 10", "omnitwin eval --checkpoint newest --show 10")
 def test_test_pairs_are_shown_with_target_prediction_and_score(run, words):
     outcome = run(*words)
     assert outcome.code == 0, outcome.err

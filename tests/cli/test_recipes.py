@@ -11,7 +11,7 @@ from omnitwin.cli.recipes import KINDS, complete_override, published
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, FAST, Recipe
 
-FEW = ("train", "--recipe", "fast", "--dataset", "synthetic", "--precision", "fp32", "--iterations", 2)
+FEW = ("train", "--recipe", "fast", "--data", "synthetic", "--precision", "fp32", "--iterations", 2)
 TINY = (
     *FEW,
     "--batch-size",

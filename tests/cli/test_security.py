@@ -93,10 +93,10 @@ sys.addaudithook(heard)
 from omnitwin.cli import main
 from omnitwin.data import synthetic
 synthetic.ALPHABETS, synthetic.CHARACTERS = {"training": 2, "test": 2}, 6
-for words in (["train", "--recipe", "small", "--dataset", "synthetic", "--iterations", "2", "--holdout", "0",
+for words in (["train", "--recipe", "small", "--data", "synthetic", "--iterations", "2", "--holdout", "0",
                "--output", "run", "--quiet"],
               ["train", "--resume", "run", "--iterations", "3", "--quiet"],
-              ["eval", "--checkpoint", "run", "--dataset", "synthetic", "--quiet"],
+              ["eval", "--checkpoint", "run", "--data", "synthetic", "--quiet"],
               ["compare", sys.argv[1], sys.argv[2], "--checkpoint", "run", "--quiet", "--exit-zero"],
               ["compare", sys.argv[1], sys.argv[2], "--quiet", "--exit-zero"]):
     sys.argv[:1], saved = ["omnitwin"], sys.argv
@@ -168,7 +168,7 @@ def test_a_download_neither_writes_through_a_planted_link_nor_waits_for_a_pipe(s
 def test_no_file_or_folder_is_for_others_where_the_umask_says_so(tmp_path, run):
     before = os.umask(0o077)
     try:
-        words = ("train", "--recipe", "small", "--dataset", "synthetic", "--iterations", "1", "--holdout", "0")
+        words = ("train", "--recipe", "small", "--data", "synthetic", "--iterations", "1", "--holdout", "0")
         assert run(*words, "--output", tmp_path / "run", "--quiet").code == 0
         assert run("use", tmp_path / "run").code == 0
     finally:
@@ -185,7 +185,7 @@ NAMING_A_RUN = (
     ("train", "--resume", "{}", "--iterations", "9", "--dry-run"),
     ("report", "{}"),
     ("use", "{}"),
-    ("eval", "--checkpoint", "{}", "--dataset", "synthetic"),
+    ("eval", "--checkpoint", "{}", "--data", "synthetic"),
     ("compare", "upright.png", "lying.png", "--checkpoint", "{}"),
 )
 
@@ -287,8 +287,8 @@ def test_what_the_user_names_for_a_result_is_refused_before_the_work_if_it_is_no
     for words in (
         ("report", "--output", "a.html"),
         ("compare", *images, "--figure", "a.png"),
-        ("show", "--dataset", "synthetic", "--figure", "a.png"),
-        ("eval", "--dataset", "synthetic", "--figures", "figures"),
+        ("show", "--data", "synthetic", "--figure", "a.png"),
+        ("eval", "--data", "synthetic", "--figures", "figures"),
     ):
         outcome = run(*words)
         assert outcome.code == 3, words

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-SHOW = ("show", "--dataset", "synthetic")
+SHOW = ("show", "--data", "synthetic")
 
 
 def shown(run, *words):
@@ -83,9 +83,7 @@ def test_quiet_says_nothing(run):
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
 
 
-@pytest.mark.parametrize(
-    ("words", "named"), [(["--dataset", "cifar"], "cifar"), (["--set", "validation"], "validation")]
-)
+@pytest.mark.parametrize(("words", "named"), [(["--data", "cifar"], "cifar"), (["--set", "validation"], "validation")])
 def test_unknown_choices_exit_2_and_are_named(run, words, named):
     outcome = run(*SHOW, *words)
     assert outcome.code == 2

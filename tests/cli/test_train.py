@@ -17,7 +17,7 @@ from omnitwin.errors import BadInput
 from omnitwin.recipes import Recipe
 from omnitwin.training.trainer import Trainer
 
-QUICK = ("train", "--recipe", "small", "--dataset", "synthetic", "--batch-size", "8", "--precision", "fp32")
+QUICK = ("train", "--recipe", "small", "--data", "synthetic", "--batch-size", "8", "--precision", "fp32")
 RUN_FILES = {"best.safetensors", "config.json", "metrics.jsonl", "state.safetensors", "weights.safetensors"}
 
 
@@ -128,7 +128,7 @@ def test_text_tells_the_best_iteration_and_its_error_just_where_alphabets_are_he
 
 
 def test_the_classic_recipe_holds_out_nothing(run):
-    plan = json.loads(run("train", "--dataset", "synthetic", "--batch-size", 2, "--dry-run", "--json").out)
+    plan = json.loads(run("train", "--data", "synthetic", "--batch-size", 2, "--dry-run", "--json").out)
     assert (plan["recipe"], plan["held_out"], plan["classes"]) == ("classic", [], 42)
 
 
@@ -231,7 +231,7 @@ def test_no_such_kind_of_device_exits_2(run, device):
         (["--precision", "fp16"], "fp16"),
         (["--encoder", "huge"], "huge"),
         (["--image-size", "30"], "30 x 30"),
-        (["--dataset", "cifar"], "cifar"),
+        (["--data", "cifar"], "cifar"),
     ],
 )
 def test_unknown_choices_exit_2_and_leave_no_folder(run, tmp_path, words, named):

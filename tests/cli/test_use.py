@@ -240,7 +240,7 @@ def test_a_report_on_the_bundled_weights_asks_where_to_write(run, tmp_path):
 
 
 def test_eval_takes_the_bundled_weights_and_says_so(run):
-    words = ("eval", "--dataset", "synthetic", "--batches", "1", "--batch-size", "10")
+    words = ("eval", "--data", "synthetic", "--batches", "1", "--batch-size", "10")
     assert "Network: the bundled weights (" in run(*words).out
     assert json.loads(run(*words, "--json").out)["network"]["bundled"] is True
 

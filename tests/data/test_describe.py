@@ -58,6 +58,11 @@ def test_the_parts_are_those_of_the_split(place):
     assert (report.split, report.seed) == ("made", 3)
 
 
+def test_few_test_classes_are_said_to_have_wide_intervals(place):
+    note = "figures of 2 test classes have wide intervals; omnitwin train --folds K tests every class once"
+    assert note in told(place).notes
+
+
 def test_broken_files_are_named_and_the_rest_stands(place, tmp_path):
     own = draw_place(tmp_path, CLASSES)
     (own / "class 00" / "empty.jpg").touch()

@@ -14,7 +14,7 @@ from omnitwin.errors import BadInput
 from omnitwin.system.randomness import random_generator
 
 DRAWN = 3000
-CASES = [(2, 1, "alphabet"), (4, 1, "alphabet"), (3, 3, "alphabet"), (4, 5, "alphabet"), (8, 1, "any"), (5, 2, "any")]
+CASES = [(2, 1, "group"), (4, 1, "group"), (3, 3, "group"), (4, 5, "group"), (8, 1, "any"), (5, 2, "any")]
 
 
 def draw(packed, way, shot, scope, count=DRAWN, key=(0, 1)):
@@ -74,7 +74,7 @@ def test_scope_alphabet_stays_within_one_alphabet_and_scope_any_does_not(drawn):
     packed, _, _, scope, episodes = drawn
     alphabet_EW = packed.group_C[packed.class_N[episodes.support_EWK[:, :, 0]]]
     within = (alphabet_EW == alphabet_EW[:, :1]).all(1)
-    assert bool(within.all()) == (scope == "alphabet")
+    assert bool(within.all()) == (scope == "group")
 
 
 def test_the_answer_the_class_and_the_drawers_are_drawn_uniformly(drawn):
@@ -95,17 +95,17 @@ def test_the_place_of_the_answer_tells_nothing_of_the_class(drawn):
 
 def test_alphabets_are_drawn_uniformly_however_many_characters_they_have():
     packed = uneven_set(((3,) * 9, (3,) * 2, (3,) * 4))
-    episodes = draw(packed, 2, 1, "alphabet")
+    episodes = draw(packed, 2, 1, "group")
     assert_uniform(packed.group_C[packed.class_N[episodes.query_E]].bincount(minlength=3))
 
 
 def test_an_alphabet_with_too_few_characters_is_left_out():
     packed = uneven_set(((3,) * 9, (3,) * 2, (3,) * 4))
-    episodes = draw(packed, 4, 1, "alphabet")
+    episodes = draw(packed, 4, 1, "group")
     assert packed.group_C[packed.class_N[episodes.query_E]].unique().tolist() == [0, 2]
 
 
-@pytest.mark.parametrize("scope", ["alphabet", "any"])
+@pytest.mark.parametrize("scope", ["group", "any"])
 def test_the_same_key_draws_the_same_episodes_and_another_others(tiny_set, scope):
     first, again, other = (draw(tiny_set, 3, 2, scope, 200, key) for key in ((3, 7), (3, 7), (4, 7)))
     assert torch.equal(first.query_E, again.query_E)
@@ -117,9 +117,9 @@ def test_the_same_key_draws_the_same_episodes_and_another_others(tiny_set, scope
 @pytest.mark.parametrize(
     ("way", "scope", "named"),
     [
-        (5, "alphabet", "no alphabet of 5 characters"),
-        (9, "alphabet", "no alphabet of 9 characters"),
-        (9, "any", "8 classes, fewer than 9 ways"),
+        (5, "group", "no alphabet of 5 characters"),
+        (9, "group", "no alphabet of 9 characters"),
+        (9, "any", "8 characters, fewer than 9 ways"),
     ],
 )
 def test_more_ways_than_characters_are_refused_with_what_to_do(tiny_set, way, scope, named):
@@ -158,7 +158,7 @@ def test_an_image_there_twice_and_another_missing_are_no_full_table_of_sources()
     assert drawing_rows(replace(uneven_set(((3, 3),)), source_N=torch.tensor([1, 2, 2, 1, 2, 3]))) is None
 
 
-@pytest.mark.parametrize("scope", ["alphabet", "any"])
+@pytest.mark.parametrize("scope", ["group", "any"])
 @pytest.mark.parametrize("shot", [1, 2])
 def test_queries_and_examples_come_from_classes_with_enough_images_each_as_often(shot, scope):
     packed = replace(uneven_set(((1, 3, 1, 4), (3, 2, 5, 1))), source_N=None)
@@ -175,5 +175,20 @@ def test_too_few_classes_with_enough_images_are_counted():
     packed = replace(uneven_set(((1, 3, 1, 4), (3, 2, 5, 1))), source_N=None)
     with pytest.raises(BadInput, match="has 5 classes with 2 images, fewer than 6 ways"):
         draw(packed, 6, 1, "any", 1)
-    with pytest.raises(BadInput, match="no alphabet of 3 characters with 3 images"):
-        draw(packed, 3, 2, "alphabet", 1)
+    with pytest.raises(BadInput, match="no group of 3 classes with 3 images"):
+        draw(packed, 3, 2, "group", 1)
+
+
+@pytest.mark.parametrize(("way", "taken"), [(None, 5), (20, None)])
+def test_twenty_ways_are_as_many_as_there_are_where_nobody_asked_for_twenty(way, taken):
+    packed = replace(uneven_set(((3,) * 5, (3,) * 2)), source_N=None)
+    if taken is None:
+        with pytest.raises(BadInput, match="no group of 20 classes"):
+            draw(packed, way, 1, "group", 1)
+    else:
+        assert draw(packed, way, 1, "group", 10).support_EWK.shape[1] == taken
+        assert draw(packed, way, 1, "any", 10).support_EWK.shape[1] == 7
+
+
+def test_of_more_than_twenty_classes_twenty_are_the_ways():
+    assert draw(uneven_set(((2,) * 23,)), None, 1, "any", 5).support_EWK.shape[1] == 20

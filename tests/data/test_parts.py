@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from listings import listing, names
 
 from omnitwin.data.listing import HELD_OUT, TEST, TRAINING
-from omnitwin.data.parts import check_trainable, divided, number_of, why_untrainable
+from omnitwin.data.parts import check_trainable, divided, note_on_few, number_of, why_untrainable
 from omnitwin.errors import BadInput
 
 
@@ -306,3 +306,9 @@ def test_a_set_that_cannot_be_trained_on_says_what_is_missing(counts, lack):
             check_trainable(found)
     else:
         check_trainable(found)
+
+
+def test_only_few_test_classes_are_worth_a_note():
+    assert note_on_few(1).startswith("figures of 1 test class have wide intervals")
+    assert note_on_few(19).startswith("figures of 19 test classes")
+    assert note_on_few(20) is None

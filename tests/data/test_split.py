@@ -88,7 +88,7 @@ def test_none_held_out_leaves_the_whole_set(packed):
 
 @pytest.mark.parametrize("count", [5, 6, 100])
 def test_holding_out_all_is_refused_with_what_would_do(packed, count):
-    with pytest.raises(BadInput, match="5 alphabets") as caught:
+    with pytest.raises(BadInput, match="5 groups") as caught:
         split(packed, count)
     assert "--holdout 4 or less" in caught.value.line()
 
@@ -124,5 +124,5 @@ def test_the_names_of_held_out_alphabets_lead_back_to_their_images(packed, count
 
 
 def test_an_alphabet_that_is_not_there_is_named(packed):
-    with pytest.raises(BadInput, match="no alphabet Alphabet 9"):
+    with pytest.raises(BadInput, match="no group Alphabet 9"):
         only(packed, ("Alphabet 1", "Alphabet 9"))

@@ -133,7 +133,7 @@ def test_on_omniglots_test_set_all_means_the_official_runs_too(run, fake_omniglo
     listener = Listener()
     config = replace(ALL, checkpoint=run, dataset="omniglot", source=source, way=2, scope="any")
     report = evaluation.evaluate(config, listener)
-    assert [exam.exam for exam in report.exams] == list(EXAMS)
+    assert [exam.exam.replace("same-alphabet", "same-group") for exam in report.exams] == list(EXAMS)
     assert not any("left out" in note for note in listener.notes)
     # a trial is lost where the example that shows the query's character does not score above the other one
     packed = decode(fake_omniglot.zip_of("test"), fake_omniglot.sets["test"], lambda count: None).framed(square(28))
@@ -158,6 +158,13 @@ def test_the_official_runs_belong_to_the_test_set_and_not_to_the_training_set(ru
     config = replace(ALL, checkpoint=run, dataset="omniglot", source=source, subset="training")
     with pytest.raises(BadInput, match="not to omniglot/training"):
         evaluation.evaluate(replace(config, exams=("official",)))
+
+
+def test_the_older_names_of_an_exam_and_a_scope_mean_the_new_ones(run):
+    assert EvalConfig(exams=("same-alphabet",), scope="alphabet") == EvalConfig(exams=("same-group",), scope="group")
+    assert catalogue.chosen(["same-alphabet"]) == catalogue.chosen(["same-group"])
+    report = evaluate(replace(ALL, exams=("same-alphabet",), checkpoint=run))
+    assert [exam.exam for exam in report.exams] == ["same-alphabet"]  # of a set that has alphabets
 
 
 def test_the_command_line_knows_the_names_of_the_catalogue():
@@ -346,7 +353,7 @@ def test_a_baseline_takes_all_exams_of_photos_but_those_that_do_not_fit_them():
         EvalConfig(baseline="pixels", dataset=things, device="cpu", way=2, episodes=20), listener, exams=["all"]
     )
     assert [exam.exam for exam in report.exams] == ["pairs", "all-pairs", "one-shot", "retrieval"]
-    assert [note.split()[0] for note in listener.notes if "left out" in note] == ["same-alphabet", "official", "beyond"]
+    assert [note.split()[0] for note in listener.notes if "left out" in note] == ["same-group", "official", "beyond"]
     with pytest.raises(BadInput, match="things is in colour"):
         evaluate(EvalConfig(baseline="pixels", dataset=things, device="cpu", exams=("beyond",)))
 

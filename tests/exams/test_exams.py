@@ -44,8 +44,8 @@ RUNS = 30  # of 5 trials, 5 ways
 CONFIG = EvalConfig(batches=8, batch_size=500, way=4, episodes=1500)
 EVENLY = 0.5  # threshold
 SIGMAS = 5
-EXAMS = ("pairs", "all-pairs", "same-alphabet", "one-shot", "official")
-CURVES = {"all-pairs": (S, D), "same-alphabet": (S, D_WITHIN)}
+EXAMS = ("pairs", "all-pairs", "same-group", "one-shot", "official")
+CURVES = {"all-pairs": (S, D), "same-group": (S, D_WITHIN)}
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def test_every_figure_comes_with_what_it_was_counted_over_and_an_interval_around
     unit, n = {
         "pairs": ("pairs", 4000),
         "all-pairs": ("pairs", S + D),
-        "same-alphabet": ("pairs", S + D_WITHIN),
+        "same-group": ("pairs", S + D_WITHIN),
         "one-shot": ("episodes", 1500),
         "official": ("trials", RUNS * 5),
     }[exam]
@@ -219,7 +219,7 @@ def test_every_figure_comes_with_what_it_was_counted_over_and_an_interval_around
     [
         ("pairs", "batch", 8),
         ("all-pairs", "", 0),
-        ("same-alphabet", "alphabet", 3),
+        ("same-group", "alphabet", 3),
         ("one-shot", "alphabet", 3),
         ("official", "run", RUNS),
     ],
@@ -230,7 +230,7 @@ def test_the_groups_of_an_exam_add_up_to_it(packed, exam, kind, count):
     if count:
         assert sum(group.measures[0].n for group in report.groups) == report.n
         whole = report.measure(report.groups[0].measures[0].name).value
-        if exam != "same-alphabet":  # shares add up; of alphabets of one size, so do balanced accuracies
+        if exam != "same-group":  # shares add up; of alphabets of one size, so do balanced accuracies
             assert sum(group.measures[0].value * group.measures[0].n for group in report.groups) == pytest.approx(
                 whole * report.n
             )
@@ -371,11 +371,11 @@ def test_classes_of_one_image_count_in_dissimilar_pairs_within_an_alphabet_and_o
     network = dyadic_network(packed)
     parts = [two_loops(network, packed, rows_of(packed, alphabet)) for alphabet in range(4)]
     scores, similar = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    report = take("same-alphabet", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
+    report = take("same-group", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
     assert report.n == len(scores) == 21 + 0 + 3 + 10
     assert values(report) == pytest.approx(figures(scores, similar, 0.5), abs=1e-12)
     assert [group.name for group in report.groups] == ["Alphabet 1", "Alphabet 4"]
-    assert "3 alphabets resampled" in report.measures[0].method
+    assert "3 groups resampled" in report.measures[0].method
 
 
 def test_an_interval_is_as_wide_as_the_number_of_classes_with_similar_pairs_deserves():
@@ -408,7 +408,7 @@ def test_pairs_of_one_alphabet_have_the_figures_of_two_loops_each_and_together()
     network = dyadic_network(packed)
     parts = [two_loops(network, packed, rows_of(packed, alphabet)) for alphabet in (0, 1)]
     scores, similar = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    report = take("same-alphabet", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
+    report = take("same-group", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
     assert report.n == len(scores) == 13 * 12 // 2 + 19 * 18 // 2
     assert f" {similar.sum()} of them similar" in report.description
     assert values(report) == pytest.approx(figures(scores, similar, 0.5), abs=1e-12)
@@ -425,7 +425,7 @@ def test_an_alphabet_of_one_character_adds_its_similar_pairs_and_has_no_figures_
     network = dyadic_network(packed)
     parts = [two_loops(network, packed, rows_of(packed, alphabet)) for alphabet in range(3)]
     scores, similar = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    report = take("same-alphabet", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
+    report = take("same-group", scorer_of(network, packed), packed, threshold=sigmoid(0.5))
     assert [group.name for group in report.groups] == ["Alphabet 1", "Alphabet 3"]
     assert report.n == 10 + 15 + 210
     assert values(report) == pytest.approx(figures(scores, similar, 0.5), abs=1e-12)
@@ -558,3 +558,29 @@ def test_a_sitter_takes_each_image_for_its_row(packed):
     model = Sitter(packed, same_picture)
     rows = torch.tensor([3, 0, 89])
     assert model.embed(packed.gather(rows))[:, 0].tolist() == rows.tolist()
+
+
+@pytest.mark.parametrize("exam", ["all-pairs", "same-group", "one-shot"])
+def test_a_set_that_is_not_of_writing_has_classes_groups_and_sources(packed, exam):
+    """Omniglot and the synthetic set have characters, alphabets and drawers."""
+    words = ("alphabet", "character", "drawer")
+    config = replace(CONFIG, episodes=20)
+    own = take(exam, sit(packed, vague(packed)), replace(packed, name="stamps/test"), config)
+    told = [own.exam, own.description, own.grouped_by, *(measure.method for measure in own.measures)]
+    assert not [text for text in told if any(word in text for word in words)]
+    written = take(exam, sit(packed, vague(packed)), packed, config)
+    again = replace(written, grouped_by=own.grouped_by)
+    for word, instead in zip(words, ("group", "classe", "source"), strict=True):
+        again = replace(again, exam=again.exam.replace(word, instead))
+        again = replace(again, description=again.description.replace(word, instead))
+        again = replace(again, measures=_with_methods(again.measures, word, instead))
+        again = replace(again, groups=tuple(_group_with(group, word, instead) for group in again.groups))
+    assert replace(own, hardest=()) == replace(again, hardest=())
+
+
+def _with_methods(measures, word, instead):
+    return tuple(replace(measure, method=measure.method.replace(word, instead)) for measure in measures)
+
+
+def _group_with(group, word, instead):
+    return replace(group, measures=_with_methods(group.measures, word, instead))

@@ -90,7 +90,7 @@ def test_a_run_that_may_not_be_written_is_not_gone_on_with(run, tmp_path):
 @pytest.mark.parametrize(
     "words",
     [
-        ("train", "--recipe", "small", "--dataset", "synthetic", "--holdout", "0", "--iterations", "1"),
+        ("train", "--recipe", "small", "--data", "synthetic", "--holdout", "0", "--iterations", "1"),
         ("download", "--from", "{zips}"),
         ("compare", "a.png", "b.png"),
         ("eval", "--exam", "pairs"),

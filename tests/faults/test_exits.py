@@ -225,8 +225,8 @@ def moments(count):
 
 COMMANDS = {
     "compare": ("compare", "a.png", "b.png"),
-    "eval": ("eval", "--dataset", "synthetic", "--exam", "pairs", "--batches", "2"),
-    "train": ("train", "--dataset", "synthetic", "--recipe", "small", "--iterations", "2", "--output", "run"),
+    "eval": ("eval", "--data", "synthetic", "--exam", "pairs", "--batches", "2"),
+    "train": ("train", "--data", "synthetic", "--recipe", "small", "--iterations", "2", "--output", "run"),
     "download": ("download", "--from", "zips"),
     "env": ("env",),
 }

@@ -15,7 +15,7 @@ from omnitwin.system.paths import STATE_FILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="POSIX signals")]
 
-TRAIN = ("train", "--recipe", "small", "--dataset", "synthetic", "--batch-size", "8", "--precision", "fp32")
+TRAIN = ("train", "--recipe", "small", "--data", "synthetic", "--batch-size", "8", "--precision", "fp32")
 LONG = ("--iterations", "100000")
 WAIT = 120  # seconds that no healthy process needs
 
@@ -74,7 +74,7 @@ def test_a_terminal_that_is_closed_ends_a_training_as_saved(home, tmp_path):
 @pytest.mark.parametrize(
     "words",
     [
-        ("eval", "--dataset", "synthetic", "--exam", "all-pairs", "--json"),
+        ("eval", "--data", "synthetic", "--exam", "all-pairs", "--json"),
         (*TRAIN, "--iterations", "3"),
         ("env",),
         ("train", "--help"),

@@ -50,7 +50,7 @@ pytestmark = [
 TABLE = Path(__file__).parent.parent.parent / "docs" / "FAULTS.md"
 WRITE = "OMNITWIN_WRITE_FAULTS"
 DISK = 4 << 20  # bytes of a small disk; a run of the recipe small takes about 3.9 MB
-QUICK = "train --dataset synthetic --recipe small --holdout 0 --batch-size 8 --precision fp32"
+QUICK = "train --data synthetic --recipe small --holdout 0 --batch-size 8 --precision fp32"
 OTHER = {"encoder": "resnet18", "image_size": 1024, "frame": "whole", "head": "difference", "channels": 1}
 WITHOUT_ENTRY = 54321  # a user whom this system does not know
 ROWS: list[tuple[str, str, str, str]] = []
@@ -381,7 +381,7 @@ def scenarios() -> list[Scenario]:
             f"{new} {{disk}}/new",
             "--home {disk} download --from {zips}",
             "--home {disk} use {run}",
-            "eval --dataset synthetic --checkpoint {run} --figures {disk}/figures",
+            "eval --data synthetic --checkpoint {run} --figures {disk}/figures",
             "report {run} --output {disk}/page.html",
             "compare a.png b.png --figure {disk}/figure.png",
         )
@@ -434,7 +434,7 @@ def scenarios() -> list[Scenario]:
         Scenario("clock was set back", clock_set_back, f"{on} {{run}}", 0),
         Scenario("output goes to a full disk", result_on_full_disk, "compare a.png b.png", 3),
         Scenario("reader of the output has left", result_unread, "compare a.png b.png", 1),
-        Scenario("too little memory", little_memory, "train --dataset synthetic --output {folder}/new", 3),
+        Scenario("too little memory", little_memory, "train --data synthetic --output {folder}/new", 3),
         Scenario("too little memory on a GPU (its refusal made by hand)", gpu_memory, f"{new} {{folder}}/new", 3),
         *(
             Scenario(

@@ -245,7 +245,7 @@ def _command(random: Random, home: Path, zips: Path, folder: Path) -> tuple[tupl
     named = str(home / "data" / "runs" / "evil" / random.choice(("weights", "best", "state")))
     checkpoint = random.choice((run, run, "newest", f"{named}.safetensors"))
     figures = folder / "figures"
-    exam = ("--dataset", "synthetic", "--batches", "1", "--batch-size", "2", "--device", "cpu", "--quiet")
+    exam = ("--data", "synthetic", "--batches", "1", "--batch-size", "2", "--device", "cpu", "--quiet")
     with_page = ("--output", str(figures / "page.html"))
     tab = {"_OMNITWIN_COMPLETE": "complete_bash", "COMP_CWORD": "2"}
     commands: list[tuple[tuple[str, ...], dict[str, str]]] = [
@@ -276,7 +276,7 @@ def _command(random: Random, home: Path, zips: Path, folder: Path) -> tuple[tupl
     return random.choice(commands)
 
 
-NEW = ("--recipe", "small", "--dataset", "synthetic", "--iterations", "1", "--holdout", "0", "--device", "cpu")
+NEW = ("--recipe", "small", "--data", "synthetic", "--iterations", "1", "--holdout", "0", "--device", "cpu")
 
 
 def listing(folder: Path) -> dict[str, tuple[object, ...]]:

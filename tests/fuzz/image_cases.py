@@ -83,7 +83,7 @@ def odd_place_case(random: Random, folder: Path) -> Case:
             ("compare", "--quiet", str(drawing), str(place), str(drawing.parent / "missing.png")),
             ("compare", "--checkpoint", str(place), str(drawing), str(drawing)),
             ("use", str(place)),
-            ("eval", "--quiet", "--dataset", "synthetic", "--checkpoint", str(place)),
+            ("eval", "--quiet", "--data", "synthetic", "--checkpoint", str(place)),
             ("download", "--quiet", "--from", str(place)),
             ("train", "--quiet", "--dry-run", "--resume", str(place)),
             ("report", "--quiet", str(place)),

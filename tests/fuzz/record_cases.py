@@ -33,7 +33,7 @@ def _config_case(random: Random, folder: Path) -> Case:
         (run / "config.json").write_bytes(damage((run / "config.json").read_bytes(), random))
     words = ("train", "--quiet", "--resume", str(run), *random.choice((("--dry-run",), ("--dry-run",), ())))
     if random.random() < 0.2:  # where a new run may go
-        words = ("train", "--quiet", "--dry-run", "--recipe", "small", "--dataset", "synthetic", "--output", str(run))
+        words = ("train", "--quiet", "--dry-run", "--recipe", "small", "--data", "synthetic", "--output", str(run))
         words = (*words, "--batch-size", "2")
     return Case(words=words)
 

@@ -69,7 +69,7 @@ def checkpoint_case(random: Random, folder: Path) -> Case:
         return Case(words=("compare", *quiet, "--checkpoint", str(path), *drawings()), codes=codes)
     if what < 0.8:
         return Case(words=("use", *random.choice(((), ("--json",))), str(random.choice((path, run)))))
-    words = ("eval", "--dataset", "synthetic", "--batches", "1", "--batch-size", "2", "--device", "cpu")
+    words = ("eval", "--data", "synthetic", "--batches", "1", "--batch-size", "2", "--device", "cpu")
     return Case(words=(*words, *random.choice(((), ("--quiet",), ("--json",))), "--checkpoint", str(path)))
 
 

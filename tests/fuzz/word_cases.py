@@ -224,7 +224,7 @@ def _show(random: Random, folder: Path) -> tuple[str, ...]:
         ("--set", ("test", "held-out", "", "\x1b[31m")),
         ("--figure", (f"{folder}/f.png", f"{folder}/f", f"{folder}/f.webp")),
     )
-    return ("show", "--dataset", "synthetic", *words, *random.choice(((), ("--json",), ("--quiet",))))
+    return ("show", "--data", "synthetic", *words, *random.choice(((), ("--json",), ("--quiet",))))
 
 
 def _train(random: Random, folder: Path) -> tuple[str, ...]:
@@ -259,7 +259,7 @@ def _train(random: Random, folder: Path) -> tuple[str, ...]:
         random.choice(("8", "16")),
     )
     end = random.choice((("--dry-run",), (), ("--quiet",), ("--json",), ("--dry-run", "--json")))
-    return ("train", "--dataset", "synthetic", *small, *words, *end)
+    return ("train", "--data", "synthetic", *small, *words, *end)
 
 
 def _eval(random: Random, folder: Path) -> tuple[str, ...]:
@@ -291,7 +291,7 @@ def _eval(random: Random, folder: Path) -> tuple[str, ...]:
         "--exam",
         random.choice(("pairs", "one-shot", "all-pairs", "same-alphabet", "official")),
     )
-    return ("eval", "--dataset", "synthetic", *small, *who, *words, *random.choice(((), ("--json",), ("--quiet",))))
+    return ("eval", "--data", "synthetic", *small, *who, *words, *random.choice(((), ("--json",), ("--quiet",))))
 
 
 def _use(random: Random, folder: Path) -> tuple[str, ...]:

@@ -22,16 +22,16 @@ from omnitwin.model.description import Description, opened
 from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.model.numpy_twin import Convolution, load_numpy, max_pool, runs_in_numpy
 from omnitwin.model.twin import build_twin
-from omnitwin.recipes import FAST, SMALL, Network
+from omnitwin.recipes import FAST, SMALL
 from omnitwin.system.tensorfile import read_record, save_tensors
 
 TOLERANCE = 1e-4  # of a logit and of a probability
-SIZES = (8, 20, 21, 28, 31)  # pixels a side: powers of two, and what leaves odd rows at one pool or another
+SIZES = (16, 20, 21, 28, 31)  # pixels a side: powers of two, and what leaves odd rows at one pool or another
 BUNDLED_BYTES = 4_000_000
 
 
-def description(encoder, size):
-    recipe = FAST.changed(encoder=encoder, image_size=size)
+def description(encoder, size, **changes):
+    recipe = FAST.changed(encoder=encoder, image_size=size, **changes)
     facts = {"iteration": 1, "precision": "fp32", "dataset": "synthetic/training", "fingerprint": "f" * 64}
     return Description.of_recipe(recipe, metrics={}, **facts)
 
@@ -51,16 +51,13 @@ def unlike_new(network, seed=0):
 
 @pytest.fixture
 def saved(tmp_path):
-    """saved(encoder, size) is the file of a network that is not new."""
+    """saved(encoder, size) is the file of a network that is not new. changes: of the other fields of the network"""
 
-    def save(encoder, size):
+    def save(encoder, size, **changes):
         torch.manual_seed(size)
         path = tmp_path / f"{encoder}-{size}.safetensors"
-        save_checkpoint(
-            path,
-            unlike_new(build_twin(Network(encoder=encoder, image_size=size, head="distance"))),
-            description(encoder, size),
-        )
+        described = description(encoder, size, **changes)
+        save_checkpoint(path, unlike_new(build_twin(described.network)), described)
         return path
 
     return save
@@ -70,7 +67,7 @@ def both(path, images_BSS):
     """Torch's and NumPy's embeddings, and logits of each image with the next."""
     (twin, _), (ours, _) = load_checkpoint(path), load_numpy(path)
     with torch.inference_mode():
-        theirs = twin.embed(torch.from_numpy(images_BSS)[:, None])
+        theirs = twin.embed(torch.from_numpy(images_BSS if images_BSS.ndim == 4 else images_BSS[:, None]))
         logits = twin.score(theirs, theirs.roll(1, 0))
     mine = ours.embed(images_BSS)
     return (theirs.numpy(), logits.numpy()), (mine, ours.score(mine, np.roll(mine, 1, axis=0)))
@@ -84,6 +81,27 @@ def test_embeddings_and_logits_are_torchs(saved, encoder, size):
     assert ours.dtype == our_logits.dtype == np.float32
     np.testing.assert_allclose(ours, embeddings, atol=1e-5)
     np.testing.assert_allclose(our_logits, logits, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("frame", ["whole", "ink", "photo"])
+@pytest.mark.parametrize(("height", "width", "channels"), [(33, 50, 3), (47, 17, 3), (16, 39, 1)])
+@pytest.mark.parametrize("encoder", BLOCKS)
+def test_colours_and_oblongs_are_torchs_in_every_frame(
+    saved, monkeypatch, encoder, height, width, channels, frame, pooled
+):
+    monkeypatch.setitem(anatomy.BLOCKS, encoder, replace(BLOCKS[encoder], pooled=pooled))
+    images = np.random.default_rng(height).random((18, channels, height, width), dtype=np.float32)
+    path = saved(encoder, height, image_width=width, channels=channels, frame=frame)
+    (embeddings, logits), (ours, our_logits) = both(path, images)
+    np.testing.assert_allclose(ours, embeddings, atol=1e-5)
+    np.testing.assert_allclose(our_logits, logits, atol=TOLERANCE)
+
+
+def test_a_drawing_goes_on_as_paper_outside_and_a_photo_as_the_middle_of_its_range():
+    levels = np.array([0.0, 0.5, 1.0], np.float32)
+    assert anatomy.seen(levels, "whole").tolist() == anatomy.seen(levels, "ink").tolist() == [1.0, 0.5, 0.0]
+    assert anatomy.seen(levels, "photo").tolist() == [-1.0, 0.0, 1.0]
 
 
 def test_several_residual_pairs_in_any_block_are_torchs(saved, monkeypatch):

@@ -249,6 +249,12 @@ def test_resnet18_takes_one_channel_and_gives_512_features():
         assert network.embed(torch.rand(2, 1, 32, 32)).shape == (2, 512)
 
 
+@pytest.mark.parametrize("name", ["classic", "small"])
+def test_an_encoder_of_a_single_channel_refuses_colours(name):
+    with pytest.raises(BadInput, match="takes images of 1 channel, not 3"):
+        Network(encoder=name, image_size=ENCODERS[name].only, channels=3)
+
+
 def test_a_broken_torchvision_says_how_to_mend_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torchvision.models", None)
     with pytest.raises(CannotRun) as caught:

@@ -252,7 +252,7 @@ def test_a_plan_counts_images_and_pairs_and_the_memory_of_the_average(home):
 
 def test_a_set_with_too_few_drawings_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(BadInput) as refused:
-        train(config(tmp_path / "run", batch_size=64, drawings=21))
+        train(config(tmp_path / "run", batch_size=64, drawings=21, augmentation="none"))
     assert "a batch takes 21 of each class. Use --override drawings=20" in refused.value.line()
     assert not (tmp_path / "run").exists()
 

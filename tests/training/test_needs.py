@@ -43,7 +43,14 @@ def forbidden(*words):
 
 
 @pytest.mark.parametrize(
-    "network", [CLASSIC.network, SMALL.network, FAST.network, Network(encoder="strong", image_size=64)]
+    "network",
+    [
+        CLASSIC.network,
+        SMALL.network,
+        FAST.network,
+        Network(encoder="strong", image_size=64),
+        Network(encoder="photo", image_size=32, image_width=80, channels=3),
+    ],
 )
 def test_an_encoder_keeps_for_its_gradients_what_the_estimate_says(network):
     """Counted from what autograd holds on to, an image more against an image less."""
@@ -55,12 +62,13 @@ def test_an_encoder_keeps_for_its_gradients_what_the_estimate_says(network):
             held[tensor.untyped_storage()._cdata] = tensor
             return tensor
 
-        images = torch.rand(count, 1, network.image_size, network.image_size)
+        view = network.view
+        images = torch.rand(count, view.channels, view.height, view.width)
         with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
             build_encoder(network)(images)
         return sum(tensor.untyped_storage().nbytes() for tensor in held.values())
 
-    each = (kept(4) - kept(2)) / 2 / network.image_size**2
+    each = (kept(4) - kept(2)) / 2 / (network.view.height * network.view.width)
     assert 0.4 * KEPT < each < KEPT
 
 

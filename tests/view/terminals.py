@@ -54,6 +54,8 @@ def plan(**fields):
     known = {
         "recipe": "small",
         "encoder": "small",
+        "image_size": "28",
+        "channels": 1,
         "parameters": 240_609,
         "iterations": 100,
         "first_iteration": 1,

@@ -142,9 +142,9 @@ def exam_after(iteration, error):
 def test_a_page_begins_with_when_the_network_was_best_and_how_good(report):
     """The network that sat the exams is the one after 3 of 5 iterations."""
     best = replace(report, steps=(exam_after(2, 0.3), exam_after(3, 0.125), exam_after(4, 0.2)))
-    assert lead(best) == "Best at 3 of 5 iterations: equal error rate 12.5 % on held-out alphabets."
+    assert lead(best) == "Best at 3 of 5 iterations: equal error rate 12.5 % on held-out classes."
     worse = replace(report, steps=(exam_after(2, 0.125), exam_after(3, 0.2)))
-    assert lead(worse) == "After 3 of 5 iterations; the best were at 2: equal error rate 12.5 % on held-out alphabets."
+    assert lead(worse) == "After 3 of 5 iterations; the best were at 2: equal error rate 12.5 % on held-out classes."
     assert lead(report) == "After 3 of 5 iterations."
     text = page(best)
     assert text.index(lead(best)) < text.index("<table>")

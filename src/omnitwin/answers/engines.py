@@ -37,11 +37,15 @@ class TorchNetwork:
     device: torch.device
 
     @torch.inference_mode()
-    def embed(self, images_BSS: Array) -> Array:
-        """Return embeddings (B, D) float32 of images (B, S, S) from 0 for ink to 1 for paper."""
-        images_B1SS = torch.from_numpy(images_BSS).float()[:, None]
-        at_once = images_at_once(EMBED_AT_ONCE, images_BSS.shape[-1])
-        parts = [self.model.embed(part.to(self.device)).cpu() for part in torch.split(images_B1SS, at_once)]
+    def embed(self, images_BCHW: Array) -> Array:
+        """Return embeddings (B, D) float32 of images from 0 (black, ink) to 1 (white, paper).
+
+        Images of a single channel may come as (B, H, W).
+        """
+        images = torch.from_numpy(images_BCHW).float()
+        at_once = images_at_once(EMBED_AT_ONCE, max(images_BCHW.shape[-2:]))
+        whole = images[:, None] if images.dim() == 3 else images
+        parts = [self.model.embed(part.to(self.device)).cpu() for part in torch.split(whole, at_once)]
         embeddings_BD: Array = torch.cat(parts).numpy()
         return embeddings_BD
 

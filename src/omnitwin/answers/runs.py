@@ -26,6 +26,8 @@ from omnitwin.system.locks import LOCK_FILE, comes_and_goes, hold, holder_of, pr
 from omnitwin.system.paths import (
     BEST_FILE,
     CONFIG_FILE,
+    FOLDS_FILE,
+    FOLDS_FOLDER,
     METRICS_FILE,
     PAGE_FILE,
     STATE_FILE,
@@ -36,7 +38,15 @@ from omnitwin.system.paths import (
 from omnitwin.system.plain import FOLDER, NotPlain, files_below, is_plain, odd, read_text
 
 LATEST = 253_402_300_799.0  # seconds since 1970: the end of the year 9999, the last that a date can have
-WRITTEN = {BEST_FILE, CONFIG_FILE, METRICS_FILE, PAGE_FILE, STATE_FILE, WEIGHTS_FILE}  # by omnitwin, in a run's folder
+WRITTEN = {  # by omnitwin, in a run's folder
+    BEST_FILE,
+    CONFIG_FILE,
+    FOLDS_FILE,
+    METRICS_FILE,
+    PAGE_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+}
 
 
 def list_runs() -> RunList:
@@ -110,6 +120,8 @@ def check_removable(run: StoredRun) -> None:
 
 def _is_written_by_us(path: Path) -> bool:
     """Return whether a run's command wrote it, by its name; never for a link or a folder of somebody else's."""
+    if path.name == FOLDS_FOLDER and odd(path) == FOLDER:
+        return all(_is_written_by_us(Path(entry)) for entry in files_below(path))
     return comes_and_goes(path) or (path.name in WRITTEN and is_plain(path))
 
 
@@ -128,7 +140,8 @@ def _stored(folder: Path) -> StoredRun:
     try:
         description = _described(folder)
         if description is None:
-            record = json.loads(read_text(folder / CONFIG_FILE))
+            first = folder / FOLDS_FOLDER / "1" / CONFIG_FILE  # of folds that are under way
+            record = json.loads(read_text(first if os.path.lexists(first) else folder / CONFIG_FILE))
             config = {**record["recipe"], "dataset": record["dataset"]}
     except OmnitwinError as error:
         problem = str(error)

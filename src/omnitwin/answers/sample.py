@@ -65,7 +65,7 @@ def usable(listing: Listing, description: Description | None) -> tuple[Listing, 
     """
     data = description.data if description is not None else None
     if data is not None and Path(str(data["place"])).resolve() == listing.place.resolve():
-        parts = divided(listing, int(data["seed"]), "classes" if data["split"] == "given" else str(data["split"]))
+        parts = divided(listing, int(data["seed"]), str(data["split"]))
         trained = set(data["classes"])
         kept = [
             file

@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 
 from omnitwin import __version__
 from omnitwin.cli import (
+    cache,
     calibrate,
     compare,
     demo,
@@ -61,6 +62,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "use": use.use,
     "runs": runs.runs,
     "report": report.report,
+    "cache": cache.cache,
     "demo": demo.demo,
     "env": env.env,
 }

@@ -8,17 +8,22 @@ import typer
 
 from omnitwin.cli.options import (
     Checkpoint,
-    DatasetOrNone,
+    DataOrNone,
     Device,
     Json,
+    LabelFrom,
+    OldDataset,
     Precision,
     Quiet,
+    Split,
     any_of,
+    data_given,
     exams_option,
     known,
     one_of,
+    source_given,
 )
-from omnitwin.config import BASELINES, FIGURE_PAIRS, SCOPES, SUBSETS, EvalConfig
+from omnitwin.config import BASELINES, FIGURE_PAIRS, OLDER_SCOPES, SCOPES, SUBSETS, WAYS, EvalConfig
 from omnitwin.errors import BadInput
 
 DEFAULT = EvalConfig()
@@ -35,9 +40,17 @@ def evaluate(
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="pairs: pairs in a batch.")
     ] = DEFAULT.batch_size,
-    way: Annotated[int, typer.Option("--way", min=2, help="one-shot: characters to choose from.")] = DEFAULT.way,
+    way: Annotated[
+        int | None,
+        typer.Option(
+            "--way",
+            min=2,
+            help="one-shot: classes to choose from.",
+            show_default=f"{WAYS}, or as many as there are",
+        ),
+    ] = DEFAULT.way,
     shot: Annotated[
-        int, typer.Option("--shot", min=1, help="one-shot: examples of each character; their mean score counts.")
+        int, typer.Option("--shot", min=1, help="one-shot: examples of each class; their mean score counts.")
     ] = DEFAULT.shot,
     episodes: Annotated[
         int, typer.Option("--episodes", min=1, help="one-shot: number of questions.")
@@ -47,9 +60,9 @@ def evaluate(
         typer.Option(
             "--scope",
             metavar="NAME",
-            help="one-shot: take the characters from one alphabet, or from any.",
+            help="one-shot: take the classes from one group (alphabet), or from any.",
             autocompletion=one_of(*SCOPES),
-            callback=known("scope", *SCOPES),
+            callback=known("scope", *SCOPES, older=OLDER_SCOPES),
         ),
     ] = DEFAULT.scope,
     seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same, on any machine.")] = DEFAULT.seed,
@@ -70,7 +83,9 @@ def evaluate(
             callback=known("baseline", *BASELINES),
         ),
     ] = None,
-    dataset: DatasetOrNone = None,
+    data: DataOrNone = None,
+    label_from: LabelFrom = None,
+    split: Split = None,
     subset: Annotated[
         str,
         typer.Option(
@@ -90,12 +105,14 @@ def evaluate(
     precision: Precision = DEFAULT.precision,
     json: Json = False,
     quiet: Quiet = False,
+    dataset: OldDataset = None,
 ) -> None:
-    """Measure a trained network on characters it never saw: by default with the example's exam, random pairs.
+    """Measure a trained network on classes it never saw: by default with the example's exam, random pairs.
 
     A tie counts as wrong, no pair holds the same image twice, and the test set chooses nothing.
     """
     _check_options(context, exam or DEFAULT.exams)
+    place = data_given(data, dataset)
     config = EvalConfig(
         exams=tuple(exam or DEFAULT.exams),
         batches=batches,
@@ -108,7 +125,8 @@ def evaluate(
         seeds=seeds,
         checkpoint=checkpoint,
         baseline=baseline,
-        dataset=dataset,
+        dataset=place,
+        source=source_given(place, label_from, split),
         subset=subset,
         device=device,
         precision=precision,

@@ -5,7 +5,7 @@ Each option checks its words as they are read, so that a wrong one is refused be
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from glob import escape, glob
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS, Target, parse_target
+from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, SPLITS, SourceConfig, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
+AGES = {**UNITS, "d": 86400, "w": 7 * 86400}  # seconds
 PLAIN_NAME = r"[\w.][\w.+@-]*"  # a run's name without any character that a shell gives another meaning
 
 
@@ -32,12 +33,15 @@ def any_of(*words: str) -> str:
     return " or ".join([", ".join(words[:-1]), *words[-1:]]) if len(words) > 1 else words[0]
 
 
-def known(kind: str, *words: str) -> Callable[[Any], Any]:
-    """Return an option's callback that raises BadInput for a word, or one of several, that is not among these."""
+def known(kind: str, *words: str, older: Collection[str] = ()) -> Callable[[Any], Any]:
+    """Return an option's callback that raises BadInput for a word, or one of several, that is not among these.
+
+    older: words that are understood, but not offered
+    """
 
     def check(given: Any) -> Any:
         for word in [given] if isinstance(given, str) else given or []:
-            if word not in words:
+            if word not in words and word not in older:
                 raise BadInput(f"no {kind} is called {word!r}", f"Use {any_of(*words)}.")
         return given
 
@@ -82,7 +86,7 @@ def exams_option(default: str) -> Any:
         help=f"{any_of(*EXAMS, 'all')}; may be given several times.",
         show_default=default,
         autocompletion=one_of(*EXAMS, "all"),
-        callback=known("exam", *EXAMS, "all"),
+        callback=known("exam", *EXAMS, "all", older=OLDER_EXAMS),
     )
 
 
@@ -140,17 +144,6 @@ Checkpoint = Annotated[
 Figure = Annotated[
     Path | None, typer.Option("--figure", metavar="FILE.png", help="Write the pictures to an image file.")
 ]
-Dataset = Annotated[
-    str,
-    typer.Option(
-        "--dataset",
-        metavar="NAME",
-        help=f"{any_of(*DATASETS)}.",
-        autocompletion=one_of(*DATASETS),
-        callback=known("data set", *DATASETS),
-    ),
-]
-
 OWN_IMAGES = "or a folder, or a CSV or TSV, of your own images"
 
 
@@ -171,15 +164,13 @@ def complete_data(incomplete: str) -> list[str]:
     return [*one_of(*DATASETS)(incomplete), *sorted(plain)]
 
 
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        metavar="DATA",
-        help=f"{', '.join(DATASETS)}, {OWN_IMAGES}.",
-        autocompletion=complete_data,
-    ),
-]
+def _data(**settings: Any) -> Any:
+    help = f"{', '.join(DATASETS)}, {OWN_IMAGES}."
+    return typer.Option("--data", metavar="DATA", help=help, autocompletion=complete_data, **settings)
+
+
+Data = Annotated[str, _data()]
+DataOrNone = Annotated[str | None, _data(show_default="omniglot, or what the network was trained on")]
 LabelFrom = Annotated[
     str | None,
     typer.Option(
@@ -192,17 +183,46 @@ LabelFrom = Annotated[
 ]
 OldDataset = Annotated[str | None, typer.Option("--dataset", metavar="NAME", hidden=True)]
 
-DatasetOrNone = Annotated[
+Split = Annotated[
     str | None,
     typer.Option(
-        "--dataset",
+        "--split",
         metavar="NAME",
-        help=f"{any_of(*DATASETS)}.",
-        show_default="omniglot, or what the network was trained on",
-        autocompletion=one_of(*DATASETS),
-        callback=known("data set", *DATASETS),
+        help="How your own images are divided: the test has other classes than training (classes), or other images of "
+        "the same classes (images), which says nothing about new classes.",
+        show_default=SourceConfig.split,
+        autocompletion=one_of(*SPLITS),
+        callback=known("split", *SPLITS),
     ),
 ]
+
+
+def data_given(data: str | None, old: str | None) -> str | None:
+    """Return the word of --data, or of --dataset, which it was called before. Raises BadInput."""
+    if data is not None and old is not None:
+        raise BadInput("--dataset is the old name of --data", "Give --data only.")
+    given = old if data is None else data
+    if given is not None:
+        check_data(given)
+    return given
+
+
+def source_given(data: str | None, label_from: str | None, split: str | None) -> SourceConfig:
+    """Return how the images of --data are read. Raises BadInput for an option that has no effect on a named set."""
+    for option, value in (("--label-from", label_from), ("--split", split)):
+        if value is not None and data in DATASETS:
+            raise BadInput(f"{option} has no effect on {data}", "Leave it out.")
+    return SourceConfig(pattern=label_from, split=split or SourceConfig.split)
+
+
+def parse_size(text: str | None) -> dict[str, int]:
+    """Return the fields of a network for `96` or `64x128` (height x width); BadInput for anything else."""
+    if text is None:
+        return {}
+    match = re.fullmatch(r"(\d{1,9})(?:x(\d{1,9}))?", text)
+    if match is None:
+        raise BadInput(f"{text!r} is no size of an image", "Write it like 96, or 64x128 (height x width).")
+    return {"image_size": int(match[1]), "image_width": int(match[2] or 0)}
 
 
 def parse_duration(text: str | None) -> float | None:
@@ -213,3 +233,13 @@ def parse_duration(text: str | None) -> float | None:
     if match is None or float(match[1]) == 0:
         raise BadInput(f"{text!r} is no duration", "Write it like 90s, 30m or 1.5h.")
     return float(match[1]) * UNITS[match[2]]
+
+
+def parse_age(text: str | None) -> float:
+    """Return the seconds of `12h`, `30d` or `8w`, 0 for None; BadInput for anything else."""
+    if text is None:
+        return 0.0
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhdw])", text)
+    if match is None:
+        raise BadInput(f"{text!r} is no age", "Write it like 12h, 30d or 8w.")
+    return float(match[1]) * AGES[match[2]]

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Device, Json, Quiet, complete_run, exams_option
+from omnitwin.cli.options import (
+    DataOrNone,
+    Device,
+    Json,
+    LabelFrom,
+    Quiet,
+    Split,
+    complete_run,
+    data_given,
+    exams_option,
+    source_given,
+)
 from omnitwin.config import REPORT as DEFAULT
 from omnitwin.system.paths import NEWEST
 
@@ -26,13 +37,25 @@ def report(
         typer.Option("--output", metavar="FILE.html", help="The page to write.", show_default="report.html in the run"),
     ] = None,
     exam: Annotated[list[str] | None, exams_option(DEFAULT.exams[0])] = None,
+    data: DataOrNone = None,
+    label_from: LabelFrom = None,
+    split: Split = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the sampled exams.")] = DEFAULT.seed,
     device: Device = DEFAULT.device,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write one HTML page about a run: what was trained, its curves, all exams, figures and hardest pairs."""
-    config = replace(DEFAULT, exams=tuple(exam or DEFAULT.exams), checkpoint=run, seed=seed, device=device)
+    place = data_given(data, None)
+    config = replace(
+        DEFAULT,
+        exams=tuple(exam or DEFAULT.exams),
+        checkpoint=run,
+        dataset=place,
+        source=source_given(place, label_from, split),
+        seed=seed,
+        device=device,
+    )
     from omnitwin.answers.choosing import check_checkpoint
 
     check_checkpoint(run or NEWEST)

@@ -2,30 +2,43 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from omnitwin.cli.options import (
-    DatasetOrNone,
+    DataOrNone,
     Device,
     Json,
+    LabelFrom,
+    OldDataset,
     Precision,
     Quiet,
+    Split,
     ThresholdTarget,
     any_of,
     complete_run,
+    data_given,
     known,
     one_of,
     parse_duration,
+    parse_size,
+    source_given,
 )
 from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
-from omnitwin.config import TrainConfig, check_run_name
-from omnitwin.recipes import ENCODERS, RECIPES
+from omnitwin.config import DATASETS, SourceConfig, TrainConfig, check_run_name
+from omnitwin.recipes import ENCODERS, RECIPES, TORCHVISION, Recipe, sides_of, spelled_size
 from omnitwin.system.paths import NEWEST
 
 DEFAULT = TrainConfig()
+
+
+def _encoder(name: str | None) -> str | None:
+    """Return the name of an encoder; BadInput if none has it."""
+    if name is not None:
+        sides_of(name)
+    return name
 
 
 def train(
@@ -35,7 +48,7 @@ def train(
             "--recipe",
             metavar="NAME",
             help=f"{any_of(*RECIPES)}.",
-            show_default=DEFAULT.recipe.name,
+            show_default=f"{DEFAULT.recipe.name}; for your own images, by how they look",
             autocompletion=one_of(*RECIPES),
             callback=known("recipe", *RECIPES),
         ),
@@ -72,18 +85,19 @@ def train(
         typer.Option(
             "--encoder",
             metavar="NAME",
-            help=f"{any_of(*ENCODERS)}.",
+            help=f"{', '.join(ENCODERS)}, or a model of torchvision, such as resnet50.",
             show_default=default_of("encoder"),
-            autocompletion=one_of(*ENCODERS),
-            callback=known("encoder", *ENCODERS),
+            autocompletion=one_of(*ENCODERS, *TORCHVISION),
+            callback=_encoder,
         ),
     ] = None,
     image_size: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--image-size",
-            help="Pixels on a side of the square that the network sees.",
-            show_default=default_of("image_size"),
+            metavar="SIZE",
+            help="Pixels that the network sees: of a square's side, such as 96, or height x width, such as 64x128.",
+            show_default=", ".join(f"{name}: {spelled_size(recipe.network)}" for name, recipe in RECIPES.items()),
         ),
     ] = None,
     holdout: Annotated[
@@ -104,7 +118,9 @@ def train(
             autocompletion=complete_override,
         ),
     ] = None,
-    dataset: DatasetOrNone = None,
+    data: DataOrNone = None,
+    label_from: LabelFrom = None,
+    split: Split = None,
     device: Device = DEFAULT.device,
     precision: Precision = DEFAULT.precision,
     compile: Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile).")] = False,
@@ -135,10 +151,12 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure a few steps and tell what would run.")] = False,
     json: Json = False,
     quiet: Quiet = False,
+    dataset: OldDataset = None,
 ) -> None:
     """Train a twin network: by default exactly the example's, on Omniglot's training set.
 
-    Ctrl-C finishes the step, saves, and tells how to continue.
+    For images of your own (--data PATH) it takes the recipe ink or photo, by how they look. Ctrl-C finishes the step,
+    saves, and tells how to continue.
     """
     overrides = override or []
     given = {
@@ -147,13 +165,16 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
         "encoder": encoder,
-        "image_size": image_size,
         "holdout": holdout,
+        **parse_size(image_size),
     }
+    place = data_given(data, dataset)
+    source = source_given(place or (DEFAULT.dataset if resume is None else None), label_from, split)
     config = replace(
         DEFAULT,
-        recipe=published(recipe or DEFAULT.recipe.name, given, overrides) if resume is None else DEFAULT.recipe,
-        dataset=dataset or DEFAULT.dataset,
+        recipe=_recipe(recipe, place, source, given, overrides, quiet) if resume is None else DEFAULT.recipe,
+        dataset=place or DEFAULT.dataset,
+        source=source,
         device=device,
         precision=precision,
         compile=compile,
@@ -170,10 +191,28 @@ def train(
         run_to_resume(run)  # refuse a wrong name before torch is imported
         from omnitwin.training import runs
 
-        asked = {"recipe": recipe, "dataset": dataset, "target": target, "name": name, "output": output}
+        asked = {"recipe": recipe, "dataset": place, "target": target, "name": name, "output": output}
         changes = {**recipe_changes(given, overrides), **asked}
         config, folder, done = runs.continued(config, run, changes, spelled(overrides))
     _run(config, folder, done, dry_run, json, quiet)
+
+
+def _recipe(
+    name: str | None,
+    data: str | None,
+    source: SourceConfig,
+    given: dict[str, Any],
+    overrides: list[str],
+    quiet: bool,
+) -> Recipe:
+    """Return the recipe of that name with its changes; for images of the user's own, fitted to how they look."""
+    if data is None or data in DATASETS:
+        return published(name or DEFAULT.recipe.name, given, overrides)
+    changes = recipe_changes(given, overrides)
+    from omnitwin.training.fitting import fitted_recipe
+    from omnitwin.view.progress import reporter
+
+    return fitted_recipe(Path(data), source, name, changes, reporter(quiet))
 
 
 def _run(config: TrainConfig, folder: Path | None, done: int, dry_run: bool, json: bool, quiet: bool) -> None:

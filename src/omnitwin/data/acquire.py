@@ -24,10 +24,10 @@ from omnitwin.reports.progress import SILENT, Advance, Reporter
 from omnitwin.system.fetch import Fetched, check_url, fetch
 from omnitwin.system.files import digest, replacing
 from omnitwin.system.locks import comes_and_goes, hold
-from omnitwin.system.paths import expand, is_endless, is_set, omniglot_folder
+from omnitwin.system.paths import OFFLINE, expand, is_endless, is_set, omniglot_folder
 from omnitwin.system.plain import is_link, is_plain
 
-MIRROR, OFFLINE = "OMNITWIN_MIRROR", "OMNITWIN_OFFLINE"
+MIRROR = "OMNITWIN_MIRROR"
 
 
 def download(

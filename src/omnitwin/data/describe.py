@@ -13,8 +13,8 @@ from random import Random
 
 from omnitwin.config import ShowConfig
 from omnitwin.data.duplicates import Duplicates, find_duplicates
-from omnitwin.data.listing import PARTS, LeftOut, ListedFile, Listing
-from omnitwin.data.parts import Parts, divided, why_untrainable, without_leaks
+from omnitwin.data.listing import PARTS, TEST, LeftOut, ListedFile, Listing
+from omnitwin.data.parts import Parts, divided, note_on_few, why_untrainable, without_leaks
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import ImageFacts, cut_out, examine_record, facts_of_record
@@ -95,6 +95,8 @@ def _report(
     inside = [file for file, part in zip(files, parts.part_N, strict=True) if part == config.subset]
     if not inside and config.subset != ShowConfig.subset:
         raise BadInput(f"{listing.place} has no {config.subset} part", "")
+    tested = {file.label for file, part in zip(files, parts.part_N, strict=True) if part == TEST}
+    few = note_on_few(len(tested)) if tested else None
     sampler = _Sampler(listing, inside or files, config.seed, channels=3 if look == COLOUR else 1)
     return DataReport(
         place=listing.place,
@@ -116,7 +118,7 @@ def _report(
         split="given" if parts.given else "made",
         seed=config.seed,
         parts=tuple(_part(name, files, parts.part_N) for name in PARTS),
-        notes=(*listing.notes, *parts.notes),
+        notes=(*listing.notes, *parts.notes, *([few] if few else [])),
         problem=problem,
         shown=config.subset,
         pictures=tuple(sampler.pictures(config.images)),

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import torch
 
+from omnitwin.config import WAYS
 from omnitwin.data.imageset import ImageSet
 from omnitwin.errors import BadInput
+from omnitwin.reports.nouns import nouns_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,16 +28,26 @@ class Episodes:
         return len(self.query_E)
 
 
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What the images of episodes are drawn from."""
+
+    way: int
+    row_CH: torch.Tensor | None  # the rows by source; None: sources do not matter
+    groups: list[torch.Tensor]  # classes that the ways of an episode come from
+
+
 def draw_episodes(
-    images: ImageSet, way: int, shot: int, count: int, scope: str, generator: torch.Generator
+    images: ImageSet, way: int | None, shot: int, count: int, scope: str, generator: torch.Generator
 ) -> Episodes:
-    """Draw episodes; scope `alphabet` takes all ways from one group, drawn uniformly, `any` from all classes.
+    """Draw episodes; scope `group` takes all ways from one group, drawn uniformly, `any` from all classes.
 
     Sources are told apart by number; across groups one number need not be one person. Without sources, or if not each
     source has one image of each class, the examples and the query are any different images of their classes. Without
     groups every scope is `any`.
     """
-    row_CH, groups = choices(images, way, shot, scope)
+    chosen = choices(images, way, shot, scope)
+    way, row_CH, groups = chosen.way, chosen.row_CH, chosen.groups
     group_E = torch.randint(len(groups), (count,), generator=generator)
     class_EW = torch.stack([groups[group][_pick(len(groups[group]), way, generator)] for group in group_E.tolist()])
     if row_CH is None:
@@ -49,29 +61,33 @@ def draw_episodes(
     return Episodes(query_E, row_CH[class_EW[:, :, None], hand_EK[:, None, :-1]], answer_E)
 
 
-def choices(images: ImageSet, way: int, shot: int, scope: str) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
-    """Return the rows by source (C, H), None if they do not matter, and the groups of classes that ways may come from.
+def choices(images: ImageSet, way: int | None, shot: int, scope: str) -> Choices:
+    """Return what episodes are drawn from.
 
-    Without rows by source, a class needs an image for each shot and one for the query. Raises BadInput if the set has
-    too few sources, or no group with enough classes.
+    way: None: WAYS, or as many as the largest group has. Unless rows come by source, a class needs an image for each
+    shot and one for the query. Raises BadInput if the set has too few sources, or no group with enough classes.
     """
-    row_CH = drawing_rows(images)
+    nouns, row_CH = nouns_of(images.name), drawing_rows(images)
     if row_CH is not None and shot + 1 > row_CH.shape[1]:
         raise BadInput(
-            f"{images.name} has {row_CH.shape[1]} drawers; {shot} shots and a query need {shot + 1}",
+            f"{images.name} has {row_CH.shape[1]} {nouns.sources}; {shot} shots and a query need {shot + 1}",
             "Use a smaller --shot.",
         )
     able_C = images.count_C.cpu() > (0 if row_CH is not None else shot)
-    group_C = images.group_C if scope == "alphabet" else None
-    within = torch.zeros_like(able_C, dtype=torch.int64) if group_C is None else group_C.cpu()
-    groups = [members for members in _members(within, able_C) if len(members) >= way]
+    group_C = images.group_C if scope == "group" else None
+    groups = _members(torch.zeros_like(able_C, dtype=torch.int64) if group_C is None else group_C.cpu(), able_C)
+    if way is None:
+        way = max(2, min(WAYS, max(map(len, groups))))
+    groups = [members for members in groups if len(members) >= way]
     if groups:
-        return row_CH, groups
+        return Choices(way, row_CH, groups)
     enough = "" if able_C.all() else f" with {shot + 1} images"
     if group_C is None:
         smaller = "Use a smaller --way." if able_C.all() else "Use a smaller --way or --shot."
-        raise BadInput(f"{images.name} has {int(able_C.sum())} classes{enough}, fewer than {way} ways", smaller)
-    raise BadInput(f"{images.name} has no alphabet of {way} characters{enough}", "Use a smaller --way, or --scope any.")
+        raise BadInput(f"{images.name} has {int(able_C.sum())} {nouns.kinds}{enough}, fewer than {way} ways", smaller)
+    raise BadInput(
+        f"{images.name} has no {nouns.group} of {way} {nouns.kinds}{enough}", "Use a smaller --way, or --scope any."
+    )
 
 
 def drawing_rows(images: ImageSet) -> torch.Tensor | None:

@@ -21,11 +21,12 @@ import numpy as np
 import torch
 
 from omnitwin.data.duplicates import find_duplicates
+from omnitwin.data.folds import folds
 from omnitwin.data.listing import PARTS, TEST, TRAINING, LeftOut, ListedFile
 from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided, without_leaks
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.data.store import PictureStore, fill_store
-from omnitwin.errors import BadImage
+from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import cut_out
 from omnitwin.images.intake import SHOWN, read_picture
 from omnitwin.images.photo import letterboxed
@@ -284,6 +285,30 @@ def open_place(
     for note in _notes(store, parts):
         reporter.note(note)
     return OwnImages(store, parts, reporter)
+
+
+def folds_of(own: OwnImages, count: int, seed: int = 0) -> tuple[OwnImages, ...]:
+    """Return `count` divisions of all images of a place, in which every class is in the test part once (data.folds).
+
+    Raises BadInput if there are too few classes.
+    """
+    labels, facts = [file.label for file in own.store.files], list(own.store.facts)
+    found = []
+    for fold, parts in enumerate(folds(own.store.listing, count, seed), 1):
+        clean = without_leaks(parts, find_duplicates(facts, labels, parts.part_N))
+        if TEST not in clean.part_N:
+            raise BadInput(
+                f"every test image of fold {fold} is, exactly or nearly, in another part too", "Choose fewer folds."
+            )
+        found.append(OwnImages(own.store, clean, own.reporter))
+    for note in dict.fromkeys(note for each in found for note in each.parts.notes):
+        own.reporter.note(note)
+    return tuple(found)
+
+
+def everything(own: OwnImages) -> FolderSet:
+    """Return all images of a place as a training part."""
+    return OwnImages(own.store, Parts(part_N=(TRAINING,) * len(own.store.files)), own.reporter)[TRAINING]
 
 
 def _notes(store: PictureStore, parts: Parts) -> Iterator[str]:

@@ -42,9 +42,10 @@ from omnitwin.data.listing import HELD_OUT, PARTS, TEST, TRAINING, ListedFile, L
 from omnitwin.errors import BadInput
 
 TEST_SHARE, HELD_OUT_SHARE = 0.20, 0.15  # of the classes
-FULL = 100  # classes: up to here the shares are exact; with 20 test classes, figures begin to be worth something
+FULL = 100  # classes: up to here the shares are exact, and the test has FEW_CLASSES at most
 LEAST_CLASSES = 2  # of a part, with two images each
 LEAST_IN_ALL = 4  # classes: two to train on and two that choose the threshold
+FEW_CLASSES = 20  # of a test, from which on its figures begin to be worth something
 LEAST_OF_SHARE, MOST_OF_SHARE = 0.5, 2.0  # of a part's share, that whole groups may make of it
 LEFT_OUT = "left-out"  # the part of files that no part may use
 BY_CLASSES, BY_IMAGES = "classes", "images"
@@ -129,6 +130,14 @@ def without_leaks(parts: Parts, duplicates: Duplicates) -> Parts:
     if TEST not in part_N:
         note += ": no test image is left"
     return replace(parts, part_N=part_N, leaks=parts.leaks + len(leaking), notes=(*parts.notes, note))
+
+
+def note_on_few(classes: int) -> str | None:
+    """Return what to say of figures over so few test classes, or None if they are enough."""
+    if classes >= FEW_CLASSES:
+        return None
+    which = "1 test class" if classes == 1 else f"{classes} test classes"
+    return f"figures of {which} have wide intervals; omnitwin train --folds K tests every class once"
 
 
 def why_untrainable(labels: Iterable[str]) -> str | None:

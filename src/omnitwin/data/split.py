@@ -7,6 +7,7 @@ import torch
 
 from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.errors import BadInput
+from omnitwin.reports.nouns import nouns_of
 
 
 def part_names(images: ImageSet) -> tuple[str, ...]:
@@ -21,15 +22,15 @@ def hold_out(images: ImageSet, count: int, generator: torch.Generator) -> tuple[
     """
     if count == 0:
         return images, None
-    parts = len(part_names(images))
+    parts, nouns = len(part_names(images)), nouns_of(images.name)
     if images.group_C is None and not 2 <= count <= parts - 2:  # pairs need two classes, on both sides
         raise BadInput(
-            f"{images.name} has {parts} classes; holding out {count} leaves fewer than 2 on one side",
+            f"{images.name} has {parts} {nouns.kinds}; holding out {count} leaves fewer than 2 on one side",
             f"Start a new run with --holdout from 2 to {parts - 2}." if parts >= 4 else "Use --holdout 0.",
         )
     if count >= parts:
         raise BadInput(
-            f"{images.name} has {parts} alphabets; holding out {count} leaves none to train on",
+            f"{images.name} has {parts} {nouns.groups}; holding out {count} leaves none to train on",
             f"Start a new run with --holdout {parts - 1} or less.",
         )
     held_P = torch.zeros(parts, dtype=torch.bool)
@@ -52,7 +53,7 @@ def only(images: ImageSet, names: tuple[str, ...]) -> ImageSet:
     known = part_names(images)
     missing = sorted(set(names) - set(known))
     if missing:
-        kind = "class" if images.group_C is None else "alphabet"
+        kind = "class" if images.group_C is None else nouns_of(images.name).group
         raise BadInput(f"{images.name} has no {kind} {missing[0]}", "The network was trained on another set.")
     named_P = torch.tensor([name in names for name in known])
     return images.of_classes(named_P if images.group_C is None else named_P[images.group_C])

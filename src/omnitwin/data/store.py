@@ -54,12 +54,11 @@ from omnitwin.recipes import View
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.files import open_unlinked
 from omnitwin.system.locks import hold, private_folder
-from omnitwin.system.paths import cache_folder, unlinked
+from omnitwin.system.paths import pictures_folder, unlinked
 from omnitwin.system.plain import open_plain
 from omnitwin.system.workers import Died, most_begun, processors, work_through
 
 SEEING = 1  # version of images.views.seen: another one makes other pixels
-FOLDER = "pictures"  # in the cache folder
 SAVE_SECONDS = 15.0  # between two writings of the index: at most this much decoding is lost
 SAVE_SHARE = 0.05  # of the time goes into writing the index: of very many files it is written less often
 WASTE = 0.5  # share of rows without a file from which on those with a file are copied to a new file of pixels
@@ -134,11 +133,6 @@ class PictureStore:
             f"the stored pixels of {file.path} in {self.folder} are damaged, and the file has changed",
             "Run the command again: the images are read again.",
         )
-
-
-def pictures_folder() -> Path:
-    """Return the folder that holds a folder for each store. Raises CannotRun if it is a link."""
-    return unlinked(cache_folder() / FOLDER)
 
 
 def store_folder(place: Path, view: View) -> Path:
@@ -228,7 +222,7 @@ class _Filling:
                 return found
         except DatasetCorrupt as error:
             self.reporter.note(f"{error}. The images are read again.")
-        return Index(place=place, view=self.view, pixels=new_pixels(), readers=readers())
+        return Index(place=place, view=self.view, pixels=new_pixels(), readers=readers(), made=time.time())
 
     def _wanted(self) -> dict[bytes, ListedFile]:
         """Return the files that are new or have changed, by their keys."""
@@ -269,8 +263,7 @@ class _Filling:
         """Yield the file of pixels, to append to. If it cannot be written, nothing stays of what is not in an index."""
         length = row_bytes(self.view)
         try:
-            mode = "r+b" if os.path.lexists(self.pixels) else "w+b"
-            with open_unlinked(self.pixels, mode, buffering=0) as file:
+            with open_unlinked(self.pixels, "r+b" if os.path.lexists(self.pixels) else "w+b", buffering=0) as file:
                 file.truncate(self.saved_rows * length)  # a killed process may have written more
                 file.seek(0, os.SEEK_END)
                 try:

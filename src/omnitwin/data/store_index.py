@@ -33,6 +33,7 @@ INDEX = "index.safetensors"
 PIXELS = re.compile("pixels-[0-9a-f]{16}")  # a name for each file of pixels: none is ever written over
 LARGEST = 1 << 30  # bytes of an index: some three million files
 MOST_PIXELS = 1 << 28  # of a row, in all channels
+LATEST = 2.0**40  # seconds since 1970
 NO_ROW = -1
 COLOURED, INK = 1, 2  # flags
 ENTRY = np.dtype(
@@ -56,6 +57,7 @@ class Index:
 
     place: the folder or table that the files are listed in, its real path
     pixels, rows: name of the file of pixels, and its rows: also those of files that are gone
+    made: when it was made, in seconds since 1970
     readers: versions of the libraries that decode, as which files are broken depends on them
     keys: each file's path and box, as bytes (key_of)
     problems: why a file has no row, by the place of its entry
@@ -65,6 +67,7 @@ class Index:
     view: View
     pixels: str
     readers: str
+    made: float
     rows: int = 0
     keys: list[bytes] = field(default_factory=list)
     entries_N: Array = field(default_factory=lambda: np.zeros(0, ENTRY))
@@ -186,6 +189,7 @@ def write_index(folder: Path, index: Index) -> None:
         "view": vars(index.view),
         "pixels": index.pixels,
         "readers": index.readers,
+        "made": index.made,
         "rows": index.rows,
         "crc32": _checksum(arrays),
         "images": int((index.entries_N["row"] != NO_ROW).sum()),
@@ -225,6 +229,7 @@ def read_index(folder: Path) -> Index | None:
             view=View(**record["view"]),
             pixels=record["pixels"],
             readers=record["readers"],
+            made=record["made"],
             rows=record["rows"],
             keys=_split(arrays["names"], arrays["name_end"]),
             entries_N=arrays["entries"].reshape(-1).view(ENTRY).copy(),
@@ -250,6 +255,8 @@ def _checked_record(record: dict[str, Any]) -> dict[str, Any]:
     counts = [record["rows"], record["images"]]
     if numbers[0] * numbers[1] * numbers[2] > MOST_PIXELS or not all(type(n) is int and n >= 0 for n in counts):
         raise ValueError("its record has values that cannot be")
+    if type(record["made"]) is not float or not 0 <= record["made"] < LATEST:
+        raise ValueError("it was made at no time")
     if not PIXELS.fullmatch(record["pixels"]):
         raise ValueError("it names a file of pixels that is none")
     View(**view)

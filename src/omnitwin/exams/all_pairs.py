@@ -1,6 +1,6 @@
-"""The exams of all pairs: every unordered pair of test images, or only those within an alphabet. Nothing is sampled.
+"""The exams of all pairs: every unordered pair of test images, or only those within a group. Nothing is sampled.
 
-A alphabets, B score values, C classes, K coarse bins, R replicates, T thresholds
+B score values, C classes, G groups, K coarse bins, R replicates, T thresholds
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ from omnitwin.metrics.intervals import bootstrap_interval
 from omnitwin.metrics.resampling import class_replicates, group_replicates
 from omnitwin.metrics.roc import balanced_accuracy, curve_figures, roc_curve
 from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Group, Measure, Reliability
+from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.pictures import ScoredPair
 
 KINDS = (
@@ -45,9 +46,10 @@ Replicates = tuple[Array, Array]  # similar and dissimilar counts, (R, K) each
 
 
 def all_pairs(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
-    """Score all N (N - 1) / 2 pairs. Intervals come from resampling characters."""
+    """Score all N (N - 1) / 2 pairs. Intervals come from resampling classes."""
     scorer, images = sitting.scorer, sitting.images
     prepared_N, edges, cuts = _prepare(scorer, most_coarse)
+    nouns = nouns_of(images.name)
     classes, n = len(images.class_names), len(images) * (len(images) - 1) // 2
     with scorer.reporter.task("Comparing all pairs", n, "pairs") as advance:
         tally = tally_pairs(scorer, prepared_N, 0, classes, edges, HARDEST_PAIRS, advance)
@@ -58,7 +60,7 @@ def all_pairs(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
         n=n,
         unit="pairs",
         threshold=sitting.threshold,
-        measures=_of_characters(_kinds(sitting.threshold), tally, cuts, classes, sitting.config.seed, str(classes)),
+        measures=_of_classes(_kinds(sitting.threshold), tally, cuts, f"{classes} {nouns.kinds}", sitting.config.seed),
         curves=_curves(tally),
         colour="blue",
         calibration=_calibration(tally, scorer.verifier),
@@ -66,32 +68,36 @@ def all_pairs(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
     )
 
 
-def same_alphabet(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
-    """Score all pairs within each alphabet. Intervals of the whole come from resampling alphabets."""
+def same_group(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
+    """Score all pairs within each group. Intervals of the whole come from resampling groups.
+
+    The report's name says what the set calls a group: `same-alphabet` for Omniglot.
+    """
     scorer, images, seed = sitting.scorer, sitting.images, sitting.config.seed
+    nouns = nouns_of(images.name)
     prepared_N, edges, cuts = _prepare(scorer, most_coarse)
-    bounds = _alphabet_bounds(images)
+    bounds = _group_bounds(images)
     sizes = [int(images.count_C[first:last].sum()) for first, last in bounds]
     n = sum(size * (size - 1) // 2 for size in sizes)
     tallies: list[Tally] = []
     groups: list[Group] = []
-    with scorer.reporter.task("Comparing pairs within alphabets", n, "pairs") as advance:
+    with scorer.reporter.task(f"Comparing pairs within {nouns.groups}", n, "pairs") as advance:
         for name, (first, last) in zip(images.group_names, bounds, strict=True):
             tally = tally_pairs(scorer, prepared_N, first, last, edges, HARDEST_PAIRS, advance)
             if tally.similar_B.sum() + tally.dissimilar_B.sum():
                 tallies.append(tally)
             if tally.similar_B.sum() and tally.dissimilar_B.sum():
-                groups.append(Group(name=name, measures=_of_characters(KINDS, tally, cuts, last - first, seed, "its")))
+                groups.append(Group(name=name, measures=_of_classes(KINDS, tally, cuts, f"its {nouns.kinds}", seed)))
     del prepared_N
     whole = _merge(tallies)
     return ExamReport(
-        exam="same-alphabet",
-        description=f"every pair of images of one alphabet, {int(whole.similar_B.sum()):,} of them similar",
+        exam=f"same-{nouns.group}",
+        description=f"every pair of images of one {nouns.group}, {int(whole.similar_B.sum()):,} of them similar",
         n=n,
         unit="pairs",
         threshold=sitting.threshold,
-        measures=_of_alphabets(_kinds(sitting.threshold), whole, tallies, cuts, seed),
-        grouped_by="alphabet",
+        measures=_of_groups(_kinds(sitting.threshold), whole, tallies, cuts, f"{len(tallies)} {nouns.groups}", seed),
+        grouped_by=nouns.group,
         groups=tuple(groups),
         curves=_curves(whole),
         colour="orange",
@@ -100,12 +106,13 @@ def same_alphabet(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamRepor
     )
 
 
-def check_alphabets(images: ImageSet, config: EvalConfig) -> None:
-    """Raise BadInput if no alphabet has two characters."""
+def check_groups(images: ImageSet, config: EvalConfig) -> None:
+    """Raise BadInput if no group has two classes."""
+    nouns = nouns_of(images.name)
     if images.group_C is None:
-        raise BadInput(f"{images.name} has no alphabets or other groups of classes", "Leave same-alphabet out.")
+        raise BadInput(f"{images.name} has no groups of {nouns.kinds}", f"Leave same-{nouns.group} out.")
     if int(images.group_C.bincount().max()) < 2:
-        raise BadInput(f"no alphabet of {images.name} has two characters", "Leave same-alphabet out.")
+        raise BadInput(f"no {nouns.group} of {images.name} has two {nouns.kinds}", f"Leave same-{nouns.group} out.")
 
 
 def _prepare(scorer: Scorer, most_coarse: int) -> tuple[torch.Tensor, torch.Tensor, dict[str, int]]:
@@ -119,9 +126,9 @@ def _prepare(scorer: Scorer, most_coarse: int) -> tuple[torch.Tensor, torch.Tens
     return prepared_N, edges, {name: int(np.searchsorted(edges.cpu().numpy(), at)) + 1 for name, at in logits.items()}
 
 
-def _alphabet_bounds(images: ImageSet) -> list[tuple[int, int]]:
-    """Return each alphabet's first class, and the class after its last. Classes of an alphabet lie side by side."""
-    assert images.group_C is not None  # check_alphabets
+def _group_bounds(images: ImageSet) -> list[tuple[int, int]]:
+    """Return each group's first class, and the class after its last. Classes of a group lie side by side."""
+    assert images.group_C is not None  # check_groups
     group_C = images.group_C.cpu()
     assert bool((group_C.diff() >= 0).all())
     starts = [*torch.searchsorted(group_C, torch.arange(len(images.group_names))).tolist(), len(group_C)]
@@ -172,10 +179,10 @@ def _measures(
     return tuple(found)
 
 
-def _of_characters(
-    kinds: Sequence[Kind], tally: Tally, cuts: dict[str, int], classes: int, seed: int, which: str
+def _of_classes(
+    kinds: Sequence[Kind], tally: Tally, cuts: dict[str, int], resampled: str, seed: int
 ) -> tuple[Measure, ...]:
-    """Return the figures with intervals by resampling characters."""
+    """Return the figures with intervals by resampling classes, in words: `resampled`."""
     return _measures(
         kinds,
         tally,
@@ -183,24 +190,24 @@ def _of_characters(
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, seed),
         int(tally.similar_CK.any(1).sum()),
-        bootstrap_method(f"{which} characters", seed),
+        bootstrap_method(resampled, seed),
     )
 
 
-def _of_alphabets(
-    kinds: Sequence[Kind], whole: Tally, tallies: list[Tally], cuts: dict[str, int], seed: int
+def _of_groups(
+    kinds: Sequence[Kind], whole: Tally, tallies: list[Tally], cuts: dict[str, int], resampled: str, seed: int
 ) -> tuple[Measure, ...]:
-    """Return the figures of all alphabets together, with intervals by resampling alphabets."""
-    similar_AK = np.stack([tally.similar_CK.sum(0) for tally in tallies])
-    dissimilar_AK = np.stack([tally.dissimilar_CCK.sum((0, 1)) for tally in tallies])
+    """Return the figures of all groups together, with intervals by resampling groups, in words: `resampled`."""
+    similar_GK = np.stack([tally.similar_CK.sum(0) for tally in tallies])
+    dissimilar_GK = np.stack([tally.dissimilar_CCK.sum((0, 1)) for tally in tallies])
     return _measures(
         kinds,
         whole,
-        (similar_AK.sum(0), dissimilar_AK.sum(0)),
+        (similar_GK.sum(0), dissimilar_GK.sum(0)),
         cuts,
-        lambda: (group_replicates(similar_AK, seed), group_replicates(dissimilar_AK, seed)),
-        int(min(similar_AK.any(1).sum(), dissimilar_AK.any(1).sum())),
-        bootstrap_method(f"{len(tallies)} alphabets", seed),
+        lambda: (group_replicates(similar_GK, seed), group_replicates(dissimilar_GK, seed)),
+        int(min(similar_GK.any(1).sum(), dissimilar_GK.any(1).sum())),
+        bootstrap_method(resampled, seed),
     )
 
 

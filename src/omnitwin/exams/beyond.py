@@ -23,6 +23,7 @@ from omnitwin.metrics.calibration import log_odds
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
 from omnitwin.metrics.resampling import natural, pair_figures, pair_replicates
 from omnitwin.reports.exams import ExamReport, Group, Measure
+from omnitwin.reports.nouns import nouns_of
 from omnitwin.system.portions import portions
 from omnitwin.system.randomness import Stream, random_generator
 
@@ -67,10 +68,11 @@ def beyond(sitting: Sitting) -> ExamReport:
             logits[name] = np.concatenate(scores)
             if known is not None:
                 alarms[name] = novelty(np.concatenate(left + right), known) > 1
+    nouns = nouns_of(images.name)
     figures = _Figures(images, pairs, sitting.threshold, config.seed)
     class_B = images.class_N[torch.cat([pairs.left_B, pairs.right_B])]
     groups = tuple(
-        Group(name=name, measures=(*figures.of(logits[name]), *_false_alarms(alarms.get(name), class_B)))
+        Group(name=name, measures=(*figures.of(logits[name]), *_false_alarms(alarms.get(name), class_B, nouns.kinds)))
         for name in VARIATIONS
     )
     varied = [name for name in VARIATIONS if name != AS_DRAWN]
@@ -86,7 +88,7 @@ def beyond(sitting: Sitting) -> ExamReport:
         n=whole[0].n,
         unit="pairs",
         threshold=sitting.threshold,
-        measures=(*whole, *_false_alarms(alarm_B, class_B.repeat(len(varied)))),
+        measures=(*whole, *_false_alarms(alarm_B, class_B.repeat(len(varied)), nouns.kinds)),
         grouped_by="variation",
         groups=groups,
     )
@@ -120,19 +122,19 @@ def _taken_in(
     return sides
 
 
-def _false_alarms(alarm_B: Array | None, class_B: torch.Tensor) -> tuple[Measure, ...]:
+def _false_alarms(alarm_B: Array | None, class_B: torch.Tensor, kinds: str) -> tuple[Measure, ...]:
     """Return the share of images, each of a class, that a network warns of; nothing if it never warns."""
     if alarm_B is None:
         return ()
     n_C = class_B.bincount().double().numpy()
     alarms_C = class_B.bincount(weights=torch.from_numpy(alarm_B).double()).numpy()
     interval = clustered_wilson_interval(alarms_C, n_C)
-    method = "Wilson, variance between characters; n counts images"
+    method = f"Wilson, variance between {kinds}; n counts images"
     return (FALSE_ALARMS.measure(float(alarm_B.mean()), interval, len(alarm_B), method),)
 
 
 class _Figures:
-    """Balanced accuracy at the threshold and AUC of the pairs' scores; intervals by resampling characters."""
+    """Balanced accuracy at the threshold and AUC of the pairs' scores; intervals by resampling classes."""
 
     def __init__(self, images: ImageSet, pairs: PairBatch, threshold: float, seed: int) -> None:
         left_B, right_B = (images.class_N[rows].numpy() for rows in (pairs.left_B, pairs.right_B))
@@ -140,7 +142,7 @@ class _Figures:
         self.classes = len(images.class_names)
         self.weight_RB = pair_replicates(left_B, right_B, self.classes, seed)
         self.cut = float(np.float32(log_odds(threshold)))
-        self.method = bootstrap_method(f"{self.classes} characters", seed)
+        self.method = bootstrap_method(f"{self.classes} {nouns_of(images.name).kinds}", seed)
 
     def of(self, logit_B: Array, balanced: Kind = BALANCED) -> tuple[Measure, ...]:
         """Return the figures of the scores of a variation, or of several, one after the other."""

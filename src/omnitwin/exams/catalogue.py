@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from omnitwin.exams.all_pairs import all_pairs, check_alphabets, same_alphabet
+from omnitwin.config import OLDER_EXAMS
+from omnitwin.exams.all_pairs import all_pairs, check_groups, same_group
 from omnitwin.exams.beyond import beyond, check_grey
 from omnitwin.exams.exam import Exam, Take
 from omnitwin.exams.retrieval import retrieval
@@ -13,7 +14,7 @@ EXAMS = {
     for exam in (
         Exam(name="pairs", take=random_pairs),
         Exam(name="all-pairs", take=all_pairs),
-        Exam(name="same-alphabet", take=same_alphabet, check=check_alphabets),
+        Exam(name="same-group", take=same_group, check=check_groups),
         Exam(name="one-shot", take=one_shot, check=check_episodes),
         Exam(name="official", take=official, check=check_official, fetch=fetch_runs),
         Exam(name="retrieval", take=retrieval),
@@ -27,7 +28,7 @@ def chosen(asked: Sequence[str | Exam | Take]) -> dict[Exam, bool]:
 
     Those of the catalogue come first and in its order. A function is an exam by its name that fits every set.
     """
-    names = {exam for exam in asked if isinstance(exam, str)}
+    names = {OLDER_EXAMS.get(exam, exam) for exam in asked if isinstance(exam, str)}
     found = {exam: name in names for name, exam in EXAMS.items() if name in names or "all" in names}
     for own in asked:
         if isinstance(own, Exam):

@@ -1,14 +1,18 @@
-"""`omnitwin eval`: exams of a network or a baseline, by default on characters it never saw."""
+"""`omnitwin eval`: exams of a network or a baseline, by default on classes it never saw."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
 
 from omnitwin.answers.engines import EMBED_AT_ONCE, on_device, open_baseline, torch_network
 from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig
-from omnitwin.data.catalogue import Images, open_images, trained_on
+from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
 from omnitwin.data.imageset import ImageSet, check_pairable, single_classes
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.split import only, part_names
@@ -19,11 +23,14 @@ from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
+from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import attempt
+from omnitwin.training.origin import as_recorded, trained_images
 
+SEED = 0  # of the division of images that the network was not trained on
 BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities
 SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the device, or use --device cpu."
 
@@ -56,14 +63,12 @@ def evaluate(
     verifier = _opened(verifier, config)
     device = torch_network(verifier).device
     precision = select_precision(config.precision, device)  # like the device, refuse it before data is fetched
-    dataset = config.dataset
-    if dataset is None:
-        dataset = trained_on(verifier.description.dataset_family) if verifier.description else "omniglot"
+    dataset, config = _images_of(config, verifier)
     ground = _ground(config, dataset, verifier, reporter)
     taken = _applicable(chosen(asked), ground.images, config, reporter)
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}
     if not verifier.probabilistic and verifier.calibration is None:
-        training = open_images(dataset, "training", config.source, reporter)
+        training = open_images(dataset, "training", config.source, reporter, seed=SEED)
         verifier = fitted(verifier, training, config.seed, BASELINE_PAIRS, reporter)
         if training.fingerprint == ground.images.fingerprint:
             ground = replace(ground, seen="training")
@@ -122,8 +127,58 @@ def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
     return replace(verifier, network=again.network, engine=TORCH)
 
 
+def _images_of(config: EvalConfig, verifier: Verifier) -> tuple[Images, EvalConfig]:
+    """Return the images that the exams are taken on, and the config with how they are read."""
+    description = verifier.description
+    if config.dataset is None:
+        if description is None:
+            return "omniglot", config
+        images, source = trained_images(description, config.source)
+        return images, replace(config, source=source)
+    if description is not None and description.data is not None and _same_place(config.dataset, description.data):
+        return config.dataset, replace(config, source=as_recorded(description.data, config.source))
+    return config.dataset, config
+
+
+def _same_place(images: Images, record: dict[str, Any]) -> bool:
+    place = place_of(images)
+    return place is not None and str(place.absolute()) == record["place"]
+
+
+def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: Reporter) -> _Ground:
+    """Return the part of the user's own images that config asks for, and whether the verifier has seen it.
+
+    The classes of a test are new to the network, whatever was added to the place since it was trained; only in a closed
+    set, all of whose classes were trained on, they are not.
+    """
+    description = verifier.description
+    record = description.data if description is not None and description.data is not None else {}
+    recorded = bool(record) and _same_place(place, record)
+    seed = record["seed"] if recorded else SEED
+    images = part_of(open_own(place, config.source, reporter, verifier.view, seed), config.subset)
+    known = set(record["classes"]) if recorded else set()
+    new_C = torch.tensor([name not in known for name in images.class_names])
+    left_out: tuple[str, ...] = ()
+    if not recorded:  # a baseline is fitted on the training part
+        seen = "training" if description is None and config.subset == "training" else "never"
+    elif config.subset in ("training", "all"):
+        seen = "training"
+    elif not new_C.any():
+        seen = "closed"
+    else:
+        seen = "held-out" if config.subset == "held-out" else "never"
+        left_out = tuple(name for name in images.class_names if name in known)
+        images = images.of_classes(new_C) if left_out else images
+    check_pairable(images)
+    return _Ground(images=images, seen=seen, left_out=left_out)
+
+
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
     """Return the images that config asks for, and whether the verifier has seen them."""
+    if (place := place_of(dataset)) is not None:
+        return _own_ground(config, place, verifier, reporter)
+    if config.subset == "all":
+        raise BadInput("--set all is for images of your own", "Use --set test.")
     images = open_images(dataset, "test" if config.subset == "test" else "training", config.source, reporter)
     description = verifier.description
     known = description is not None and description.fingerprint == images.fingerprint
@@ -131,7 +186,8 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
     if config.subset == "held-out":
         if not held_out:
             who = "a baseline" if description is None else "this network"
-            raise BadInput(f"{who} has no held-out alphabets", "Use --set test, or train with --holdout 5.")
+            kept = nouns_of(images.name if description is None else description.dataset).held_out
+            raise BadInput(f"{who} has no held-out {kept}", "Use --set test, or train with --holdout 5.")
         if not known:
             raise BadInput(f"this network was trained on other images than {images.name} holds now", "Use --set test.")
         ground = _Ground(images=only(images, held_out), seen="held-out")

@@ -80,5 +80,5 @@ def joined(parts: Iterable[PairBatch]) -> PairBatch:
 
 
 def bootstrap_method(resampled: str, seed: int) -> str:
-    """Say how a bootstrap interval was computed. resampled: the units drawn with replacement, such as `characters`"""
+    """Say how a bootstrap interval was computed. resampled: the units drawn with replacement, such as `9 classes`"""
     return f"percentile bootstrap, {resampled} resampled, {REPLICATES:,} replicates, seed {seed}"

@@ -11,7 +11,7 @@ import torch
 from omnitwin.answers.engines import EVEN
 from omnitwin.config import EvalConfig
 from omnitwin.data.acquire import load_official
-from omnitwin.data.episodes import Episodes, choices, draw_episodes, drawing_rows
+from omnitwin.data.episodes import Episodes, choices, draw_episodes
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.official import OfficialRuns
 from omnitwin.data.pairs import draw_pairs
@@ -22,6 +22,7 @@ from omnitwin.exams.measures import ACCURACY, ERROR, Kind
 from omnitwin.exams.scorer import Scorer
 from omnitwin.metrics.intervals import clustered_wilson_interval, wilson_interval
 from omnitwin.reports.exams import ExamReport, Group, Measure, PublishedFigure
+from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.progress import Reporter
 from omnitwin.system.randomness import Stream, random_generator
 
@@ -84,36 +85,39 @@ def check_episodes(images: ImageSet, config: EvalConfig) -> None:
 
 
 def one_shot(sitting: Sitting) -> ExamReport:
-    """Take N-way k-shot episodes. Intervals use the variance between alphabets (for scope `any`, characters)."""
+    """Take N-way k-shot episodes. Intervals use the variance between groups (for scope `any`, classes)."""
     images, config, seeds = sitting.images, sitting.config, sitting.seeds
-    way, shot = config.way, config.shot
+    nouns, shot = nouns_of(images.name), config.shot
+    chosen = choices(images, config.way, shot, config.scope)
     drawn = [
-        draw_episodes(images, way, shot, config.episodes, config.scope, random_generator(CPU, seed, Stream.EPISODES))
+        draw_episodes(
+            images, chosen.way, shot, config.episodes, config.scope, random_generator(CPU, seed, Stream.EPISODES)
+        )
         for seed in seeds
     ]
     right_E = torch.cat([_answered(sitting.scorer, episodes) for episodes in drawn])
     class_E = images.class_N[torch.cat([episodes.query_E for episodes in drawn])]
-    alphabet_E = class_E if images.group_C is None else images.group_C[class_E]
-    within_alphabets = config.scope == "alphabet" and images.group_C is not None
-    cluster_E, kind = (alphabet_E, "alphabets") if within_alphabets else (class_E, "characters")
+    group_of_E = class_E if images.group_C is None else images.group_C[class_E]
+    within_groups = config.scope == "group" and images.group_C is not None
+    cluster_E, kind = (group_of_E, nouns.groups) if within_groups else (class_E, nouns.kinds)
     if config.seeds > 1:
         grouped_by, names = "seed", [f"seed {seed}" for seed in seeds]
         group_E = torch.arange(config.seeds).repeat_interleave(config.episodes)
         within_E, within = cluster_E, kind
-    else:  # without alphabets there are no names, so no groups
-        grouped_by, names, group_E = "alphabet", list(images.group_names), alphabet_E
-        within_E, within = class_E, "characters"
-    drawers = "one drawer" if shot == 1 else f"{shot} drawers"
-    rows_by_source = drawing_rows(images) is not None
+    else:  # without groups of classes there are no names, so no parts
+        grouped_by, names, group_E = nouns.group, list(images.group_names), group_of_E
+        within_E, within = class_E, nouns.kinds
+    drawers = f"one {nouns.source}" if shot == 1 else f"{shot} {nouns.sources}"
+    rows_by_source = chosen.row_CH is not None
     apart = f"examples by {drawers}, query by another" if rows_by_source else "other images than the query"
     poor = 0 if rows_by_source else int((images.count_C <= shot).sum())
-    without = f"; {poor:,} classes with fewer than {shot + 1} images are left out" if poor else ""
+    without = f"; {poor:,} {nouns.kinds} with fewer than {shot + 1} images are left out" if poor else ""
     mean = f", mean score of {shot} examples each" if shot > 1 else ""
     return ExamReport(
         exam="one-shot",
         description=(
-            f"{len(right_E):,} episodes, {way}-way {shot}-shot, characters from "
-            f"{'one alphabet' if within_alphabets else 'any alphabet'}, {apart}{mean}{without}; a tie is wrong"
+            f"{len(right_E):,} episodes, {chosen.way}-way {shot}-shot, {nouns.kinds} from "
+            f"{'one' if within_groups else 'any'} {nouns.group}, {apart}{mean}{without}; a tie is wrong"
         ),
         seeds=seeds,
         n=len(right_E),
@@ -197,7 +201,7 @@ def _groups(
     cluster_E: torch.Tensor | None = None,
     named: str = "",
 ) -> tuple[Group, ...]:
-    """Return the parts of an exam. Trials of one cluster (such as a character) are not taken as independent."""
+    """Return the parts of an exam. Trials of one cluster (such as a class) are not taken as independent."""
     groups = []
     for group, label in enumerate(names):
         there_E = group_E == group

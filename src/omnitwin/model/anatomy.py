@@ -5,9 +5,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from omnitwin.errors import BadInput
-from omnitwin.recipes import OWN, Network
+from omnitwin.recipes import EMBEDDING, OWN, Network, View, is_foreign
 from omnitwin.system.tensorfile import Layout
 
 Shape = tuple[int, ...]
@@ -20,11 +21,20 @@ class Blocks:
 
     A block: 3 x 3 convolution, 2 x 2 max-pool, batch norm, ReLU, then residual pairs of convolutions (He et al. 2016).
     Pooling comes before batch norm, which then has a quarter of the work.
+
+    pooled: whether the linear map takes the mean over all places, not each place by itself
     """
 
     widths: tuple[int, ...]  # channels of each block
     residual: tuple[int, ...]  # residual pairs in each block
     features: int  # of an image
+    pooled: bool = False
+
+    def places(self, view: View) -> tuple[int, int]:
+        """Return rows and columns of the places that the linear map takes."""
+        if self.pooled:
+            return 1, 1
+        return view.height >> len(self.widths), view.width >> len(self.widths)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +42,25 @@ class Anatomy:
     """What is known of an encoder without a build of it."""
 
     features: int  # of an image: the size of its embedding
-    tensors: Callable[[int], Shapes]  # names and shapes of its tensors, by the pixels a side of an image
+    tensors: Callable[[View], Shapes]  # names and shapes of its tensors, by the images that it sees
 
 
 def anatomy_of(encoder: str) -> Anatomy:
     """Return the anatomy of one of recipes.ENCODERS."""
     return _of_blocks(BLOCKS[encoder]) if encoder in BLOCKS else ANATOMIES[encoder]
+
+
+def features_of(network: Network) -> int:
+    """Return how many numbers an embedding has. Raises KeyError for an encoder of the user's own."""
+    return EMBEDDING if is_foreign(network) else anatomy_of(network.encoder).features
+
+
+def seen(images: Any, frame: str) -> Any:
+    """Return images from 0 to 1, an array or a tensor, as blocks see them: drawings with paper 0, photos from -1 to 1.
+
+    Convolutions pad with zeros, so a drawing goes on as paper outside.
+    """
+    return 2 * images - 1 if frame == "photo" else 1 - images
 
 
 def layout(network: Network, own: Layout | None = None, features: int = 0) -> Layout:
@@ -50,9 +73,13 @@ def layout(network: Network, own: Layout | None = None, features: int = 0) -> La
     """
     if network.encoder == OWN and own is None:
         raise BadInput("this network has an encoder of your own", "In Python, pass it: encoder=MODULE.")
+    if own is None and is_foreign(network):
+        from omnitwin.model import backbones  # torch runs it, so torch may say what it is made of
+
+        own, features = backbones.layout(network), EMBEDDING
     if own is None:
         known = anatomy_of(network.encoder)
-        shapes, features = dict(known.tensors(network.image_size)), known.features
+        shapes, features = dict(known.tensors(network.view)), known.features
         own = {name: (shape, "int64" if name.endswith("_tracked") else "float32") for name, shape in shapes.items()}
     head = {"log_scale": (), "bias": ()} if network.head == "distance" else {"weight": (1, features), "bias": (1,)}
     return {f"encoder.{name}": kind for name, kind in own.items()} | {
@@ -60,20 +87,20 @@ def layout(network: Network, own: Layout | None = None, features: int = 0) -> La
     }
 
 
-def _classic(image_size: int) -> Shapes:
+def _classic(view: View) -> Shapes:
     for place, outputs, inputs, side in ((0, 64, 1, 10), (3, 128, 64, 7), (6, 128, 128, 4), (9, 256, 128, 5)):
         yield f"{place}.weight", (outputs, inputs, side, side)
         yield f"{place}.bias", (outputs,)
     yield from _linear("12", 4096, 256 * 5 * 5)
 
 
-def _small(image_size: int) -> Shapes:
+def _small(view: View) -> Shapes:
     for place, inputs, outputs in ((0, 1, 32), (4, 32, 64), (8, 64, 128)):
         yield from _normalised(f"{place}", f"{place + 1}", outputs, inputs)
     yield from _linear("13", 128, 128 * 3 * 3)
 
 
-def _resnet18(image_size: int) -> Shapes:
+def _resnet18(view: View) -> Shapes:
     yield from _normalised("0.conv1", "0.bn1", 64, 1, side=7)
     inputs = 64
     for layer, width in enumerate((64, 128, 256, 512), start=1):
@@ -88,8 +115,8 @@ def _resnet18(image_size: int) -> Shapes:
 
 
 def _of_blocks(blocks: Blocks) -> Anatomy:
-    def tensors(image_size: int) -> Shapes:
-        inputs = 1
+    def tensors(view: View) -> Shapes:
+        inputs = view.channels
         for i, (width, pairs) in enumerate(zip(blocks.widths, blocks.residual, strict=True)):
             yield from _normalised(f"blocks.{i}.conv", f"blocks.{i}.norm", width, inputs)
             for j in range(pairs):
@@ -97,8 +124,8 @@ def _of_blocks(blocks: Blocks) -> Anatomy:
                     name = f"blocks.{i}.residual.{j}"
                     yield from _normalised(f"{name}.{place}", f"{name}.{place + 1}", width, width)
             inputs = width
-        side = image_size >> len(blocks.widths)
-        yield "out.weight", (blocks.features, inputs * side * side)
+        rows, columns = blocks.places(view)
+        yield "out.weight", (blocks.features, inputs * rows * columns)
 
     return Anatomy(features=blocks.features, tensors=tensors)
 
@@ -118,6 +145,7 @@ def _linear(name: str, outputs: int, inputs: int) -> Shapes:
 
 BLOCKS = {
     "strong": Blocks(widths=(32, 64, 128), residual=(0, 1, 1), features=256),
+    "photo": Blocks(widths=(32, 64, 128, 256), residual=(0, 1, 1, 1), features=256),
 }
 ANATOMIES = {
     "classic": Anatomy(features=4096, tensors=_classic),

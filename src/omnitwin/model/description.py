@@ -13,7 +13,7 @@ from typing import Any, Self
 from safetensors import SafetensorError, safe_open
 
 from omnitwin import __version__
-from omnitwin.config import parse_target
+from omnitwin.config import SPLITS, parse_target
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.recipes import LARGEST, Network, Recipe, network_of
 from omnitwin.reports.operating import OperatingPoint
@@ -31,10 +31,11 @@ OTHER_OMNITWIN = "Install the omnitwin that wrote it, or train again."
 OWN_DATA: dict[str, Any] = {  # the fields of `data`
     "place": str,  # path of the folder or table
     "pattern": (str, type(None)),  # regular expression for the class in a file's path
-    "split": str,  # how the images were divided: `classes`, `images` or `given`
+    "split": str,  # what the parts have apart: one of config.SPLITS
     "seed": int,  # of that division
     "classes": list,  # names of all classes that were trained on
 }
+MOST_CLASSES = 20_000  # in `data`: half a megabyte of names
 HELD_OUT_EER = "held_out_eer"  # among the metrics
 LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
 TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
@@ -148,7 +149,9 @@ def _is_own_data(record: Any) -> bool:
     if not isinstance(record, dict) or record.keys() != OWN_DATA.keys():
         return False
     typed = all(isinstance(record[name], kind) for name, kind in OWN_DATA.items())
-    return typed and type(record["seed"]) is int and all(isinstance(name, str) for name in record["classes"])
+    if not typed or type(record["seed"]) is not int or record["split"] not in SPLITS:
+        return False
+    return len(record["classes"]) <= MOST_CLASSES and all(isinstance(name, str) for name in record["classes"])
 
 
 def _is_novelty(record: Any) -> bool:

@@ -1,6 +1,6 @@
 """Encoders: an image in, a feature vector out. Both twins share one encoder and its weights.
 
-B images, S pixels a side, D features
+B images, C channels, H x W pixels (S x S if square), D features
 """
 
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from omnitwin.errors import CannotRun
-from omnitwin.model.anatomy import BLOCKS
-from omnitwin.recipes import Network
+from omnitwin.model.anatomy import BLOCKS, seen
+from omnitwin.model.backbones import BackboneEncoder, torchvision_models
+from omnitwin.recipes import Network, View, is_foreign
 
 NARROW = 0.01  # standard deviation of all initial weights and biases of the example's network
 
@@ -62,39 +62,33 @@ class SmallEncoder(nn.Sequential):
 
 
 class ResNet18Encoder(nn.Sequential):
-    """torchvision's ResNet-18 (He et al. 2016) for one channel, untrained. (B, 1, S, S) -> (B, 512), S 32 or more."""
+    """torchvision's ResNet-18 (He et al. 2016) for one channel, untrained. (B, 1, H, W) -> (B, 512)."""
 
     features = 512
 
     def __init__(self) -> None:
-        try:
-            from torchvision.models import resnet18
-        except Exception as error:  # a torchvision of another build fails in more ways than ImportError
-            raise CannotRun(
-                f"torchvision does not work here: {error}",
-                "Install the build that goes with your torch: pip install --force-reinstall torch torchvision",
-            ) from error
-        network = resnet18(num_classes=self.features)
+        network = torchvision_models().resnet18(num_classes=self.features)
         network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         super().__init__(network)
 
 
 class BlocksEncoder(nn.Module):
-    """Blocks, by their name in model.anatomy. (B, 1, S, S) -> (B, D). Inside, paper is 0: convolutions pad with it."""
+    """Blocks, by their name in model.anatomy. (B, C, H, W) -> (B, D)."""
 
-    def __init__(self, name: str, image_size: int) -> None:
+    def __init__(self, name: str, view: View) -> None:
         super().__init__()
         anatomy = BLOCKS[name]
-        self.features = anatomy.features
-        before = (1, *anatomy.widths[:-1])
+        self.features, self.pooled, self.frame = anatomy.features, anatomy.pooled, view.frame
+        before = (view.channels, *anatomy.widths[:-1])
         self.blocks = nn.Sequential(
             *(Block(*channels) for channels in zip(before, anatomy.widths, anatomy.residual, strict=True))
         )
-        side = image_size >> len(anatomy.widths)
-        self.out = nn.Linear(anatomy.widths[-1] * side * side, anatomy.features, bias=False)
+        rows, columns = anatomy.places(view)
+        self.out = nn.Linear(anatomy.widths[-1] * rows * columns, anatomy.features, bias=False)
 
-    def forward(self, images_B1SS: Tensor) -> Tensor:
-        features_BD: Tensor = self.out(self.blocks(1 - images_B1SS).flatten(1))
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        x = self.blocks(seen(images_BCHW, self.frame))
+        features_BD: Tensor = self.out(x.mean((2, 3)) if self.pooled else x.flatten(1))
         return features_BD
 
 
@@ -135,8 +129,10 @@ ENCODERS: dict[str, Callable[[], nn.Module]] = {  # those that need no image siz
 
 def build_encoder(network: Network) -> nn.Module:
     """Return the encoder of a network, with new weights."""
+    if is_foreign(network):
+        return BackboneEncoder(network)
     if network.encoder in BLOCKS:
-        return BlocksEncoder(network.encoder, network.image_size)
+        return BlocksEncoder(network.encoder, network.view)
     return ENCODERS[network.encoder]()
 
 

@@ -3,7 +3,7 @@
 It runs encoders of blocks with the head `distance`. Embeddings and scores equal torch's but for rounding. Channels come
 last, so that the 3 x 3 places under a convolution are three runs of numbers in memory: copied, then one matrix product.
 
-B images, H x W places (S at the input), C channels before and O after, D features
+B images, H x W places, C channels before and O after, D features
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from omnitwin.metrics.arrays import Array
-from omnitwin.model.anatomy import BLOCKS, layout
+from omnitwin.model.anatomy import BLOCKS, layout, seen
 from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
 from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.recipes import Network
@@ -84,12 +84,17 @@ class NumpyTwin:
     out_KD: Array
     scale: np.float32
     bias: np.float32
+    frame: str = "whole"
+    pooled: bool = False
 
     @QUIET
-    def embed(self, images_BSS: Array) -> Array:
-        """Return embeddings (B, D) float32 of length 1 for images (B, S, S) from 0 for ink to 1 for paper."""
-        parts = portions(len(images_BSS), EMBED_AT_ONCE, images_BSS.shape[-1])
-        return np.concatenate([self._embed(images_BSS[part]) for part in parts])
+    def embed(self, images_BCHW: Array) -> Array:
+        """Return embeddings (B, D) float32 of length 1 for images from 0 (black, ink) to 1 (white, paper).
+
+        Images of a single channel may come as (B, H, W).
+        """
+        parts = portions(len(images_BCHW), EMBED_AT_ONCE, max(images_BCHW.shape[-2:]))
+        return np.concatenate([self._embed(images_BCHW[part]) for part in parts])
 
     @QUIET
     def score(self, left_BD: Array, right_BD: Array) -> Array:
@@ -97,10 +102,13 @@ class NumpyTwin:
         logits_B: Array = self.bias - self.scale * np.square(left_BD - right_BD).sum(-1)
         return logits_B
 
-    def _embed(self, images_BSS: Array) -> Array:
-        x = 1 - images_BSS.astype(np.float32)[..., None]  # ink becomes 1, so that convolutions pad with paper
+    def _embed(self, images: Array) -> Array:
+        images_BHWC = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
+        x: Array = seen(images_BHWC.astype(np.float32), self.frame)
         for block in self.blocks:
             x = block(x)
+        if self.pooled:
+            x = x.mean((1, 2))
         features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
         length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
         embeddings_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
@@ -119,13 +127,14 @@ def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
 def build(tensors: Tensors, network: Network) -> NumpyTwin:
     """Return the network of tensors that read_tensors has checked, named as in torch."""
     anatomy = BLOCKS[network.encoder]
-    side, width = network.image_size >> len(anatomy.widths), anatomy.widths[-1]
-    out_DOHW = tensors["encoder.out.weight"].reshape(-1, width, side, side)
+    out_DOHW = tensors["encoder.out.weight"].reshape(-1, anatomy.widths[-1], *anatomy.places(network.view))
     return NumpyTwin(
         blocks=tuple(_block(tensors, f"encoder.blocks.{i}", pairs) for i, pairs in enumerate(anatomy.residual)),
         out_KD=np.ascontiguousarray(out_DOHW.transpose(2, 3, 1, 0).reshape(-1, anatomy.features)),
         scale=np.float32(np.exp(tensors["head.log_scale"])),
         bias=np.float32(tensors["head.bias"]),
+        frame=network.frame,
+        pooled=anatomy.pooled,
     )
 
 

@@ -150,7 +150,8 @@ class EvalReport:
     """Exams of a network (or a baseline) on a set of images.
 
     seen: `never`: the network never saw these characters; `held-out`: they are of the alphabets kept out of training,
-    which chose its threshold; `training`: it was trained on them
+    which chose its threshold; `training`: it was trained on them; `closed`: it was trained on other images of the
+    same classes
     """
 
     network: NetworkReport | None  # None: a baseline sat the exams

@@ -10,6 +10,8 @@ class PlanReport:
 
     recipe: str
     encoder: str
+    image_size: str  # pixels that the network sees: `96`, or `64x128` (height x width)
+    channels: int
     parameters: int
     iterations: int  # that the recipe asks for
     first_iteration: int  # 1, or more in a resumed run

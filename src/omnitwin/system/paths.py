@@ -4,6 +4,7 @@ Set `OMNITWIN_HOME` (or give `omnitwin --home`) to keep both in a folder of your
 """
 
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -14,12 +15,15 @@ from omnitwin.errors import CannotRun
 from omnitwin.system.plain import is_folder, is_link, is_plain
 
 HOME_VARIABLE = "OMNITWIN_HOME"
+OFFLINE = "OMNITWIN_OFFLINE"  # the variable that forbids the network
 WEIGHTS_FILE = "weights.safetensors"  # in a run's folder: what `compare` and `eval` need
 BEST_FILE = "best.safetensors"  # beside it: the best by the held-out exam, if the recipe holds out
 STATE_FILE = "state.safetensors"  # in a run's folder: what `train --resume` needs
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
+FOLDS_FOLDER, FOLDS_FILE = "folds", "folds.json"  # in a run's folder: the folds under way, and what they said
 PAGE_FILE = "report.html"  # in a run's folder: the page that `report` writes
+KEY = re.compile("[0-9a-f]{16}")  # the name of a store of decoded pictures
 NEWEST, BUNDLED = "newest", "bundled"  # names of checkpoints that are neither a path nor a run
 
 
@@ -95,6 +99,20 @@ def omniglot_folder() -> Path:
     return unlinked(cache_folder() / "omniglot-py")
 
 
+def pictures_folder() -> Path:
+    """Return the folder that holds a folder for each store of decoded pictures. Raises CannotRun."""
+    return unlinked(cache_folder() / "pictures")
+
+
+def picture_folders() -> list[Path]:
+    """Return the folders of all stores of decoded pictures, sorted by name. Links don't count. Raises CannotRun."""
+    try:
+        with os.scandir(pictures_folder()) as inside:
+            return sorted(Path(entry.path) for entry in inside if KEY.fullmatch(entry.name) and is_folder(entry))
+    except OSError:  # there is none, or it may not be read
+        return []
+
+
 def runs_folder() -> Path:
     """Return the folder that holds a folder for each run. Raises CannotRun."""
     return unlinked(data_folder() / "runs")
@@ -107,7 +125,7 @@ def run_folders() -> list[Path]:
             folders = [Path(entry.path) for entry in inside if not entry.name.startswith(".") and is_folder(entry)]
     except OSError:  # there is none, or it may not be read
         return []
-    marks = (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE)
+    marks = (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE, FOLDS_FOLDER)
     return sorted(folder for folder in folders if any(os.path.lexists(folder / name) for name in marks))
 
 

@@ -13,9 +13,9 @@ from omnitwin.config import TrainConfig
 from omnitwin.data.batches import WAYS
 from omnitwin.data.packed import MOST_FRAMED
 from omnitwin.errors import CannotRun
-from omnitwin.model.anatomy import anatomy_of
+from omnitwin.model.anatomy import features_of
 from omnitwin.model.checkpoint import layout_with
-from omnitwin.recipes import RECIPES, ProxyObjective, Recipe
+from omnitwin.recipes import RECIPES, ProxyObjective, Recipe, is_foreign, spelled_size
 from omnitwin.system.device import free_main_memory
 from omnitwin.system.tensorfile import layout_bytes
 from omnitwin.training.objective import images_of_a_pass, learned_layout
@@ -26,6 +26,7 @@ IMAGES = 20_000  # in Omniglot's larger set
 CLASSES = 1_000  # there
 GRADIENT, MOMENTS = 1, 2  # numbers of each weight beside itself
 KEPT = 900  # bytes of each pixel: all our encoders keep 430 to 620 for the gradients, whose own maps come on top
+KEPT_FOREIGN = 4000  # another library's: MobileNetV2 keeps 1,560, ResNet-50 1,710, ViT-B/16 2,350, DenseNet-121 2,600
 INPUTS = 3  # float32 images of a batch: gathered, scaled, changed
 WARPED = 8  # further ones, if images are varied: places to look up, and what is found there
 SCORES = 6  # numbers of each pair of a batch of classes: logits, terms of the loss and gradients
@@ -42,7 +43,7 @@ def check_needs(config: TrainConfig, device: torch.device, most: int = RESUMED_M
         raise CannotRun(
             f"{_told(recipe, wanted)}, more than a run's record may ask for by itself",
             "If you want that, resume it with these words, too: "
-            f"--image-size {recipe.network.image_size} --batch-size {recipe.sampling.batch_size}",
+            f"--image-size {spelled_size(recipe.network)} --batch-size {recipe.sampling.batch_size}",
         )
 
 
@@ -65,16 +66,19 @@ def memory_needed(recipe: Recipe) -> int:
     copies = 1 + GRADIENT + MOMENTS + OPTIMISERS[recipe.optimiser.name].averages
     pairs = recipe.sampling.name == "pairs"
     images = 2 * recipe.sampling.batch_size if pairs else min(recipe.sampling.batch_size, IMAGES)  # each image once
-    pixels = recipe.network.channels * recipe.network.image_size**2
+    view = recipe.network.view
+    places = view.height * view.width
+    pixels = view.channels * places
     inputs = INPUTS + (0 if recipe.augmentation.name == "none" else WARPED)
     batch_statistics = any(name.endswith("running_mean") for name in layout)
     together = min(images, images_of_a_pass(recipe, batch_statistics, torch.device("cpu")))
     scores = 0 if pairs else SCORES * FLOAT * images**2
-    batch = images * pixels * FLOAT * inputs + together * pixels * KEPT + scores
+    kept = KEPT_FOREIGN if is_foreign(recipe.network) else KEPT
+    batch = images * pixels * FLOAT * inputs + together * places * kept + scores
     learned = 0
     if isinstance(recipe.objective, ProxyObjective):
         labels = CLASSES * WAYS
-        proxies = learned_layout(recipe, anatomy_of(recipe.network.encoder).features, labels)
+        proxies = learned_layout(recipe, features_of(recipe.network), labels)
         learned = layout_bytes(proxies) * (1 + GRADIENT + MOMENTS) + SCORES * FLOAT * images * labels
     return layout_bytes(layout) * copies + batch + learned + min(IMAGES * pixels, MOST_FRAMED)
 
@@ -91,8 +95,8 @@ def _estimate(config: TrainConfig, device: torch.device) -> int | None:
 
 
 def _told(recipe: Recipe, wanted: int) -> str:
-    network = recipe.network
+    view = recipe.network.view
     return (
-        f"training the encoder {network.encoder} on images of {network.image_size} x {network.image_size} pixels in "
+        f"training the encoder {recipe.network.encoder} on images of {view.height} x {view.width} pixels in "
         f"batches of {recipe.sampling.batch_size:,} takes about {wanted / 1e9:,.1f} GB of memory"
     )

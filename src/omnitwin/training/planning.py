@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omnitwin.config import TrainConfig
 from omnitwin.data.split import part_names
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import Recipe, spelled_size
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
 from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
@@ -67,6 +67,8 @@ def describe_run(
     return PlanReport(
         recipe=recipe.name,
         encoder=recipe.network.encoder,
+        image_size=spelled_size(recipe.network),
+        channels=recipe.network.channels,
         parameters=trainer.parameter_count,
         iterations=recipe.iterations,
         first_iteration=done + 1,

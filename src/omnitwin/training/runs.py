@@ -18,9 +18,10 @@ from typing import IO, Any, Self
 import torch
 
 from omnitwin import __version__
-from omnitwin.config import LONGEST_NAME, Target, TrainConfig, parse_target
-from omnitwin.data.catalogue import open_images, trained_on
+from omnitwin.config import LONGEST_NAME, SourceConfig, Target, TrainConfig, parse_target
+from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
 from omnitwin.data.imageset import ImageSet
+from omnitwin.data.listing import HELD_OUT, TRAINING
 from omnitwin.data.split import hold_out
 from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite
 from omnitwin.model.description import Description, read_description
@@ -43,6 +44,7 @@ from omnitwin.system.plain import open_plain, read_text
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.training.finding import run_to_resume
 from omnitwin.training.needs import check_needs
+from omnitwin.training.origin import as_recorded, record_of_place, trained_images
 from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
@@ -57,10 +59,27 @@ STEP_FIELDS = {each.name for each in fields(StepReport)}
 
 
 def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
-    """Return the set that a run trains on, and the part that it holds out (a function of the recipe's seed) or None."""
+    """Return the set that a run trains on, and the part that it holds out (a function of the recipe's seed) or None.
+
+    A place of the user's own says itself what is held out; with a holdout of 0, that is trained on, too.
+    """
+    if (place := place_of(config.dataset)) is not None:
+        return _own_images(place, config, reporter)
     images = open_images(config.dataset, "training", config.source, reporter)
+    if isinstance(config.dataset, Mapping) and "held-out" in config.dataset:
+        return images, open_images(config.dataset, "held-out", config.source, reporter)
     generator = random_generator(torch.device("cpu"), config.recipe.seed, Stream.HOLDOUT)
     return hold_out(images, config.recipe.holdout, generator)
+
+
+def _own_images(place: Path, config: TrainConfig, reporter: Reporter) -> tuple[ImageSet, ImageSet | None]:
+    recipe = config.recipe
+    own = open_own(place, config.source, reporter, recipe.network.view, recipe.seed)
+    images = part_of(own, TRAINING)
+    if HELD_OUT not in own:
+        reporter.note("Too few classes to hold some out: threshold and calibration are not fitted.")
+        return images, None
+    return images, own[HELD_OUT]
 
 
 def output_folder(config: TrainConfig) -> Path:
@@ -123,21 +142,34 @@ def continued(
     known = {**recipe.flat(), "recipe": recipe.name, "dataset": description.dataset_family, "target": target}
     del known["name"]  # of the recipe; asked for is the run's
     asked = {name: value for name, value in (changes or {}).items() if value is not None}
+    if description.data is not None:
+        asked.pop("dataset", None)  # the images may lie elsewhere by now: their fingerprint decides
     granted = {"image_size", "batch_size"} <= asked.keys()  # in words, what decides how much memory a run takes
     refused = [name for name, value in asked.items() if name != "iterations" and value != known.get(name)]
     if refused:
         words = ", ".join(map(spell, refused))
         raise BadInput(f"{words} cannot change in a run that is resumed", "Leave it out, or start a new run.")
+    images, source = _images_of(description, config)
     going_on = replace(
         config,
         recipe=recipe.changed(iterations=asked.get("iterations", recipe.iterations)),
-        dataset=trained_on(description.dataset_family) if isinstance(config.dataset, str) else config.dataset,
+        dataset=images,
+        source=source,
         precision=description.precision if config.precision == TrainConfig.precision else config.precision,
         target=target,
     )
     if not granted:
         check_needs(going_on, select_device(config.device))
     return going_on, folder, description.iteration
+
+
+def _images_of(description: Description, config: TrainConfig) -> tuple[Images, SourceConfig]:
+    """Return the images of a run to resume: those in the config if they are the user's own, else the run's."""
+    if place_of(config.dataset) is not None and description.data is not None:
+        return config.dataset, as_recorded(description.data, config.source)
+    if isinstance(config.dataset, str):
+        return trained_images(description, config.source)
+    return config.dataset, config.source
 
 
 def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...], output: Path) -> None:
@@ -151,6 +183,7 @@ def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...
         "dataset": trainer.images.name,
         "fingerprint": trainer.images.fingerprint,
         "held_out": held_out,
+        "data": record_of_place(config, trainer.images.class_names),
         "target": str(config.target),
         **here,
         "computed_by": before if here in before else [*before, here],  # in all sessions
@@ -208,6 +241,7 @@ def read_config(run: Path) -> Description:
             dataset=record["dataset"],
             fingerprint=record["fingerprint"],
             held_out=tuple(record["held_out"]),
+            data=record.get("data"),
             metrics={},
         )
     except FileNotFoundError as error:

@@ -8,7 +8,7 @@ from torch import nn
 from omnitwin.config import TrainConfig
 from omnitwin.data.imageset import ImageSet, check_channels
 from omnitwin.data.sampling import SAMPLERS, Batch
-from omnitwin.model.anatomy import anatomy_of
+from omnitwin.model.anatomy import features_of
 from omnitwin.model.checkpoint import layout_with
 from omnitwin.model.encoders import count_parameters
 from omnitwin.model.twin import TwinNetwork, build_twin
@@ -52,7 +52,7 @@ def state_layout(recipe: Recipe, encoder: nn.Module | None = None, labels: int =
     else:
         moving = {f"encoder.{name}" for name, parameter in encoder.named_parameters() if parameter.requires_grad}
         still = {name for name in layout if name.startswith("encoder.")} - moving
-    features = anatomy_of(recipe.network.encoder).features if encoder is None else cast(int, encoder.features)
+    features = features_of(recipe.network) if encoder is None else cast(int, encoder.features)
     learned = {f"{LEARNED}{name}": kind for name, kind in learned_layout(recipe, features, labels).items()}
     state |= learned
     for name, kind in {**{name: layout[name] for name in layout.keys() - still}, **learned}.items():

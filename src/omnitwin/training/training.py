@@ -27,6 +27,7 @@ from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim
 from omnitwin.training.needs import note_needs
+from omnitwin.training.origin import record_of_place
 from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.resuming import best_before, check_labels, iteration_of, resumed_state
 from omnitwin.training.runs import (
@@ -255,6 +256,7 @@ class _Run:
             dataset=self.trainer.images.name,
             fingerprint=self.trainer.images.fingerprint,
             held_out=self.held_out,
+            data=record_of_place(self.config, self.trainer.images.class_names),
             threshold=result.threshold if result else Description.threshold,
             calibration=result.calibration if result else None,
             operating=result.operating if result else None,

@@ -11,13 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure
+from omnitwin.reports.nouns import nouns_of
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
-from omnitwin.view.words import BUNDLED_WEIGHTS, counted, operating_in_words, percent, trained
+from omnitwin.view.words import BUNDLED_WEIGHTS, LISTED, counted, listed, operating_in_words, percent, trained
 
 SEEN = {
-    "never": "characters that the network never saw",
-    "held-out": "alphabets kept out of training, which chose its threshold, calibration and best checkpoint",
+    "never": "{kinds} that the network never saw",
+    "held-out": "{held_out} kept out of training, which chose its threshold, calibration and best checkpoint",
+    "closed": "other images of the classes that it was trained on: a closed set, which says nothing about new classes",
     "training": "images that the network was TRAINED on: no measure of how it does on others",
 }
 ROC_COLUMNS, ROC_LINES = 48, 8
@@ -62,8 +64,10 @@ def seen(report: EvalReport) -> str:
     if report.network is None:
         fitted = "the very images its threshold was fitted on" if report.seen == "training" else "nothing learnt"
         return f"no network, {fitted}"
-    without = f" (without the held-out alphabets {', '.join(report.left_out)})" if report.left_out else ""
-    return SEEN[report.seen] + without
+    nouns = nouns_of(report.dataset)
+    kind = f"the held-out {nouns.held_out}" if report.seen == "training" else f"{nouns.kinds} that were trained on:"
+    without = f" (without {kind} {listed(report.left_out, LISTED)})" if report.left_out else ""
+    return SEEN[report.seen].format(**vars(nouns)) + without
 
 
 def single(report: EvalReport) -> str:

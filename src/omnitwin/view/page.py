@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnitwin.errors import BadInput
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport, RunReport
+from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.pictures import Picture
 from omnitwin.system.files import write_text
 from omnitwin.view.console import clean
@@ -26,7 +27,7 @@ from omnitwin.view.exams import (
     value,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
-from omnitwin.view.words import operating_in_words, percent, trained
+from omnitwin.view.words import LISTED, listed, operating_in_words, percent, trained
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -53,7 +54,8 @@ def page(report: RunReport, draw: Callable[..., dict[str, "Figure"]] = plots) ->
     figures = _both_shades(draw(evaluation), draw(evaluation, dark=True))
     training = {}
     if report.steps:
-        training = _both_shades(*({"training": training_plot(report.steps, dark=dark)} for dark in (False, True)))
+        kept = nouns_of(network.trained_on).held_out
+        training = _both_shades(*({"training": training_plot(report.steps, dark, kept)} for dark in (False, True)))
     return _template().render(
         network=network,
         evaluation=evaluation,
@@ -81,7 +83,7 @@ def lead(report: RunReport) -> str:
     if not examined:
         return f"After {done}."
     error, best = min(examined)
-    rate = f"equal error rate {percent(error)} on held-out alphabets"
+    rate = f"equal error rate {percent(error)} on held-out {nouns_of(network.trained_on).held_out}"
     if network.iteration == best:
         return f"Best at {done}: {rate}."
     return f"After {done}; the best were at {best:,}: {rate}."
@@ -116,9 +118,11 @@ def _main_figures(evaluation: EvalReport) -> list[Row]:
 
 
 def _examined(evaluation: EvalReport, network: NetworkReport) -> str:
+    nouns = nouns_of(evaluation.dataset)
+    groups = f" in {evaluation.alphabets:,} {nouns.groups}" if evaluation.alphabets else ""
     return (
-        f"{trained(network)}; {evaluation.images:,} images of {evaluation.classes:,} characters in "
-        f"{evaluation.alphabets} alphabets: {seen(evaluation)}. {single(evaluation)} Intervals are 95 % intervals."
+        f"{trained(network)}; {evaluation.images:,} images of {evaluation.classes:,} {nouns.kinds}{groups}: "
+        f"{seen(evaluation)}. {single(evaluation)} Intervals are 95 % intervals."
     ).replace("  ", " ")
 
 
@@ -128,7 +132,7 @@ def _facts(network: NetworkReport) -> list[Row]:
     )
     return [
         ("trained on", network.trained_on),
-        ("held-out alphabets", ", ".join(network.held_out) or "none"),
+        (f"held-out {nouns_of(network.trained_on).held_out}", listed(network.held_out, LISTED) or "none"),
         ("threshold", _threshold(network)),
         ("calibration", calibration),
         ("weights", network.checkpoint),

@@ -1,4 +1,4 @@
-"""Plots of exams and of training with matplotlib: ROC, DET, scores, reliability, alphabets, loss.
+"""Plots of exams and of training with matplotlib: ROC, DET, scores, reliability, groups of classes, loss.
 
 Colour-blind readers can tell the colours apart (Okabe and Ito's palette). Every title gives n.
 """
@@ -14,6 +14,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from omnitwin.reports.exams import EvalReport, ExamReport, Reliability
+from omnitwin.reports.nouns import OWN, WRITING
 from omnitwin.reports.training import StepReport
 from omnitwin.system.files import check_replaceable, replacing
 from omnitwin.view.console import clean
@@ -36,7 +37,8 @@ SIZE = (5.2, 4.0)  # inches: the width of a thesis column
 RESOLUTION = 200  # dots an inch
 LONGEST_NAME = 44  # letters; of Omniglot's alphabets the longest has 41
 DET_TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
-FIGURE = re.compile(r"(roc|det|(scores|reliability|alphabets|pairs|hardest)(-.+)?)\.png")  # of write_figures
+GROUPS = {nouns.group: nouns.groups for nouns in (OWN, WRITING)}  # parts of an exam that have a figure
+FIGURE = re.compile(r"(roc|det|(scores|reliability|alphabets|groups|pairs|hardest)(-.+)?)\.png")  # of write_figures
 SVG_ID = r"\b[a-z][0-9a-f]{10}\b"  # matplotlib's form
 NEAREST = 1e-6  # smallest distance of a drawn share from 0 and 1, which lie at infinity on a DET curve
 
@@ -53,9 +55,9 @@ def plots(report: EvalReport, dark: bool = False) -> dict[str, "Figure"]:
         if exam.calibration is not None:
             found[f"reliability-{exam.exam}"] = _drawn(dark, partial(_reliability, exam, report, dark))
     for exam in report.exams:
-        if exam.grouped_by == "alphabet" and exam.groups:
+        if exam.grouped_by in GROUPS and exam.groups:
             size = (SIZE[0], 1.2 + 0.24 * len(exam.groups))
-            found[f"alphabets-{exam.exam}"] = _drawn(dark, partial(_alphabets, exam, report, dark), size)
+            found[f"{GROUPS[exam.grouped_by]}-{exam.exam}"] = _drawn(dark, partial(_groups, exam, report, dark), size)
     return found
 
 
@@ -94,8 +96,8 @@ def as_svg(figure: "Figure") -> str:
     return re.sub(SVG_ID, lambda found: numbers.setdefault(found[0], f"id{len(numbers)}"), content.getvalue())
 
 
-def training_plot(steps: Sequence[StepReport], dark: bool = False) -> "Figure":
-    """Plot the loss by iteration, and the held-out equal error rate if there is one."""
+def training_plot(steps: Sequence[StepReport], dark: bool = False, kept: str = OWN.held_out) -> "Figure":
+    """Plot the loss by iteration, and the held-out equal error rate if there is one. kept: what was held out"""
 
     def draw(axes: "Axes") -> None:
         blue, orange = _colours(dark)
@@ -111,7 +113,7 @@ def training_plot(steps: Sequence[StepReport], dark: bool = False) -> "Figure":
             other = axes.twinx()
             other.grid(False)
             other.plot(*zip(*held_out, strict=True), color=orange, marker="o", markersize=3)
-            other.set_ylabel("equal error rate, held-out alphabets", color=orange)
+            other.set_ylabel(f"equal error rate, held-out {kept}", color=orange)
             other.set_ylim(bottom=0)
 
     return _drawn(dark, draw)
@@ -244,7 +246,7 @@ def _reliability(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes")
     axes.legend(loc="best", fontsize=8)  # an uncalibrated network may lie above or below the line
 
 
-def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
+def _groups(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -> None:
     groups = sorted(exam.groups, key=lambda group: group.measures[0].value)
     measures = [group.measures[0] for group in groups]
     scale, unit = (100, ", %") if measures[0].percent else (1, "")
@@ -256,4 +258,4 @@ def _alphabets(exam: ExamReport, report: EvalReport, dark: bool, axes: "Axes") -
     axes.errorbar(values, places, xerr=[low, high], fmt="o", color=_colours(dark)[0], markersize=4, linewidth=1)
     axes.set_yticks(places, [_name(group.name.replace("_", " ")) for group in groups])
     axes.set_xlabel(f"{_name(measures[0].label)}{unit} (95 % interval)")
-    axes.set_title(_title(report, f"By alphabet, {exam.exam}, n = {exam.n:,} {exam.unit}"), loc="right")
+    axes.set_title(_title(report, f"By {exam.grouped_by}, {exam.exam}, n = {exam.n:,} {exam.unit}"), loc="right")

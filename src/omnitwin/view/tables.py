@@ -44,6 +44,7 @@ from omnitwin.view.words import (
     bytes_in_words,
     counted,
     listed,
+    network_in_words,
     operating_in_words,
     percent,
     time_in_words,
@@ -75,11 +76,11 @@ def show_download(report: DownloadReport, console: Console) -> None:
 
 def show_plan(report: PlanReport, console: Console) -> None:
     rows = [
-        ("recipe", f"{report.recipe} (encoder {report.encoder}), seed {report.seed}"),
+        ("recipe", f"{report.recipe}, seed {report.seed}"),
         ("data", f"{report.dataset}: {counted(report.images, 'image')} of {counted(report.classes, 'class')}"),
         ("held out", ", ".join(report.held_out) or "nothing: threshold 0.5, no calibration"),
         ("device", f"{report.device}, {report.precision}"),
-        ("parameters", f"{report.parameters:,}"),
+        ("network", network_in_words(report)),
         (
             "iterations",
             f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",

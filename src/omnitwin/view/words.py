@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
 
 BUNDLED_WEIGHTS = "the bundled weights"
 NAMED = 3  # files that a line names
+LISTED = 10  # parts kept out of training: more are not all named
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
 
@@ -80,6 +81,13 @@ def trained(report: "TrainedNetwork | NetworkReport") -> str:
     return f"{report.recipe}, {of}{counted(report.iterations, 'iteration')}"
 
 
+def network_in_words(plan: PlanReport) -> str:
+    """`strong for 64 x 128 pixels in colour, 402,432 parameters`."""
+    height, _, width = plan.image_size.partition("x")
+    seen = f"{height} x {width or height} pixels{' in colour' if plan.channels == 3 else ''}"
+    return f"{plan.encoder} for {seen}, {plan.parameters:,} parameters"
+
+
 def batch_in_words(plan: PlanReport) -> str:
     """Return `180 pairs` or `256 images (64 classes, 32,640 pairs)`."""
     count = counted(plan.batch_size, plan.unit.removesuffix("s"))
@@ -93,8 +101,10 @@ def label_lines(label: str) -> list[str]:
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return `a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`."""
+def listed(names: Sequence[str], all_of: int = NAMED) -> str:
+    """Return `a.png, b.png`, or the first few of many: `a.png, b.png, c.png and 9 more`. all_of: not many"""
+    if len(names) <= all_of:
+        return ", ".join(names)
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 

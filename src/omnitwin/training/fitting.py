@@ -1,0 +1,84 @@
+"""Choose the recipe that suits somebody's own images, by how some of them look: ink on paper, or photos."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from omnitwin.config import SourceConfig
+from omnitwin.data.describe import COLOUR, INK, examined, look_of
+from omnitwin.data.places import list_images
+from omnitwin.errors import BadInput
+from omnitwin.images.facts import ImageFacts
+from omnitwin.recipes import Recipe, recipe_called
+from omnitwin.reports.progress import SILENT, Reporter
+
+LOOKED_AT = 200  # images, evenly spaced in the listing: the share of a kind is known to some percent
+FOR_INK, FOR_PHOTOS = "ink", "photo"  # recipes
+WIDEST = 4.0  # by how much one side of what the network sees may be longer than the other
+STEP = 8  # pixels: sides are multiples of it, so that three halvings lose nothing
+
+
+def fitted_recipe(
+    place: Path, source: SourceConfig, name: str | None, changes: Mapping[str, Any], reporter: Reporter = SILENT
+) -> Recipe:
+    """Return a published recipe with changes, fitted to the images of a folder or table. A note says how.
+
+    name: of the recipe; None: `ink` for ink on paper, else `photo`
+    changes: values by field; what they say is not fitted
+
+    Raises BadInput if none of the images can be read.
+
+    >>> fitted_recipe(Path("signatures"), SourceConfig(), None, {}).network.view
+    View(height=32, width=88, channels=1, frame='ink')
+    """
+    facts = _some_facts(place, source, reporter)
+    look = look_of(facts)
+    recipe = recipe_called(name or (FOR_INK if look == INK else FOR_PHOTOS))
+    fitted = recipe.changed(**{**_fields(recipe, look, facts, changes), **changes})
+    if recipe.name in (FOR_INK, FOR_PHOTOS):
+        view = fitted.network.view
+        colours = "colours" if view.channels == 3 else "grey"
+        reporter.note(
+            f"{place} looks like {look}: recipe {fitted.name}, {view.height} x {view.width} pixels in {colours}. "
+            "To overrule: --recipe, --image-size, --override channels=1."
+        )
+    return fitted
+
+
+def _some_facts(place: Path, source: SourceConfig, reporter: Reporter) -> list[ImageFacts]:
+    listing = list_images(place, source.pattern)
+    step = max(1, len(listing.files) // LOOKED_AT)
+    some = replace(listing, files=listing.files[::step])
+    found = list(examined(some, reporter))
+    facts = [each for each in found if each.problem is None]
+    if not facts:
+        raise BadInput(
+            f"none of {len(found):,} images of {place} can be read: {some.files[0].path} {found[0].problem}",
+            f"See what is there: omnitwin show --data {place}",
+        )
+    return facts
+
+
+def _fields(recipe: Recipe, look: str, facts: Sequence[ImageFacts], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the network that the images decide."""
+    if recipe.name == FOR_PHOTOS:
+        return {"channels": 3 if look == COLOUR else 1}
+    if recipe.name != FOR_INK or {"image_size", "image_width"} & changes.keys():
+        return {}
+    aspect = statistics.median(each.width / each.height for each in facts)
+    height, width = sides_of(recipe.network.image_size, aspect)
+    return {"image_size": height, "image_width": width}
+
+
+def sides_of(size: int, aspect: float) -> tuple[int, int]:
+    """Return height and width with this aspect (width by height) and about size x size pixels.
+
+    >>> sides_of(48, 4.0)
+    (24, 96)
+    """
+    stretch = math.sqrt(min(WIDEST, max(1 / WIDEST, aspect)))
+    height, width = (max(STEP, round(side / STEP) * STEP) for side in (size / stretch, size * stretch))
+    return height, width
