@@ -78,6 +78,13 @@ def test_the_new_verifier_answers_with_a_line_on_its_threshold(run, place):
     )
 
 
+def test_a_verifier_named_as_a_folder_here_is_told_by_its_path(run, place, home, monkeypatch):
+    monkeypatch.chdir(place.parent)
+    outcome = run("calibrate", "--data", place.name, "--name", place.name)
+    words = outcome.out.splitlines()[-1].removeprefix("Ask it: omnitwin ").partition(";")[0].split()
+    assert run(*words[:3], *(place / "hand 00" / f"{index}.png" for index in (0, 1))).code in (0, 1)
+
+
 def test_runs_use_and_resume_know_it(run, place):
     run("calibrate", "--data", place, "--name", "mine", "--quiet")
     assert "calibrated; threshold chosen for balanced accuracy on 12 classes of hands" in run("runs").out

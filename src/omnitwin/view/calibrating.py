@@ -1,7 +1,5 @@
 """Draw what `omnitwin calibrate` found as text for a terminal."""
 
-import shlex
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +8,7 @@ from omnitwin.reports.calibrating import CalibrateReport, Judgement
 from omnitwin.reports.exams import Measure
 from omnitwin.view.console import say
 from omnitwin.view.exams import interval, value
+from omnitwin.view.tables import run_in_words
 from omnitwin.view.words import counted, listed, target_in_words
 
 NAMED = 5  # files; JSON has them all
@@ -30,7 +29,7 @@ def show_calibration(report: CalibrateReport, console: Console) -> None:
     say(console, _methods(report), "dim")
     if report.written is not None:
         say(console, f"Written: {report.written.name}, {report.written.folder}", "bold green")
-        name = shlex.quote(report.written.name)
+        name = run_in_words(report.written.folder)
         say(console, f"Ask it: omnitwin compare --checkpoint {name} A.png B.png; always: omnitwin use {name}")
 
 

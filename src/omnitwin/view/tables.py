@@ -106,7 +106,7 @@ def show_training(report: TrainReport, console: Console) -> None:
             console,
             f"Stopped ({STOPPED_BY.get(report.stopped_by, report.stopped_by)}) and saved after {report.iteration:,} of "
             f"{counted(report.iterations, 'iteration')}. "
-            f"Go on with: omnitwin train --resume {_run_in_words(report.output)}",
+            f"Go on with: omnitwin train --resume {run_in_words(report.output)}",
             "bold yellow",
         )
     rows = [
@@ -120,10 +120,10 @@ def show_training(report: TrainReport, console: Console) -> None:
         rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
     show_rows(rows, console)
     if report.stopped_by is None:
-        say(console, f"Measure it: omnitwin eval --checkpoint {_run_in_words(report.output)}")
+        say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}")
 
 
-def _run_in_words(folder: Path) -> str:
+def run_in_words(folder: Path) -> str:
     """Return how a command line names a run: by its name if that suffices, else by its path."""
     with suppress(CannotRun):  # without a home folder, runs have no names
         if folder.parent == runs_folder() and not Path(folder.name).exists():
