@@ -179,6 +179,23 @@ def test_the_same_picture_twice_in_a_class_makes_no_similar_pair(place, tmp_path
     assert report.images == 36
 
 
+def test_the_boxes_of_a_table_are_the_images(place, tmp_path):
+    """All drawings on one sheet, 100 x 100 pixels each, give the figures of drawings in files of their own."""
+    sheet = Image.new("L", (300, 1200), 255)
+    lines = ["path,label,x_1,y_1,x_2,y_2", "sheet.png,outside,900,0,1000,100"]
+    for row, label in enumerate(LABELS):
+        for index in range(3):
+            left, top = 100 * index, 100 * row
+            sheet.paste(sign((label, index)), (left, top))
+            lines.append(f"sheet.png,{label},{left},{top},{left + 100},{top + 100}")
+    write(tmp_path / "sheet.png", sheet)
+    (tmp_path / "signs.csv").write_text("\n".join(lines))
+    by_boxes, by_files = omnitwin.calibrate(tmp_path / "signs.csv"), omnitwin.calibrate(place)
+    assert (by_boxes.images, by_boxes.classes) == (by_files.images, by_files.classes)
+    assert by_boxes.before.measures == by_files.before.measures
+    assert ["its box lies outside" in unread.problem for unread in by_boxes.unread] == [True]
+
+
 def test_a_far_that_so_few_pairs_cannot_show_is_refused_before_anything_is_read(tmp_path):
     own = signs(tmp_path / "own", dict.fromkeys(LABELS[:10], 2))
     with pytest.raises(

@@ -105,8 +105,6 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
     verifier = open_verifier(config.checkpoint, config.device)
     folder = free_folder(config, verifier)
     listing, notes = usable(list_images(config.data, config.pattern), verifier.description)
-    if any(file.box is not None for file in listing.files):
-        raise BadInput(f"{config.data} has boxes, and compare judges whole images", "Cut the images out first.")
     files_of, more_notes = files_by_class(listing)
     check_enough(sum(len(files) > 1 for files in files_of.values()), str(config.data))
     _check_shown(target, most_pairs(files_of))

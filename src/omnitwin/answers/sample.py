@@ -5,21 +5,25 @@
 Which images are taken depends on hashes of their names only. So a second calibration takes the same ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from omnitwin.answers.files import read_all
+from omnitwin.answers.files import read, view_of
 from omnitwin.answers.verifier import Verifier
 from omnitwin.data.listing import HELD_OUT, TEST, ListedFile, Listing
 from omnitwin.data.parts import divided
-from omnitwin.errors import BadInput
+from omnitwin.errors import BadImage, BadInput
+from omnitwin.images.facts import cut_out
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import Seen, check_seen, seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.model.description import Description
+from omnitwin.recipes import View
 from omnitwin.reports.answers import UnreadImage
 from omnitwin.reports.progress import SILENT, Reporter
 
@@ -138,10 +142,10 @@ def take_sample(
     with reporter.task("Reading images", total, "images") as advance:
         for label, files in files_of.items():
             taken: set[bytes] = set()  # digests of the class's pictures
-            for path, image in read_all(map(listing.location, files), verifier):
+            for path, image in _read_all(listing, files, verifier):
                 if isinstance(image, UnreadImage):
                     taking.unread.append(image)
-                elif (pixels := _digest(np.asarray(image.image).tobytes())) in taken:
+                elif (pixels := _digest(image.pixels_CHW.tobytes())) in taken:
                     taking.twice.append(str(path))
                 else:
                     taken.add(pixels)
@@ -152,19 +156,45 @@ def take_sample(
     return taking.sample()
 
 
+def _read_all(
+    listing: Listing, files: Sequence[ListedFile], verifier: Verifier
+) -> Iterator[tuple[Path, Seen | UnreadImage]]:
+    """Yield each file with its image, or with the problem that keeps it from being read."""
+    for file in files:
+        path = listing.location(file)
+        try:
+            yield path, read(path, verifier) if file.box is None else _read_box(path, file.box, view_of(verifier))
+        except BadImage as error:
+            yield path, UnreadImage(file=path, problem=error.line())
+
+
+def _read_box(path: Path, box: tuple[int, int, int, int], view: View) -> Seen:
+    """Return the part of an image in a box as a network sees it, as in training. Raises BadImage."""
+
+    def cut(picture: Image.Image) -> Image.Image:
+        try:
+            return cut_out(picture, box)
+        except BadImage as error:
+            raise BadImage(f"{path} {error}") from error
+
+    found = seen(read_picture(path, cut), view)
+    check_seen(found, str(path), view)
+    return found
+
+
 class _Taking:
     """The sample so far. Images wait until there are enough to embed at once."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
-        self.waiting: list[Any] = []
+        self.waiting: list[Seen] = []
         self.embeddings: list[Array] = []
         self.novelties: list[float] = []
         self.labels: list[str] = []
         self.unread: list[UnreadImage] = []
         self.twice: list[str] = []
 
-    def add(self, label: str, image: Any) -> None:
+    def add(self, label: str, image: Seen) -> None:
         self.labels.append(label)
         self.waiting.append(image)
         if len(self.waiting) == AT_ONCE:
