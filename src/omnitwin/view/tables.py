@@ -43,6 +43,8 @@ from omnitwin.view.words import (
     batch_in_words,
     bytes_in_words,
     counted,
+    done_in_words,
+    end_in_words,
     listed,
     network_in_words,
     operating_in_words,
@@ -83,7 +85,8 @@ def show_plan(report: PlanReport, console: Console) -> None:
         ("network", network_in_words(report)),
         (
             "iterations",
-            f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
+            f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}"
+            f"{end_in_words(report)}",
         ),
     ]
     if report.seconds_per_iteration is not None and report.seconds_in_all is not None:
@@ -99,8 +102,8 @@ def show_plan(report: PlanReport, console: Console) -> None:
 
 
 def show_training(report: TrainReport, console: Console) -> None:
-    if report.stopped_by is None:
-        say(console, f"Done: {counted(report.iteration, 'iteration')} in {time_in_words(report.seconds)}", "bold green")
+    if report.stopped_by in (None, "patience"):
+        say(console, done_in_words(report), "bold green")
     else:
         say(
             console,
@@ -119,7 +122,7 @@ def show_training(report: TrainReport, console: Console) -> None:
         eer = percent(report.held_out_eer)
         rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
     show_rows(rows, console)
-    if report.stopped_by is None:
+    if report.stopped_by in (None, "patience"):
         say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}")
 
 

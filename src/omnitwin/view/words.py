@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.reports.operating import HELD_OUT, OperatingPoint
-from omnitwin.reports.training import PlanReport
+from omnitwin.reports.training import PlanReport, TrainReport
 
 if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
     from omnitwin.reports.exams import NetworkReport
@@ -96,6 +96,11 @@ def batch_in_words(plan: PlanReport) -> str:
     return f"{count} ({counted(plan.batch_classes, 'class')}, {counted(plan.pairs_per_iteration, 'pair')})"
 
 
+def end_in_words(plan: PlanReport) -> str:
+    """Return `, or until 5 exams find no better network`; nothing for a run that takes all its iterations."""
+    return f", or until {counted(plan.patience, 'exam')} in a row found no better network" if plan.patience else ""
+
+
 def label_lines(label: str) -> list[str]:
     """Return the parts of a label such as `Alphabet/character07, drawing 3`, as lines that fit a narrow column."""
     return label.replace("/", "\n").replace(", ", "\n").splitlines()
@@ -119,3 +124,9 @@ def curve(values: Sequence[float], columns: int, unicode: bool = True) -> str:
     flat = high - low <= 1e-9 * abs(high)  # values that differ only by rounding are level
     span = math.inf if flat else high - low
     return "".join(marks[round((mean - low) / span * (len(marks) - 1))] for mean in means)
+
+
+def done_in_words(report: TrainReport) -> str:
+    """Return `Done: 40 iterations in 1:30`, with the reason if the run might have gone on."""
+    early = " (the exams found no better network any more)" if report.stopped_by else ""
+    return f"Done: {counted(report.iteration, 'iteration')} in {time_in_words(report.seconds)}{early}"
