@@ -226,6 +226,7 @@ class ClassSampling(Part):
     per_alphabet: int = _within(8)  # classes from each of those groups
     turns: bool = True  # count each character turned by 90, 180 and 270 degrees as a class of its own
     mirrors: bool = False  # and its mirror images
+    colours: float = _share(0.0)  # share of classes whose red, green and blue change places: classes of their own
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -434,10 +435,13 @@ class Recipe:
     iterations: int  # batches
     seed: int = 0  # of the initial weights, the batches and the held-out classes
     holdout: int = 0  # groups kept out of training, which set threshold, calibration and `best`
+    patience: int = 0  # exams on held-out classes without a better network, after which a run stops; 0: it never does
 
     def __post_init__(self) -> None:
         if self.holdout < 0:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
+        if self.patience < 0:
+            raise BadInput(f"patience must be 0 or more exams, not {self.patience}", "To never stop: --patience 0")
         _check_positive(self, "iterations")
         if self.objective.name not in (PairObjective.name, OWN) and self.network.head != "distance":
             raise BadInput(
@@ -626,7 +630,30 @@ FAST = Recipe(
 )
 # The recipe of the bundled weights (`make weights`): longer, with variations for other pens and resolutions.
 STRONG = replace(FAST, name="strong", iterations=8_000).changed(image_size=28, mirrors=True, thickness=0.3, coarse=0.3)
+# Signatures and other drawings of the user's own: wider than high, never turned or mirrored. Few classes overfit, so it
+# is short; it starts best from the bundled weights, whose linear map is resampled for this size (docs/LOG.md).
+INK = Recipe(
+    name="ink",
+    network=Network(encoder="strong", image_size=32, image_width=64, frame="ink", head="distance"),
+    sampling=ClassSampling(batch_size=96, turns=False),
+    augmentation=InkAugmentation(rotation=5.0, shear=0.1, shift=0.05, thickness=0.5, coarse=0.3, erase=0.3),
+    objective=AllPairsObjective(),
+    optimiser=AdamW(learning_rate=1e-3),
+    iterations=400,
+    holdout=5,
+)
+# Photos of the user's own, in colour: letterboxed. Each class in other colours is a further class (docs/LOG.md).
+PHOTO = Recipe(
+    name="photo",
+    network=Network(encoder="photo", image_size=64, frame="photo", head="distance", channels=3),
+    sampling=ClassSampling(batch_size=96, turns=False, colours=0.5),
+    augmentation=PhotoAugmentation(),
+    objective=AllPairsObjective(),
+    optimiser=AdamW(learning_rate=3e-3),
+    iterations=1_500,
+    holdout=5,
+)
 # `omnitwin demo`: the fast recipe, about half a minute on two cores.
 DEMO = replace(FAST, iterations=400)
 
-RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG)}
+RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG, INK, PHOTO)}

@@ -122,6 +122,19 @@ def test_pictures_are_data_of_the_page(report):
             assert list(image.convert("L").tobytes()) == [0, 255, 255, 0]
 
 
+def test_pictures_in_colour_are_on_the_page_in_their_colours_and_only_grey_ones_are_pixelated(report):
+    colour = Picture(width=3, height=1, pixels=bytes([200, 0, 0, 0, 200, 0, 0, 0, 200]), channels=3)
+    exam = report.evaluation.exams[0]
+    shown = (replace(exam.shown[0], left=colour),)
+    text = page(replace(report, evaluation=replace(report.evaluation, exams=(replace(exam, shown=shown),))))
+    (kind,) = re.findall(r'<img( class="grey")? alt="left ', text)
+    assert kind == ""
+    assert re.findall(r'<img( class="grey")? alt="right ', text) == [' class="grey"']
+    first = re.findall(r'src="data:image/png;base64,([^"]+)"', text)[0]
+    with Image.open(io.BytesIO(base64.b64decode(first))) as image:
+        assert (image.mode, image.size, image.tobytes()) == ("RGB", (3, 1), colour.pixels)
+
+
 def test_each_figure_comes_in_light_and_dark(report):
     text = page(report)
     light = re.findall(r'<img alt="training" src="data:image/svg\+xml;base64,([^"]+)"', text)

@@ -263,8 +263,7 @@ class _Filling:
         """Yield the file of pixels, to append to. If it cannot be written, nothing stays of what is not in an index."""
         length = row_bytes(self.view)
         try:
-            mode = "r+b" if os.path.lexists(self.pixels) else "w+b"
-            with open_unlinked(self.pixels, mode, buffering=0) as file:
+            with open_unlinked(self.pixels, "r+b" if os.path.lexists(self.pixels) else "w+b", buffering=0) as file:
                 file.truncate(self.saved_rows * length)  # a killed process may have written more
                 file.seek(0, os.SEEK_END)
                 try:
