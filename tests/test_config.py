@@ -7,7 +7,7 @@ import pytest
 from old_records import flat_record
 
 from omnitwin.errors import BadInput
-from omnitwin.recipes import CLASSIC, DEMO, FAST, PARTS, RECIPES, Adam, PairSampling, Recipe
+from omnitwin.recipes import CLASSIC, DEMO, FAST, PARTS, RECIPES, SMALL, STRONG, Adam, PairSampling, Recipe
 
 NAN, INFINITE = float("nan"), float("inf")
 
@@ -88,7 +88,7 @@ def test_a_recipe_comes_back_from_its_json(recipe):
     assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
 
 
-@pytest.mark.parametrize("recipe", [*RECIPES.values(), DEMO], ids=[*RECIPES, "demo"])
+@pytest.mark.parametrize("recipe", [CLASSIC, SMALL, FAST, STRONG, DEMO], ids=lambda recipe: recipe.name)
 def test_a_flat_record_of_omnitwin_0_1_is_read_as_the_recipe_that_it_meant(recipe):
     assert Recipe.from_json(flat_record(recipe)) == recipe
 

@@ -54,7 +54,8 @@ def test_the_readme_is_short():
 def test_the_table_of_recipes_has_their_numbers(recipe):
     (row,) = re.findall(rf"^\| `{recipe.name}`.*", REFERENCE, flags=re.M)
     _, _, size, parameters, length, held_out = (cell.strip() for cell in row.strip("|").split("|"))
-    assert size == f"{recipe.network.image_size} x {recipe.network.image_size}"
+    view = recipe.network.view
+    assert size == f"{view.height} x {view.width}" + (" in colour" if view.channels == 3 else "")
     assert parameters == f"{count_parameters(build_twin(recipe.network)):,}"
     assert re.sub(" (images|pairs)$", "", length) == f"{recipe.iterations:,} x {recipe.sampling.batch_size}"
     assert held_out == (f"{recipe.holdout} alphabets" if recipe.holdout else "nothing")

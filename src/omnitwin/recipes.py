@@ -226,6 +226,7 @@ class ClassSampling(Part):
     per_alphabet: int = _within(8)  # classes from each of those groups
     turns: bool = True  # count each character turned by 90, 180 and 270 degrees as a class of its own
     mirrors: bool = False  # and its mirror images
+    colours: bool = False  # and each with red, green and blue in another order; no effect on grey images
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -626,7 +627,30 @@ FAST = Recipe(
 )
 # The recipe of the bundled weights (`make weights`): longer, with variations for other pens and resolutions.
 STRONG = replace(FAST, name="strong", iterations=8_000).changed(image_size=28, mirrors=True, thickness=0.3, coarse=0.3)
+# Signatures and other drawings of the user's own: wider than high, never turned or mirrored. Few classes overfit, so it
+# is short; it starts best from the bundled weights, whose linear map is resampled for this size (docs/LOG.md).
+INK = Recipe(
+    name="ink",
+    network=Network(encoder="strong", image_size=32, image_width=64, frame="ink", head="distance"),
+    sampling=ClassSampling(batch_size=96, turns=False),
+    augmentation=InkAugmentation(rotation=5.0, shear=0.1, shift=0.05, thickness=0.5, coarse=0.3, erase=0.3),
+    objective=AllPairsObjective(),
+    optimiser=AdamW(learning_rate=1e-3),
+    iterations=400,
+    holdout=5,
+)
+# Photos of the user's own, in colour: letterboxed. Each class in other colours is a further class (docs/LOG.md).
+PHOTO = Recipe(
+    name="photo",
+    network=Network(encoder="photo", image_size=64, frame="photo", head="distance", channels=3),
+    sampling=ClassSampling(batch_size=96, turns=False, colours=True),
+    augmentation=PhotoAugmentation(),
+    objective=AllPairsObjective(),
+    optimiser=AdamW(learning_rate=3e-3),
+    iterations=1_500,
+    holdout=5,
+)
 # `omnitwin demo`: the fast recipe, about half a minute on two cores.
 DEMO = replace(FAST, iterations=400)
 
-RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG)}
+RECIPES = {recipe.name: recipe for recipe in (CLASSIC, SMALL, FAST, STRONG, INK, PHOTO)}

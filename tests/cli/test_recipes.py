@@ -229,7 +229,7 @@ def test_a_pair_recipe_with_more_iterations_tells_nothing_of_a_learning_rate_tha
 
 def test_help_names_every_recipe_and_encoder(run):
     text = " ".join(run("train", "--help").out.split())
-    assert "classic, small, fast or strong." in text.replace("│ │ ", "")
+    assert "classic, small, fast, strong, ink or photo." in text.replace("│ │ ", "")
     assert "strong" in text
 
 

@@ -4,7 +4,8 @@ A class with fewer images than a batch takes of each gives some of them twice. T
 varied: the copies then differ, as two photos of one thing do, while an image and itself would teach nothing. A class
 with one image has no similar pair to give. It comes with that image only, and makes dissimilar pairs.
 
-C classes, K images of each, A groups, P classes of each group, S classes of one image, B = C * K + S images
+C classes, K images of each, A groups, P classes of each group, S classes of one image, B = C * K + S images (in
+images_BCHW, C channels)
 """
 
 import math
@@ -20,6 +21,8 @@ ALONE = 1 / 4  # of a batch: with more of them, there would be too few similar p
 LAST = 0.99  # the largest random number
 MANY = 2**62  # more images than a class can have
 TURNS, WAYS = 4, 8  # ways round: 0 to 3 are quarter turns, 4 to 7 their mirror images
+COLOURS = ((0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (2, 1, 0))  # orders of red, green and blue
+RED_GREEN_BLUE = 3  # channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,7 @@ class ClassBatch:
     """Images of different classes."""
 
     row_CK: torch.Tensor  # rows of the images of each class
-    way_C: torch.Tensor  # which way round each class is
+    way_C: torch.Tensor  # which way each class comes
     row_S: torch.Tensor  # rows of the images that are alone in their class
     way_S: torch.Tensor  # which way round each of them is
 
@@ -59,9 +62,22 @@ def classes_of_batch(packed: ImageSet, sampling: ClassSampling) -> tuple[int, in
     return min((sampling.batch_size - singles) // sampling.drawings, several), singles
 
 
-def ways_round(sampling: ClassSampling) -> range:
-    """Return the ways round that are classes of their own."""
-    return range(0, WAYS if sampling.mirrors else TURNS, 1 if sampling.turns else TURNS)
+def ways_round(sampling: ClassSampling, channels: int) -> tuple[int, ...]:
+    """Return the ways that are classes of their own, ascending. Grey images have no other colours.
+
+    A way is a way round + WAYS * the number of the order of colours.
+    """
+    ways = range(0, WAYS if sampling.mirrors else TURNS, 1 if sampling.turns else TURNS)
+    colours = len(COLOURS) if sampling.colours and channels == RED_GREEN_BLUE else 1
+    return tuple(way + WAYS * colour for colour in range(colours) for way in ways)
+
+
+def recoloured(images_BCHW: torch.Tensor, way_B: torch.Tensor) -> torch.Tensor:
+    """Return the images with red, green and blue in the order that their way says."""
+    if images_BCHW.shape[1] != RED_GREEN_BLUE:
+        return images_BCHW
+    order_BC = torch.tensor(COLOURS, device=images_BCHW.device)[way_B // WAYS]
+    return images_BCHW.gather(1, order_BC[:, :, None, None].expand_as(images_BCHW))
 
 
 def draw_batch(
@@ -88,7 +104,7 @@ def draw_batch(
     rank_C[(group_C + key_C).argsort()] = torch.arange(total, device=device) - start_A[group_C]
     together_C = chosen_A[group_C] & (rank_C < sampling.per_alphabet) & ~alone_C
     class_C = (key_C - together_C.float()).argsort()[: min(classes, total - int(alone_C.sum()))]
-    ways = torch.tensor(ways_round(sampling), device=device)
+    ways = torch.tensor(ways_round(sampling, packed.shape[0]), device=device)
     way_A = ways[torch.randint(len(ways), (alphabets,), generator=generator, device=device)]
     way_C = ways[torch.randint(len(ways), (total,), generator=generator, device=device)]
     way_C = torch.where(together_C, way_A[group_C], way_C)[class_C]

@@ -8,7 +8,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from omnitwin.data.batches import TURNS
+from omnitwin.data.batches import RED_GREEN_BLUE, TURNS
 from omnitwin.recipes import PhotoAugmentation
 
 COARSEST = 1 / 4  # of the size: the smallest that an image is shrunk to before it is enlarged again
@@ -68,7 +68,7 @@ def _relit(images_BCHW: torch.Tensor, amounts: PhotoAugmentation, generator: tor
     contrast_B111, light_B111, vivid_B111 = factor_6B[:3, :, None, None, None]
     mean_B111 = images_BCHW.mean((1, 2, 3), keepdim=True)
     images_BCHW = (images_BCHW - mean_B111) * contrast_B111 + mean_B111 * light_B111
-    if channels == 3:
+    if channels == RED_GREEN_BLUE:
         luma_C11 = torch.tensor(LUMA, device=images_BCHW.device)[:, None, None]
         grey_B1HW = (images_BCHW * luma_C11).sum(1, keepdim=True)
         images_BCHW = grey_B1HW + (images_BCHW - grey_B1HW) * vivid_B111

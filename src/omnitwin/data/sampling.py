@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from omnitwin.data.augment import vary
-from omnitwin.data.batches import check_batches, classes_of_batch, draw_batch, ways_round
+from omnitwin.data.batches import WAYS, check_batches, classes_of_batch, draw_batch, recoloured, ways_round
 from omnitwin.data.imageset import ImageSet, check_pairable, single_classes
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.photo_augment import vary_photos
@@ -88,7 +88,8 @@ class ClassSampler:
         self.taken, self.singles = classes_of_batch(images, sampling)
         self.classes: int | None = self.taken
         self.notes = _notes(images, sampling.drawings)
-        self.labels = len(images.class_names) * len(ways_round(sampling))
+        self.ways = ways_round(sampling, images.shape[0])
+        self.labels = len(images.class_names) * len(self.ways)
         self.step = sampling.drawings
         self.least = 2 * sampling.drawings
         self.size = self.taken * sampling.drawings + self.singles
@@ -98,9 +99,11 @@ class ClassSampler:
         batch = draw_batch(self.images, self.sampling, self.taken, generator, self.singles)
         row_B = torch.cat([batch.row_CK.flatten(), batch.row_S])
         way_B = torch.cat([batch.way_C.repeat_interleave(self.sampling.drawings), batch.way_S])
-        images = self.augment(self.images.gather(row_B), way_B, generator)
-        ways = ways_round(self.sampling)
-        label_B = self.images.class_N[row_B] * len(ways) + way_B // ways.step  # each turn or mirror image by itself
+        images = self.augment(recoloured(self.images.gather(row_B), way_B), way_B % WAYS, generator)
+        place_B = torch.searchsorted(torch.tensor(self.ways, device=way_B.device), way_B)  # ways ascend
+        label_B = (
+            self.images.class_N[row_B] * len(self.ways) + place_B
+        )  # each turn, mirror image or colouring by itself
         return Batch(images=images, label_B=label_B, alone=len(batch.row_S))
 
 

@@ -69,12 +69,13 @@ def _fields(recipe: Recipe, look: str, facts: Sequence[ImageFacts], changes: Map
     if recipe.name != FOR_INK or {"image_size", "image_width"} & changes.keys():
         return {}
     aspect = statistics.median(each.width / each.height for each in facts)
-    height, width = sides_of(recipe.network.image_size, aspect)
+    view = recipe.network.view
+    height, width = sides_of(math.sqrt(view.height * view.width), aspect)
     return {"image_size": height, "image_width": width}
 
 
-def sides_of(size: int, aspect: float) -> tuple[int, int]:
-    """Return height and width with this aspect (width by height) and about size x size pixels.
+def sides_of(size: float, aspect: float) -> tuple[int, int]:
+    """Return height and width of about size x size pixels with this aspect (width by height).
 
     >>> sides_of(48, 4.0)
     (24, 96)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 import torch
 
 from omnitwin.config import TrainConfig
-from omnitwin.data.batches import WAYS
+from omnitwin.data.batches import ways_round
 from omnitwin.data.packed import MOST_FRAMED
 from omnitwin.errors import CannotRun
 from omnitwin.model.anatomy import features_of
 from omnitwin.model.checkpoint import layout_with
-from omnitwin.recipes import RECIPES, ProxyObjective, Recipe, is_foreign, spelled_size
+from omnitwin.recipes import RECIPES, ClassSampling, ProxyObjective, Recipe, is_foreign, spelled_size
 from omnitwin.system.device import free_main_memory
 from omnitwin.system.tensorfile import layout_bytes
 from omnitwin.training.objective import images_of_a_pass, learned_layout
@@ -76,8 +76,8 @@ def memory_needed(recipe: Recipe) -> int:
     kept = KEPT_FOREIGN if is_foreign(recipe.network) else KEPT
     batch = images * pixels * FLOAT * inputs + together * places * kept + scores
     learned = 0
-    if isinstance(recipe.objective, ProxyObjective):
-        labels = CLASSES * WAYS
+    if isinstance(recipe.objective, ProxyObjective) and isinstance(recipe.sampling, ClassSampling):
+        labels = CLASSES * len(ways_round(recipe.sampling, recipe.network.channels))
         proxies = learned_layout(recipe, features_of(recipe.network), labels)
         learned = layout_bytes(proxies) * (1 + GRADIENT + MOMENTS) + SCORES * FLOAT * images * labels
     return layout_bytes(layout) * copies + batch + learned + min(IMAGES * pixels, MOST_FRAMED)

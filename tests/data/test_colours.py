@@ -1,0 +1,68 @@
+"""Classes in other colours are classes of their own: every image of one in the same order of red, green and blue."""
+
+from itertools import permutations
+
+import pytest
+import torch
+from photos import photos
+
+from omnitwin.data.batches import COLOURS, WAYS, ways_round
+from omnitwin.data.sampling import SAMPLERS
+from omnitwin.recipes import ClassSampling, NoAugmentation
+
+MANY = photos(3, 3, 3, 3)
+COLOURFUL = ClassSampling(drawings=2, batch_size=8, turns=False, colours=True)
+
+
+def key(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn(sampling, images=MANY):
+    sampler = SAMPLERS["classes"](images, sampling, NoAugmentation())
+    return sampler, [sampler.draw(key(seed)) for seed in range(60)]
+
+
+def test_there_are_all_orders_of_three_colours_and_the_first_changes_nothing():
+    assert sorted(COLOURS) == sorted(permutations(range(3)))
+    assert COLOURS[0] == (0, 1, 2)
+
+
+def test_an_image_has_the_pixels_of_its_row_in_the_colours_that_its_label_says():
+    sampler, batches = drawn(COLOURFUL)
+    assert sampler.labels == 4 * 6
+    everything = MANY.images / 255
+    for batch in batches:
+        for image, label in zip(batch.images, batch.label_B.tolist(), strict=True):
+            kind, colour = divmod(label, 6)
+            rows = (MANY.class_N == kind).nonzero().flatten()
+            assert any(torch.equal(image, everything[row][list(COLOURS[colour])]) for row in rows)
+    assert set(torch.cat([batch.label_B for batch in batches]).tolist()) == set(range(4 * 6))
+
+
+def test_the_images_of_a_class_in_a_batch_have_the_same_colours():
+    _, batches = drawn(COLOURFUL)
+    for batch in batches:
+        label_CK = batch.label_B.view(4, 2)
+        assert (label_CK[:, 0] == label_CK[:, 1]).all()
+
+
+def test_without_it_all_images_keep_their_colours():
+    sampler, batches = drawn(ClassSampling(drawings=2, batch_size=8, turns=False))
+    assert sampler.labels == 4
+    known = {tuple(image.flatten().tolist()) for image in MANY.images / 255}
+    assert all(tuple(image.flatten().tolist()) in known for batch in batches for image in batch.images)
+
+
+def test_grey_images_have_no_other_colours():
+    assert ways_round(COLOURFUL, 1) == (0,)
+    assert ways_round(COLOURFUL, 3) == tuple(range(0, 6 * WAYS, WAYS))
+
+
+@pytest.mark.parametrize(("turns", "mirrors", "ways"), [(True, True, 8), (True, False, 4), (False, True, 2)])
+def test_turns_and_mirror_images_come_in_each_colour(turns, mirrors, ways):
+    sampling = ClassSampling(batch_size=8, turns=turns, mirrors=mirrors, colours=True)
+    found = ways_round(sampling, 3)
+    assert len(set(found)) == len(found) == 6 * ways
+    assert list(found) == sorted(found)
+    assert {way % WAYS for way in found} == set(ways_round(sampling, 1))
