@@ -66,24 +66,24 @@ def opened(engine: str) -> Verifier:
     return open_verifier(BUNDLED, engine=engine)
 
 
-def embed_seconds(images_BSS: Any, rounds: int) -> Seconds:
+def embed_seconds(images_B1SS: Any, rounds: int) -> Seconds:
     """Return the seconds that each engine, in turn, takes to embed a batch."""
     engines = {"NumPy": opened("numpy").network, "torch": opened("torch").network}
     seconds: Seconds = {name: [] for name in engines}
     for number in range(rounds + 1):
         for name, engine in engines.items():
             start = time.perf_counter()
-            engine.embed(images_BSS)
+            engine.embed(images_B1SS)
             if number:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
-def largest_differences(images_NSS: Any) -> dict[str, float]:
+def largest_differences(images_N1SS: Any) -> dict[str, float]:
     """Return how far NumPy's logits and probabilities are from torch's at most, for pairs of neighbouring images."""
     answers = []
     for verifier in (opened("numpy"), opened("torch")):
-        embeddings_ND = verifier.network.embed(images_NSS)
+        embeddings_ND = verifier.network.embed(images_N1SS)
         others_ND = np.roll(embeddings_ND, 1, axis=0)
         answers.append(
             (verifier.network.score(embeddings_ND, others_ND), verifier.probability(embeddings_ND, others_ND))
@@ -134,20 +134,20 @@ def main() -> None:
     verifier = opened("numpy")
     assert verifier.view is not None
     packed = synthetic.draw_set("test", **MANY).framed(verifier.view)
-    images_NSS = packed.images_NHW.numpy().astype(np.float32) / packed.white
-    warm = embed_seconds(images_NSS[:BATCH], arguments.rounds)
-    differences = largest_differences(images_NSS)
+    images_N1SS = packed.images_NHW.numpy().astype(np.float32)[:, None] / packed.white
+    warm = embed_seconds(images_N1SS[:BATCH], arguments.rounds)
+    differences = largest_differences(images_N1SS)
     if arguments.json:
         sides = {name: {"seconds": values, **summary(values)} for name, values in (cold | warm).items()}
         record = {
             "hardware": machine,
             "sides": sides,
             "differences": differences,
-            "images": len(images_NSS),
+            "images": len(images_N1SS),
         }
         print(json.dumps({**record, "ratio_to_torch": summary(ratios(cold, TORCH))}, indent=2))
     else:
-        print(as_markdown(machine, cold, warm, differences, len(images_NSS)))
+        print(as_markdown(machine, cold, warm, differences, len(images_N1SS)))
 
 
 if __name__ == "__main__":

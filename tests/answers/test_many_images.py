@@ -55,8 +55,8 @@ class Counting:
     network: Network
     counts: Counter = field(default_factory=Counter)
 
-    def embed(self, images_BSS):
-        return self.network.embed(images_BSS)
+    def embed(self, images_BCHW):
+        return self.network.embed(images_BCHW)
 
     def score(self, left_BD, right_BD):
         self.counts["pairs"] += max(len(left_BD), len(right_BD))

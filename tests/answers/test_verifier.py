@@ -13,10 +13,11 @@ from omnitwin.answers.engines import open_baseline, torch_network
 from omnitwin.answers.verifier import open_verifier
 from omnitwin.config import BASELINES
 from omnitwin.errors import BadCheckpoint
-from omnitwin.images.intake import take_in
+from omnitwin.images.views import seen
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS
+from omnitwin.recipes import square
 
 SIZE = 28  # pixels a side of what the bundled network sees
 ENGINES = ("numpy", "torch")
@@ -26,7 +27,7 @@ ENGINES = ("numpy", "torch")
 def intakes():
     """Twenty pictures of blots."""
     noise = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8)
-    return [take_in(Image.fromarray(blots).resize((60, 60)), SIZE, "ink") for blots in noise]
+    return [seen(Image.fromarray(blots).resize((60, 60)), square(SIZE, "ink")) for blots in noise]
 
 
 @pytest.fixture(params=ENGINES)
@@ -94,8 +95,8 @@ def test_an_exam_gets_the_model_that_torch_trained():
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_is_a_verifier_whose_scores_become_probabilities_by_a_calibration(name):
     baseline = open_baseline(name)
-    images = np.random.default_rng(1).random((2, 20, 20), dtype=np.float32)
-    images[:, 5:15, 5:15] = 0
+    images = np.random.default_rng(1).random((2, 1, 20, 20), dtype=np.float32)
+    images[:, :, 5:15, 5:15] = 0
     embeddings = baseline.network.embed(images)
     left, right = embeddings[:1], embeddings[1:]
     distance = torch_network(baseline).model.score(torch.from_numpy(left), torch.from_numpy(right)).item()

@@ -144,11 +144,10 @@ def test_a_file_that_went_before_another_view_was_made_is_no_image_of_it(place, 
 
 
 def test_a_picture_is_in_the_colours_of_its_file_whatever_a_network_sees(place):
-    picture = opened(place, GREY)["all"].picture(3)
-    assert picture.channels == 3
-    shown = Image.frombytes(picture.mode, picture.size, picture.pixels)
-    assert max(band.std() for band in np.asarray(shown).reshape(-1, 3).T) > 5
-    assert len({tuple(pixel) for pixel in np.asarray(shown).reshape(-1, 3)}) > 50
+    images = opened(place, GREY)["all"]
+    picture = images.picture(3)
+    with Image.open(place / images.file_of(3).path) as file:
+        assert (picture.mode, picture.size, picture.pixels) == ("RGB", file.size, file.tobytes())
 
 
 def test_a_picture_whose_file_is_gone_is_what_a_network_sees(place, tmp_path):

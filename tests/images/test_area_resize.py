@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from omnitwin.images.intake import read_image
 from omnitwin.images.resampling import area_resize, window_coverage
+from omnitwin.images.views import read_image
 from omnitwin.recipes import square
 
 
@@ -35,7 +35,7 @@ def test_a_drawing_read_from_a_file_is_to_the_bit_the_row_that_training_saw(tiny
     rows = tiny_105.framed(square(size, frame))
     for row in (0, 7):
         Image.fromarray(tiny_105.images_NHW[row].numpy() * np.uint8(255)).save(tmp_path / "row.png")
-        seen = np.asarray(read_image(tmp_path / "row.png", size, frame).image)
+        seen = np.asarray(read_image(tmp_path / "row.png", square(size, frame)).image)
         assert np.array_equal(seen, rows.images_NHW[row].numpy() * (255 // rows.white))
 
 

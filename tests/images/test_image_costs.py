@@ -21,7 +21,8 @@ from omnitwin.errors import BadImage
 from omnitwin.images import costs
 from omnitwin.images.codestream import asks_for_much
 from omnitwin.images.costs import MeteredFile
-from omnitwin.images.intake import read_any, read_image
+from omnitwin.images.views import read_any, read_image
+from omnitwin.recipes import square
 
 SECONDS = 2.0  # of CPU, at most, for what takes a fraction of one on a server
 
@@ -31,7 +32,7 @@ def refused(path, content, **how):
     path.write_bytes(content)
     start = time.thread_time()
     with pytest.raises(BadImage) as error:
-        read_image(path, 105, "ink", **how)
+        read_image(path, square(105, "ink"), **how)
     assert time.thread_time() - start < SECONDS
     line = error.value.line()
     assert len(line.splitlines()) == 1
@@ -51,7 +52,7 @@ def test_a_progressive_jpeg_of_900_scans_is_refused(path):
 
 def test_a_jpeg_of_some_scans_is_read_and_a_large_one_may_have_fewer(path):
     path.write_bytes(costly.scans(Random(0), 80, 200))
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
     most = costs.SCANNED_PIXELS // 4000**2
     assert 14 < most < 90
     assert f"more than {most} scans" in refused(path, costly.scans(Random(0), 90, 4000))
@@ -64,20 +65,20 @@ def test_a_jpeg_of_twenty_million_bytes_of_fill_is_refused(path, seed):
 
 def test_a_jpeg_with_some_fill_is_read(path):
     path.write_bytes(costly.fill(Random(0), 3000))
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
 
 
 def test_a_qoi_of_sixteen_megabytes_is_refused_and_one_of_a_screen_is_read(path):
     assert "too many for QOI" in refused(path, costly.qoi(Random(0), 4096, 4096))
     path.write_bytes(costly.qoi(Random(0), 300, 200))
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
 
 
 def test_an_xpm_of_a_thousand_lines_is_read(path):
     colours = b'"X c #000000",\n". c #FFFFFF",\n'
     rows = b'"' + b"." * 400 + b"X" * 200 + b"." * 400 + b'",\n'
     path.write_bytes(b'/* XPM */\nstatic char * a[] = {\n"1000 1000 2 1",\n' + colours + rows * 1000 + b"};\n")
-    seen = np.asarray(read_image(path, 105, "whole").image)
+    seen = np.asarray(read_image(path, square(105)).image)
     assert (seen[:, 45:60] == 0).all()
     assert (seen[:, :40] == 255).all()
 
@@ -88,7 +89,7 @@ def test_a_file_that_is_too_long_is_refused_and_closed(path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(BadImage, match="1,073,741,824 bytes"):
-            read_image(path, 105, "ink")
+            read_image(path, square(105, "ink"))
         gc.collect()
 
 
@@ -96,7 +97,7 @@ def test_words_like_a_scan_within_a_note_or_behind_the_end_are_no_scans(path):
     picture = costly.written(Image.effect_noise((200, 200), 60), "JPEG", progressive=True)
     note = b"\xff\xfe\xff\x00" + (b"\xff\xda" * 40_000)[: 0xFF00 - 2]
     path.write_bytes(picture[:2] + note + picture[2:] + b"\xff\xda" * 1000)
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
 
 
 def test_reading_ends_when_the_seconds_are_spent(path):
@@ -130,14 +131,14 @@ def test_costly_images_of_every_kind_end_soon(path, kind):
         path.write_bytes(costly.COSTLY[kind](Random(f"{kind} {seed}")))
         start = time.thread_time()
         with suppress(BadImage):
-            read_image(path, 105, "ink")
+            read_image(path, square(105, "ink"))
         assert time.thread_time() - start < 5
 
 
 def test_a_lazy_image_of_the_user_has_the_same_limits(path):
     path.write_bytes(costly.scans(Random(0), 900, 200))
     with Image.open(path) as image, pytest.raises(BadImage, match="more than 100 scans"):
-        read_any(image, 105, "ink")
+        read_any(image, square(105, "ink"))
 
 
 def test_a_refused_lazy_image_keeps_its_file(path):
@@ -145,7 +146,7 @@ def test_a_refused_lazy_image_keeps_its_file(path):
     with Image.open(path) as image:
         before = image.fp
         with pytest.raises(BadImage):
-            read_any(image, 105, "ink")
+            read_any(image, square(105, "ink"))
         assert image.fp is before
 
 
@@ -155,11 +156,11 @@ def test_a_large_lazy_jpeg_2000_of_the_user_keeps_its_size_and_is_read_once_load
     grey.save(path, format="JPEG2000")
     with Image.open(path) as image:
         with pytest.raises(BadImage, match="not yet loaded") as refused:
-            read_any(image, 105, "ink")
+            read_any(image, square(105, "ink"))
         assert "load()" in refused.value.hint
         image.load()
         assert image.size == grey.size
-        read_any(image, 105, "ink")
+        read_any(image, square(105, "ink"))
 
 
 @pytest.mark.parametrize(
@@ -180,10 +181,10 @@ def test_a_large_jpeg_2000_is_read_at_a_part_of_its_size(path):
     grey = Image.new("L", (4000, 2000), 255)
     grey.paste(0, (800, 400, 2400, 1000))
     grey.save(path, format="PNG")
-    as_png = read_image(path, 105, "ink")
+    as_png = read_image(path, square(105, "ink"))
     grey.save(path, format="JPEG2000")
     assert grey.width * grey.height > costs.J2K_PIXELS
-    assert np.abs(np.asarray(as_png.image, int) - np.asarray(read_image(path, 105, "ink").image)).mean() < 1
+    assert np.abs(np.asarray(as_png.image, int) - np.asarray(read_image(path, square(105, "ink")).image)).mean() < 1
 
 
 @pytest.mark.parametrize("how", ["blocks", "precincts", "layers"])
@@ -204,7 +205,7 @@ def test_heads_of_a_jpeg_2000_are_counted_together_and_not_walked_again_and_agai
 )
 def test_a_jpeg_2000_of_usual_parts_is_read(path, options):
     Image.effect_noise((300, 300), 60).save(path, format="JPEG2000", **options)
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
 
 
 def test_postscript_within_an_iptc_file_starts_no_program(path):
@@ -247,7 +248,7 @@ def test_a_tiff_of_usual_tiles_is_read(path, size, tile):
     with Image.open(path) as image:
         assert image.getpixel((0, 0)) == 0
         assert image.getpixel((0, min(tile, size[1]) - 1)) == (255 if size[1] > tile // 2 else 0)
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
 
 
 def with_chunk(name, length, behind):
@@ -267,7 +268,7 @@ def test_a_sparse_png_of_a_long_chunk_is_refused_before_it_is_copied(path, name,
         file.write(rest)
     start = time.thread_time()
     with pytest.raises(BadImage, match=r"asks for far more|besides its pixels"):
-        read_image(path, 105, "ink")
+        read_image(path, square(105, "ink"))
     assert time.thread_time() - start < SECONDS
 
 
@@ -276,7 +277,7 @@ def test_a_png_with_a_private_chunk_of_some_megabytes_is_read(path):
         head, rest = with_chunk(b"prVt", 20_000_000, behind)
         content = head + bytes(20_000_000)
         path.write_bytes(content + struct.pack(">I", zlib.crc32(content[len(head) - 4 :])) + rest)
-        read_image(path, 105, "ink")
+        read_image(path, square(105, "ink"))
 
 
 @pytest.mark.parametrize("kind", [1, 2, 7])
@@ -285,18 +286,18 @@ def test_a_sparse_tiff_of_long_tags_is_refused_before_they_are_copied(path, kind
         path.write_bytes(tiff_of([*STRIP, *tags]))
         os.truncate(path, 900_001_000)
         with pytest.raises(BadImage, match="bytes of tags"):
-            read_image(path, 105, "ink")
+            read_image(path, square(105, "ink"))
 
 
 def test_a_tiff_with_a_hundred_megabytes_of_layers_in_a_tag_is_read(path):
     path.write_bytes(tiff_of([*STRIP, (37_724, 7, 100_000_000, 1024)]))
     os.truncate(path, 100_001_024)
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
 
 
 def test_a_tiff_of_many_private_numbers_is_read(path):
     path.write_bytes(tiff_of([*STRIP, (65_000, 12, 300_000, 512)], behind=bytes(2_400_000)))
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
     assert "a tag of" in refused(path, tiff_of([*STRIP, (65_000, 12, 5_000_000, 512)], behind=bytes(40_000_000)))
     assert "a tag of" in refused(path, tiff_of([*STRIP, (65_000, 5, 300_000, 512)], behind=bytes(2_400_000)))
 
@@ -307,7 +308,7 @@ def test_a_jpeg_with_ten_megabytes_of_extended_xmp_is_read(path):
     notes = (b"\xff\xe1" + struct.pack(">H", len(piece) + 2) + piece) * 160
     path.write_bytes(picture[:2] + notes + picture[2:])
     start = time.thread_time()
-    read_image(path, 105, "ink")
+    read_image(path, square(105, "ink"))
     assert time.thread_time() - start < SECONDS
     assert "before its pixels" in refused(path, picture[:2] + notes * 4 + picture[2:])
 
@@ -317,9 +318,9 @@ def test_a_large_jpeg_2000_of_few_resolutions_is_read_whole_or_as_small_as_it_go
     grey = Image.new("L", (6000, 4000), 255)
     grey.paste(0, (1200, 800, 3600, 2000))
     grey.save(path, format="PNG")
-    as_png = read_image(path, 105, "ink")
+    as_png = read_image(path, square(105, "ink"))
     grey.save(path, format="JPEG2000", num_resolutions=resolutions)
-    assert np.abs(np.asarray(as_png.image, int) - np.asarray(read_image(path, 105, "ink").image)).mean() < 2
+    assert np.abs(np.asarray(as_png.image, int) - np.asarray(read_image(path, square(105, "ink")).image)).mean() < 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -329,11 +330,12 @@ def test_ctrl_c_ends_the_decoding_of_a_jpeg_within_a_second(path):
 import time
 from contextlib import suppress
 from pathlib import Path
-from omnitwin.images.intake import read_image
+from omnitwin.images.views import read_image
+from omnitwin.recipes import square
 print(flush=True)
 while True:
     try:
-        read_image(Path({str(path)!r}), 105, "ink")
+        read_image(Path({str(path)!r}), square(105, "ink"))
     except KeyboardInterrupt:
         print(time.monotonic())
         break

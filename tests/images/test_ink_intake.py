@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from omnitwin.images import cleaning
-from omnitwin.images import intake as intake_module
+from omnitwin.images import cleaning, views
 from omnitwin.images.framing import FILL, framed
-from omnitwin.images.intake import read_image, take_in
 from omnitwin.images.variations import VARIATIONS, vary_ruled
+from omnitwin.images.views import read_image
 from omnitwin.recipes import square
 
 SIZE = 28
@@ -24,7 +23,7 @@ def drawing(scale=1):
 
 
 def seen(image, size=SIZE):
-    return take_in(image, size, "ink")
+    return views.seen(image, square(size, "ink"))
 
 
 def pixels(image, size=SIZE):
@@ -215,8 +214,8 @@ def test_a_large_photo_is_cleaned_as_a_small_copy_and_shows_the_drawing(tmp_path
     photo.paste(drawing().resize((1400, 1400), Image.Resampling.BICUBIC), (1900, 600))
     lit(photo, falling_light((3000, 4000), 0.6)).convert("RGB").save(tmp_path / "photo.jpg")
     cleaned = []
-    monkeypatch.setattr(intake_module, "clean_ink", lambda grey: cleaned.append(grey.size) or cleaning.clean_ink(grey))
-    intake = read_image(tmp_path / "photo.jpg", SIZE, "ink")
+    monkeypatch.setattr(views, "clean_ink", lambda grey: cleaned.append(grey.size) or cleaning.clean_ink(grey))
+    intake = read_image(tmp_path / "photo.jpg", square(SIZE, "ink"))
     assert [max(size) <= 480 for size in cleaned] == [True]  # of 4000: a hundredth of the pixels
     assert np.abs(np.asarray(intake.image).astype(int) - wanted()).mean() < 10
 
@@ -243,11 +242,11 @@ def test_marks_are_counted_as_by_flood_fill():
 def test_what_a_person_is_shown_is_the_whole_picture_and_not_the_ink_alone():
     sheet = Image.new("L", (260, 130), 255)
     sheet.paste(drawing(), (150, 10))
-    shown = np.asarray(take_in(sheet, SIZE, "ink", shown=True).shown)
+    shown = np.asarray(views.seen(sheet, square(SIZE, "ink"), shown=True).shown)
     assert shown[:, :56].min() == 255
     assert shown[:, 56:].min() < 100
 
 
 def test_no_picture_for_a_person_is_made_where_nobody_asks_for_it():
     for frame in ("ink", "whole"):
-        assert take_in(drawing(), SIZE, frame).shown is None
+        assert views.seen(drawing(), square(SIZE, frame)).shown is None

@@ -9,7 +9,8 @@ from PIL import EpsImagePlugin, Image, ImageDraw
 
 from omnitwin.errors import BadImage
 from omnitwin.images import costs, intake
-from omnitwin.images.intake import read_image
+from omnitwin.images.views import read_image
+from omnitwin.recipes import square
 
 SIZE = 28
 PAPER, INK = 255, 0
@@ -42,7 +43,7 @@ def levels(*, paper, ink, dtype=np.uint8):
 
 def read(image, path, **options):
     image.save(path, **options)
-    return read_image(path, SIZE, "whole")
+    return read_image(path, square(SIZE))
 
 
 def pixels(intake):
@@ -52,7 +53,7 @@ def pixels(intake):
 def refusal(path):
     """What is said, in one line that names the file, of a file that is no image."""
     with pytest.raises(BadImage) as refused:
-        read_image(path, SIZE, "whole")
+        read_image(path, square(SIZE))
     line = refused.value.line()
     assert len(line.splitlines()) == 1
     assert str(path) in line
@@ -204,7 +205,7 @@ def test_an_image_of_one_column_is_handled_within_little_memory(path):
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + 200 * 2**20, before[1]))  # its square would take 400 MB
     try:
-        seen = pixels(read_image(path, SIZE, "whole"))
+        seen = pixels(read_image(path, square(SIZE)))
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
     expected = np.full((SIZE, SIZE), PAPER)
@@ -298,9 +299,9 @@ def test_a_picture_comes_out_the_same_in_strips_as_in_one_piece(tmp_path, monkey
     grey = Image.effect_noise((60, 48), 100)
     path = tmp_path / "picture.tif"
     (grey.convert("I").convert(mode) if mode == "I;16" else grey.convert(mode)).save(path)
-    whole = read_image(path, 60, "whole")
+    whole = read_image(path, square(60))
     monkeypatch.setattr(intake, "STRIP", 7 * 60)
-    assert read_image(path, 60, "whole").image.tobytes() == whole.image.tobytes()
+    assert read_image(path, square(60)).image.tobytes() == whole.image.tobytes()
 
 
 @pytest.mark.parametrize("name", ["drawing.eps", "drawing.png"])
@@ -312,7 +313,7 @@ def test_postscript_is_refused_and_no_program_is_started_for_it(tmp_path, monkey
 
 def test_a_line_break_in_a_name_does_not_break_the_line(tmp_path):
     with pytest.raises(BadImage) as refused:
-        read_image(tmp_path / "two\nlines.png", SIZE, "whole")
+        read_image(tmp_path / "two\nlines.png", square(SIZE))
     assert len(refused.value.line().splitlines()) == 1
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from omnitwin.images.intake import take_in
 from omnitwin.images.variations import AS_DRAWN, VARIATIONS
+from omnitwin.images.views import seen
+from omnitwin.recipes import square
 
 NAMES = list(VARIATIONS)
 
@@ -60,12 +61,12 @@ def test_the_intake_finds_the_drawing_again_in_every_variation(name):
         ImageDraw.Draw(sheet).line(strokes, fill=0, width=4)
         drawings.append(np.asarray(sheet))
 
-    def square(image):
-        return np.asarray(take_in(image, 20, "ink").image).astype(float)
+    def pixels(image):
+        return seen(image, square(20, "ink")).pixels_CHW[0].astype(float)
 
     for own, other in ((0, 1), (1, 0)):
-        seen = square(varied(name, drawings[own], own))
-        gaps = [np.abs(seen - square(varied(AS_DRAWN, drawings[one]))).mean() for one in (own, other)]
+        found = pixels(varied(name, drawings[own], own))
+        gaps = [np.abs(found - pixels(varied(AS_DRAWN, drawings[index]))).mean() for index in (own, other)]
         assert gaps[0] < (0.95 if name.endswith("enlarged") else 0.75) * gaps[1]
 
 

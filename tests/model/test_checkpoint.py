@@ -316,7 +316,6 @@ def test_a_folder_of_images_does_not_hide_the_run_of_its_name(saved, home, tmp_p
     assert locate_checkpoint("products").resolve() == own
 
 
-
 def test_no_checkpoint_yet_says_how_to_train_one():
     with pytest.raises(BadCheckpoint) as caught:
         locate_checkpoint("newest")

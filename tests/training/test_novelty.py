@@ -7,16 +7,17 @@ import pytest
 from PIL import Image, ImageFilter
 
 from omnitwin.data import synthetic
-from omnitwin.images.intake import take_in
 from omnitwin.images.novelty import fit_novelty, novelty, statistics
 from omnitwin.images.variations import VARIATIONS
+from omnitwin.images.views import seen
+from omnitwin.recipes import square
 from omnitwin.training.novelty import fit_on_variations
 
 SIZE = 20
 
 
 def score(images, record):
-    intakes = [take_in(image, SIZE, "ink") for image in images]
+    intakes = [seen(image, square(SIZE, "ink")) for image in images]
     squares = np.stack([np.asarray(intake.image) for intake in intakes])
     return novelty(statistics(squares, np.array([intake.unrest for intake in intakes])), record)
 

@@ -15,7 +15,7 @@ from omnitwin.answers.files import find_images, read, read_all
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import CompareConfig, RankConfig
 from omnitwin.data.pictures import picture_of_image
-from omnitwin.images.intake import Intake
+from omnitwin.images.views import Seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.answers import BEST, Comparison, ComparisonReport, RankedImage, RankingReport, UnreadImage
 from omnitwin.reports.pictures import Picture
@@ -25,12 +25,12 @@ AT_ONCE = 256  # images that are in memory at a time
 FOLLOWED_FROM = 200  # images; progress of fewer is not shown
 
 
-def judge(verifier: Verifier, first: Intake, second: Intake) -> Comparison:
+def judge(verifier: Verifier, first: Seen, second: Seen) -> Comparison:
     """Return whether two images show the same thing; exchanging them changes no bit of the probability."""
-    intakes = (first, second)
-    left_1D, right_1D = (verifier.embed([intake]) for intake in intakes)  # alone: a place in a batch may change bits
+    images = (first, second)
+    left_1D, right_1D = (verifier.embed([image]) for image in images)  # alone: a place in a batch may change bits
     probability = float(verifier.probability(left_1D, right_1D)[0])
-    first_novelty, second_novelty = verifier.novelties(intakes)
+    first_novelty, second_novelty = verifier.novelties(images)
     return Comparison(
         same=probability >= verifier.threshold,
         probability=probability,
@@ -121,7 +121,7 @@ class _Scored:
     Images are embedded in batches, the query in the first: torch's last bits depend on the other images of a batch.
     """
 
-    def __init__(self, verifier: Verifier, query: Intake) -> None:
+    def __init__(self, verifier: Verifier, query: Seen) -> None:
         self.verifier = verifier
         self.query_1D: Array | None = None
         self.waiting = [query]
@@ -132,7 +132,7 @@ class _Scored:
         self.probabilities: list[float] = []
         self.pictures: dict[int, Picture] = {}  # by place among the files
 
-    def add(self, file: Path, image: Intake) -> None:
+    def add(self, file: Path, image: Seen) -> None:
         self.files.append(file)
         self.notes.append(image.notes)
         self.waiting.append(image)

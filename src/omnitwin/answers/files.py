@@ -7,8 +7,9 @@ from pathlib import Path
 
 from omnitwin.answers.verifier import Verifier
 from omnitwin.errors import BadImage, BadInput
-from omnitwin.images.intake import Intake, read_image
 from omnitwin.images.kinds import is_image_name
+from omnitwin.images.views import Seen, check_seen, read_image
+from omnitwin.recipes import View
 from omnitwin.reports.answers import LeftOut, UnreadImage
 
 
@@ -44,21 +45,28 @@ def find_images(places: Iterable[Path], query: Path) -> FoundFiles:
     return found
 
 
-def read(path: Path, verifier: Verifier, shown: bool = False) -> Intake:
+def read(path: Path, verifier: Verifier, shown: bool = False) -> Seen:
     """Return an image as the verifier sees it, with shown also as a person sees it.
 
-    Raises BadImage if the file is no image, or if nothing but paper is left of it.
+    Raises BadImage if the file is no image or is blank, BadInput if the verifier takes no files.
     """
-    assert verifier.view is not None
-    intake = read_image(path, verifier.view.height, verifier.view.frame, shown)
-    if intake.blank:
-        raise BadImage(
-            f"{path} has no ink that stands out from its paper: it is blank, or noise", "Give an image with ink on it."
-        )
-    return intake
+    view = view_of(verifier)
+    found = read_image(path, view, shown)
+    check_seen(found, str(path), view)
+    return found
 
 
-def read_all(files: Iterable[Path], verifier: Verifier) -> Iterator[tuple[Path, Intake | UnreadImage]]:
+def view_of(verifier: Verifier) -> View:
+    """Return the view that files are read for; BadInput if a verifier takes no files."""
+    view = verifier.view
+    if view is None or verifier.description is None:
+        raise BadInput(f"the baseline {verifier.name} takes exams, not image files", "Use a trained network.")
+    if view.channels not in (1, 3):
+        raise BadInput(f"{verifier.name} sees images of {view.channels} channels, not files", "")
+    return view
+
+
+def read_all(files: Iterable[Path], verifier: Verifier) -> Iterator[tuple[Path, Seen | UnreadImage]]:
     """Yield each file with its image, or with the problem that keeps it from being read."""
     for file in files:
         try:

@@ -19,12 +19,14 @@ import numpy as np
 from PIL import Image
 
 from omnitwin.answers import comparison
+from omnitwin.answers.files import view_of
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import BASELINES, RankConfig, check_threshold
 from omnitwin.errors import BadInput
-from omnitwin.images.intake import Intake, Picturable, read_any
+from omnitwin.images.intake import Picturable
+from omnitwin.images.views import Seen, read_any
 from omnitwin.metrics.arrays import Array
-from omnitwin.recipes import Recipe, View
+from omnitwin.recipes import Recipe
 from omnitwin.reports.answers import Comparison, RankingReport
 from omnitwin.reports.operating import OperatingPoint
 from omnitwin.reports.progress import SILENT, Reporter
@@ -72,7 +74,8 @@ class Twin:
         """Return whether two images show the same thing. Exchanging them changes no bit of the answer.
 
         An image is a file's path, a PIL image, or an array: (H, W), (H, W, 3) or (H, W, 4) uint8, or (H, W) of numbers
-        in any unit, dark for ink. Raises BadImage if one cannot be read, or is blank.
+        in any unit, dark for ink. A network that sees colours sees those of the image, any other its grey levels.
+        Raises BadImage if one cannot be read, or is blank.
 
         >>> answer = twin.compare("a.png", PIL.Image.open("b.png"))
         >>> answer.verdict, answer.probability
@@ -95,7 +98,7 @@ class Twin:
         >>> [(image.file.name, image.probability) for image in twin.rank("a.png", ["drawings"]).ranked]
         [('alpha2.png', 0.9996), ('beta1.png', 0.1637)]
         """
-        self._check_files()
+        view_of(self.verifier)
         if isinstance(others, str | PathLike):
             others = [others]
         config = RankConfig(query=_path(query), others=tuple(_path(other) for other in _each(others, "files")))
@@ -138,21 +141,12 @@ class Twin:
     @cached_property
     def _features(self) -> int:
         """D of this network's embeddings, whatever encoder it has."""
-        size = self._check_files().height
-        return int(self.verifier.network.embed(np.ones((1, size, size), np.float32)).shape[1])
+        view = view_of(self.verifier)
+        white_1CHW = np.ones((1, view.channels, view.height, view.width), np.float32)
+        return int(self.verifier.network.embed(white_1CHW).shape[1])
 
-    def _read(self, image: Picturable) -> Intake:
-        view = self._check_files()
-        return read_any(image, view.height, view.frame)
-
-    def _check_files(self) -> View:
-        """Return the view that files are read for; BadInput if this verifier takes no files."""
-        view, described = self.verifier.view, self.verifier.description
-        if view is None or described is None:
-            raise BadInput(f"the baseline {self.verifier.name} takes exams, not image files", "Use a trained network.")
-        if described.network.channels != 1:
-            raise BadInput(f"{self.verifier.name} sees images of {described.network.channels} channels, not files", "")
-        return view
+    def _read(self, image: Picturable) -> Seen:
+        return read_any(image, view_of(self.verifier))
 
 
 def _path(path: str | PathLike[str]) -> Path:

@@ -1,11 +1,11 @@
 """A verifier: a network or a baseline, with all that turns its scores into answers. Opened once, used for everything.
 
     verifier = open_verifier("my-run")
-    first, second = (read_image(path, verifier.view.height, verifier.view.frame) for path in paths)
+    first, second = (read_image(path, verifier.view) for path in paths)
     embeddings_BD = verifier.embed([first, second])
     verifier.probability(embeddings_BD[:1], embeddings_BD[1:])  # (1,)
 
-B images or pairs, D features, S pixels a side
+B images or pairs, D features, C channels, H x W pixels
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ import numpy as np
 
 from omnitwin.errors import BadCheckpoint
 from omnitwin.images.framing import WHITE
-from omnitwin.images.intake import Intake
 from omnitwin.images.novelty import novelty, statistics
+from omnitwin.images.views import Seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model import numpy_twin
@@ -42,7 +42,7 @@ NUMPY, TORCH = "numpy", "torch"  # engines
 class Network(Protocol):
     """The common part of both engines: arrays in, arrays out. See NumpyTwin."""
 
-    def embed(self, images_BSS: Array, /) -> Array: ...
+    def embed(self, images_BCHW: Array, /) -> Array: ...
     def score(self, left_BD: Array, right_BD: Array, /) -> Array: ...
 
 
@@ -81,12 +81,10 @@ class Verifier:
         """Whether the weights came with omnitwin."""
         return self.path == BUNDLED_WEIGHTS
 
-    def embed(self, intakes: Sequence[Intake]) -> Array:
+    def embed(self, images: Sequence[Seen]) -> Array:
         """Return embeddings (B, D) float32 of images that were read for this verifier's view."""
-        parts = portions(len(intakes), len(intakes), intakes[0].image.width)
-        return np.concatenate(
-            [self.network.embed(_squares(intakes[part]).astype(np.float32) / WHITE) for part in parts]
-        )
+        parts = portions(len(images), len(images), max(images[0].pixels_CHW.shape[1:]))
+        return np.concatenate([self.network.embed(_pixels(images[part]).astype(np.float32) / WHITE) for part in parts])
 
     def probability(self, left_BD: Array, right_BD: Array) -> Array:
         """Return the probability (B,) that each pair of embeddings shows the same thing. One side may have B = 1.
@@ -106,14 +104,14 @@ class Verifier:
             raise BadCheckpoint(f"{self.name} gives no answer: its weights lead to numbers that are not finite")
         return probability_B
 
-    def novelties(self, intakes: Sequence[Intake]) -> list[float | None]:
+    def novelties(self, images: Sequence[Seen]) -> list[float | None]:
         """Return how unlike any familiar image each one is (above 1: unlike all), or None if the verifier cannot tell.
 
-        Familiar images are those that the network was trained on.
+        Familiar images are those that the network was trained on. It can tell of drawings only.
         """
-        if self.novelty is None:
-            return [None] * len(intakes)
-        known_BD = statistics(_squares(intakes), np.array([intake.unrest for intake in intakes]))
+        if self.novelty is None or self.view is None or self.view.frame == "photo":
+            return [None] * len(images)
+        known_BD = statistics(_pixels(images)[:, 0], np.array([image.unrest for image in images]))
         return [float(value) for value in novelty(known_BD, self.novelty)]
 
     def trained(self) -> TrainedNetwork:
@@ -123,8 +121,9 @@ class Verifier:
         return trained_network(self.path, self.description)
 
 
-def _squares(intakes: Sequence[Intake]) -> Array:
-    return np.stack([np.asarray(intake.image) for intake in intakes])
+def _pixels(images: Sequence[Seen]) -> Array:
+    """Return the pixels of images, (B, C, H, W) uint8."""
+    return np.stack([image.pixels_CHW for image in images])
 
 
 def open_verifier(

@@ -15,11 +15,12 @@ from omnitwin.config import ShowConfig
 from omnitwin.data.duplicates import Duplicates, find_duplicates
 from omnitwin.data.listing import PARTS, TEST, LeftOut, ListedFile, Listing
 from omnitwin.data.parts import Parts, divided, note_on_few, why_untrainable, without_leaks
+from omnitwin.data.pictures import picture_of_image
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import ImageFacts, cut_out, examine_record, facts_of_record
-from omnitwin.images.intake import SHOWN, read_picture
-from omnitwin.images.photo import letterboxed
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import for_a_person
 from omnitwin.reports.data import (
     DataReport,
     DuplicateFacts,
@@ -197,16 +198,15 @@ class _Sampler:
                 )
 
     def _picture(self, file: ListedFile) -> Picture | None:
-        """Return a file's picture in a small square, or None if it has changed since it was read."""
+        """Return a file's picture, small, or None if it has changed since it was read."""
         try:
-            pixels_CHW = read_picture(
+            small = read_picture(
                 self.listing.location(file),
-                lambda picture: letterboxed(cut_out(picture, file.box), SHOWN, SHOWN, self.channels),
+                lambda picture: for_a_person(cut_out(picture, file.box), self.channels),
             )
         except BadImage:
             return None
-        pixels = pixels_CHW.transpose(1, 2, 0).tobytes()
-        return Picture(width=SHOWN, height=SHOWN, pixels=pixels, channels=self.channels)
+        return picture_of_image(small)
 
 
 def _label(file: ListedFile) -> str:

@@ -24,12 +24,13 @@ from omnitwin.data.duplicates import find_duplicates
 from omnitwin.data.folds import folds
 from omnitwin.data.listing import PARTS, TEST, TRAINING, LeftOut, ListedFile
 from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided, without_leaks
+from omnitwin.data.pictures import picture_of_image
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.data.store import PictureStore, fill_store
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import cut_out
-from omnitwin.images.intake import SHOWN, read_picture
-from omnitwin.images.photo import letterboxed
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import for_a_person
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
 from omnitwin.reports.pictures import Picture
@@ -122,10 +123,11 @@ class FolderSet:
         file, facts = self.file_of(row), self.store.facts[int(self.place_N[row])]
         channels = 3 if facts.coloured else 1
         try:
-            pixels_CHW = read_picture(
+            small = read_picture(
                 self.store.listing.location(file),
-                lambda picture: letterboxed(cut_out(picture, file.box), SHOWN, SHOWN, channels),
+                lambda picture: for_a_person(cut_out(picture, file.box), channels),
             )
+            return picture_of_image(small)
         except BadImage:
             pixels_CHW = self.store.pixels_RCHW[self._row_N[row]]
         channels, height, width = pixels_CHW.shape

@@ -1,6 +1,6 @@
 """The exam beyond the set's own drawings: random pairs as photos, scans and other pens would show them.
 
-B pairs, S pixels a side, V variations, C classes, R replicates
+B pairs, V variations, C classes, R replicates; images are (B, D, H, W), D channels of H x W pixels
 """
 
 from collections.abc import Callable, Sequence
@@ -15,13 +15,14 @@ from omnitwin.errors import BadInput
 from omnitwin.exams.exam import CPU, Sitting, bootstrap_method, joined
 from omnitwin.exams.measures import AUC, BALANCED, FALSE_ALARMS, Kind
 from omnitwin.images.framing import WHITE
-from omnitwin.images.intake import take_in
 from omnitwin.images.novelty import novelty, statistics
 from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
+from omnitwin.images.views import seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import log_odds
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
 from omnitwin.metrics.resampling import natural, pair_figures, pair_replicates
+from omnitwin.recipes import View
 from omnitwin.reports.exams import ExamReport, Group, Measure
 from omnitwin.reports.nouns import nouns_of
 from omnitwin.system.portions import portions
@@ -46,8 +47,8 @@ def beyond(sitting: Sitting) -> ExamReport:
     pairs = joined(
         draw_pairs(images, BEYOND_PAIRS, random_generator(CPU, seed, Stream.BEYOND)) for seed in sitting.seeds
     )
-    view, known = scorer.verifier.view, scorer.verifier.novelty
-    side, frame = scorer.packed.shape[-1], "whole" if view is None else view.frame
+    height, width = scorer.packed.shape[1:]
+    view, known = scorer.verifier.view or View(height=height, width=width), scorer.verifier.novelty
     logits: dict[str, Array] = {}
     alarms: dict[str, Array] = {}
     drawings = 2 * len(pairs.left_B) * len(VARIATIONS)
@@ -57,14 +58,14 @@ def beyond(sitting: Sitting) -> ExamReport:
             scores: list[Array] = []
             left: list[Array] = []  # statistics
             right: list[Array] = []
-            for part in portions(len(pairs.left_B), len(pairs.left_B), side):
+            for part in portions(len(pairs.left_B), len(pairs.left_B), max(height, width)):
                 places = range(len(pairs.left_B))[part]
-                sides = _taken_in(name, key, images, pairs, places, side, frame, advance)
-                squares = [torch.from_numpy(squares_BSS)[:, None].float() / WHITE for squares_BSS, _ in sides]
-                scores.append(scorer.score_images(*squares).double().numpy())
+                sides = _taken_in(name, key, images, pairs, places, view, advance)
+                pixels = [torch.from_numpy(pixels_BDHW).float() / WHITE for pixels_BDHW, _ in sides]
+                scores.append(scorer.score_images(*pixels).double().numpy())
                 if known is not None:
-                    left.append(statistics(*sides[0]))
-                    right.append(statistics(*sides[1]))
+                    left.append(statistics(sides[0][0][:, 0], sides[0][1]))
+                    right.append(statistics(sides[1][0][:, 0], sides[1][1]))
             logits[name] = np.concatenate(scores)
             if known is not None:
                 alarms[name] = novelty(np.concatenate(left + right), known) > 1
@@ -100,11 +101,10 @@ def _taken_in(
     images: ImageSet,
     pairs: PairBatch,
     places: Sequence[int],
-    size: int,
-    frame: str,
+    view: View,
     advance: Callable[[int], None],
 ) -> list[tuple[Array, Array]]:
-    """Return the left and the right images of some pairs in a variation, (B, S, S), and the unrest of their paper (B,).
+    """Return the left and the right images of some pairs in a variation, and the unrest of their paper (B,).
 
     places: of the pairs
 
@@ -112,13 +112,14 @@ def _taken_in(
     """
     sides = []
     for side, rows_B in enumerate((pairs.left_B, pairs.right_B)):
-        squares_BSS, unrest_B = np.empty((len(places), size, size), dtype=np.uint8), np.empty(len(places))
+        shape = (len(places), view.channels, view.height, view.width)
+        pixels_BDHW, unrest_B = np.empty(shape, dtype=np.uint8), np.empty(len(places))
         for at, place in enumerate(places):
             random = np.random.default_rng([*key, side, place])
-            intake = take_in(VARIATIONS[name](two_level(images.picture(int(rows_B[place]))), random), size, frame)
-            squares_BSS[at], unrest_B[at] = np.asarray(intake.image), intake.unrest
+            found = seen(VARIATIONS[name](two_level(images.picture(int(rows_B[place]))), random), view)
+            pixels_BDHW[at], unrest_B[at] = found.pixels_CHW, found.unrest
             advance(1)
-        sides.append((squares_BSS, unrest_B))
+        sides.append((pixels_BDHW, unrest_B))
     return sides
 
 

@@ -17,17 +17,31 @@ WHITE = 255  # paper
 def framed(grey_NHW: Array, height: int, width: int, frame: str, block: int = BLOCK) -> Array:
     """Return grey images of any size, from 0 for ink to 255 for paper, as (N, height, width) uint8.
 
-    Frame `whole` scales the whole image. Frame `ink` puts the box around the ink in the middle and keeps its aspect;
-    it takes FILL of the height or of the width. An image without ink becomes paper.
+    Both frames keep the aspect. Frame `whole` fits the whole image, and puts it in the middle of paper. Frame `ink`
+    puts the box around the ink in the middle; it takes FILL of the height or of the width. An image without ink becomes
+    paper.
 
     block: images framed by their ink at a time, which bounds memory
     """
     if frame == "whole":
-        return area_resize(grey_NHW, height, width)
+        return fitted(grey_NHW, height, width)
     blocks = [
         _framed_by_ink(grey_NHW[start : start + block], height, width) for start in range(0, len(grey_NHW), block)
     ]
     return np.concatenate(blocks)
+
+
+def fitted(grey_NHW: Array, height: int, width: int) -> Array:
+    """Return grey images scaled to fit and put in the middle of (N, height, width) uint8 of paper."""
+    scale = min(height / grey_NHW.shape[1], width / grey_NHW.shape[2])
+    high, wide = (max(1, round(side * scale)) for side in grey_NHW.shape[1:])
+    found_Nhw = area_resize(grey_NHW, high, wide)
+    if (high, wide) == (height, width):
+        return found_Nhw
+    paper_NHW = np.full((len(grey_NHW), height, width), WHITE, np.uint8)
+    top, left = (height - high) // 2, (width - wide) // 2
+    paper_NHW[:, top : top + high, left : left + wide] = found_Nhw
+    return paper_NHW
 
 
 def ink_boxes(grey_NHW: Array) -> Array:

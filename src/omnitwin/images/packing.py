@@ -15,7 +15,7 @@ from PIL import Image
 from omnitwin.errors import BadImage
 from omnitwin.images.facts import Box, ImageFacts, cut_out, facts_of
 from omnitwin.images.intake import read_picture
-from omnitwin.images.photo import letterboxed
+from omnitwin.images.views import seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
 from omnitwin.system.plain import open_alone
@@ -76,7 +76,7 @@ def pack_record(path: str, box: Box | None, view: dict[str, Any], scratch: str, 
 
 def seen_of(picture: Image.Image, view: View) -> Array:
     """Return the pixels (C, H, W) uint8 that a network with this view sees."""
-    return letterboxed(picture, view.height, view.width, view.channels)
+    return seen(picture, view).pixels_CHW
 
 
 def _both(picture: Image.Image, view: View) -> tuple[ImageFacts, Array]:

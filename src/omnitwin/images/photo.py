@@ -39,7 +39,9 @@ def letterboxed(picture: Image.Image, height: int, width: int, channels: int) ->
 
     Transparency shows white. A small picture is enlarged.
     """
-    whole = plain(picture).convert("RGB" if channels == 3 else "L")
+    whole = plain(picture)
+    if channels == 1 and whole.mode != "L":
+        whole = whole.convert("L")
     scale = min(height / whole.height, width / whole.width)
     size = (
         min(width, max(1, round(whole.width * scale))),
@@ -47,6 +49,8 @@ def letterboxed(picture: Image.Image, height: int, width: int, channels: int) ->
     )
     if size != whole.size:
         whole = whole.resize(size, Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+    if channels == 3 and whole.mode != "RGB":  # now that it is small
+        whole = whole.convert("RGB")
     fitted_HWC = np.asarray(whole).reshape(size[1], size[0], channels)
     box_HWC = np.empty((height, width, channels), np.uint8)
     box_HWC[:] = edge_colour(fitted_HWC)

@@ -1,20 +1,28 @@
 """Choose the recipe that suits somebody's own images, by how some of them look: ink on paper, or photos."""
 
 import math
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from omnitwin.config import SourceConfig
 from omnitwin.data.describe import COLOUR, INK, examined, look_of
+from omnitwin.data.listing import Listing
 from omnitwin.data.places import list_images
 from omnitwin.errors import BadInput
-from omnitwin.images.facts import ImageFacts
-from omnitwin.recipes import Recipe, recipe_called
+from omnitwin.images.facts import ImageFacts, cut_out
+from omnitwin.images.framing import ink_boxes
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import seen
+from omnitwin.recipes import Recipe, recipe_called, square
 from omnitwin.reports.progress import SILENT, Reporter
 
+MEASURED = 40  # images whose ink is measured
+MEASURE = square(128, "ink")  # the view in which it is
 LOOKED_AT = 200  # images, evenly spaced in the listing: the share of a kind is known to some percent
 FOR_INK, FOR_PHOTOS = "ink", "photo"  # recipes
 WIDEST = 4.0  # by how much one side of what the network sees may be longer than the other
@@ -34,10 +42,10 @@ def fitted_recipe(
     >>> fitted_recipe(Path("signatures"), SourceConfig(), None, {}).network.view
     View(height=32, width=88, channels=1, frame='ink')
     """
-    facts = _some_facts(place, source, reporter)
+    some, facts = _some_facts(place, source, reporter)
     look = look_of(facts)
     recipe = recipe_called(name or (FOR_INK if look == INK else FOR_PHOTOS))
-    fitted = recipe.changed(**{**_fields(recipe, look, facts, changes), **changes})
+    fitted = recipe.changed(**{**_fields(recipe, look, some, changes), **changes})
     if recipe.name in (FOR_INK, FOR_PHOTOS):
         view = fitted.network.view
         colours = "colours" if view.channels == 3 else "grey"
@@ -48,7 +56,8 @@ def fitted_recipe(
     return fitted
 
 
-def _some_facts(place: Path, source: SourceConfig, reporter: Reporter) -> list[ImageFacts]:
+def _some_facts(place: Path, source: SourceConfig, reporter: Reporter) -> tuple[Listing, list[ImageFacts]]:
+    """Return some files that can be read, and what is known of them."""
     listing = list_images(place, source.pattern)
     step = max(1, len(listing.files) // LOOKED_AT)
     some = replace(listing, files=listing.files[::step])
@@ -59,23 +68,33 @@ def _some_facts(place: Path, source: SourceConfig, reporter: Reporter) -> list[I
             f"none of {len(found):,} images of {place} can be read: {some.files[0].path} {found[0].problem}",
             f"See what is there: omnitwin show --data {place}",
         )
-    return facts
+    files = [file for file, each in zip(some.files, found, strict=True) if each.problem is None]
+    return replace(some, files=tuple(files)), facts
 
 
-def _fields(recipe: Recipe, look: str, facts: Sequence[ImageFacts], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(recipe: Recipe, look: str, some: Listing, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the network that the images decide."""
     if recipe.name == FOR_PHOTOS:
         return {"channels": 3 if look == COLOUR else 1}
     if recipe.name != FOR_INK or {"image_size", "image_width"} & changes.keys():
         return {}
-    aspect = statistics.median(each.width / each.height for each in facts)
     view = recipe.network.view
-    height, width = sides_of(math.sqrt(view.height * view.width), aspect)
+    height, width = sides_of(math.sqrt(view.height * view.width), aspect_of_ink(some))
     return {"image_size": height, "image_width": width}
 
 
+def aspect_of_ink(some: Listing) -> float:
+    """Return the median width by height of the box around the ink in some files: the paper around it may be square."""
+    boxes = []
+    for file in some.files[:: -(-len(some.files) // MEASURED)]:
+        picture = read_picture(some.location(file), partial(cut_out, box=file.box))
+        boxes.append(ink_boxes(seen(picture, MEASURE).pixels_CHW)[0])
+    top_N, bottom_N, left_N, right_N = np.stack(boxes).T
+    return float(np.median((right_N - left_N) / (bottom_N - top_N)))
+
+
 def sides_of(size: float, aspect: float) -> tuple[int, int]:
-    """Return height and width of about size x size pixels with this aspect (width by height).
+    """Return height and width with this aspect (width by height) and about size x size pixels.
 
     >>> sides_of(48, 4.0)
     (24, 96)

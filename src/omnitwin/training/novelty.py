@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from omnitwin.data.imageset import ImageSet
-from omnitwin.images.intake import take_in
 from omnitwin.images.novelty import fit_novelty, statistics
 from omnitwin.images.variations import VARIATIONS, two_level
+from omnitwin.images.views import seen
 from omnitwin.metrics.arrays import Array
+from omnitwin.recipes import square
 
 DRAWINGS = 100  # in each variation; all variations take about 10 s
 
@@ -23,10 +24,10 @@ def fit_on_variations(
 def _varied(packed: ImageSet, size: int, key: list[int], drawings: int) -> Array:
     """Return the statistics of random drawings in each variation."""
     random = np.random.default_rng(key)
-    intakes = [
-        take_in(vary(two_level(packed.picture(row)), random), size, "ink")
+    found = [
+        seen(vary(two_level(packed.picture(row)), random), square(size, "ink"))
         for vary in VARIATIONS.values()
         for row in random.integers(len(packed), size=drawings).tolist()
     ]
-    squares = np.stack([np.asarray(intake.image) for intake in intakes])
-    return statistics(squares, np.array([intake.unrest for intake in intakes]))
+    squares = np.stack([image.pixels_CHW[0] for image in found])
+    return statistics(squares, np.array([image.unrest for image in found]))

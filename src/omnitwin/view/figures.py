@@ -20,7 +20,7 @@ from omnitwin.view.console import clean
 from omnitwin.view.exams import interval, value
 from omnitwin.view.words import label_lines
 
-PICTURE = 210  # pixels a side of one drawn picture
+PICTURE = 210  # pixels of the longer side of one drawn picture
 MARGIN = 16  # pixels between things
 TEXT = 18  # pixels of a title's letters
 WIDEST_TITLE = 4000  # pixels: room for two of the longest file names
@@ -138,12 +138,17 @@ def _labelled_cell(pair: ScoredPair) -> _Cell:
 
 
 def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
-    """Draw cells in rows of per_row. All cells have the same number of pictures and lines."""
+    """Draw cells in rows of per_row. All cells have the same number of pictures and lines.
+
+    Each picture has a box as wide as PICTURE and as high as the highest picture.
+    """
     per_row = min(per_row, len(cells))
+    images = [[_enlarged(picture) for picture in cell.pictures] for cell in cells]
+    box = max(image.height for row in images for image in row)
     font = ImageFont.load_default(TEXT)
     line_height = round(TEXT * 1.35)
     cell_width = len(cells[0].pictures) * (PICTURE + MARGIN // 2) + MARGIN
-    cell_height = PICTURE + len(cells[0].lines) * line_height + 2 * MARGIN
+    cell_height = box + len(cells[0].lines) * line_height + 2 * MARGIN
     rows = -(-len(cells) // per_row)
     sheet = Image.new("RGB", (per_row * cell_width + MARGIN, rows * cell_height), "white")
     pen = ImageDraw.Draw(sheet)
@@ -152,20 +157,20 @@ def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
         for text, colour in cell.lines:
             pen.text((x, y), _shorten(text, cell_width - MARGIN, font), fill=colour, font=font)
             y += line_height
-        for place, picture in enumerate(cell.pictures):
+        for place, image in enumerate(images[index]):
             left = x + place * (PICTURE + MARGIN // 2)
-            image = _enlarged(picture)
-            sheet.paste(image, (left + (PICTURE - image.width) // 2, y + (PICTURE - image.height) // 2))
-            pen.rectangle((left, y, left + PICTURE - 1, y + PICTURE - 1), outline=GREY)
+            sheet.paste(image, (left + (PICTURE - image.width) // 2, y + (box - image.height) // 2))
+            pen.rectangle((left, y, left + PICTURE - 1, y + box - 1), outline=GREY)
     return sheet
 
 
 def _enlarged(picture: Picture) -> Image.Image:
-    """Return a picture with its longer side of PICTURE pixels."""
+    """Return a picture with its longer side of PICTURE pixels. A small grey one keeps its pixels visible."""
     longer = max(picture.size)
     width, height = (max(1, side * PICTURE // longer) for side in picture.size)
     image = Image.frombytes(picture.mode, picture.size, picture.pixels)
-    return image.resize((width, height), Image.Resampling.NEAREST)
+    visible = picture.channels == 1 and longer <= PICTURE
+    return image.resize((width, height), Image.Resampling.NEAREST if visible else Image.Resampling.BICUBIC)
 
 
 def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

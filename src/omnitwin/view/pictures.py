@@ -1,6 +1,6 @@
-"""Pictures in a terminal: half blocks if it has colour, else grey as a ramp of characters."""
+"""Pictures in a terminal: half blocks in colour or grey if it has colour, else a ramp of characters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from PIL import Image
@@ -14,35 +14,61 @@ from omnitwin.view.console import clean
 from omnitwin.view.words import label_lines
 
 RAMP = " .:-=+*#%@"  # from paper to ink
+LEAST_RANGE = 64  # grey levels of a picture that are stretched over the whole ramp
+MANY_COLOURS = ("truecolor", "256")  # rich's names of systems with enough colours for a photo
 GAP = 2  # columns between two pictures
 NARROWEST, WIDEST = 12, 28  # columns of one picture
 
 
 def draw_picture(picture: Picture, columns: int, console: Console) -> Text:
-    """Draw a picture in the given columns and, as characters are twice as high as wide, half the lines."""
-    lines = max(1, round(columns * picture.height / picture.width / 2))
+    """Draw a picture in the given columns and at most half as many lines: characters are twice as high as wide.
+
+    It keeps its aspect: a high picture lies in the middle of the columns.
+    """
+    longer = max(picture.size)
+    drawn, lines = max(1, round(columns * picture.width / longer)), max(1, round(columns * picture.height / longer / 2))
     image = Image.frombytes(picture.mode, picture.size, picture.pixels)
-    if has_colour(console):
-        colours = image.resize((columns, 2 * lines), Image.Resampling.BOX).convert("RGB").tobytes()
-        cells = [f"rgb({red},{green},{blue})" for red, green, blue in zip(*[iter(colours)] * 3, strict=True)]
-        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-        text = Text(no_wrap=True, overflow="crop")
-        for index, (upper, lower) in enumerate(zip(rows[::2], rows[1::2], strict=True)):
-            text.append("\n" if index else "")
-            for above, below in zip(upper, lower, strict=True):
-                text.append("▀", Style(color=above, bgcolor=below))
-    else:
-        grey = image.convert("L").resize((columns, lines), Image.Resampling.BOX).tobytes()
-        darkest = max(1, 255 - min(grey))  # averaging fades thin strokes: stretch to the last character
-        cells = [RAMP[(255 - value) * (len(RAMP) - 1) // darkest] for value in grey]
-        rows_of_text = ["".join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
-        text = Text("\n".join(rows_of_text), no_wrap=True, overflow="crop")
+    left = " " * ((columns - drawn) // 2)
+    right = " " * (columns - drawn - len(left))
+    rows = _half_blocks(image, drawn, lines) if _has_shades(picture, console) else _ramp(image, drawn, lines)
+    text = Text(no_wrap=True, overflow="crop")
+    for index, row in enumerate(rows):
+        text.append("\n" if index else "").append(left).append(row).append(right)
     return text
+
+
+def _half_blocks(image: Image.Image, columns: int, lines: int) -> Iterator[Text]:
+    """Yield lines of half blocks: the upper half in the letter's colour, the lower half in the background's."""
+    colours = image.convert("RGB").resize((columns, 2 * lines), Image.Resampling.BOX).tobytes()
+    cells = [f"rgb({red},{green},{blue})" for red, green, blue in zip(*[iter(colours)] * 3, strict=True)]
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    for upper, lower in zip(rows[::2], rows[1::2], strict=True):
+        text = Text()
+        for above, below in zip(upper, lower, strict=True):
+            text.append("▀", Style(color=above, bgcolor=below))
+        yield text
+
+
+def _ramp(image: Image.Image, columns: int, lines: int) -> Iterator[Text]:
+    """Yield lines of characters, darker for darker grey: the darkest is the last, and a photo's lightest the first."""
+    grey = image.convert("L").resize((columns, lines), Image.Resampling.BOX).tobytes()
+    low, high = min(grey), max(grey)
+    if high - low < LEAST_RANGE:
+        high = 255
+    span = max(1, high - low)  # averaging fades thin strokes: stretch to the last character
+    cells = [RAMP[(high - value) * (len(RAMP) - 1) // span] for value in grey]
+    for start in range(0, len(cells), columns):
+        yield Text("".join(cells[start : start + columns]))
 
 
 def has_colour(console: Console) -> bool:
     """Return whether the console can show shades of grey and block characters."""
     return console.color_system is not None and not console.no_color and console.encoding.startswith("utf")
+
+
+def _has_shades(picture: Picture, console: Console) -> bool:
+    """Return whether the console can show a picture in half blocks. 16 colours are too few for a picture in colour."""
+    return has_colour(console) and (picture.channels == 1 or console.color_system in MANY_COLOURS)
 
 
 def cut(console: Console) -> Literal["ellipsis", "crop"]:

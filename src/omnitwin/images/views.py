@@ -1,0 +1,177 @@
+"""Turn a picture into what a network sees of it: the one way from a picture to pixels, for training and for answers.
+
+    view = View(height=96, width=96, channels=3, frame="photo")
+    read_picture(path, lambda picture: seen(picture, view)).pixels_CHW   # for a set of images
+    read_image(path, view, shown=True)                                   # for an answer: the same pixels
+
+Frame `photo`: in colour or grey, fitted, surrounded by the colour of its edge (images.photo). Frame `whole`: grey, dark
+on light, full contrast, fitted, surrounded by paper. Frame `ink`: grey, the ink found (images.cleaning), the box around
+it fitted (images.framing). All are laid on white if they are transparent, and turned as their EXIF says.
+
+C channels, H x W pixels
+"""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from omnitwin.errors import BadImage
+from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
+from omnitwin.images.costs import SECONDS
+from omnitwin.images.framing import WHITE, fitted, framed
+from omnitwin.images.intake import Picturable, grey_of, loaded, read_picture
+from omnitwin.images.photo import REDUCING_GAP, letterboxed, plain
+from omnitwin.images.resampling import area_resize
+from omnitwin.metrics.arrays import Array
+from omnitwin.recipes import View
+
+LARGEST = 480  # pixels of the longer side of an image to clean: a drawing that fills a tenth of it still has 48
+ENLARGED = 2  # an image smaller than the view is enlarged to at least this many times the view's size
+SHOWN = 112  # pixels of the longer side of a drawing that a person sees
+SHOWN_PHOTO = 210  # of a photo, as view.figures draws it
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Seen:
+    """A picture as a network sees it, and the changes made to it.
+
+    shown: the picture for a person, of mode L or RGB, with its own aspect. For the frame `whole` it is what the network
+    sees. None if it was not asked for.
+    """
+
+    pixels_CHW: Array  # uint8; a drawing has 0 for ink and 255 for paper
+    shown: Image.Image | None = None
+    notes: tuple[str, ...] = ()  # what was done, in words
+    unrest: float = 0.0  # of the paper (images.cleaning); 0 unless the frame is `ink`
+
+    @property
+    def image(self) -> Image.Image:
+        """What the network sees, of mode L, or RGB for 3 channels."""
+        channels = len(self.pixels_CHW)
+        return Image.fromarray(self.pixels_CHW[0] if channels == 1 else self.pixels_CHW.transpose(1, 2, 0).copy())
+
+    @property
+    def blank(self) -> bool:
+        """Whether the network sees a single colour, and nothing on it."""
+        return bool((self.pixels_CHW == self.pixels_CHW[:, :1, :1]).all())
+
+
+def seen(picture: Image.Image, view: View, shown: bool = False) -> Seen:
+    """Return an upright picture of any mode as a network with this view sees it, and with `shown` as a person does.
+
+    A grey view of 3 channels has the same grey in each. A drawing in black and white becomes in the frames `ink` and
+    `whole` what PackedSet.framed makes of its row.
+    """
+    picture = prepared(picture, view)
+    if view.frame == "photo":
+        return _take_photo(picture, view, shown)
+    taken = _take_whole(picture, view, shown) if view.frame == "whole" else _take_ink(picture, view, shown)
+    if view.channels == 1:
+        return taken
+    pixels_CHW = np.repeat(taken.pixels_CHW, view.channels, axis=0)
+    return Seen(pixels_CHW=pixels_CHW, shown=taken.shown, notes=taken.notes, unrest=taken.unrest)
+
+
+def prepared(picture: Image.Image, view: View) -> Image.Image:
+    """Return a picture with no more than a view can use: grey (mode L), or for the frame `photo` mode L or RGB.
+
+    Preparing before or after turning, and twice, makes no difference.
+    """
+    return plain(picture) if view.frame == "photo" and view.channels != 1 else grey_of(picture)
+
+
+def read_image(path: Path, view: View, shown: bool = False, seconds: float = SECONDS) -> Seen:
+    """Read an image file in any format that Pillow reads; raise BadImage if the file is no image.
+
+    seconds: of CPU that reading may take (images.costs has more limits)
+    """
+    prepare = partial(prepared, view=view)  # before it is turned: a turned copy in grey is smaller than in colour
+    return seen(read_picture(path, lambda picture: picture, prepare, seconds), view, shown)
+
+
+def read_any(image: Picturable, view: View, shown: bool = False) -> Seen:
+    """Read a file, a PIL image or an array for a network; raise BadImage if it is none of these, or is blank.
+
+    Arrays are (H, W), (H, W, 3) or (H, W, 4) uint8 or bool, or (H, W) of other numbers, whose range becomes that from
+    black (ink) to white (paper).
+    """
+    if isinstance(image, str | os.PathLike):
+        name, found = str(image), read_image(Path(image), view, shown)
+    else:
+        name = "the image" if isinstance(image, Image.Image) else "the array"
+        found = seen(loaded(image, partial(prepared, view=view)), view, shown)
+    check_seen(found, name, view)
+    return found
+
+
+def check_seen(found: Seen, name: str, view: View) -> None:
+    """Raise BadImage if a network sees nothing in an image."""
+    if not found.blank:
+        return
+    if view.frame == "photo":
+        raise BadImage(f"{name} has a single colour, and nothing on it", "Give an image that shows something.")
+    raise BadImage(
+        f"{name} has no ink that stands out from its paper: it is blank, or noise", "Give an image with ink on it."
+    )
+
+
+def for_a_person(picture: Image.Image, channels: int) -> Image.Image:
+    """Return a picture of any mode in grey or RGB, scaled down to a longer side of SHOWN_PHOTO if it is larger."""
+    picture = plain(picture) if channels == 3 else grey_of(picture)
+    scale = SHOWN_PHOTO / max(picture.size)
+    if scale < 1:
+        width, height = (max(1, round(side * scale)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+    return picture.convert("RGB") if channels == 3 else picture
+
+
+def _take_photo(picture: Image.Image, view: View, shown: bool) -> Seen:
+    pixels_CHW = letterboxed(picture, view.height, view.width, view.channels)
+    return Seen(pixels_CHW=pixels_CHW, shown=for_a_person(picture, view.channels) if shown else None)
+
+
+def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
+    handy = _of_handy_size(grey, view)
+    cleaned = clean_ink(handy)
+    paper_1HW = np.rint((1 - cleaned.ink_HW) * WHITE).astype(np.uint8)[None]
+    return Seen(
+        pixels_CHW=framed(paper_1HW, view.height, view.width, "ink"),
+        shown=_small(handy) if shown else None,
+        notes=cleaned.notes,
+        unrest=cleaned.unrest,
+    )
+
+
+def _take_whole(grey: Image.Image, view: View, shown: bool) -> Seen:
+    notes = []
+    if border_is_dark(grey):
+        grey = ImageOps.invert(grey)
+        notes.append(TURNED)
+    low, high = grey.getextrema()
+    grey = Image.new("L", grey.size, WHITE) if low == high else ImageOps.autocontrast(grey)
+    if grey.size != (view.width, view.height):
+        notes.append(f"{grey.width} x {grey.height} was scaled to fit {view.width} x {view.height}")
+    found = Seen(pixels_CHW=fitted(np.asarray(grey)[None], view.height, view.width), notes=tuple(notes))
+    return Seen(pixels_CHW=found.pixels_CHW, notes=found.notes, shown=found.image if shown else None)
+
+
+def _of_handy_size(grey: Image.Image, view: View) -> Image.Image:
+    """Return a large image averaged down, which loses little and saves time, or a tiny image enlarged smoothly."""
+    longer = max(grey.size)
+    if longer > LARGEST:
+        return grey.reduce(-(-longer // LARGEST))
+    if grey.width < view.width and grey.height < view.height:
+        times = min(-(-view.width * ENLARGED // grey.width), -(-view.height * ENLARGED // grey.height))
+        return grey.resize((grey.width * times, grey.height * times), Image.Resampling.BICUBIC)
+    return grey
+
+
+def _small(grey: Image.Image) -> Image.Image:
+    """Return a drawing scaled to a longer side of SHOWN pixels."""
+    scale = SHOWN / max(grey.size)
+    width, height = (max(1, round(side * scale)) for side in grey.size)
+    return Image.fromarray(area_resize(np.asarray(grey)[None], height, width)[0])
