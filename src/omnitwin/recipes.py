@@ -435,10 +435,13 @@ class Recipe:
     iterations: int  # batches
     seed: int = 0  # of the initial weights, the batches and the held-out classes
     holdout: int = 0  # groups kept out of training, which set threshold, calibration and `best`
+    patience: int = 0  # exams on held-out classes without a better network, after which a run stops; 0: it never does
 
     def __post_init__(self) -> None:
         if self.holdout < 0:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
+        if self.patience < 0:
+            raise BadInput(f"patience must be 0 or more exams, not {self.patience}", "To never stop: --patience 0")
         _check_positive(self, "iterations")
         if self.objective.name not in (PairObjective.name, OWN) and self.network.head != "distance":
             raise BadInput(

@@ -25,7 +25,7 @@ from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult
 from omnitwin.training.planning import plan
-from omnitwin.training.runs import training_images
+from omnitwin.training.runs import continued, training_images
 from omnitwin.training.trainer import Trainer, build_network
 from omnitwin.training.training import train
 
@@ -436,3 +436,69 @@ def test_every_exam_can_be_taken_on_each_set(run, exam):
     for subset in ("test", "held-out", "training"):
         report = examine(run, subset=subset, exams=(exam,), way=3, episodes=20, batches=1)
         assert [one.exam for one in report.exams] == [exam]
+
+
+# ---- patience ----
+
+FALLING = {2: 0.4, 4: 0.2, 6: 0.3, 8: 0.25, 10: 0.2, 12: 0.1, 14: 0.1, 16: 0.1}  # at other iterations 0.35
+
+
+def falling(iteration):
+    return FALLING.get(iteration, 0.35)
+
+
+@pytest.mark.parametrize(("patience", "last"), [(0, 16), (1, 6), (2, 8), (3, 10), (4, 16)])
+def test_a_run_stops_after_so_many_exams_in_a_row_without_a_better_network(tmp_path, patience, last):
+    report = train(config(tmp_path / "run", iterations=16, patience=patience), **script(falling))
+    assert (report.iteration, report.stopped_by) == (last, None if last == 16 else "patience")
+    assert report.best_iteration == (12 if last == 16 else 4)
+    assert list(exams_in(tmp_path / "run")) == list(range(2, last + 1, 2))
+    for name in (WEIGHTS_FILE, STATE_FILE):
+        assert read_description(tmp_path / "run" / name).iteration == last
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 6, 7])
+def test_an_interrupted_run_stops_where_one_never_interrupted_stops(tmp_path, stop):
+    scripted = script(falling)
+    train(config(tmp_path / "straight", iterations=16, patience=2), **scripted)
+    train(config(tmp_path / "halves", iterations=16, patience=2), **scripted, stop_button=stop_after(stop))
+    resumed = train(config(tmp_path / "halves", iterations=16, patience=2), **scripted, resume=tmp_path / "halves")
+    assert (resumed.iteration, resumed.stopped_by, resumed.best_iteration) == (8, "patience", 4)
+    for name in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
+        assert digest(tmp_path / "straight" / name, "sha256") == digest(tmp_path / "halves" / name, "sha256"), name
+
+
+def test_a_run_that_has_stopped_goes_on_only_with_another_patience(tmp_path):
+    scripted = script(falling)
+    train(config(tmp_path / "run", iterations=16, patience=2), **scripted)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(BadInput, match="its last exams found no better network than iteration 4") as refused:
+        train(config(tmp_path / "run", iterations=16, patience=2), **scripted, resume=tmp_path / "run")
+    assert "another --patience; 0 never stops" in refused.value.line()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    going_on, folder, done = continued(config(None), str(tmp_path / "run"), {"patience": 5})
+    assert (going_on.recipe.patience, folder, done) == (5, tmp_path / "run", 8)
+    report = train(config(tmp_path / "run", iterations=16, patience=5), **scripted, resume=tmp_path / "run")
+    assert (report.iteration, report.best_iteration) == (16, 12)
+    train(config(tmp_path / "straight", iterations=16), **scripted)
+    assert_same_weights(tmp_path / "run" / WEIGHTS_FILE, tmp_path / "straight" / WEIGHTS_FILE)
+
+
+def test_a_run_whose_exams_have_no_result_stops_too(tmp_path):
+    class Nothing(HeldOutExam):
+        def take(self, network):
+            return None
+
+    assert train(config(tmp_path / "run", patience=3), new_exam=Nothing).iteration == 6
+
+
+@pytest.mark.parametrize("again", [train, plan])
+def test_patience_without_held_out_classes_is_refused(tmp_path, again):
+    with pytest.raises(BadInput, match="counts exams on classes that are kept out of training, and none are"):
+        again(config(tmp_path / "run", patience=3, holdout=0))
+    assert not (tmp_path / "run").exists()
+
+
+def test_patience_is_a_number_of_exams():
+    with pytest.raises(BadInput, match="patience must be 0 or more exams, not -1"):
+        SMALL.changed(patience=-1)

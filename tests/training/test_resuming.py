@@ -46,7 +46,8 @@ def rewrite(path, **changes):
     """Change a file's record; None takes a field away. The tensors stay."""
     with safe_open(path, framework="pt") as file:
         record = json.loads(file.metadata()["omnitwin"]) | changes
-    left = {name: value for name, value in record.items() if value is not None or name in ("calibration", "novelty")}
+    may_be_none = ("calibration", "novelty", "data")
+    left = {name: value for name, value in record.items() if value is not None or name in may_be_none}
     save_file(load_file(path), path, metadata={"omnitwin": json.dumps(left)})
 
 

@@ -81,6 +81,10 @@ def test_time_left_is_that_of_the_iterations_of_this_session():
     assert console.file.text().splitlines()[-1].endswith("elapsed 0:10  left 0:10")
 
 
+def test_opening_tells_what_ends_a_run_early():
+    assert ", or until 1 exam in a row found no better network from 8 classes" in opening(plan(patience=1))
+
+
 def test_opening_tells_where_a_resumed_run_starts():
     assert "from iteration 91" in opening(plan(first_iteration=91))
     assert "from iteration" not in opening(plan())

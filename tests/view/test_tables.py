@@ -93,6 +93,17 @@ def test_finished_run_says_that_it_is_done():
     assert printed(show_training, TRAINED)[0] == "Done: 40 iterations in 1:30"
 
 
+def test_a_run_that_stopped_because_exams_found_nothing_better_is_done():
+    lines = printed(show_training, replace(TRAINED, stopped_by="patience"))
+    assert lines[0] == "Done: 40 iterations in 1:30 (the exams found no better network any more)"
+    assert lines[-1].startswith("Measure it:")
+
+
+def test_a_plan_tells_how_patient_a_run_is():
+    assert "found no better network" not in " ".join(printed(show_plan, plan()))
+    assert "or until 5 exams in a row found no better network" in " ".join(printed(show_plan, plan(patience=5)))
+
+
 def test_plan_without_measurements_tells_no_time():
     lines = printed(show_plan, plan())
     assert not any(line.startswith("time") for line in lines)

@@ -109,6 +109,14 @@ def train(
         ),
     ] = None,
     target: ThresholdTarget = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            help="Stop after this many exams on the held-out classes without a better one; 0 never stops.",
+            show_default=default_of("patience"),
+        ),
+    ] = None,
     override: Annotated[
         list[str] | None,
         typer.Option(
@@ -166,6 +174,7 @@ def train(
         "seed": seed,
         "encoder": encoder,
         "holdout": holdout,
+        "patience": patience,
         **parse_size(image_size),
     }
     place = data_given(data, dataset)

@@ -20,6 +20,7 @@ class PlanReport:
     batch_classes: int | None  # classes in a batch; None for random pairs
     pairs_per_iteration: int
     learning_rate: float  # the peak, if it is scheduled
+    patience: int = 0  # exams without a better network, after which the run stops; 0: it never does
     seed: int
     device: str
     precision: str
@@ -66,5 +67,5 @@ class TrainReport:
     loss: float  # of the last batch
     seconds: float  # of this process, with exams and saving
     pairs_per_second: float  # without exams and saving
-    stopped_by: str | None  # `SIGINT`, `SIGTERM`, `time` or `callback`; None: all iterations are done
+    stopped_by: str | None  # `SIGINT`, `SIGTERM`, `time`, `patience` or `callback`; None: all iterations are done
     warnings: tuple[str, ...]

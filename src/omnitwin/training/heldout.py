@@ -17,7 +17,7 @@ from omnitwin.metrics.crossing import cross_validated, folds_of
 from omnitwin.metrics.operating import method_of, outcomes_of, pairs_needed, smallest_far, threshold_for
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.recipes import Network
+from omnitwin.recipes import Network, Recipe
 from omnitwin.reports.operating import HELD_OUT, OperatingPoint
 from omnitwin.system.portions import images_at_once
 
@@ -45,6 +45,15 @@ def aim(exam: "HeldOutExam | None", target: Target) -> None:
         exam.aim_at(target)
     elif target != Target():
         raise BadInput(f"--target {target} needs classes that are kept out of training", "Add --holdout, such as 5.")
+
+
+def check_patience(recipe: Recipe, held_out: ImageSet | None) -> None:
+    """Raise BadInput for a recipe that counts exams, if none can be taken."""
+    if recipe.patience and held_out is None:
+        raise BadInput(
+            "--patience counts exams on classes that are kept out of training, and none are",
+            "Add --holdout, such as 5.",
+        )
 
 
 class HeldOutExam:

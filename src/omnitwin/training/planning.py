@@ -12,6 +12,7 @@ from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
 from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
 from omnitwin.system.tensorfile import layout_bytes
+from omnitwin.training.heldout import check_patience
 from omnitwin.training.needs import note_needs
 from omnitwin.training.optimiser import learning_rate
 from omnitwin.training.resuming import resumed_state
@@ -35,6 +36,7 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
         resumed_state(config, output)
     note_needs(config, select_device(config.device), reporter.note)  # refuse the device before data is fetched
     images, held_out = training_images(config, reporter)
+    check_patience(config.recipe, held_out)
     trainer = Trainer(config, images)
     for note in trainer.sampler.notes:
         reporter.note(note)
@@ -77,6 +79,7 @@ def describe_run(
         batch_classes=sampler.classes,
         pairs_per_iteration=sampler.pairs,
         learning_rate=recipe.optimiser.learning_rate,
+        patience=recipe.patience,
         seed=recipe.seed,
         device=describe_device(trainer.device),
         precision=trainer.precision,

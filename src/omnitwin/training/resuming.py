@@ -95,5 +95,5 @@ def _labels_in(found: Layout) -> int:
 
 
 def _is_of(description: Description, recipe: Recipe) -> bool:
-    """Return whether a checkpoint is of this recipe, for any number of iterations. Raises BadCheckpoint."""
-    return replace(description.whole_recipe(), iterations=recipe.iterations) == recipe
+    """Return whether a checkpoint is of this recipe, however long that trains. Raises BadCheckpoint."""
+    return replace(description.whole_recipe(), iterations=recipe.iterations, patience=recipe.patience) == recipe

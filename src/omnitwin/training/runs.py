@@ -49,6 +49,7 @@ from omnitwin.training.trainer import Trainer
 
 FORMAT, FORMAT_VERSION = "omnitwin-run-config", 2  # of config.json
 READABLE_VERSIONS = (1, 2)  # 1 had the fields of the recipe's parts side by side
+MAY_CHANGE = ("iterations", "patience")  # in a run that is resumed: how long it trains
 COMPUTED_BY = ("device", "torch", "precision", "compile")
 MOST_SESSIONS = 100  # in a config: each was computed in another way
 LARGEST = 1e300  # in the metrics: larger numbers can be neither added up nor drawn
@@ -126,8 +127,9 @@ def continued(
 ) -> tuple[TrainConfig, Path, int]:
     """Return how to resume a run: the config with the run's own recipe and data, its folder, and the iterations done.
 
-    changes: wanted fields of the recipe, and `recipe`, `dataset`, `target`, `name`, `output`; only `iterations` may
-    change. With `image_size` and `batch_size` among them, the run may take as much memory as it asks for
+    changes: wanted fields of the recipe, and `recipe`, `dataset`, `target`, `name`, `output`; only `iterations`
+    and `patience` may change. With `image_size` and `batch_size` among them, the run may take as much memory as it
+    asks for
     spell: how an error writes a field's name
 
     Raises BadInput if another field would change, BadCheckpoint if the run cannot be read, DeviceMissing, and CannotRun
@@ -145,14 +147,14 @@ def continued(
     if description.data is not None:
         asked.pop("dataset", None)  # the images may lie elsewhere by now: their fingerprint decides
     granted = {"image_size", "batch_size"} <= asked.keys()  # in words, what decides how much memory a run takes
-    refused = [name for name, value in asked.items() if name != "iterations" and value != known.get(name)]
+    refused = [name for name, value in asked.items() if name not in MAY_CHANGE and value != known.get(name)]
     if refused:
         words = ", ".join(map(spell, refused))
         raise BadInput(f"{words} cannot change in a run that is resumed", "Leave it out, or start a new run.")
     images, source = _images_of(description, config)
     going_on = replace(
         config,
-        recipe=recipe.changed(iterations=asked.get("iterations", recipe.iterations)),
+        recipe=recipe.changed(**{name: asked[name] for name in MAY_CHANGE if name in asked}),
         dataset=images,
         source=source,
         precision=description.precision if config.precision == TrainConfig.precision else config.precision,

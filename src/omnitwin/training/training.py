@@ -25,7 +25,7 @@ from omnitwin.system.device import select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim
+from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim, check_patience
 from omnitwin.training.needs import note_needs
 from omnitwin.training.origin import record_of_place
 from omnitwin.training.planning import describe_run, new_schedule
@@ -76,6 +76,7 @@ def train(
         state = None if resume is None else resumed_state(config, output)
         note_needs(config, device, reporter.note)
         images, held_out = training_images(config, reporter)
+        check_patience(config.recipe, held_out)
         trainer = new_trainer(config, images)
         for note in trainer.sampler.notes:
             reporter.note(note)
@@ -131,6 +132,7 @@ class _Run:
                     self._examine()
                 now = time.monotonic()
                 stopped_by = stop() or ("time" if now - self.start >= (self.config.max_seconds or math.inf) else None)
+                stopped_by = stopped_by or ("patience" if self._exam_is_due() and self._is_out_of_patience() else None)
                 if now - self.flushed >= FLUSH_SECONDS or stopped_by or iteration == self.recipe.iterations:
                     self._flush(show)
                 if iteration == first:
@@ -195,6 +197,14 @@ class _Run:
 
     def _exam_is_due(self) -> bool:
         return self.done % self.config.exam_every == 0 or self.done == self.recipe.iterations
+
+    def _is_out_of_patience(self) -> bool:
+        """Return whether as many exams as the recipe's patience have found no better network.
+
+        This depends on iterations alone, so a run that was interrupted stops where it would have stopped.
+        """
+        best = self.best.iteration if self.best else 0
+        return 0 < self.recipe.patience * self.config.exam_every <= self.done - best
 
     def _examine(self) -> HeldOutResult | None:
         """Return the result of this iteration's held-out exam, which is taken once.
@@ -305,3 +315,9 @@ class _Run:
         self.done, self.loss = state.iteration, state.metrics.get("loss", math.nan)
         if self.exam is not None:
             self.best = best_before(self.config, self.output, state, self.reporter.note)
+        if self._is_out_of_patience():
+            best = self.best.iteration if self.best else 0
+            raise BadInput(
+                f"{self.output} has stopped: its last exams found no better network than iteration {best:,}",
+                "To train further, resume it with another --patience; 0 never stops.",
+            )

@@ -22,7 +22,7 @@ from rich.text import Text
 from omnitwin.reports.progress import SILENT, Advance, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport
 from omnitwin.view.console import clean, message_console, say
-from omnitwin.view.words import batch_in_words, bytes_in_words, curve, percent, time_in_words
+from omnitwin.view.words import batch_in_words, bytes_in_words, curve, end_in_words, percent, time_in_words
 
 LINE_SECONDS = 15.0  # between two progress lines outside a terminal
 CURVE_COLUMNS = 40
@@ -142,6 +142,6 @@ def opening(plan: PlanReport) -> str:
     start = f", from iteration {plan.first_iteration:,}" if plan.first_iteration > 1 else ""
     return (
         f"Training {plan.recipe} on {plan.device} in {plan.precision}: {plan.parameters:,} parameters, "
-        f"{plan.iterations:,} iterations of {batch_in_words(plan)} from {plan.classes:,} classes of "
-        f"{plan.dataset}{start}. Ctrl-C stops and saves."
+        f"{plan.iterations:,} iterations of {batch_in_words(plan)}{end_in_words(plan)} from {plan.classes:,} classes "
+        f"of {plan.dataset}{start}. Ctrl-C stops and saves."
     )

@@ -1,17 +1,13 @@
 """Draw each report as text for a terminal, on stdout."""
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.errors import CannotRun
 from omnitwin.reports.answers import (
     Answer,
     ChoiceReport,
@@ -25,7 +21,6 @@ from omnitwin.reports.data import DownloadReport, ShowReport
 from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.reports.runs import RunList, StoredRun
 from omnitwin.reports.training import PlanReport, TrainReport
-from omnitwin.system.paths import runs_folder
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import (
     GAP,
@@ -43,10 +38,13 @@ from omnitwin.view.words import (
     batch_in_words,
     bytes_in_words,
     counted,
+    done_in_words,
+    end_in_words,
     listed,
     network_in_words,
     operating_in_words,
     percent,
+    run_in_words,
     time_in_words,
     trained,
 )
@@ -83,7 +81,8 @@ def show_plan(report: PlanReport, console: Console) -> None:
         ("network", network_in_words(report)),
         (
             "iterations",
-            f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}",
+            f"{report.iterations:,} of {batch_in_words(report)}, learning rate {report.learning_rate:g}"
+            f"{end_in_words(report)}",
         ),
     ]
     if report.seconds_per_iteration is not None and report.seconds_in_all is not None:
@@ -99,14 +98,14 @@ def show_plan(report: PlanReport, console: Console) -> None:
 
 
 def show_training(report: TrainReport, console: Console) -> None:
-    if report.stopped_by is None:
-        say(console, f"Done: {counted(report.iteration, 'iteration')} in {time_in_words(report.seconds)}", "bold green")
+    if report.stopped_by in (None, "patience"):
+        say(console, done_in_words(report), "bold green")
     else:
         say(
             console,
             f"Stopped ({STOPPED_BY.get(report.stopped_by, report.stopped_by)}) and saved after {report.iteration:,} of "
             f"{counted(report.iterations, 'iteration')}. "
-            f"Go on with: omnitwin train --resume {_run_in_words(report.output)}",
+            f"Go on with: omnitwin train --resume {run_in_words(report.output)}",
             "bold yellow",
         )
     rows = [
@@ -119,16 +118,8 @@ def show_training(report: TrainReport, console: Console) -> None:
         eer = percent(report.held_out_eer)
         rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
     show_rows(rows, console)
-    if report.stopped_by is None:
-        say(console, f"Measure it: omnitwin eval --checkpoint {_run_in_words(report.output)}")
-
-
-def _run_in_words(folder: Path) -> str:
-    """Return how a command line names a run: by its name if that suffices, else by its path."""
-    with suppress(CannotRun):  # without a home folder, runs have no names
-        if folder.parent == runs_folder() and not Path(folder.name).exists():
-            return shlex.quote(folder.name)
-    return shlex.quote(str(folder))
+    if report.stopped_by in (None, "patience"):
+        say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}")
 
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
@@ -335,6 +326,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _show_remarks(run: StoredRun, console: Console) -> None:
+    if run.calibrated is not None:
+        say(console, f"  calibrated; threshold {operating_in_words(run.calibrated)}", "dim")
     if run.chosen:
         say(console, "  default, chosen by omnitwin use", "dim")
     if run.holder is not None:
