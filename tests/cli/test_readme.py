@@ -174,8 +174,14 @@ def test_the_line_that_ci_is_said_to_run_is_run_there():
 
 @pytest.fixture
 def products(monkeypatch):
-    """A folder of photos of 24 products in the reader's folder, two new photos, and a recipe of two iterations."""
-    draw_place(Path("products"), {f"product {number:02}": 5 for number in range(24)})
+    """Photos of 24 products and of 12 others in the reader's folder, two new ones, and a recipe of two iterations."""
+
+    def in_other_light(seed):
+        kind, number = seed
+        return photo(kind).point([min(255, level + 4 * number) for level in range(256)] * 3)
+
+    for place, count in (("products", 24), ("others", 12)):
+        draw_place(Path(place), {f"{place} {number:02}": 5 for number in range(count)}, in_other_light)
     for name in ("a.jpg", "b.jpg"):
         write(Path(name), photo(("new", name)))
     short = RECIPES["photo"].changed(iterations=2, batch_size=16, image_size=32)
@@ -223,11 +229,11 @@ def test_two_new_photos_get_a_verdict(run, words, taught):
 
 
 @example(
-    "omnitwin calibrate --checkpoint products --data products --target far=0.01 --name strict",
+    "omnitwin calibrate --checkpoint products --data others --target far=0.01 --name strict",
     "omnitwin compare --checkpoint strict a.jpg b.jpg",
 )
 def test_a_network_is_calibrated_for_own_images(run, words, home, taught):
-    ready = ("calibrate", "--checkpoint", "products", "--data", "products", "--target", "far=0.01", "--name", "strict")
+    ready = ("calibrate", "--checkpoint", "products", "--data", "others", "--target", "far=0.01", "--name", "strict")
     outcome = run(*ready)
     assert outcome.code == 0, outcome.err
     assert "strict" in runs_in(home)
