@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import do_little_work
+from drawn_places import draw_place, signature
 from omniglot_like import write_fake_omniglot
 from PIL import Image
 from scripts import load_script
@@ -386,6 +387,21 @@ def test_show_tells_how_a_folder_or_a_table_is_understood(run, words, tmp_path, 
     outcome = run(*words)
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith(f"{words[2]}: 8 images of 4 classes\n")
+
+
+@example("omnitwin calibrate --data signatures --target far=0.01")
+def test_a_network_is_calibrated_for_signatures_and_answers_under_its_new_name(run, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draw_place(
+        tmp_path / "signatures", dict.fromkeys("abcdefghijkl", 3), lambda key: signature(key[0]).rotate(4 * key[1])
+    )
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    assert "Written: bundled-signatures, " in outcome.out
+    answer = run(
+        "compare", "--checkpoint", "bundled-signatures", *(tmp_path / "signatures" / "a" / f"{n}.png" for n in (0, 1))
+    )
+    assert "chosen for far=0.01 on 12 classes of signatures: FAR " in answer.out
 
 
 @example("omnitwin eval --data synthetic --show 10", "omnitwin eval --checkpoint newest --show 10")
