@@ -226,7 +226,7 @@ class ClassSampling(Part):
     per_alphabet: int = _within(8)  # classes from each of those groups
     turns: bool = True  # count each character turned by 90, 180 and 270 degrees as a class of its own
     mirrors: bool = False  # and its mirror images
-    colours: bool = False  # and each with red, green and blue in another order; no effect on grey images
+    colours: float = _share(0.0)  # share of classes whose red, green and blue change places: classes of their own
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -646,7 +646,7 @@ INK = Recipe(
 PHOTO = Recipe(
     name="photo",
     network=Network(encoder="photo", image_size=64, frame="photo", head="distance", channels=3),
-    sampling=ClassSampling(batch_size=96, turns=False, colours=True),
+    sampling=ClassSampling(batch_size=96, turns=False, colours=0.5),
     augmentation=PhotoAugmentation(),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=3e-3),
