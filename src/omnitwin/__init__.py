@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from typing import Any
 
+    from omnitwin.answers.calibrating import calibrate
     from omnitwin.answers.choosing import choose
     from omnitwin.answers.runs import list_runs, remove_runs, rename_run
     from omnitwin.answers.twin import Twin, load
@@ -50,6 +51,7 @@ _HOMES = {  # the module of each public name
     "TrainConfig": "config",
     "Twin": "answers.twin",
     "View": "recipes",
+    "calibrate": "answers.calibrating",
     "choose": "answers.choosing",
     "clear_cache": "data.cached",
     "download": "data.acquire",
@@ -84,6 +86,7 @@ __all__ = [
     "TrainConfig",
     "Twin",
     "View",
+    "calibrate",
     "choose",
     "clear_cache",
     "download",

@@ -236,6 +236,29 @@ class RankConfig(AnswerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrateConfig:
+    """The network to calibrate, and the images that choose its threshold.
+
+    data: a folder or a table of images
+    pattern: regular expression for the class in a file's path; None: its folder is its class
+    name: of the new verifier; None: after the network and the data
+    """
+
+    data: Path
+    checkpoint: str | None = None  # None: the bundled weights, or what `omnitwin use` chose
+    pattern: str | None = None
+    target: str | Target = Target()
+    name: str | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", device_word(self.device))
+        object.__setattr__(self, "target", parse_target(self.target))
+        if self.name is not None:
+            check_run_name(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShowConfig:
     """What to show of a data set.
 

@@ -20,6 +20,7 @@ from omnitwin.config import check_run_name
 from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite, OmnitwinError
 from omnitwin.model.description import HELD_OUT_EER, Description, read_description
 from omnitwin.model.locating import Choice, offered, read_default, trained_network, write_default
+from omnitwin.reports.operating import CALIBRATION, OperatingPoint
 from omnitwin.reports.runs import Removal, Renaming, RunList, StoredRun
 from omnitwin.system.locks import LOCK_FILE, comes_and_goes, hold, holder_of, private_folder
 from omnitwin.system.paths import (
@@ -171,7 +172,13 @@ def _stored(folder: Path) -> StoredRun:
         chosen=_is_chosen(folder),
         holder=holder_of(folder),
         problem=problem,
+        calibrated=_calibrated(description),
     )
+
+
+def _calibrated(description: Description | None) -> OperatingPoint | None:
+    point = description.operating if description else None
+    return point if point is not None and point.chosen_on == CALIBRATION else None
 
 
 def written(paths: Iterable[Path]) -> tuple[float, int]:

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from omnitwin import __version__
 from omnitwin.cli import (
     cache,
+    calibrate,
     compare,
     demo,
     download,
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "eval": eval.evaluate,
     "compare": compare.compare,
+    "calibrate": calibrate.calibrate,
     "use": use.use,
     "runs": runs.runs,
     "report": report.report,

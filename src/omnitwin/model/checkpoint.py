@@ -4,23 +4,21 @@ weights.safetensors holds the network, state.safetensors what only `--resume` ne
 record in both.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
 import torch
 from torch import nn
 
-from omnitwin import __version__
 from omnitwin.errors import BadCheckpoint
 from omnitwin.model import anatomy
 from omnitwin.model.description import (
     FORMAT,
-    FORMAT_VERSION,
     STATE_FORMAT,
     Description,
     describe,
     opened,
+    record_for,
     record_of,
 )
 from omnitwin.model.tensors import Tensors, read_tensors
@@ -88,5 +86,4 @@ def layout(tensors: dict[str, torch.Tensor]) -> Layout:
 
 
 def _save(path: Path, tensors: dict[str, torch.Tensor], format: str, description: Description) -> None:
-    record = {"format": format, "format_version": FORMAT_VERSION, "omnitwin": __version__, **asdict(description)}
-    save_tensors(path, tensors, record)
+    save_tensors(path, tensors, record_for(format, description))

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from safetensors import SafetensorError, safe_open
 
+from omnitwin import __version__
 from omnitwin.config import SPLITS, parse_target
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.recipes import LARGEST, Network, Recipe, network_of
@@ -165,6 +166,11 @@ def _is_novelty(record: Any) -> bool:
     numbers = (*mean, *(number for row in precision for number in row), *limits)
     square = [len(row) for row in precision] == [len(mean)] * len(mean)
     return square and all(_is_number(number, LARGEST_METRIC) for number in numbers) and min(limits) > 0
+
+
+def record_for(format: str, description: Description) -> dict[str, Any]:
+    """Return the record of a new file. format: FORMAT or STATE_FORMAT"""
+    return {"format": format, "format_version": FORMAT_VERSION, "omnitwin": __version__, **asdict(description)}
 
 
 def read_description(path: Path) -> Description:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnitwin.reports.operating import OperatingPoint
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
@@ -21,6 +23,7 @@ class StoredRun:
     chosen: bool  # whether it answers without --checkpoint
     holder: str | None  # the process that writes there now
     problem: str | None  # why a field is None
+    calibrated: OperatingPoint | None = None  # of a verifier that `omnitwin calibrate` wrote, its threshold's
 
 
 @dataclass(frozen=True, kw_only=True)

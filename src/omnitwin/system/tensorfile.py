@@ -1,5 +1,6 @@
 """Tensors on disk: a safetensors file with a sorted JSON record. Equal content gives equal bytes."""
 
+import hashlib
 import json
 import math
 import os
@@ -18,6 +19,8 @@ if TYPE_CHECKING:  # reading a record needs no torch
 
 RECORD_KEY = "omnitwin"  # the only metadata key: safetensors writes several in random order
 LONGEST_HEADER = 4 << 20  # bytes: 60 times the longest of ours. As Python objects a header takes 30 times its bytes
+ALIGNMENT = 8  # bytes: the tensors begin at a multiple of it, as safetensors writes them
+COPIED_AT_ONCE = 1 << 22  # bytes
 KINDS = {
     "F16": "float16",
     "BF16": "bfloat16",
@@ -57,6 +60,30 @@ def _save(path: Path, write: Callable[[Path, dict[str, str]], None], record: dic
             write(temporary, {RECORD_KEY: json.dumps(record, sort_keys=True)})
         except SafetensorError as error:  # "Error while serializing: I/O error: No space left on device (os error 28)"
             raise OSError(str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]) from error
+
+
+def copy_tensors(source: Path, target: Path, record: dict[str, Any]) -> str:
+    """Write a file's tensors, byte for byte, with another record. Return the SHA-256 of the source as it was read.
+
+    Little of the file is in memory at a time. Raises OSError or ValueError if the source cannot be read, CannotWrite.
+    """
+    with open(source, "rb", opener=open_plain) as file:
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        if length > LONGEST_HEADER:
+            raise ValueError(f"its header has {length:,} bytes")
+        old = file.read(length)
+        known = hashlib.sha256(start + old)
+        layout = json.loads(old)
+        layout["__metadata__"] = {RECORD_KEY: json.dumps(record, sort_keys=True)}
+        header = json.dumps(layout, separators=(",", ":")).encode()
+        header += b" " * (-len(header) % ALIGNMENT)
+        with replacing(target) as temporary, temporary.open("wb") as written:
+            written.write(len(header).to_bytes(8, "little") + header)
+            while part := file.read(COPIED_AT_ONCE):
+                known.update(part)
+                written.write(part)
+    return known.hexdigest()
 
 
 def checksum(tensors: "Iterable[torch.Tensor]") -> int:

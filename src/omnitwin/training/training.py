@@ -26,6 +26,7 @@ from omnitwin.system.device import select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.training.frozen import FrozenExam, is_frozen
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim, check_patience
 from omnitwin.training.needs import note_needs
 from omnitwin.training.origin import record_of_place
@@ -40,6 +41,7 @@ from omnitwin.training.runs import (
     training_images,
     write_config,
 )
+from omnitwin.training.starting import begun, initial_tensors
 from omnitwin.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25  # between two readings of the losses: each makes a GPU wait
@@ -74,11 +76,15 @@ def train(
     with hold(output):
         if resume is None:
             check_unused(output)
+            config = begun(config, reporter)
         state = None if resume is None else resumed_state(config, output)
         note_needs(config, device, reporter.note)
         images, held_out = training_images(config, reporter)
         check_patience(config.recipe, held_out)
         trainer = new_trainer(config, images)
+        if state is None:
+            trainer.start_from(initial_tensors(config))
+        new_exam = FrozenExam if is_frozen(config.recipe) and new_exam is HeldOutExam else new_exam
         for note in trainer.sampler.notes:
             reporter.note(note)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
@@ -116,6 +122,7 @@ class _Run:
         if state is not None:
             self._tell_of_other_bits()
             self._restore(state)
+        self.trainer.prepare(self.reporter)
         write_config(self.config, self.trainer, self.held_out, self.output)
         first = self.done + 1
         stopped_by: str | None = None

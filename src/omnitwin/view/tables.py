@@ -1,17 +1,14 @@
 """Draw each report as text for a terminal, on stdout."""
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
+from itertools import product
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.errors import CannotRun
 from omnitwin.reports.answers import (
     Answer,
     ChoiceReport,
@@ -25,12 +22,10 @@ from omnitwin.reports.data import DownloadReport, ShowReport
 from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.reports.runs import RunList, StoredRun
 from omnitwin.reports.training import PlanReport, TrainReport
-from omnitwin.system.paths import runs_folder
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import (
     GAP,
     cut,
-    draw_beside,
     draw_images,
     draw_pairs,
     draw_picture,
@@ -49,6 +44,7 @@ from omnitwin.view.words import (
     network_in_words,
     operating_in_words,
     percent,
+    run_in_words,
     time_in_words,
     trained,
 )
@@ -109,7 +105,7 @@ def show_training(report: TrainReport, console: Console) -> None:
             console,
             f"Stopped ({STOPPED_BY.get(report.stopped_by, report.stopped_by)}) and saved after {report.iteration:,} of "
             f"{counted(report.iterations, 'iteration')}. "
-            f"Go on with: omnitwin train --resume {_run_in_words(report.output)}",
+            f"Go on with: omnitwin train --resume {run_in_words(report.output)}",
             "bold yellow",
         )
     rows = [
@@ -123,30 +119,28 @@ def show_training(report: TrainReport, console: Console) -> None:
         rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
     show_rows(rows, console)
     if report.stopped_by in (None, "patience"):
-        say(console, f"Measure it: omnitwin eval --checkpoint {_run_in_words(report.output)}")
-
-
-def _run_in_words(folder: Path) -> str:
-    """Return how a command line names a run: by its name if that suffices, else by its path."""
-    with suppress(CannotRun):  # without a home folder, runs have no names
-        if folder.parent == runs_folder() and not Path(folder.name).exists():
-            return shlex.quote(folder.name)
-    return shlex.quote(str(folder))
+        say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}")
 
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
     """Print both images side by side and the answer; with show_input also the images as the network sees them."""
-    names = (report.first.name, report.second.name)
+    names = [Text(clean(path.name), no_wrap=True, overflow=cut(console)) for path in (report.first, report.second)]
     columns = pair_columns(console)
-    table = Table.grid(padding=(0, GAP, 0, 0))
-    table.add_row(*(Text(clean(name), no_wrap=True, overflow=cut(console)) for name in names))
+    widest = (console.width - GAP) // 2
+    table, inputs = (Table.grid(padding=(0, GAP, 0, 0)) for _ in range(2))
+    for name, each in product(names, (table, inputs)):
+        each.add_column(width=max(columns, min(name.cell_len, widest)))
+    table.add_row(*names)
     table.add_row(
         *(draw_picture(picture, columns, console) for picture in (report.first_picture, report.second_picture))
     )
     console.print(table)
     if show_input:
         say(console, f"{SAW}:")
-        console.print(draw_beside((report.first_input, report.second_input), columns, console))
+        inputs.add_row(
+            *(draw_picture(picture, columns, console) for picture in (report.first_input, report.second_input))
+        )
+        console.print(inputs)
     console.print(
         Text.assemble(
             _verdict(report.same),
@@ -338,6 +332,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _show_remarks(run: StoredRun, console: Console) -> None:
+    if run.calibrated is not None:
+        say(console, f"  calibrated; threshold {operating_in_words(run.calibrated)}", "dim")
     if run.chosen:
         say(console, "  default, chosen by omnitwin use", "dim")
     if run.holder is not None:

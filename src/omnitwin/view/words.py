@@ -1,13 +1,18 @@
-"""Numbers as short words, and a line of numbers as a small curve."""
+"""Numbers and runs as short words, and a line of numbers as a small curve."""
 
 import math
+import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omnitwin.errors import CannotRun
 from omnitwin.reports.answers import TrainedNetwork
 from omnitwin.reports.operating import HELD_OUT, OperatingPoint
 from omnitwin.reports.training import PlanReport, TrainReport
+from omnitwin.system.paths import runs_folder
 
 if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
     from omnitwin.reports.exams import NetworkReport
@@ -63,13 +68,24 @@ def _share_in_words(share: float) -> str:
     return f"{100 * share:.{digits}f}"
 
 
+def target_in_words(target: str) -> str:
+    return "balanced accuracy" if target == "balanced" else target
+
+
 def operating_in_words(point: OperatingPoint) -> str:
     """Return `chosen for far=0.01 on 5 held-out classes of omniglot/training: FAR 1.0 % (0.4 to 2.1), FRR ...`."""
     kind = "held-out class" if point.chosen_on == HELD_OUT else "class"
     rates = f"FAR {rate(point.far, point.far_interval)}, FRR {rate(point.frr, point.frr_interval)}"
-    target = "balanced accuracy" if point.target == "balanced" else point.target
     of = f" of {point.data}" if point.data else ""
-    return f"chosen for {target} on {counted(point.classes, kind)}{of}: {rates}"
+    return f"chosen for {target_in_words(point.target)} on {counted(point.classes, kind)}{of}: {rates}"
+
+
+def run_in_words(folder: Path) -> str:
+    """Return how a command line names a run: by its name if that suffices, else by its path."""
+    with suppress(CannotRun):  # without a home folder, runs have no names
+        if folder.parent == runs_folder() and not Path(folder.name).exists():
+            return shlex.quote(folder.name)
+    return shlex.quote(str(folder))
 
 
 def trained(report: "TrainedNetwork | NetworkReport") -> str:

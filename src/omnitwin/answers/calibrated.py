@@ -1,0 +1,114 @@
+"""Write a calibrated verifier: a run's folder with a network's tensors, and its own threshold and calibration.
+
+The folder holds weights.safetensors and config.json, which says from which network it is. There is nothing to resume.
+"""
+
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from omnitwin import __version__
+from omnitwin.answers.sample import Sample
+from omnitwin.answers.verifier import Verifier
+from omnitwin.config import CalibrateConfig, check_run_name
+from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.images.novelty import FALSE_ALARMS
+from omnitwin.metrics.arrays import Array
+from omnitwin.model.description import FORMAT, Description, record_for
+from omnitwin.reports.calibrating import Calibrated
+from omnitwin.reports.operating import OperatingPoint
+from omnitwin.system.files import digest, write_text
+from omnitwin.system.locks import hold
+from omnitwin.system.paths import BUNDLED, CONFIG_FILE, WEIGHTS_FILE, runs_folder, unlinked
+from omnitwin.system.tensorfile import copy_tensors
+
+CONFIG_FORMAT, CONFIG_VERSION = "omnitwin-calibrated", 1  # of config.json
+LONGEST = 60  # characters of a name that is made, of up to 4 bytes each
+MOST_TIMES = 1e9  # that a limit grows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a calibrated verifier has of its own."""
+
+    threshold: float
+    calibration: dict[str, float] | None
+    operating: OperatingPoint
+
+
+def free_folder(config: CalibrateConfig, verifier: Verifier) -> Path:
+    """Return the new verifier's folder. Raises BadInput if it is there already."""
+    runs = runs_folder()
+    if config.name is not None:
+        folder = unlinked(runs / config.name)
+        if os.path.lexists(folder):
+            raise BadInput(f"{folder} is there already", "Choose another --name.")
+        return folder
+    assert verifier.path is not None
+    path = verifier.path
+    who = BUNDLED if verifier.bundled else path.parent.name if path.parent.parent == runs else path.stem
+    words = re.sub(r"[^\w-]+", "-", f"{who}-{config.data.resolve().stem}").strip("-")[:LONGEST]
+    names = (words if number == 1 else f"{words}-{number}" for number in range(1, 10_000))
+    name = next(name for name in names if not os.path.lexists(runs / name))
+    check_run_name(name)
+    return unlinked(runs / name)
+
+
+def write_calibrated(
+    config: CalibrateConfig, folder: Path, verifier: Verifier, fitted: Fitted, sample: Sample
+) -> Calibrated:
+    """Write the same tensors with a new record. The folder holds a whole verifier, or is not there."""
+    assert verifier.path is not None
+    assert verifier.description is not None
+    changed = replace(
+        verifier.description,
+        threshold=fitted.threshold,
+        calibration=fitted.calibration,
+        operating=fitted.operating,
+        novelty=_widened(verifier.description, sample.novelty_N),
+    )
+    record = {
+        "format": CONFIG_FORMAT,
+        "format_version": CONFIG_VERSION,
+        "omnitwin": __version__,
+        "calibrated_from": str(verifier.path),
+        "sha256": verifier.sha256,
+        "data": str(config.data),
+        "label_from": config.pattern,
+        "target": fitted.operating.target,
+        "images": len(sample.class_N),
+        "classes": list(sample.class_names),
+    }
+    with hold(folder):
+        if any(path.name in (WEIGHTS_FILE, CONFIG_FILE) for path in folder.iterdir()):
+            raise BadInput(f"{folder} is there already", "Choose another --name.")
+        weights = folder / WEIGHTS_FILE
+        try:
+            copied = copy_tensors(verifier.path, weights, record_for(FORMAT, changed))
+        except (OSError, ValueError) as error:
+            raise BadCheckpoint(f"{verifier.path} cannot be read again: {error}") from error
+        if copied != verifier.sha256:
+            weights.unlink()
+            raise BadCheckpoint(f"{verifier.path} has changed since it was opened", "Calibrate again.")
+        try:
+            write_text(folder / CONFIG_FILE, json.dumps(record, indent=2, sort_keys=True) + "\n")
+        except BaseException:
+            with suppress(OSError):
+                weights.unlink()
+            raise
+        return Calibrated(name=folder.name, folder=folder, weights=weights, weights_sha256=digest(weights, "sha256"))
+
+
+def _widened(description: Description, novelty_N: Array) -> dict[str, Any] | None:
+    """Return the record of novelty with limits beyond which few of these images are: they are familiar from now on."""
+    record = description.novelty
+    if record is None or not len(novelty_N):
+        return record
+    times = min(max(1.0, float(np.quantile(novelty_N, 1 - FALSE_ALARMS))), MOST_TIMES)
+    return {**record, **{name: record[name] * times for name in ("distance_limit", "unrest_limit")}}

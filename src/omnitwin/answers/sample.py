@@ -1,0 +1,228 @@
+"""The images on which a network is calibrated: some of a place's, read and embedded, class by class.
+
+    N images, C classes, D features
+
+Which images are taken depends on hashes of their names only. So a second calibration takes the same ones.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from omnitwin.answers.files import read, view_of
+from omnitwin.answers.verifier import Verifier
+from omnitwin.data.listing import HELD_OUT, TEST, ListedFile, Listing
+from omnitwin.data.parts import divided
+from omnitwin.errors import BadImage, BadInput
+from omnitwin.images.facts import cut_out
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import Seen, check_seen, seen
+from omnitwin.metrics.arrays import Array
+from omnitwin.model.description import Description
+from omnitwin.recipes import View
+from omnitwin.reports.answers import UnreadImage
+from omnitwin.reports.progress import SILENT, Reporter
+
+MOST_CLASSES = 1000
+MOST_IMAGES = 2000  # 2 million pairs, which take 100 MB
+LEAST_CLASSES = 10  # with two images: a fit without two of them still has eight
+AT_ONCE = 256  # images that are in memory at a time
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sample:
+    """Embedded images, by class.
+
+    class_N: number of each image's class, ascending
+    class_names: of the C classes that have images
+    novelty_N: of each image, for a verifier that can tell; else empty
+    unread, twice: as in CalibrateReport
+    """
+
+    embeddings_ND: Array
+    class_N: Array
+    class_names: tuple[str, ...]
+    novelty_N: Array
+    unread: tuple[UnreadImage, ...]
+    twice: tuple[str, ...]
+
+    @property
+    def paired_C(self) -> Array:
+        """Whether each class has two images or more."""
+        return np.bincount(self.class_N, minlength=len(self.class_names)) > 1
+
+    @property
+    def order_C(self) -> Array:
+        """The classes by a hash of their names."""
+        return np.array(sorted(range(len(self.class_names)), key=lambda number: _hash(self.class_names[number])))
+
+
+def usable(listing: Listing, description: Description | None) -> tuple[Listing, tuple[str, ...]]:
+    """Return the part of a place that may choose a threshold, and notes on what was left out of it.
+
+    It leaves out the place's own test images. Of a place that the network was trained on, only classes that were held
+    out may choose. Raises BadInput if nothing is left.
+    """
+    data = description.data if description is not None else None
+    if data is not None and Path(str(data["place"])).resolve() == listing.place.resolve():
+        parts = divided(listing, int(data["seed"]), str(data["split"]))
+        trained = set(data["classes"])
+        kept = [
+            file
+            for file, part in zip(listing.files, parts.part_N, strict=True)
+            if part == HELD_OUT and file.label not in trained
+        ]
+        if not kept:
+            raise BadInput(
+                f"the network was trained on the images of {listing.place}, and none were held out",
+                "Give images of other classes.",
+            )
+        note = "the network was trained on this place: only the classes that were held out choose the threshold"
+        return replace(listing, files=tuple(kept)), (note,)
+    if any(file.split == TEST for file in listing.files):
+        kept = [file for file in listing.files if file.split != TEST]
+        if not kept:
+            raise BadInput(f"{listing.place} holds test images only", "A threshold is chosen on other images.")
+        left = len(listing.files) - len(kept)
+        return replace(listing, files=tuple(kept)), (f"{left:,} test images were left out: they choose no threshold",)
+    return listing, ()
+
+
+def check_enough(paired: int, what: str) -> None:
+    """Raise BadInput if too few classes have two images. what: how an error names the images"""
+    if paired < LEAST_CLASSES:
+        lack = LEAST_CLASSES - paired
+        raise BadInput(
+            f"{what} has {paired} class{'' if paired == 1 else 'es'} with two images or more, and a threshold needs "
+            f"{LEAST_CLASSES}",
+            f"Add {lack} more class{'' if lack == 1 else 'es'} of two or more images.",
+        )
+
+
+def most_pairs(files_of: Mapping[str, Sequence[ListedFile]]) -> int:
+    """Return the most dissimilar pairs that a sample of these classes can have."""
+    counts = [min(len(files), most_of_each(len(files_of))) for files in files_of.values()]
+    return (sum(counts) ** 2 - sum(count**2 for count in counts)) // 2
+
+
+def files_by_class(listing: Listing) -> tuple[dict[str, list[ListedFile]], tuple[str, ...]]:
+    """Return the files of at most MOST_CLASSES classes, each in the order in which they are taken, and a note."""
+    found: dict[str, list[ListedFile]] = {}
+    for file in listing.files:
+        found.setdefault(file.label, []).append(file)
+    named = sorted(found, key=lambda label: (len(found[label]) < 2, _hash(label)))[:MOST_CLASSES]
+    most = most_of_each(len(named))
+    taken = sum(min(len(found[label]), most) for label in named)
+    notes: tuple[str, ...] = ()
+    if taken < len(listing.files):
+        each = f"at most {most:,} of each of {len(named):,} classes"
+        notes = (f"{taken:,} of {len(listing.files):,} images are enough, {each}; hashes of their names choose them",)
+    return {label: sorted(found[label], key=lambda file: _hash(file.path)) for label in sorted(named)}, notes
+
+
+def most_of_each(classes: int) -> int:
+    """Return how many images of each class are taken."""
+    return max(2, MOST_IMAGES // classes)
+
+
+def take_sample(
+    listing: Listing, files_of: Mapping[str, Sequence[ListedFile]], verifier: Verifier, reporter: Reporter = SILENT
+) -> Sample:
+    """Read and embed images. A file that cannot be read, or whose picture its class has already, gives way to the next.
+
+    Few images are in memory at a time.
+    """
+    most = most_of_each(len(files_of))
+    taking = _Taking(verifier)
+    total = sum(min(len(files), most) for files in files_of.values())
+    with reporter.task("Reading images", total, "images") as advance:
+        for label, files in files_of.items():
+            taken: set[bytes] = set()  # digests of the class's pictures
+            for path, image in _read_all(listing, files, verifier):
+                if isinstance(image, UnreadImage):
+                    taking.unread.append(image)
+                elif (pixels := _digest(image.pixels_CHW.tobytes())) in taken:
+                    taking.twice.append(str(path))
+                else:
+                    taken.add(pixels)
+                    taking.add(label, image)
+                    advance(1)
+                if len(taken) == most:
+                    break
+    return taking.sample()
+
+
+def _read_all(
+    listing: Listing, files: Sequence[ListedFile], verifier: Verifier
+) -> Iterator[tuple[Path, Seen | UnreadImage]]:
+    """Yield each file with its image, or with the problem that keeps it from being read."""
+    for file in files:
+        path = listing.location(file)
+        try:
+            yield path, read(path, verifier) if file.box is None else _read_box(path, file.box, view_of(verifier))
+        except BadImage as error:
+            yield path, UnreadImage(file=path, problem=error.line())
+
+
+def _read_box(path: Path, box: tuple[int, int, int, int], view: View) -> Seen:
+    """Return the part of an image in a box as a network sees it, as in training. Raises BadImage."""
+
+    def cut(picture: Image.Image) -> Image.Image:
+        try:
+            return cut_out(picture, box)
+        except BadImage as error:
+            raise BadImage(f"{path} {error}") from error
+
+    found = seen(read_picture(path, cut), view)
+    check_seen(found, str(path), view)
+    return found
+
+
+class _Taking:
+    """The sample so far. Images wait until there are enough to embed at once."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.verifier = verifier
+        self.waiting: list[Seen] = []
+        self.embeddings: list[Array] = []
+        self.novelties: list[float] = []
+        self.labels: list[str] = []
+        self.unread: list[UnreadImage] = []
+        self.twice: list[str] = []
+
+    def add(self, label: str, image: Seen) -> None:
+        self.labels.append(label)
+        self.waiting.append(image)
+        if len(self.waiting) == AT_ONCE:
+            self._embed()
+
+    def sample(self) -> Sample:
+        self._embed()
+        names = tuple(dict.fromkeys(self.labels))
+        number_of = {name: number for number, name in enumerate(names)}
+        return Sample(
+            embeddings_ND=np.concatenate(self.embeddings) if self.embeddings else np.zeros((0, 1), np.float32),
+            class_N=np.array([number_of[label] for label in self.labels], dtype=np.int64),
+            class_names=names,
+            novelty_N=np.array(self.novelties),
+            unread=tuple(self.unread),
+            twice=tuple(self.twice),
+        )
+
+    def _embed(self) -> None:
+        if self.waiting:
+            self.embeddings.append(self.verifier.embed(self.waiting))
+            self.novelties += [value for value in self.verifier.novelties(self.waiting) if value is not None]
+            self.waiting = []
+
+
+def _digest(content: bytes) -> bytes:
+    return sha256(content).digest()
+
+
+def _hash(name: str) -> bytes:
+    return _digest(name.encode(errors="surrogateescape"))

@@ -1,0 +1,348 @@
+"""An existing network on somebody's own images: a threshold of their own, honest figures, and nothing else changed."""
+
+import itertools
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+from drawn_places import draw_place, write
+from PIL import Image, ImageDraw
+
+import omnitwin
+from omnitwin.answers import sample as sampling
+from omnitwin.answers.sample import check_enough, files_by_class, most_of_each, most_pairs, usable
+from omnitwin.data.listing import HELD_OUT, PARTS, TRAINING
+from omnitwin.data.parts import divided
+from omnitwin.data.places import list_images
+from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.model.description import read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS
+from omnitwin.reports.operating import CALIBRATION
+from omnitwin.reports.progress import SILENT
+from omnitwin.system.files import digest
+from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, runs_folder
+
+LABELS = [f"sign {index:02}" for index in range(12)]
+
+
+def sign(key):
+    """A sign of a few strokes, drawn each time with a little less care: the bundled network tells most apart."""
+    label, index = key
+    points = [
+        (Random(f"{label} {corner}").randrange(12, 88), Random(f"{corner} {label}").randrange(12, 88))
+        for corner in range(6)
+    ]
+    hand = Random(f"{label} {index} hand")
+    image = Image.new("L", (100, 100), 255)
+    shaken = [(x + hand.randrange(-6, 7), y + hand.randrange(-6, 7)) for x, y in points]
+    ImageDraw.Draw(image).line(shaken, fill=0, width=4)
+    return image
+
+
+def signs(folder, counts=None):
+    return draw_place(folder, dict.fromkeys(LABELS, 3) if counts is None else counts, sign)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """12 signs drawn 3 times each; not to be changed."""
+    return signs(tmp_path_factory.mktemp("own") / "signs")
+
+
+def rates(place, twin, threshold):
+    """FAR and FRR of all pairs, asked one by one."""
+    files = sorted(place.rglob("*.png"))
+    embeddings = {file: twin.embed([file]) for file in files}
+    wrong = {True: [], False: []}
+    for left, right in itertools.combinations(files, 2):
+        similar = left.parent == right.parent
+        accepted = twin.probability(embeddings[left], embeddings[right])[0] >= threshold
+        wrong[similar].append(accepted != similar)
+    return float(np.mean(wrong[False])), float(np.mean(wrong[True]))
+
+
+def tensors_of(path):
+    """The bytes of a safetensors file after its header."""
+    content = path.read_bytes()
+    return content[8 + int.from_bytes(content[:8], "little") :]
+
+
+def test_the_figures_before_are_those_of_asking_the_network_for_each_pair(place):
+    report = omnitwin.calibrate(place)
+    twin = omnitwin.load("bundled")
+    far, frr = rates(place, twin, twin.threshold)
+    assert report.before.measure("far").value == pytest.approx(far)
+    assert report.before.measure("frr").value == pytest.approx(frr)
+    assert (report.images, report.classes, report.similar, report.dissimilar) == (36, 12, 36, 594)
+
+
+def test_the_new_verifier_has_the_same_tensors_and_keeps_to_its_target_on_the_images_that_chose_it(place):
+    before = digest(BUNDLED_WEIGHTS, "sha256")
+    report = omnitwin.calibrate(place, target="far=0.02", name="mine")
+    weights = runs_folder() / "mine" / WEIGHTS_FILE
+    assert report.written.weights == weights
+    assert report.written.weights_sha256 == digest(weights, "sha256")
+    assert tensors_of(weights) == tensors_of(BUNDLED_WEIGHTS)
+    twin = omnitwin.load("mine")
+    assert twin.threshold == report.after.threshold
+    far, frr = rates(place, twin, twin.threshold)
+    assert far <= 0.02
+    assert frr < 1
+    assert digest(BUNDLED_WEIGHTS, "sha256") == before
+    assert [path.name for path in sorted((runs_folder() / "mine").iterdir())] == [CONFIG_FILE, WEIGHTS_FILE]
+
+
+def test_the_new_verifier_says_what_it_was_calibrated_for_on_what_and_from_what(place):
+    report = omnitwin.calibrate(place, target="precision=0.9", name="mine")
+    point = omnitwin.load("mine").operating
+    assert (point.target, point.chosen_on, point.data, point.classes) == ("precision=0.9", CALIBRATION, "signs", 12)
+    assert (point.far, point.far_interval) == (report.after.measure("far").value, report.after.measure("far").interval)
+    assert "fit without its classes" in point.method
+    record = json.loads((runs_folder() / "mine" / CONFIG_FILE).read_text())
+    assert record["sha256"] == digest(BUNDLED_WEIGHTS, "sha256")
+    assert record["data"] == str(place)
+    old, new = read_description(BUNDLED_WEIGHTS), read_description(report.written.weights)
+    for name in ("network", "recipe", "iteration", "dataset", "fingerprint", "held_out", "metrics"):
+        assert getattr(new, name) == getattr(old, name)
+
+
+def test_no_image_is_measured_by_a_fit_that_saw_it(place):
+    """In-sample, the share of false accepts cannot exceed the target; honestly estimated it may, and is told."""
+    report = omnitwin.calibrate(place, target="far=0.02")
+    honest = report.after.measure("far")
+    assert honest.n == report.dissimilar
+    if honest.value > 0.02:
+        assert any("far=0.02" in note for note in report.notes)
+    assert "cross-validated" in honest.method
+
+
+def test_images_that_chose_the_threshold_are_familiar_from_then_on(place):
+    report = omnitwin.calibrate(place, name="mine")
+    old, new = read_description(BUNDLED_WEIGHTS).novelty, read_description(report.written.weights).novelty
+    assert new["mean"] == old["mean"]
+    for limit in ("distance_limit", "unrest_limit"):
+        assert new[limit] >= old[limit]
+    twin = omnitwin.load("mine")
+    files = sorted(place.rglob("*.png"))
+    far = [twin.compare(file, files[0]).first_novelty > 1 for file in files]
+    assert np.mean(far) <= 0.05
+
+
+def test_a_network_that_tells_nothing_apart_is_called_that_and_nothing_is_written(tmp_path):
+    """Each class holds drawings of signs by chance."""
+    for number, (label, index) in enumerate(itertools.product(LABELS, range(3))):
+        write(tmp_path / "mixed" / f"class {number % 12}" / f"{number}.png", sign((label, index + 7 * (number % 5))))
+    report = omnitwin.calibrate(tmp_path / "mixed")
+    assert report.eer.value > 0.3
+    assert "equal error rate" in report.problem
+    assert report.written is None
+    assert not runs_folder().exists() or not list(runs_folder().iterdir())
+
+
+def test_ten_classes_of_two_are_enough_and_nine_are_refused_with_what_is_missing(tmp_path):
+    few = signs(tmp_path / "few", {**dict.fromkeys(LABELS[:9], 2), LABELS[9]: 1})
+    with pytest.raises(BadInput, match="9 classes with two images or more, and a threshold needs 10") as caught:
+        omnitwin.calibrate(few)
+    assert "Add 1 more class of two" in caught.value.line()
+    signs(few, {LABELS[9]: 2})
+    assert omnitwin.calibrate(few).paired == 10
+
+
+def test_a_broken_file_is_named_and_left_out_and_too_few_are_left_is_told(tmp_path):
+    own = signs(tmp_path / "own", dict.fromkeys(LABELS[:10], 2))
+    (own / LABELS[0] / "0.png").write_bytes(b"no image")
+    with pytest.raises(BadInput, match="without the files that cannot be read, has 9 classes"):
+        omnitwin.calibrate(own)
+    signs(own, {LABELS[0]: 1, LABELS[10]: 2})
+    (own / LABELS[0] / "2.png").write_bytes(b"no image")
+    report = omnitwin.calibrate(own)
+    assert [unread.file.name for unread in report.unread] == ["2.png"]
+    assert report.classes == 11
+
+
+def test_a_class_of_one_image_serves_for_dissimilar_pairs(tmp_path):
+    own = signs(tmp_path / "own", {**dict.fromkeys(LABELS[:11], 2), LABELS[11]: 1})
+    report = omnitwin.calibrate(own)
+    assert (report.images, report.classes, report.paired, report.similar) == (23, 12, 11, 11)
+    assert report.dissimilar == 23 * 22 // 2 - 11
+
+
+def test_the_same_picture_twice_in_a_class_makes_no_similar_pair(place, tmp_path):
+    own = signs(tmp_path / "own")
+    write(own / LABELS[3] / "again.png", sign((LABELS[3], 0)))
+    report = omnitwin.calibrate(own)
+    assert len(report.twice) == 1
+    assert report.images == 36
+
+
+def test_the_boxes_of_a_table_are_the_images(place, tmp_path):
+    """All drawings on one sheet, 100 x 100 pixels each, give the figures of drawings in files of their own."""
+    sheet = Image.new("L", (300, 1200), 255)
+    lines = ["path,label,x_1,y_1,x_2,y_2", "sheet.png,outside,900,0,1000,100"]
+    for row, label in enumerate(LABELS):
+        for index in range(3):
+            left, top = 100 * index, 100 * row
+            sheet.paste(sign((label, index)), (left, top))
+            lines.append(f"sheet.png,{label},{left},{top},{left + 100},{top + 100}")
+    write(tmp_path / "sheet.png", sheet)
+    (tmp_path / "signs.csv").write_text("\n".join(lines))
+    by_boxes, by_files = omnitwin.calibrate(tmp_path / "signs.csv"), omnitwin.calibrate(place)
+    assert (by_boxes.images, by_boxes.classes) == (by_files.images, by_files.classes)
+    assert by_boxes.before.measures == by_files.before.measures
+    assert ["its box lies outside" in unread.problem for unread in by_boxes.unread] == [True]
+
+
+def test_a_far_that_so_few_pairs_cannot_show_is_refused_before_anything_is_read(tmp_path):
+    own = signs(tmp_path / "own", dict.fromkeys(LABELS[:10], 2))
+    with pytest.raises(
+        BadInput, match=r"180 dissimilar pairs show a FAR of 0\.017 at best \(rule of three\)"
+    ) as caught:
+        omnitwin.calibrate(own, target="far=0.0001")
+    assert "it needs 30,000" in caught.value.line()
+
+
+def test_test_images_of_a_given_split_choose_no_threshold(tmp_path):
+    own = tmp_path / "own"
+    signs(own / "train", dict.fromkeys(LABELS[:10], 2))
+    signs(own / "test", dict.fromkeys(LABELS[10:], 5))
+    report = omnitwin.calibrate(own)
+    assert report.classes == 10
+    assert any("10 test images were left out" in note for note in report.notes)
+
+
+def test_a_name_that_is_taken_is_refused_and_without_one_it_is_network_and_data(place):
+    assert omnitwin.calibrate(place).written.name == "bundled-signs"
+    assert omnitwin.calibrate(place).written.name == "bundled-signs-2"
+    assert omnitwin.calibrate(place, checkpoint="bundled-signs").written.name == "bundled-signs-signs"
+    with pytest.raises(BadInput, match="is there already"):
+        omnitwin.calibrate(place, name="bundled-signs")
+    with pytest.raises(BadInput, match="cannot name a run"):
+        omnitwin.calibrate(place, name="newest")
+
+
+def test_calibrating_again_changes_nothing_of_the_threshold(place):
+    first = omnitwin.calibrate(place, name="first")
+    second = omnitwin.calibrate(place, checkpoint="first", name="second")
+    assert second.after.threshold == first.after.threshold
+    assert second.after.measures == first.after.measures
+    assert (runs_folder() / "first" / WEIGHTS_FILE).read_bytes() == (
+        runs_folder() / "second" / WEIGHTS_FILE
+    ).read_bytes()
+
+
+def test_a_calibrated_verifier_has_no_training_to_go_on_with(place):
+    omnitwin.calibrate(place, name="mine")
+    assert not (runs_folder() / "mine" / STATE_FILE).exists()
+    with pytest.raises(BadInput, match="was calibrated"):
+        omnitwin.train(resume="mine")
+
+
+def test_it_is_listed_and_can_be_the_default(place):
+    omnitwin.calibrate(place, target="far=0.02", name="mine")
+    [run] = omnitwin.list_runs().runs
+    assert (run.name, run.problem, run.calibrated.target) == ("mine", None, "far=0.02")
+    omnitwin.choose("mine")
+    assert omnitwin.load().operating.data == "signs"
+
+
+def test_a_network_that_changes_while_it_is_calibrated_is_not_written(place, tmp_path, monkeypatch):
+    omnitwin.calibrate(place, name="first")
+    weights = runs_folder() / "first" / WEIGHTS_FILE
+
+    class Meddling:
+        """A reporter that damages the network's file once all is read."""
+
+        def note(self, text): ...
+        def task(self, label, total, unit):
+            if label.startswith("Comparing"):
+                weights.write_bytes(weights.read_bytes() + b"x")
+            return SILENT.task(label, total, unit)
+
+    with pytest.raises(BadCheckpoint, match="has changed"):
+        omnitwin.calibrate(place, checkpoint="first", name="second", reporter=Meddling())
+    assert not (runs_folder() / "second").exists()
+
+
+def test_no_torch_is_imported_for_a_network_that_runs_in_numpy(place, home):
+    words = f"import sys, omnitwin; omnitwin.calibrate({str(place)!r}); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_words_that_are_no_place_or_no_target_are_refused(place, tmp_path):
+    for wrong in ("", None, 7, tmp_path / "nothing"):
+        with pytest.raises(BadInput):
+            omnitwin.calibrate(wrong)
+    with pytest.raises(BadInput, match="target"):
+        omnitwin.calibrate(place, target="frr=0.1")
+
+
+# ---- which images are taken ----
+
+
+def trained_on(place, classes, split="classes"):
+    data = {"place": str(place), "pattern": None, "split": split, "seed": 0, "classes": classes}
+    return replace(read_description(BUNDLED_WEIGHTS), data=data)
+
+
+def test_of_a_place_that_the_network_was_trained_on_only_held_out_classes_choose(tmp_path):
+    listing = list_images(signs(tmp_path / "own", dict.fromkeys([*LABELS, *(f"more {i}" for i in range(28))], 2)))
+    parts = divided(listing, 0)
+    by_part = {
+        part: {file.label for file, of in zip(listing.files, parts.part_N, strict=True) if of == part} for part in PARTS
+    }
+    kept, [note] = usable(listing, trained_on(tmp_path / "own", sorted(by_part[TRAINING])))
+    assert set(kept.classes) == by_part[HELD_OUT]
+    assert "only the classes that were held out" in note
+    elsewhere, notes = usable(listing, trained_on(tmp_path / "other", sorted(by_part[TRAINING])))
+    assert (elsewhere, notes) == (listing, ())
+
+
+def test_of_a_closed_set_that_the_network_was_trained_on_nothing_may_choose(tmp_path):
+    listing = list_images(signs(tmp_path / "own", dict.fromkeys(LABELS, 6)))
+    with pytest.raises(BadInput, match="was trained on the images of"):
+        usable(listing, trained_on(tmp_path / "own", LABELS, split="images"))
+
+
+def test_a_large_place_is_sampled_class_by_class_and_an_added_file_moves_few(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_IMAGES", 24)
+    monkeypatch.setattr(sampling, "MOST_CLASSES", 6)
+    own = tmp_path / "own"
+    for label in LABELS:
+        (own / label).mkdir(parents=True)
+        for index in range(10):
+            (own / label / f"{index}.png").touch()
+    files_of, [note] = files_by_class(list_images(own))
+    assert len(files_of) == 6
+    assert most_of_each(6) == 4
+    assert note.startswith("24 of 120 images are enough")
+    assert most_pairs(files_of) == 24 * 23 // 2 - 6 * (4 * 3 // 2)
+    before = {label: [file.path for file in files[:4]] for label, files in files_of.items()}
+    (own / LABELS[0] / "new.png").touch()
+    after, _ = files_by_class(list_images(own))
+    assert after.keys() == before.keys()
+    assert all(
+        [file.path for file in after[label][:4]] == paths for label, paths in before.items() if label != LABELS[0]
+    )
+
+
+def test_classes_with_two_images_go_before_those_with_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_CLASSES", 3)
+    for index, label in enumerate(LABELS):
+        for number in range(2 if index % 4 == 0 else 1):
+            (tmp_path / label).mkdir(exist_ok=True)
+            (tmp_path / label / f"{number}.png").touch()
+    files_of, _ = files_by_class(list_images(tmp_path))
+    assert sorted(files_of) == [LABELS[0], LABELS[4], LABELS[8]]
+
+
+@pytest.mark.parametrize(("paired", "words"), [(9, "Add 1 more class of"), (1, "Add 9 more classes of")])
+def test_what_is_missing_is_counted(paired, words):
+    with pytest.raises(BadInput) as caught:
+        check_enough(paired, "the place")
+    assert words in caught.value.line()
+    check_enough(10, "the place")
