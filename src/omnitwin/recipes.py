@@ -18,6 +18,7 @@ FRAMES = ("whole", "ink", "photo")  # of View; their meaning never changes: chec
 OWN = "own"  # the name of an encoder or objective that was given to the Python API
 MOST = 1_000_000  # largest number in a part, unless its field says less
 MOST_CHANNELS = 64
+MOST_SLACK = 100
 HEADS = ("difference", "distance")  # of model.twin
 LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
 
@@ -478,11 +479,17 @@ class Recipe:
     iterations: int  # batches
     seed: int = 0  # of the initial weights, the batches and the held-out classes
     holdout: int = 0  # groups kept out of training, which set threshold, calibration and `best`
+    slack: float = 0.0  # how much higher than the lowest a later EER on held-out classes may be, so that its network is
+    # the best: slack / sqrt(classes), as a share. From few classes an EER is noise, and longer training mostly helps
     patience: int = 0  # exams on held-out classes without a better network, after which a run stops; 0: it never does
 
     def __post_init__(self) -> None:
         if self.holdout < 0:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
+        if not 0 <= self.slack <= MOST_SLACK:
+            raise BadInput(
+                f"slack must be between 0 and {MOST_SLACK}, not {self.slack}", "For none: --override slack=0"
+            )
         if self.patience < 0:
             raise BadInput(f"patience must be 0 or more exams, not {self.patience}", "To never stop: --patience 0")
         _check_positive(self, "iterations")
@@ -713,6 +720,7 @@ INK = Recipe(
     optimiser=AdamW(learning_rate=1e-3),
     iterations=400,
     holdout=5,
+    slack=1.0,
 )
 # Photos of the user's own, in colour: letterboxed. Each class in other colours is a further class (docs/LOG.md).
 PHOTO = Recipe(
@@ -724,6 +732,7 @@ PHOTO = Recipe(
     optimiser=AdamW(learning_rate=3e-3),
     iterations=1_500,
     holdout=5,
+    slack=1.0,
 )
 # `omnitwin demo`: the fast recipe, about half a minute on two cores.
 DEMO = replace(FAST, iterations=400)

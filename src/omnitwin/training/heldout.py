@@ -66,6 +66,7 @@ class HeldOutExam:
     def __init__(
         self, held_out: ImageSet, network: Network, device: torch.device, most_images: int | None = None
     ) -> None:
+        self.classes = len(held_out.class_names)
         self.packed = held_out.framed(network.view).to(device)
         hands = max(2, (MOST_IMAGES if most_images is None else most_images) // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import part_names
 from omnitwin.errors import BadInput, TrainingDiverged
 from omnitwin.model.checkpoint import load_state, save_checkpoint, save_state
-from omnitwin.model.description import HELD_OUT_EER, Description
+from omnitwin.model.description import HELD_OUT_EER, LEAST_EER, Description
 from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
@@ -226,10 +227,22 @@ class _Run:
         self.loss = float(self.pending[-1][1]) if self.pending else self.loss
         if result is not None and math.isfinite(self.loss) and self._is_finite():
             self.results[self.done] = result
-            if self._exam_is_due() and (self.best is None or result.eer < self.best.metrics[HELD_OUT_EER]):
-                self.best = self._description(result)
+            if self._exam_is_due() and self._is_better(result):
+                least = {LEAST_EER: min(result.eer, self._least_eer())} if self.recipe.slack else {}
+                described = self._description(result)
+                self.best = replace(described, metrics=described.metrics | least)
                 save_checkpoint(self.output / BEST_FILE, self.trainer.trained, self.best)
         return result
+
+    def _least_eer(self) -> float:
+        """Return the lowest EER so far on the held-out classes."""
+        return self.best.metrics.get(LEAST_EER, self.best.metrics[HELD_OUT_EER]) if self.best else math.inf
+
+    def _is_better(self, result: HeldOutResult) -> bool:
+        """Return whether a network becomes the best: its EER is the lowest so far, or not much higher."""
+        if not self.recipe.slack or self.exam is None:
+            return result.eer < self._least_eer()
+        return result.eer <= self._least_eer() * (1 + self.recipe.slack / math.sqrt(self.exam.classes))
 
     def _watch(self) -> None:
         if self.warnings or self.done < COLLAPSE_AFTER or len(self.recent) < 100:
