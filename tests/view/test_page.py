@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from omnitwin.errors import BadInput
-from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
+from omnitwin.reports.exams import ClassErrors, EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
 from omnitwin.reports.pictures import Picture, ScoredPair
 from omnitwin.reports.training import StepReport
 from omnitwin.view.page import check_page, lead, page, write_page
@@ -159,6 +159,8 @@ def test_a_page_begins_with_when_the_network_was_best_and_how_good(report):
     worse = replace(report, steps=(exam_after(2, 0.125), exam_after(3, 0.2)))
     assert lead(worse) == "After 3 of 5 iterations; the best were at 2: equal error rate 12.5 % on held-out classes."
     assert lead(report) == "After 3 of 5 iterations."
+    slack = replace(worse, recipe={**report.recipe, "slack": 1.0})
+    assert lead(slack) == "After 3 of 5 iterations: equal error rate 20.0 % on held-out classes."
     text = page(best)
     assert text.index(lead(best)) < text.index("<table>")
 
@@ -188,3 +190,18 @@ def test_a_page_is_named_like_one(tmp_path):
     check_page(None)
     with pytest.raises(BadInput, match="does not end like a page"):
         check_page(tmp_path / "page.png")
+
+
+def test_the_classes_with_the_highest_error_are_all_on_the_page(report):
+    worst = tuple(
+        ClassErrors(name=f"class {number} {EVIL}", error=0.5, similar=4, rejected=3, dissimilar=8, accepted=2)
+        for number in range(20)
+    )
+    [exam] = report.evaluation.exams
+    evaluation = replace(report.evaluation, exams=(replace(exam, worst=worst, classes=1234),))
+    text = page(replace(report, evaluation=evaluation))
+    assert EVIL not in text
+    assert "worst of 1,234 classes" in text
+    assert all(f"class {number} &lt;script&gt;" in text for number in range(20))
+    assert text.count("<td>3 of 4 (75.0 %)</td><td>2 of 8 (25.0 %)</td>") == 20
+    assert "Classes with the highest error" not in page(report)
