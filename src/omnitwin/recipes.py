@@ -36,7 +36,7 @@ ENCODERS = {  # of model.anatomy
     "small": Sides(only=28),
     "resnet18": Sides(channels=(1, 3)),
     "strong": Sides(least=8, most=384, channels=(1, 3)),  # 384: its last layer has 75 million weights, 300 MB in a file
-    "photo": Sides(least=16, most=512, channels=(1, 3)),  # 512: 67 million weights
+    "photo": Sides(least=16, most=512, channels=(1, 3)),  # 512: 34 million weights
 }
 TIMM = "timm:"  # how the name of an encoder of timm begins
 EMBEDDING = 256  # numbers in an embedding of a foreign network
@@ -642,15 +642,16 @@ INK = Recipe(
     iterations=400,
     holdout=5,
 )
-# Photos of the user's own, in colour: letterboxed. Each class in other colours is a further class (docs/LOG.md).
+# Photos of the user's own, in colour: letterboxed. Half of the classes come in other colours (docs/LOG.md).
 PHOTO = Recipe(
     name="photo",
-    network=Network(encoder="photo", image_size=64, frame="photo", head="distance", channels=3),
-    sampling=ClassSampling(batch_size=96, turns=False, colours=0.5),
+    network=Network(encoder="photo", image_size=96, frame="photo", head="distance", channels=3),
+    sampling=ClassSampling(batch_size=128, turns=False, colours=0.5),
     augmentation=PhotoAugmentation(),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=3e-3),
-    iterations=1_500,
+    iterations=1_800,
+    patience=8,
     holdout=5,
 )
 # `omnitwin demo`: the fast recipe, about half a minute on two cores.
