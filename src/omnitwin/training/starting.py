@@ -43,7 +43,7 @@ def begun(config: TrainConfig, reporter: Reporter = SILENT) -> TrainConfig:
             initial = replace(initial, weights=found.name, weights_sha256=found.sha256)
         recipe = replace(recipe, initial=initial)
         if initial.freeze and isinstance(recipe.sampling, ClassSampling):  # features are neither turned nor coloured
-            recipe = recipe.changed(turns=False, mirrors=False, colours=False)
+            recipe = recipe.changed(turns=False, mirrors=False, colours=0.0)
     elif isinstance(initial, TwinWeights) and not initial.start_sha256:
         path = locate_checkpoint(initial.start)
         _check_same(initial.start, read_description(path).network, recipe.network)
