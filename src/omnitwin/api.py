@@ -74,7 +74,7 @@ def train(
     *,
     recipe: str | Recipe | None = None,
     resume: str | PathLike[str] | None = None,
-    encoder: nn.Module | None = None,
+    encoder: nn.Module | str | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | None = None,
     callback: Callback | None = None,
     reporter: Reporter = SILENT,
@@ -91,8 +91,8 @@ def train(
     recipe: a name of RECIPES, or a Recipe; None: `classic`, or for a folder or table `ink` or `photo` by how its images
         look, or the resumed run's
     resume: a run's name or path, or `newest`; only iterations may change, and images of your own are given again
-    encoder: your own module, from (B, C, S, S) in the recipe's image_size S to (B, features); it has that attribute. A
-        copy of it is trained.
+    encoder: an encoder's name, such as `resnet50`; or your own module, from (B, C, H, W) in the recipe's image_size to
+        (B, features); it has that attribute, and a copy of it is trained
     objective: your own loss, of embeddings (B, D) and labels (B,) to a scalar, for recipes that sample classes (`fast`)
     callback: called with the newest StepReport a few times a second; if it returns True or raises, the run is saved
         and ends, and the error is raised again
@@ -100,7 +100,8 @@ def train(
     source, offline: as of open_images
     options: `pattern` and `split` of a folder or table (SourceConfig), fields of TrainConfig (device, precision,
         compile, max_seconds, checkpoint_seconds, exam_every, target), and fields of the recipe such as iterations=300,
-        seed=1, rotation=15.0
+        seed=1, rotation=15.0. Three of these say where the weights begin: weights (of others: `default`, a file or
+        `none`), freeze (train the embedding only) and start (a trained network: a run, a file or `bundled`)
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, TrainingDiverged, CannotWrite.
 
@@ -114,7 +115,7 @@ def train(
     report = run_recipe(config, watcher, watcher.stop_button(), folder)
     if watcher.error is not None:  # the run is saved
         raise watcher.error
-    return Run(report=report, encoder=encoder)
+    return Run(report=report, encoder=config.encoder)
 
 
 def plan(
@@ -122,7 +123,7 @@ def plan(
     *,
     recipe: str | Recipe | None = None,
     resume: str | PathLike[str] | None = None,
-    encoder: nn.Module | None = None,
+    encoder: nn.Module | str | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | None = None,
     reporter: Reporter = SILENT,
     source: str | PathLike[str] | None = None,
@@ -251,7 +252,7 @@ def _asked(
     images: Images,
     recipe: str | Recipe | None,
     resume: str | PathLike[str] | None,
-    encoder: nn.Module | None,
+    encoder: nn.Module | str | None,
     objective: Callable[..., Any] | None,
     source: SourceConfig,
     options: dict[str, Any],
@@ -262,11 +263,12 @@ def _asked(
     told = {name: value for name, value in options.items() if name in settings}
     changes = {name: value for name, value in options.items() if name not in settings}
     if encoder is not None:
-        changes["encoder"] = OWN
+        changes["encoder"] = encoder if isinstance(encoder, str) else OWN
     if objective is not None:
         changes |= {"objective": OWN, "function": _name_of(objective)}
     check_images(images, "training")
-    config = TrainConfig(dataset=images, source=source, encoder=encoder, objective=objective, **told)
+    own = None if isinstance(encoder, str) else encoder
+    config = TrainConfig(dataset=images, source=source, encoder=own, objective=objective, **told)
     if resume is None:
         place = place_of(images)
         if place is not None and not isinstance(recipe, Recipe):

@@ -314,9 +314,10 @@ class Wrong(Tiny):
         (Wrong(), "(2, 8)"),
         (Detached(), "no gradient reaches your encoder"),
         (Tiny, "not a torch.nn.Module"),
-        ("strong", "not a torch.nn.Module"),
+        ("stronk", "no encoder is called 'stronk'. Did you mean strong?"),
+        (7, "not a torch.nn.Module"),
     ],
-    ids=["no features", "vectors", "wrong size", "detached", "class", "word"],
+    ids=["no features", "vectors", "wrong size", "detached", "class", "word", "number"],
 )
 def test_a_module_that_is_no_encoder_is_refused_in_one_line(images, tmp_path, encoder, named):
     with pytest.raises(omnitwin.BadInput) as refused:

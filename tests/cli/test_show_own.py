@@ -3,8 +3,10 @@
 import json
 
 import pytest
-from drawn_places import draw_place, photo, write
+from drawn_places import draw_place, photo, signature, write
 from PIL import Image
+
+from omnitwin.recipes import RECIPES
 
 CLASSES = {f"class {index:02}": 3 for index in range(10)}
 
@@ -26,7 +28,24 @@ def test_the_screen_says_how_the_images_were_understood(run, place):
     assert facts["look"].startswith("photos in colour: 100.0 % in colour")
     assert facts["broken files"] == facts["same pixels"] == facts["nearly the same"] == "none"
     assert facts["split"] == "made by the classes' names, seed 0"
-    assert lines[-1].startswith("It is enough to train on, ")
+    assert lines[-2] == f"Train on it: omnitwin train --data '{place}'"
+    side = RECIPES["photo"].network.image_size
+    assert lines[-1] == f"By their look: recipe photo, {side} x {side} pixels, in colours."
+
+
+def test_the_command_to_go_on_with_takes_the_pattern_and_the_seed_along(run, place):
+    words = ("--label-from", "class (\\d+)", "--seed", 3)
+    outcome = run("show", "--data", place, *words, "--images", 0, "--pairs", 0, "--json")
+    step = json.loads(outcome.out)["next_step"]
+    assert step["command"] == f"omnitwin train --data '{place}' --label-from 'class (\\d+)' --seed 3"
+    assert (step["recipe"], step["channels"]) == ("photo", 3)
+
+
+def test_ink_is_trained_on_in_its_own_shape(run, tmp_path):
+    own = draw_place(tmp_path, CLASSES, lambda seed: signature(seed, (160, 40)))
+    step = json.loads(run("show", "--data", own, "--images", 0, "--pairs", 0, "--json").out)["next_step"]
+    assert (step["recipe"], step["channels"]) == ("ink", 1)
+    assert step["width"] > 2 * step["height"]
 
 
 @pytest.mark.parametrize("columns", [20, 40, 100, 200])
@@ -34,7 +53,7 @@ def test_no_line_of_pictures_is_wider_than_the_terminal(run, place, monkeypatch,
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = run("show", "--data", place).out.splitlines()
     start = next(index for index, line in enumerate(lines) if line.startswith("8 random images"))
-    pictures = [line for line in lines[start + 1 : -1] if "random pairs" not in line]
+    pictures = [line for line in lines[start + 1 : -2] if "random pairs" not in line]
     assert max(map(len, pictures)) <= columns
 
 

@@ -11,7 +11,7 @@ from omnitwin.data.sampling import SAMPLERS
 from omnitwin.recipes import ClassSampling, NoAugmentation
 
 MANY = photos(3, 3, 3, 3)
-COLOURFUL = ClassSampling(drawings=2, batch_size=8, turns=False, colours=True)
+COLOURFUL = ClassSampling(drawings=2, batch_size=8, turns=False, colours=0.8)
 
 
 def key(seed):
@@ -54,6 +54,13 @@ def test_without_it_all_images_keep_their_colours():
     assert all(tuple(image.flatten().tolist()) in known for batch in batches for image in batch.images)
 
 
+def test_a_share_of_the_classes_has_other_colours_each_as_often():
+    _, batches = drawn(ClassSampling(drawings=2, batch_size=8, turns=False, colours=0.4))
+    colours = (torch.cat([batch.label_B[::2] for batch in batches]) % 6).bincount(minlength=6) / (60 * 4)
+    assert float(colours[0]) == pytest.approx(0.6, abs=4 * (0.24 / 240) ** 0.5)
+    assert all(float(each) == pytest.approx(0.08, abs=4 * (0.08 / 240) ** 0.5) for each in colours[1:])
+
+
 def test_grey_images_have_no_other_colours():
     assert ways_round(COLOURFUL, 1) == (0,)
     assert ways_round(COLOURFUL, 3) == tuple(range(0, 6 * WAYS, WAYS))
@@ -61,7 +68,7 @@ def test_grey_images_have_no_other_colours():
 
 @pytest.mark.parametrize(("turns", "mirrors", "ways"), [(True, True, 8), (True, False, 4), (False, True, 2)])
 def test_turns_and_mirror_images_come_in_each_colour(turns, mirrors, ways):
-    sampling = ClassSampling(batch_size=8, turns=turns, mirrors=mirrors, colours=True)
+    sampling = ClassSampling(batch_size=8, turns=turns, mirrors=mirrors, colours=0.8)
     found = ways_round(sampling, 3)
     assert len(set(found)) == len(found) == 6 * ways
     assert list(found) == sorted(found)

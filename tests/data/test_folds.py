@@ -97,5 +97,5 @@ def test_too_few_classes_are_refused_with_how_many_it_takes(count, needed):
 
 @pytest.mark.parametrize("count", [1, 0, -3])
 def test_fewer_than_two_folds_are_refused(count):
-    with pytest.raises(BadInput, match="make no test of every class"):
+    with pytest.raises(BadInput, match="at least 2 folds are needed"):
         folds(listing(dict.fromkeys(names(20), 2)), count)

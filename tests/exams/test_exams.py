@@ -560,6 +560,35 @@ def test_a_sitter_takes_each_image_for_its_row(packed):
     assert model.embed(packed.gather(rows))[:, 0].tolist() == rows.tolist()
 
 
+@pytest.mark.parametrize("block", [1, 13, 512])
+@pytest.mark.parametrize("alphabets", [UNEVEN, SINGLES, ((1,) * 30, (2,))], ids=["uneven", "singles", "one pair"])
+def test_the_errors_of_each_class_are_those_of_two_loops_worst_first(alphabets, block):
+    packed = uneven_set(alphabets)
+    network = dyadic_network(packed)
+    scores, _ = two_loops(network, packed, range(32))
+    at = float(np.median(scores))  # a score that some pair has: it is accepted
+    found = take("all-pairs", scorer_of(network, packed, rows_at_once=block), packed, threshold=sigmoid(at))
+    counts = {name: [0, 0, 0, 0] for name in packed.class_names}
+    kinds = [packed.class_names[kind] for kind in packed.class_N.tolist()]
+    pairs = ((left, right) for left in range(32) for right in range(left + 1, 32))
+    for score, (left, right) in zip(scores, pairs, strict=True):
+        if kinds[left] == kinds[right]:
+            counts[kinds[left]][0] += 1
+            counts[kinds[left]][1] += score < at
+        else:
+            for name in (kinds[left], kinds[right]):
+                counts[name][2] += 1
+                counts[name][3] += score >= at
+    shares = {name: [wrong / n for n, wrong in (four[:2], four[2:]) if n] for name, four in counts.items()}
+    errors = {name: sum(parts) / len(parts) for name, parts in shares.items()}
+    order = sorted(errors, key=lambda name: (-errors[name], name))
+    assert [each.name for each in found.worst] == order[:20]
+    assert found.classes == len(order)
+    for each in found.worst:
+        assert [each.similar, each.rejected, each.dissimilar, each.accepted] == counts[each.name]
+        assert each.error == pytest.approx(errors[each.name], abs=1e-12)
+
+
 @pytest.mark.parametrize("exam", ["all-pairs", "same-group", "one-shot"])
 def test_a_set_that_is_not_of_writing_has_classes_groups_and_sources(packed, exam):
     """Omniglot and the synthetic set have characters, alphabets and drawers."""

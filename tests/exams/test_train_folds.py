@@ -2,18 +2,16 @@
 
 import json
 from collections import Counter
-from contextlib import nullcontext
 
 import pytest
 from drawn_places import draw_place, signature
-from listening import Notes
 
 from omnitwin.answers.runs import list_runs, remove_runs
 from omnitwin.answers.verifier import open_verifier
-from omnitwin.config import TrainConfig
-from omnitwin.data.own import everything, folds_of, open_place
-from omnitwin.errors import BadInput
-from omnitwin.exams.folds import train_folds
+from omnitwin.config import SourceConfig, TrainConfig
+from omnitwin.data.own import open_folds
+from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.exams.folds import continued_folds, train_folds
 from omnitwin.model.description import read_description
 from omnitwin.recipes import FAST
 from omnitwin.system.paths import runs_folder
@@ -23,28 +21,46 @@ COUNTS = {f"class {index:02}": 3 for index in range(12)}
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
+def place(tmp_path_factory):
     """12 classes of 3 signatures; not to be changed."""
-    place = draw_place(tmp_path_factory.mktemp("signatures") / "hands", COUNTS, signature)
-    return open_place(place, RECIPE.network.view, processes=0)
+    return draw_place(tmp_path_factory.mktemp("signatures") / "hands", COUNTS, signature)
 
 
-def config(output, **fields):
-    return TrainConfig(**{"recipe": RECIPE, "device": "cpu", "output": output, "exam_every": 2, **fields})
+def opened(place, count=3):
+    return open_folds(place, RECIPE.network.view, count, processes=0)
 
 
-def button(stops):
-    """A stop button that is pressed after so many steps."""
-    steps = iter(range(stops))
-    return lambda: nullcontext(lambda: None if next(steps, None) is not None else "SIGINT")
+def config(place, output, **fields):
+    fields = {"recipe": RECIPE, "device": "cpu", "exam_every": 2, **fields}
+    return TrainConfig(dataset=place, output=output, **fields)
 
 
-def trained(own, output, count=3, **words):
-    return train_folds(config(output), folds_of(own, count), everything(own), **words)
+class Button:
+    """A stop button that is pressed after so many steps of all trainings together."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def __call__(self):
+        return self
+
+    def __enter__(self):
+        return self.stop
+
+    def __exit__(self, *exception):
+        self.left += 1  # a call after the last step
+
+    def stop(self):
+        self.left -= 1
+        return "SIGINT" if self.left < 0 else None
 
 
-def test_every_class_is_a_test_class_once_and_is_not_trained_on_then(own):
-    divisions = folds_of(own, 3)
+def trained(place, output, count=3, **words):
+    return train_folds(config(place, output), count, **words)
+
+
+def test_every_class_is_a_test_class_once_and_is_not_trained_on_then(place):
+    divisions, _ = opened(place)
     tested = Counter(name for parts in divisions for name in parts["test"].class_names)
     assert tested == Counter(dict.fromkeys(COUNTS, 1))
     for parts in divisions:
@@ -52,8 +68,8 @@ def test_every_class_is_a_test_class_once_and_is_not_trained_on_then(own):
         assert sum(map(len, names)) == len(set.union(*names)) == 12
 
 
-def test_the_last_network_is_of_all_classes_and_has_what_the_folds_chose(own, tmp_path):
-    report = trained(own, tmp_path / "run")
+def test_the_last_network_is_of_all_classes_and_has_what_the_folds_chose(place, tmp_path):
+    report = trained(place, tmp_path / "run")
     assert (report.count, report.done, report.stopped_by) == (3, 3, None)
     assert [fold.tested for fold in report.folds] == [4, 4, 4]
     assert all(fold.iteration in (2, 4) for fold in report.folds)
@@ -64,16 +80,18 @@ def test_the_last_network_is_of_all_classes_and_has_what_the_folds_chose(own, tm
     assert description.iteration == description.iterations == report.iterations
     assert description.threshold == report.threshold
     assert description.operating == report.operating
-    assert description.fingerprint == everything(own).fingerprint
+    assert description.fingerprint == opened(place)[1].fingerprint
     assert description.held_out == ()
+    assert description.data["place"] == str(place)
+    assert description.data["classes"] == sorted(COUNTS)
     assert description.metrics["folds"] == 3.0
     assert description.metrics["folds_eer"] == report.exam.measure("eer").value
     verifier = open_verifier(str(tmp_path / "run"))
     assert (verifier.threshold, verifier.path) == (report.threshold, report.weights)
 
 
-def test_the_folder_keeps_the_figures_and_not_the_networks_of_the_folds(own, tmp_path):
-    report = trained(own, tmp_path / "run")
+def test_the_folder_keeps_the_figures_and_not_the_networks_of_the_folds(place, tmp_path):
+    report = trained(place, tmp_path / "run")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "config.json",
         "folds.json",
@@ -86,57 +104,106 @@ def test_the_folder_keeps_the_figures_and_not_the_networks_of_the_folds(own, tmp
     assert figures["eer"] == report.exam.measure("eer").value
 
 
-@pytest.mark.parametrize("stops", [6, 13])
-def test_a_stopped_run_goes_on_to_the_same_network_as_an_uninterrupted_one(own, tmp_path, stops):
-    whole = trained(own, tmp_path / "whole")
+@pytest.mark.parametrize("stops", [6, 7, 13])
+def test_a_stopped_run_goes_on_to_the_same_network_as_an_uninterrupted_one(place, tmp_path, stops):
+    whole = trained(place, tmp_path / "whole")
     output = tmp_path / "stopped"
-    first = trained(own, output, new_stop_button=button(stops))
+    first = trained(place, output, new_stop_button=Button(stops))
     assert first.stopped_by == "SIGINT"
-    assert first.done == min(3, stops // 4)
+    assert first.done == min(3, (stops + 1) // 4)  # pressed in the last step of a fold, which then is done
     assert first.weights is None
-    listener = Notes()
-    again = train_folds(config(output), folds_of(own, 3), everything(own), listener, resume=output)
+    going_on, count = continued_folds(TrainConfig(device="cpu", exam_every=2), output)
+    assert (going_on.dataset, count) == (place, 3)
+    again = train_folds(going_on, count, resume=output)
     assert again.weights_sha256 == whole.weights_sha256
     assert again.exam == whole.exam
 
 
-def test_a_fold_that_is_done_is_not_trained_again(own, tmp_path):
+def test_a_fold_that_is_done_is_not_trained_again(place, tmp_path):
     output = tmp_path / "run"
-    trained(own, output, new_stop_button=button(9))
+    trained(place, output, new_stop_button=Button(9))
     weights = {path: path.stat().st_mtime_ns for path in (output / "folds").glob("[12]/*.safetensors")}
     assert len(weights) >= 4
-    trained(own, output, new_stop_button=button(1), resume=output)
+    trained(place, output, new_stop_button=Button(1), resume=output)
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
 
 
-def test_a_run_of_other_folds_or_another_recipe_is_not_gone_on_with(own, tmp_path):
+def test_a_fold_that_is_out_of_patience_is_done_and_the_network_of_all_classes_has_none(place, tmp_path):
+    recipe = RECIPE.changed(iterations=40, patience=1, learning_rate=1e-9)
+    report = train_folds(config(place, tmp_path / "run", recipe=recipe), 3)
+    assert report.stopped_by is None
+    assert all(fold.iteration < 40 for fold in report.folds)
+    assert read_description(report.weights).iteration == report.iterations
+    assert read_description(report.weights).recipe["patience"] == 0
+
+
+def test_a_fold_that_was_killed_before_it_was_noted_is_not_trained_again(place, tmp_path):
     output = tmp_path / "run"
-    trained(own, output, new_stop_button=button(2))
-    with pytest.raises(BadInput, match="other folds, images or another recipe"):
-        trained(own, output, count=2, resume=output)
-    other = config(output, recipe=RECIPE.changed(seed=1))
-    with pytest.raises(BadInput, match="other folds, images or another recipe"):
-        train_folds(other, folds_of(own, 3), everything(own), resume=output)
+    recipe = RECIPE.changed(iterations=40, patience=1, learning_rate=1e-9)
+    fields = {"recipe": recipe}
+    train_folds(config(place, output, **fields), 3, new_stop_button=Button(9))
+    path = output / "folds" / "folds.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "done": []}))
+    assert train_folds(config(place, output, **fields), 3, resume=output).done == 3
 
 
-def test_a_run_under_way_is_listed_and_can_be_removed(own, tmp_path, monkeypatch):
+def test_a_run_of_other_folds_or_another_recipe_is_not_gone_on_with(place, tmp_path):
+    output = tmp_path / "run"
+    trained(place, output, new_stop_button=Button(2))
+    with pytest.raises(BadInput, match="other folds, images or another recipe"):
+        trained(place, output, count=2, resume=output)
+    other = config(place, output, recipe=RECIPE.changed(seed=1))
+    with pytest.raises(BadInput, match="other folds, images or another recipe"):
+        train_folds(other, 3, resume=output)
+
+
+def test_a_run_under_way_is_listed_and_can_be_removed(place, tmp_path, monkeypatch):
     monkeypatch.setenv("OMNITWIN_HOME", str(tmp_path))
-    trained(own, runs_folder() / "under-way", new_stop_button=button(6))
+    trained(place, runs_folder() / "under-way", new_stop_button=Button(6))
     (run,) = list_runs().runs
     assert (run.name, run.recipe, run.iteration, run.problem) == ("under-way", "fast", 0, None)
     remove_runs(["under-way"])
     assert not (runs_folder() / "under-way").exists()
 
 
-def test_a_run_that_is_done_is_not_gone_on_with(own, tmp_path):
-    trained(own, tmp_path / "run")
+def test_a_run_that_is_done_is_not_gone_on_with(place, tmp_path):
+    trained(place, tmp_path / "run")
     with pytest.raises(BadInput, match="has done its folds"):
-        trained(own, tmp_path / "run", resume=tmp_path / "run")
+        continued_folds(TrainConfig(), tmp_path / "run")
     with pytest.raises(BadInput, match="not empty"):
-        trained(own, tmp_path / "run")
+        trained(place, tmp_path / "run")
 
 
-def test_a_target_that_the_folds_cannot_show_is_refused_before_anything_is_trained(own, tmp_path):
+def test_a_target_that_the_folds_cannot_show_is_refused_before_anything_is_trained(place, tmp_path):
     with pytest.raises(BadInput, match="0001 cannot be shown: the folds have 162 dissimilar pairs"):
-        train_folds(config(tmp_path / "run", target="far=0.0001"), folds_of(own, 3), everything(own))
+        train_folds(config(place, tmp_path / "run", target="far=0.0001"), 3)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("images", ["synthetic", "split"])
+def test_folds_are_of_classes_of_the_users_own_images(place, tmp_path, images):
+    words = {"source": SourceConfig(split="images")} if images == "split" else {}
+    with pytest.raises(BadInput, match="--folds is for classes of your own images"):
+        train_folds(config(place if images == "split" else images, tmp_path / "run", **words), 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"count": True},
+        {"done": ["1"]},
+        {"recipe": []},
+        {"target": "far=2"},
+        {"precision": "fp7"},
+        {"format_version": 2},
+    ],
+    ids=str,
+)
+def test_a_damaged_record_is_refused_in_one_line(place, tmp_path, change):
+    output = tmp_path / "run"
+    trained(place, output, new_stop_button=Button(1))
+    path = output / "folds" / "folds.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(BadCheckpoint, match=r"folds\.json"):
+        continued_folds(TrainConfig(), output)

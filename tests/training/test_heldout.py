@@ -438,6 +438,43 @@ def test_every_exam_can_be_taken_on_each_set(run, exam):
         assert [one.exam for one in report.exams] == [exam]
 
 
+# ---- slack ----
+
+NOISY = {2: 0.3, 4: 0.2, 6: 0.29, 8: 0.31, 10: 0.25, 12: 0.4}  # at other iterations 0.5
+
+
+def noisy(iteration):
+    return NOISY.get(iteration, 0.5)
+
+
+@pytest.mark.parametrize(("slack", "best"), [(0.0, 4), (0.4, 4), (0.6, 10), (1.0, 10), (3.0, 12)])
+def test_with_slack_the_best_is_the_latest_network_whose_error_is_not_much_higher_than_the_lowest(
+    tmp_path, slack, best
+):
+    """Of 4 held-out classes, so a slack of 1 allows half as much again: 0.3 after 0.2, which 0.25 is within."""
+    report = train(config(tmp_path / "run", iterations=12, slack=slack), **script(noisy))
+    assert (report.best_iteration, report.held_out_eer) == (best, NOISY[best])
+    metrics = read_description(report.best).metrics
+    assert metrics.get("held_out_eer_least") == (0.2 if slack else None)
+
+
+@pytest.mark.parametrize("stop", [3, 5, 6, 9, 11])
+def test_a_resumed_run_knows_the_lowest_error_before_it(tmp_path, stop):
+    """0.29 is within half of 0.2 and becomes the best; 0.31 is within half of 0.29, but not of the lowest."""
+    scripted = script(lambda iteration: {**NOISY, 10: 0.31}.get(iteration, 0.5))
+    train(config(tmp_path / "straight", iterations=12, slack=1.0), **scripted)
+    train(config(tmp_path / "halves", iterations=12, slack=1.0), **scripted, stop_button=stop_after(stop))
+    resumed = train(config(tmp_path / "halves", iterations=12, slack=1.0), **scripted, resume=tmp_path / "halves")
+    assert resumed.best_iteration == 6
+    assert digest(tmp_path / "straight" / BEST_FILE, "sha256") == digest(tmp_path / "halves" / BEST_FILE, "sha256")
+
+
+def test_a_slack_that_is_no_share_is_refused():
+    for slack in (-0.1, 101.0, float("nan")):
+        with pytest.raises(BadInput, match="slack must be between 0 and 100"):
+            SMALL.changed(slack=slack)
+
+
 # ---- patience ----
 
 FALLING = {2: 0.4, 4: 0.2, 6: 0.3, 8: 0.25, 10: 0.2, 12: 0.1, 14: 0.1, 16: 0.1}  # at other iterations 0.35

@@ -20,7 +20,7 @@ from hand_built import (
 )
 from terminals import terminal
 
-from omnitwin.reports.exams import CalibrationReport, ExamReport, Group, Measure
+from omnitwin.reports.exams import CalibrationReport, ClassErrors, ExamReport, Group, Measure
 from omnitwin.view.exams import circumstances, interval, seen, show_evaluation, subject, value
 
 WIDTHS = (40, 80, 160)
@@ -335,3 +335,34 @@ def test_an_exam_without_groups_has_no_table_of_them():
 def test_an_evaluation_says_what_the_networks_threshold_was_chosen_for():
     text = words(evaluation(network=network(operating=operating_point())), width=300)
     assert "Its threshold: chosen for far=0.01 on 5 held-out classes" in text
+
+
+# ---- the worst classes ----
+
+MILK = ClassErrors(name="dairy/milk", error=0.135, similar=45, rejected=12, dissimilar=1900, accepted=6)
+ALONE = ClassErrors(name="ghost", error=0.25, similar=0, rejected=0, dissimilar=40, accepted=10)
+
+
+def test_the_worst_classes_are_a_table_of_their_wrong_pairs_with_their_numbers():
+    lines = printed(evaluation(curved_exam(worst=(ALONE, MILK), classes=31), dataset="shop/test"), 120)
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
+    assert ["dairy/milk", "13.5", "12 of 45 (26.7 %)", "6 of 1,900 (0.3 %)"] in rows
+    assert ["ghost", "25.0", "none: one image", "10 of 40 (25.0 %)"] in rows
+    assert any("worst of 31 classes" in line for line in lines)
+    assert any("chance, too, makes a class the worst of many" in line for line in lines)
+
+
+def test_a_terminal_shows_five_of_the_worst_classes():
+    many = tuple(replace(MILK, name=f"class {number}") for number in range(20))
+    text = words(evaluation(curved_exam(worst=many, classes=100)), width=120)
+    assert "class 4" in text
+    assert "class 5" not in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_table_of_the_worst_classes_fits_the_terminal(width):
+    long = replace(MILK, name="a" * 200)
+    tables = [
+        line for line in printed(evaluation(curved_exam(worst=(long,), classes=2)), width) if line[:1] in TABLE_EDGES
+    ]
+    assert max(map(len, tables)) <= width

@@ -132,6 +132,17 @@ def test_figure_keeps_the_colours_and_the_sides_of_a_picture(tmp_path):
     assert len(rows) == pytest.approx(2 * PICTURE * PICTURE // 2, rel=0.05)  # both, each half as high as wide
 
 
+def test_wide_pictures_leave_no_empty_room_below_them(tmp_path):
+    square = Picture(width=40, height=40, pixels=bytes([LEVEL]) * 1600)
+    wide = Picture(width=120, height=40, pixels=bytes([LEVEL]) * 4800)
+    heights = []
+    for index, drawn in enumerate((square, wide)):
+        comparison_figure(compared(first_picture=drawn, second_picture=drawn), tmp_path / f"{index}.png")
+        with Image.open(tmp_path / f"{index}.png") as figure:
+            heights.append(figure.height)
+    assert heights[0] - heights[1] == PICTURE - PICTURE // 3
+
+
 def test_figure_makes_its_folder_and_replaces_what_was_there(tmp_path):
     path = tmp_path / "new" / "figure.png"
     comparison_figure(compared(), path)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from omnitwin.errors import BadInput
-from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
+from omnitwin.reports.exams import ClassErrors, EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
 from omnitwin.reports.pictures import Picture, ScoredPair
 from omnitwin.reports.training import StepReport
 from omnitwin.view.page import check_page, lead, page, write_page
@@ -122,6 +122,19 @@ def test_pictures_are_data_of_the_page(report):
             assert list(image.convert("L").tobytes()) == [0, 255, 255, 0]
 
 
+def test_pictures_in_colour_are_on_the_page_in_their_colours_and_only_grey_ones_are_pixelated(report):
+    colour = Picture(width=3, height=1, pixels=bytes([200, 0, 0, 0, 200, 0, 0, 0, 200]), channels=3)
+    exam = report.evaluation.exams[0]
+    shown = (replace(exam.shown[0], left=colour),)
+    text = page(replace(report, evaluation=replace(report.evaluation, exams=(replace(exam, shown=shown),))))
+    (kind,) = re.findall(r'<img( class="grey")? alt="left ', text)
+    assert kind == ""
+    assert re.findall(r'<img( class="grey")? alt="right ', text) == [' class="grey"']
+    first = re.findall(r'src="data:image/png;base64,([^"]+)"', text)[0]
+    with Image.open(io.BytesIO(base64.b64decode(first))) as image:
+        assert (image.mode, image.size, image.tobytes()) == ("RGB", (3, 1), colour.pixels)
+
+
 def test_each_figure_comes_in_light_and_dark(report):
     text = page(report)
     light = re.findall(r'<img alt="training" src="data:image/svg\+xml;base64,([^"]+)"', text)
@@ -146,6 +159,8 @@ def test_a_page_begins_with_when_the_network_was_best_and_how_good(report):
     worse = replace(report, steps=(exam_after(2, 0.125), exam_after(3, 0.2)))
     assert lead(worse) == "After 3 of 5 iterations; the best were at 2: equal error rate 12.5 % on held-out classes."
     assert lead(report) == "After 3 of 5 iterations."
+    slack = replace(worse, recipe={**report.recipe, "slack": 1.0})
+    assert lead(slack) == "After 3 of 5 iterations: equal error rate 20.0 % on held-out classes."
     text = page(best)
     assert text.index(lead(best)) < text.index("<table>")
 
@@ -175,3 +190,18 @@ def test_a_page_is_named_like_one(tmp_path):
     check_page(None)
     with pytest.raises(BadInput, match="does not end like a page"):
         check_page(tmp_path / "page.png")
+
+
+def test_the_classes_with_the_highest_error_are_all_on_the_page(report):
+    worst = tuple(
+        ClassErrors(name=f"class {number} {EVIL}", error=0.5, similar=4, rejected=3, dissimilar=8, accepted=2)
+        for number in range(20)
+    )
+    [exam] = report.evaluation.exams
+    evaluation = replace(report.evaluation, exams=(replace(exam, worst=worst, classes=1234),))
+    text = page(replace(report, evaluation=evaluation))
+    assert EVIL not in text
+    assert "worst of 1,234 classes" in text
+    assert all(f"class {number} &lt;script&gt;" in text for number in range(20))
+    assert text.count("<td>3 of 4 (75.0 %)</td><td>2 of 8 (25.0 %)</td>") == 20
+    assert "Classes with the highest error" not in page(report)

@@ -73,6 +73,51 @@ def test_a_picture_in_colour_is_a_ramp_of_its_lightness_without_colour():
     assert len(set(text)) == 3
 
 
+def test_256_colours_are_the_nearest_of_them():
+    """6 x 6 x 6 levels of 0, 95, 135, 175, 215 and 255, and greys from 8 in steps of 10 (xterm)."""
+    cube = [(0, 95, 135, 175, 215, 255)[level] for level in range(6)]
+    palette = [(r, g, b) for r in cube for g in cube for b in cube] + [(8 + 10 * k,) * 3 for k in range(24)]
+    colours = [(200, 30, 40), (90, 60, 45), (12, 100, 230), (128, 128, 128), (255, 255, 255), (0, 0, 0)]
+    drawn = Picture(width=6, height=6, pixels=bytes(sum(colours * 6, ())), channels=3)
+    text = draw_picture(drawn, 6, terminal(force_terminal=True, color_system="256"))
+
+    def distance(one, other):
+        return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+
+    for colour, span in zip(colours, text.spans, strict=False):
+        chosen = palette[span.style.color.number - 16]
+        assert distance(colour, chosen) == min(distance(colour, each) for each in palette)
+
+
+def test_16_colours_are_too_few_for_a_picture_in_colour_but_enough_for_ink():
+    drawn = Picture(width=2, height=2, pixels=bytes([200, 30, 40] * 4), channels=3)
+    console = terminal(force_terminal=True, color_system="standard")
+    assert "▀" not in draw_picture(drawn, 4, console).plain
+    assert "▀" in draw_picture(INK_BELOW_LEFT, 4, console).plain
+
+
+@pytest.mark.parametrize("kind", [*NO_COLOUR, "colour"])
+@pytest.mark.parametrize(("width", "height", "lines", "drawn"), [(90, 30, 2, 12), (30, 90, 6, 4), (60, 60, 6, 12)])
+def test_a_picture_keeps_its_aspect_in_a_box_of_its_columns(kind, width, height, lines, drawn):
+    """12 columns: at most 12 across and, as a character is twice as high as wide, 6 lines down."""
+    console = terminal(**(NO_COLOUR | {"colour": COLOUR})[kind])
+    dark = Picture(width=width, height=height, pixels=bytes(width * height))
+    rows = draw_picture(dark, 12, console).plain.split("\n")
+    assert len(rows) == lines
+    assert {len(row) for row in rows} == {12}
+    assert {len(row.strip()) for row in rows} == {drawn}
+    assert {(12 - drawn) // 2} == {len(row) - len(row.lstrip()) for row in rows}
+
+
+def test_a_photo_without_white_or_black_takes_the_whole_ramp():
+    levels = picture([[80, 130, 180]], scale=4)
+    assert draw_picture(levels, 3, terminal()).plain.split("\n")[0] == f"{RAMP[-1]}{RAMP[4]}{RAMP[0]}"
+
+
+def test_paper_that_is_nearly_even_is_not_stretched_into_noise():
+    assert set(draw_picture(picture([[250, 245, 255]], scale=4), 3, terminal()).plain) <= {" ", "\n", RAMP[-1], RAMP[4]}
+
+
 def test_half_blocks_reach_the_terminal_as_24_bit_colour():
     console = terminal(**COLOUR)
     printed(console, draw_picture(INK_BELOW_LEFT, 4, console))

@@ -1,12 +1,14 @@
 """`omnitwin show`."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from omnitwin.cli.options import Data, Figure, Json, LabelFrom, OldDataset, Quiet, check_data, known, one_of
-from omnitwin.config import DATASETS, ShowConfig
+from omnitwin.config import DATASETS, ShowConfig, SourceConfig
 from omnitwin.errors import BadInput
 
 DEFAULT = ShowConfig()
@@ -63,9 +65,22 @@ def _of_name(config: ShowConfig, quiet: bool) -> Any:
 
 def _of_place(config: ShowConfig, quiet: bool) -> Any:
     from omnitwin.data.describe import describe
+    from omnitwin.reports.data import NextStep
+    from omnitwin.training.fitting import fitted_recipe
     from omnitwin.view.progress import reporter
 
-    return describe(config, reporter(quiet))
+    report = describe(config, reporter(quiet))
+    if report.problem is not None:
+        return report
+    words = ["omnitwin", "train", "--data", str(report.place)]
+    words += ["--label-from", config.pattern] if config.pattern is not None else []
+    words += ["--seed", str(config.seed)] if config.seed != DEFAULT.seed else []
+    recipe = fitted_recipe(report.place, SourceConfig(pattern=config.pattern), None, {})
+    view = recipe.network.view
+    step = NextStep(
+        command=shlex.join(words), recipe=recipe.name, height=view.height, width=view.width, channels=view.channels
+    )
+    return replace(report, next_step=step)
 
 
 def _draw(report: Any, json: bool, quiet: bool, figure: Path | None) -> None:

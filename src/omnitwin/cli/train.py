@@ -17,6 +17,7 @@ from omnitwin.cli.options import (
     Split,
     ThresholdTarget,
     any_of,
+    complete_checkpoint,
     complete_run,
     data_given,
     known,
@@ -28,8 +29,18 @@ from omnitwin.cli.options import (
 from omnitwin.cli.recipes import complete_override, default_of, published, recipe_changes, spelled
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import DATASETS, SourceConfig, TrainConfig, check_run_name
-from omnitwin.recipes import ENCODERS, RECIPES, TORCHVISION, Recipe, sides_of, spelled_size
-from omnitwin.system.paths import NEWEST
+from omnitwin.errors import BadInput
+from omnitwin.recipes import (
+    DEFAULT_WEIGHTS,
+    ENCODERS,
+    NO_WEIGHTS,
+    RECIPES,
+    TORCHVISION,
+    Recipe,
+    sides_of,
+    spelled_size,
+)
+from omnitwin.system.paths import NEWEST, is_over_folds
 
 DEFAULT = TrainConfig()
 
@@ -91,6 +102,29 @@ def train(
             callback=_encoder,
         ),
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="NAME",
+            help="Weights that a model of torchvision starts from: default (ImageNet's), a file (safetensors, or "
+            "torchvision's own), or none (random).",
+            show_default=NO_WEIGHTS,
+            autocompletion=one_of(DEFAULT_WEIGHTS, NO_WEIGHTS),
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Train only the embedding, on features that are computed once: seconds.")
+    ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="Start from a trained network of the same kind: a run's name or folder, a weights file, or bundled.",
+            autocompletion=complete_checkpoint,
+        ),
+    ] = None,
     image_size: Annotated[
         str | None,
         typer.Option(
@@ -129,6 +163,15 @@ def train(
     data: DataOrNone = None,
     label_from: LabelFrom = None,
     split: Split = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            metavar="K",
+            help="For few classes of your own: train K networks, so that each class is tested by one that never saw "
+            "it; take threshold, calibration and figures from all tests; then train on all classes.",
+        ),
+    ] = None,
     device: Device = DEFAULT.device,
     precision: Precision = DEFAULT.precision,
     compile: Annotated[bool, typer.Option("--compile", help="Compile the network first (torch.compile).")] = False,
@@ -174,6 +217,9 @@ def train(
         "seed": seed,
         "encoder": encoder,
         "holdout": holdout,
+        "weights": weights,
+        "freeze": freeze or None,
+        "start": start,
         "patience": patience,
         **parse_size(image_size),
     }
@@ -193,16 +239,24 @@ def train(
         target=target or DEFAULT.target,
     )
     folder, done = None, 0
+    if folds is not None and dry_run:
+        raise BadInput("--dry-run tells of a single training", "Leave --folds out.")
     if resume is not None:
         from omnitwin.training.finding import run_to_resume
 
         run = None if resume == NEWEST else resume
-        run_to_resume(run)  # refuse a wrong name before torch is imported
-        from omnitwin.training import runs
-
+        found = run_to_resume(run)  # refuse a wrong name before torch is imported
         asked = {"recipe": recipe, "dataset": place, "target": target, "name": name, "output": output}
         changes = {**recipe_changes(given, overrides), **asked}
+        if folds is not None or is_over_folds(found):
+            _resume_folds(config, found, folds, {**changes, "dataset": None}, json, quiet)
+            return
+        from omnitwin.training import runs
+
         config, folder, done = runs.continued(config, run, changes, spelled(overrides))
+    if folds is not None:
+        _run_folds(config, folds, None, json, quiet)
+        return
     _run(config, folder, done, dry_run, json, quiet)
 
 
@@ -246,6 +300,40 @@ def _run(config: TrainConfig, folder: Path | None, done: int, dry_run: bool, jso
         print_json(report)
     elif not quiet:
         show_training(report, result_console())
+    if report.stopped_by in SIGNAL_EXIT:
+        raise typer.Exit(SIGNAL_EXIT[report.stopped_by])
+
+
+def _resume_folds(
+    config: TrainConfig, run: Path, folds: int | None, changes: dict[str, Any], json: bool, quiet: bool
+) -> None:
+    """Go on with a training over folds. changes: what else was asked for, which cannot change"""
+    from omnitwin.exams.folds import continued_folds
+
+    refused = [name for name, value in changes.items() if value is not None]
+    if refused:
+        raise BadInput(f"{', '.join(refused)} cannot change in a run that is resumed", "Leave it out.")
+    config, count = continued_folds(config, run)
+    if folds not in (None, count):
+        raise BadInput(f"{run} has {count} folds, not {folds}", "Leave --folds out.")
+    _run_folds(config, count, run, json, quiet)
+
+
+def _run_folds(config: TrainConfig, count: int, folder: Path | None, json: bool, quiet: bool) -> None:
+    """Train over folds. folder: of the run to resume"""
+    from omnitwin.exams.folds import train_folds
+    from omnitwin.system.device import keep_freed_memory
+    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.folds import show_folds
+    from omnitwin.view.progress import reporter
+
+    keep_freed_memory()
+    report_to = reporter(quiet)
+    report = train_folds(config, count, report_to, lambda: StopButton(report_to.note), folder)
+    if json:
+        print_json(report)
+    elif not quiet:
+        show_folds(report, result_console())
     if report.stopped_by in SIGNAL_EXIT:
         raise typer.Exit(SIGNAL_EXIT[report.stopped_by])
 

@@ -105,8 +105,7 @@ def draw_batch(
     together_C = chosen_A[group_C] & (rank_C < sampling.per_alphabet) & ~alone_C
     class_C = (key_C - together_C.float()).argsort()[: min(classes, total - int(alone_C.sum()))]
     ways = torch.tensor(ways_round(sampling, packed.shape[0]), device=device)
-    way_A = ways[torch.randint(len(ways), (alphabets,), generator=generator, device=device)]
-    way_C = ways[torch.randint(len(ways), (total,), generator=generator, device=device)]
+    way_A, way_C = (_ways(ways, count, sampling.colours, generator) for count in (alphabets, total))
     way_C = torch.where(together_C, way_A[group_C], way_C)[class_C]
     most = int(packed.count_C.max())
     key_CN = torch.rand((len(class_C), most), generator=generator, device=device)
@@ -120,5 +119,16 @@ def draw_batch(
     if singles:  # else no random numbers
         alone_S = alone_S[torch.randperm(len(alone_S), generator=generator, device=device)]
     row_S = packed.first_C[alone_S[:singles]]
-    way_S = ways[torch.randint(len(ways), row_S.shape, generator=generator, device=device)]
+    way_S = _ways(ways, len(row_S), sampling.colours, generator)
     return ClassBatch(row_CK, way_C, row_S, way_S)
+
+
+def _ways(ways: torch.Tensor, count: int, share: float, generator: torch.Generator) -> torch.Tensor:
+    """Draw ways, each way round as probable as the others; a share of them has other colours if there are any."""
+    plain = ways[ways < WAYS]
+    way_N = plain[torch.randint(len(plain), (count,), generator=generator, device=ways.device)]
+    if len(plain) == len(ways):  # else no random numbers
+        return way_N
+    other_N = torch.randint(1, len(COLOURS), (count,), generator=generator, device=ways.device)
+    changed_N = torch.rand(count, generator=generator, device=ways.device) < share
+    return way_N + WAYS * other_N * changed_N

@@ -277,9 +277,7 @@ def open_place(
     Raises BadInput if the place is neither a folder nor a table, or none of its images can be read; CannotWrite if the
     cache folder cannot be written.
     """
-    listing = list_images(place, pattern)
-    store = fill_store(listing, view, reporter, processes)
-    check_readable(listing, store.broken)
+    store = _decoded(place, view, pattern, reporter, processes)
     parts = divided(store.listing, seed, split)
     if TEST in parts.part_N:
         labels = [file.label for file in store.files]
@@ -289,28 +287,44 @@ def open_place(
     return OwnImages(store, parts, reporter)
 
 
-def folds_of(own: OwnImages, count: int, seed: int = 0) -> tuple[OwnImages, ...]:
-    """Return `count` divisions of all images of a place, in which every class is in the test part once (data.folds).
+def open_folds(
+    place: Path,
+    view: View,
+    count: int,
+    *,
+    pattern: str | None = None,
+    seed: int = 0,
+    reporter: Reporter = SILENT,
+    processes: int | None = None,
+) -> tuple[tuple[OwnImages, ...], FolderSet]:
+    """Open a place as `count` divisions of its images, in each of which other classes are the test (data.folds).
 
-    Raises BadInput if there are too few classes.
+    Returns them, and all images together as a training part. The other arguments are those of open_place. Raises
+    BadInput if there are too few classes, too.
     """
-    labels, facts = [file.label for file in own.store.files], list(own.store.facts)
-    found = []
-    for fold, parts in enumerate(folds(own.store.listing, count, seed), 1):
-        clean = without_leaks(parts, find_duplicates(facts, labels, parts.part_N))
-        if TEST not in clean.part_N:
-            raise BadInput(
-                f"every test image of fold {fold} is, exactly or nearly, in another part too", "Choose fewer folds."
-            )
-        found.append(OwnImages(own.store, clean, own.reporter))
-    for note in dict.fromkeys(note for each in found for note in each.parts.notes):
-        own.reporter.note(note)
-    return tuple(found)
+    store = _decoded(place, view, pattern, reporter, processes)
+    labels, facts = [file.label for file in store.files], list(store.facts)
+    everything = Parts(part_N=(TRAINING,) * len(labels))
+    divisions = [
+        without_leaks(parts, find_duplicates(facts, labels, parts.part_N))
+        for parts in folds(store.listing, count, seed)
+    ]
+    for fold, parts in enumerate(divisions, 1):
+        if TEST not in parts.part_N:
+            raise BadInput(f"every test image of fold {fold} is, exactly or nearly, elsewhere too", "Use fewer folds.")
+    notes = tuple(dict.fromkeys(note for parts in divisions for note in parts.notes))
+    for note in _notes(store, replace(everything, notes=notes)):
+        reporter.note(note)
+    found = [OwnImages(store, parts, reporter) for parts in (*divisions, everything)]
+    return tuple(found[:-1]), found[-1][TRAINING]
 
 
-def everything(own: OwnImages) -> FolderSet:
-    """Return all images of a place as a training part."""
-    return OwnImages(own.store, Parts(part_N=(TRAINING,) * len(own.store.files)), own.reporter)[TRAINING]
+def _decoded(place: Path, view: View, pattern: str | None, reporter: Reporter, processes: int | None) -> PictureStore:
+    """Return the images of a place, decoded. Raises BadInput if none can be read."""
+    listing = list_images(place, pattern)
+    store = fill_store(listing, view, reporter, processes)
+    check_readable(listing, store.broken)
+    return store
 
 
 def _notes(store: PictureStore, parts: Parts) -> Iterator[str]:

@@ -17,6 +17,7 @@ from omnitwin.errors import BadInput
 from omnitwin.exams import measures
 from omnitwin.exams.exam import Sitting, bootstrap_method
 from omnitwin.exams.measures import Kind
+from omnitwin.exams.per_class import worst_classes
 from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import MOST_COARSE, Tally, coarse_edges, tally_pairs
 from omnitwin.metrics import calibration as calibrating
@@ -65,6 +66,8 @@ def all_pairs(sitting: Sitting, most_coarse: int = MOST_COARSE) -> ExamReport:
         colour="blue",
         calibration=_calibration(tally, scorer.verifier),
         hardest=_hardest(tally, images, sitting.threshold),
+        worst=worst_classes(images.class_names, tally.similar_CK, tally.dissimilar_CCK, cuts[measures.BALANCED.name]),
+        classes=classes,
     )
 
 

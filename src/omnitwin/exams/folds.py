@@ -1,6 +1,6 @@
 """Train over folds of classes: every class is judged by a network that never saw it. Then train on all classes.
 
-    report = train_folds(config, divisions, everything)
+    report = train_folds(TrainConfig(dataset=Path("products"), recipe=RECIPES["photo"]), 5)
 
 Each fold trains a network in a folder of its own, and its held-out classes choose the best checkpoint, as in any run.
 This checkpoint scores all pairs of the fold's test classes. The scores of all folds together give threshold,
@@ -19,23 +19,28 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from omnitwin.config import Target, TrainConfig, parse_target
+from omnitwin.data.catalogue import place_of
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.listing import HELD_OUT, TEST, TRAINING
+from omnitwin.data.own import open_folds
+from omnitwin.data.parts import BY_CLASSES
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.pooling import Judgement, Scored, judged, score_fold
 from omnitwin.metrics.operating import pairs_needed
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
 from omnitwin.model.description import HELD_OUT_EER, read_description
+from omnitwin.recipes import Recipe
 from omnitwin.reports.folds import FoldReport, FoldsReport
 from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.system.device import select_device
 from omnitwin.system.files import digest, replacing, write_text
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import (
@@ -49,39 +54,62 @@ from omnitwin.system.paths import (
     unlinked,
 )
 from omnitwin.system.plain import is_plain, open_plain, read_text
+from omnitwin.system.words import check_precision
+from omnitwin.training.needs import check_needs
+from omnitwin.training.origin import record_of_place
 from omnitwin.training.runs import check_unused, output_folder
 from omnitwin.training.training import StopButton, train
 
 FORMAT, FORMAT_VERSION = "omnitwin-folds", 1  # of the record
+KEPT: dict[str, Any] = {  # fields of the record of a run under way
+    "of": str,  # digest of what it shares with the run that goes on
+    "count": int,  # folds
+    "done": list,  # numbers of the folds whose network is trained; 0: of the network of all classes
+    "recipe": dict,
+    "place": str,
+    "pattern": (str, type(None)),
+    "target": str,
+    "precision": str,
+}
+ENDS = (None, "time", "patience")  # of a training that is done; others stop the whole
 ALL = "all"  # name of the run on all classes, beside those of the folds: 1, 2 ...
 NewStopButton = Callable[[], StopButton]
 
 
 def train_folds(
     config: TrainConfig,
-    divisions: Sequence[Mapping[str, ImageSet]],
-    everything: ImageSet,
+    count: int,
     reporter: Reporter = SILENT,
     new_stop_button: NewStopButton | None = None,
     resume: Path | None = None,
 ) -> FoldsReport:
-    """Train a network for each fold, judge all by the classes that they never saw, and train one on all classes.
+    """Train a network for each fold of a place, judge all by the classes that they never saw, and train one on all.
 
-    config: of every network; its dataset and the recipe's number of held-out classes have no effect, and its longest
-        time is that of all networks together, each of which gets the same share
-    divisions: of each fold, the parts `training`, `held-out` and `test`
+    config: of every network; its dataset is a folder or table. The recipe's number of held-out classes has no effect.
+        The longest time is that of all networks together, each of which gets the same share
+    count: number of folds
     new_stop_button: makes the stop button of each training
-    resume: the folder of a run to go on with
+    resume: the folder of a run to go on with (continued_folds)
 
-    Raises what train raises; BadInput for a run to resume that has other folds, images or another recipe.
+    Raises what train raises; BadInput for other images than those of a place, for too few classes, and for a run to
+    resume that has other folds, images or another recipe.
+
+    >>> train_folds(TrainConfig(recipe=RECIPES["photo"], dataset=Path("products")), 5)
     """
     begun = time.monotonic()
+    place = place_of(config.dataset)
+    if place is None or config.source.split != BY_CLASSES:
+        raise BadInput("--folds is for classes of your own images", "Give --data PATH, without --split.")
     output = output_folder(config) if resume is None else resume
     if resume is None:
         check_unused(output)
-    share = None if config.max_seconds is None else config.max_seconds / (len(divisions) + 1)
-    config = replace(config, recipe=config.recipe.changed(holdout=0), max_seconds=share, output=output, name=None)
+    recipe = config.recipe.changed(holdout=0)
+    divisions, everything = open_folds(
+        place, recipe.network.view, count, pattern=config.source.pattern, seed=recipe.seed, reporter=reporter
+    )
     _check_target(parse_target(config.target), divisions)
+    share = None if config.max_seconds is None else config.max_seconds / (count + 1)
+    config = replace(config, recipe=recipe, max_seconds=share, output=output, name=None)
     folder = unlinked(output / FOLDS_FOLDER)
     with hold(folder):
         run = _FoldsRun(config, divisions, everything, reporter, new_stop_button or _no_button, resume is not None)
@@ -89,6 +117,28 @@ def train_folds(
     if report.weights is not None:
         shutil.rmtree(folder, ignore_errors=True)  # the networks of the folds
     return report
+
+
+def continued_folds(config: TrainConfig, run: Path) -> tuple[TrainConfig, int]:
+    """Return how to go on with a run over folds that was stopped: the config with its own recipe and data, and count.
+
+    Raises BadCheckpoint if its record cannot be read, BadInput if it is done, DeviceMissing, and CannotRun if its
+    record asks for far more memory than usual.
+    """
+    if os.path.lexists(run / FOLDS_FILE) and os.path.lexists(run / WEIGHTS_FILE):
+        raise BadInput(f"{run} has done its folds", "To train further, start a new run.")
+    record = _read_record(run)
+    place = Path(record["place"]) if place_of(config.dataset) is None else config.dataset
+    config = replace(
+        config,
+        recipe=Recipe.from_json(record["recipe"]),
+        dataset=place,
+        source=replace(config.source, pattern=record["pattern"], split=BY_CLASSES),
+        target=parse_target(record["target"]),
+        precision=record["precision"],
+    )
+    check_needs(config, select_device(config.device))
+    return config, record["count"]
 
 
 def _no_button() -> StopButton:
@@ -105,6 +155,22 @@ def _check_target(target: Target, divisions: Sequence[Mapping[str, ImageSet]]) -
             f"{target} cannot be shown: the folds have {there:,} dissimilar pairs together, and it needs {needed:,}",
             "Choose another --target, or fewer folds.",
         )
+
+
+class _Heard(AbstractContextManager[Callable[[], str | None]]):
+    """A stop button that remembers whether it was pressed, even in the last step of a training, which then is done."""
+
+    def __init__(self, button: StopButton) -> None:
+        self.button = button
+        self.heard: str | None = None
+
+    def __enter__(self) -> Callable[[], str | None]:
+        self.stop = self.button.__enter__()
+        return self.stop
+
+    def __exit__(self, *exception: Any) -> None:
+        self.heard = self.stop()
+        self.button.__exit__(*exception)
 
 
 class _FoldsRun:
@@ -140,7 +206,7 @@ class _FoldsRun:
         folds = tuple(self._fold_report(fold, each) for fold, each in enumerate(scored, 1))
         iterations = round(statistics.median(fold.iteration for fold in folds))
         self.reporter.note(f"All classes: {iterations:,} iterations, the median of the folds")
-        last = replace(self.config, recipe=self.config.recipe.changed(iterations=iterations))
+        last = replace(self.config, recipe=self.config.recipe.changed(iterations=iterations, patience=0))
         if stopped_by := self._train(ALL, 0, {TRAINING: self.everything}, last):
             return self._report(folds=folds, iterations=iterations, stopped_by=stopped_by)
         target = parse_target(self.config.target)
@@ -156,13 +222,16 @@ class _FoldsRun:
         folder = unlinked(self.folder / name)
         config = replace(config, dataset=dict(images), output=folder, target=Target())
         begun = os.path.lexists(folder / STATE_FILE)
-        if not begun or read_description(folder / STATE_FILE).iteration < config.recipe.iterations:
-            report = train(config, self.reporter, self.new_stop_button(), folder if begun else None)
-            if report.stopped_by not in (None, "time"):
+        pressed: str | None = None
+        if not begun or not _is_trained(folder, config):
+            button = _Heard(self.new_stop_button())
+            report = train(config, self.reporter, button, folder if begun else None)
+            if report.stopped_by not in ENDS:
                 return report.stopped_by
+            pressed = button.heard
         self.done.append(number)
         self._remember()
-        return None
+        return pressed
 
     def _fold_report(self, fold: int, scored: Scored) -> FoldReport:
         parts, kept = self.divisions[fold - 1], read_description(_kept(self.folder / str(fold)))
@@ -186,6 +255,7 @@ class _FoldsRun:
             threshold=judgement.threshold,
             calibration=judgement.calibration,
             operating=judgement.operating,
+            data=self._data(),
             metrics={**description.metrics, "folds": float(len(folds)), **figures},
         )
         report = self._report(folds, iterations, judgement)
@@ -229,14 +299,18 @@ class _FoldsRun:
         record = [self.config.recipe.to_json(), str(parse_target(self.config.target)), *fingerprints]
         return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
+    def _data(self) -> dict[str, Any]:
+        """Return what the last network's file says of its images (Description.data)."""
+        record = record_of_place(self.config, self.everything.class_names)
+        assert record is not None
+        return record
+
     def _recall(self, resumed: bool) -> None:
-        """Find which networks are done. Raises BadInput if the run is of other folds, or is done."""
+        """Find which networks are done. Raises BadInput if the run is of other folds."""
         if not resumed:
             self._remember()
             return
-        if is_plain(self.output / WEIGHTS_FILE):
-            raise BadInput(f"{self.output} has done its folds", "To train further, start a new run.")
-        record = read_record(self.output)
+        record = _read_record(self.output)
         if record["of"] != self._key():
             raise BadInput(
                 f"{self.output} has other folds, images or another recipe", "Resume it as it began, or start a new run."
@@ -244,23 +318,41 @@ class _FoldsRun:
         self.done = record["done"]
 
     def _remember(self) -> None:
-        record = {"format": FORMAT, "format_version": FORMAT_VERSION, "of": self._key(), "done": self.done}
+        data = self._data()
+        record = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "of": self._key(),
+            "count": len(self.divisions),
+            "done": self.done,
+            "recipe": self.config.recipe.to_json(),
+            "place": data["place"],
+            "pattern": data["pattern"],
+            "target": str(parse_target(self.config.target)),
+            "precision": self.config.precision,
+        }
         write_text(self.folder / FOLDS_FILE, json.dumps(record, indent=2) + "\n")
 
 
-def read_record(run: Path) -> dict[str, Any]:
+def _read_record(run: Path) -> dict[str, Any]:
     """Return the record of a training over folds that is under way. Raises BadCheckpoint if there is none."""
     path = run / FOLDS_FOLDER / FOLDS_FILE
     try:
         record = json.loads(read_text(path))
         if (record["format"], record["format_version"]) != (FORMAT, FORMAT_VERSION):
             raise BadCheckpoint(f"{path} is of another omnitwin")
-        if not isinstance(record["of"], str) or not all(type(fold) is int for fold in record["done"]):
-            raise TypeError("no record of folds")
+        for name, kind in KEPT.items():
+            if not isinstance(record[name], kind):
+                raise TypeError(f"{name} is {record[name]!r}")
+        if not all(type(number) is int for number in (record["count"], *record["done"])):  # to Python, True is 1
+            raise TypeError("a fold that is no whole number")
+        Recipe.from_json(record["recipe"])
+        parse_target(record["target"])
+        check_precision(record["precision"])
         return dict(record)
     except FileNotFoundError as error:
-        raise BadCheckpoint(f"{run} holds no training over folds") from error
-    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise BadCheckpoint(f"{run} holds no training over folds that could go on") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError, BadInput) as error:
         raise BadCheckpoint(f"{path} cannot be read as a record of folds: {error!r}") from error
 
 
@@ -279,6 +371,13 @@ def _record_of(report: FoldsReport) -> dict[str, Any]:
             for measure in (exam.measures if exam else ())
         ],
     }
+
+
+def _is_trained(run: Path, config: TrainConfig) -> bool:
+    """Return whether a run that has a state needs no more iterations: it has them all, or is out of patience."""
+    done = read_description(run / STATE_FILE).iteration
+    best = read_description(run / BEST_FILE).iteration if is_plain(run / BEST_FILE) else 0
+    return done >= config.recipe.iterations or 0 < config.recipe.patience * config.exam_every <= done - best
 
 
 def _kept(run: Path) -> Path:

@@ -104,8 +104,7 @@ class _Counting:
         self.class_N, self.first, self.last = scorer.packed.class_N, first, last
         self.edges, self.keep = edges, keep
         self.classes, self.bins = last - first, len(edges) + 1
-        self.similar_F = torch.zeros(1 << FINE_BITS, dtype=torch.int64, device=edges.device)
-        self.dissimilar_F = torch.zeros_like(self.similar_F)
+        self.similar, self.dissimilar = _FineCounts(edges.device), _FineCounts(edges.device)
         self.similar_CK = np.zeros((self.classes, self.bins), dtype=np.int32)
         self.dissimilar_CCK = np.zeros((self.classes, self.classes, self.bins), dtype=np.int32)
         self.lowest: list[Candidate] = []
@@ -116,7 +115,7 @@ class _Counting:
         size = len(scores_ab)
         row, column = torch.triu_indices(size, size, 1, device=scores_ab.device)
         own = scores_ab[row, column]
-        self.similar_F += _fine_counts(own)
+        self.similar.add(own)
         place = number - self.first
         self.similar_CK[place] = self._coarse(own).bincount(minlength=self.bins).cpu().numpy()
         start = self.starts[number]
@@ -125,10 +124,11 @@ class _Counting:
         if not others.numel():
             return
         flat = others.flatten()
-        self.dissimilar_F += _fine_counts(flat)
+        self.dissimilar.add(flat)
         class_b = self.class_N[start + size : start + scores_ab.shape[1]] - self.first
         cells = (class_b * self.bins + self._coarse(others)).flatten().bincount(minlength=self.classes * self.bins)
-        self.dissimilar_CCK[place] = cells.view(self.classes, self.bins).cpu().numpy()
+        later = slice(place + 1, None)  # of pages that are never written, the system gives none
+        self.dissimilar_CCK[place, later] = cells.view(self.classes, self.bins)[later].cpu().numpy()
         if self.keep and (len(self.highest) < self.keep or float(flat.max()) > self.highest[-1][0]):
             best = flat.topk(min(self.keep, len(flat)))
             width = others.shape[1]
@@ -147,16 +147,40 @@ class _Counting:
         del kept[self.keep :]
 
     def tally(self) -> Tally:
-        there = (self.similar_F + self.dissimilar_F).nonzero().flatten()
+        similar_F, dissimilar_F = self.similar.counts(), self.dissimilar.counts()
+        there = (similar_F + dissimilar_F).nonzero().flatten()
         return Tally(
             values_B=_fine_values(there.cpu()).numpy(),
-            similar_B=self.similar_F[there].cpu().numpy(),
-            dissimilar_B=self.dissimilar_F[there].cpu().numpy(),
+            similar_B=similar_F[there].cpu().numpy(),
+            dissimilar_B=dissimilar_F[there].cpu().numpy(),
             similar_CK=self.similar_CK,
             dissimilar_CCK=self.dissimilar_CCK,
             lowest=[(-wrong, left, right) for wrong, left, right in self.lowest],
             highest=self.highest,
         )
+
+
+class _FineCounts:
+    """Counts of scores by fine bin. Scores wait until they are worth a pass over all bins: classes can be many."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.counts_F = torch.zeros(1 << FINE_BITS, dtype=torch.int64, device=device)
+        self.waiting: list[torch.Tensor] = []
+        self.number = 0  # of scores that wait
+
+    def add(self, scores: torch.Tensor) -> None:
+        self.waiting.append(scores)
+        self.number += len(scores)
+        if self.number >= len(self.counts_F):
+            self.counts()
+
+    def counts(self) -> torch.Tensor:
+        """Return the counts of all scores so far, (F,) int64."""
+        if self.waiting:
+            self.counts_F += _fine_counts(torch.cat(self.waiting))
+            self.waiting.clear()
+            self.number = 0
+        return self.counts_F
 
 
 def _fine_counts(scores: torch.Tensor) -> torch.Tensor:

@@ -97,6 +97,17 @@ class DuplicateFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NextStep:
+    """How to train on a set, and what training would choose by the look of its images."""
+
+    command: str
+    recipe: str
+    height: int  # pixels that the network would see
+    width: int
+    channels: int  # 1: grey, 3: colours
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataReport:
     """What was understood of a folder or a table of images."""
 
@@ -121,6 +132,7 @@ class DataReport:
     parts: tuple[PartFacts, ...]
     notes: tuple[str, ...]
     problem: str | None  # why the set cannot be trained on
+    next_step: NextStep | None = None  # None: there is a problem
     shown: str  # the part that the pictures are from
     pictures: tuple[LabelledPicture, ...]
     pairs: tuple[ScoredPair, ...]

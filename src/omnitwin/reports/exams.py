@@ -90,6 +90,22 @@ class PublishedFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassErrors:
+    """The wrong pairs of one class at the exam's threshold.
+
+    They are counts without an interval: the pairs of a class share its images, and the worst of many classes is in part
+    the unluckiest.
+    """
+
+    name: str
+    error: float  # mean of the shares rejected and accepted; of one image: the share accepted
+    similar: int  # pairs of two of its images; 0: it has one image
+    rejected: int  # of them, wrongly
+    dissimilar: int  # pairs of one of its images with one of another class
+    accepted: int  # of them, wrongly
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExamReport:
     """One exam."""
 
@@ -109,6 +125,8 @@ class ExamReport:
     published: tuple[PublishedFigure, ...] = ()
     shown: tuple[ScoredPair, ...] = ()
     hardest: tuple[ScoredPair, ...] = ()  # the wrong pairs with the surest scores
+    worst: tuple[ClassErrors, ...] = ()  # the classes with the highest error, worst first; not all if there are many
+    classes: int = 0  # that the worst are of
     seconds: float = 0.0  # without embedding the images
 
     def __post_init__(self) -> None:

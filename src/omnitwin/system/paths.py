@@ -129,6 +129,11 @@ def run_folders() -> list[Path]:
     return sorted(folder for folder in folders if any(os.path.lexists(folder / name) for name in marks))
 
 
+def is_over_folds(run: Path) -> bool:
+    """Return whether a run's folder is of a training over folds of classes."""
+    return os.path.lexists(run / FOLDS_FOLDER) or os.path.lexists(run / FOLDS_FILE)
+
+
 def trained_runs() -> list[Path]:
     """Return the folders of all runs that have weights, sorted by name."""
     return [run for run in run_folders() if is_plain(run / WEIGHTS_FILE)]

@@ -3,6 +3,7 @@
 M images of the exam, N pairs of them, B distinct scores, C classes
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,7 @@ class HeldOutExam:
     def __init__(
         self, held_out: ImageSet, network: Network, device: torch.device, most_images: int | None = None
     ) -> None:
+        self.classes = len(held_out.class_names)
         self.packed = held_out.framed(network.view).to(device)
         hands = max(2, (MOST_IMAGES if most_images is None else most_images) // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]
@@ -87,10 +89,10 @@ class HeldOutExam:
 
     def take(self, network: TwinNetwork) -> HeldOutResult | None:
         """Return a network's result, or None if a score is not finite. Leaves the network in the mode it was in."""
-        training, at_once = network.training, images_at_once(EMBED_AT_ONCE, self.packed.shape[-1])
+        training = network.training
         network.eval()
         with torch.inference_mode():
-            parts = [network.embed(self.packed.gather(rows)) for rows in torch.split(self.rows, at_once)]
+            parts = [network.embed(part) for part in self.inputs(network)]
             prepared_MD = network.prepare(torch.cat(parts))
             scores = network.score_all(prepared_MD, prepared_MD)[self.pair[0], self.pair[1]].cpu().double()
         network.train(training)
@@ -111,6 +113,11 @@ class HeldOutExam:
             calibration=calibration,
             operating=self._operating(target, threshold, calibration, scores.numpy()),
         )
+
+    def inputs(self, network: TwinNetwork) -> Iterator[torch.Tensor]:
+        """Yield the exam's images in parts."""
+        for rows in torch.split(self.rows, images_at_once(EMBED_AT_ONCE, max(self.packed.shape[1:]))):
+            yield self.packed.gather(rows)
 
     def _operating(
         self, target: Target, threshold: float, calibration: dict[str, float], logit_N: Array

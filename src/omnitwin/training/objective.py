@@ -106,7 +106,10 @@ class OfEmbeddings:
 
     def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         with autocast(self.machinery.device, self.machinery.precision):
-            embeddings_BD = self.embed(batch.images.contiguous(memory_format=torch.channels_last))
+            images = batch.images  # of a frozen backbone they are features (training.frozen)
+            if images.dim() == 4:
+                images = images.contiguous(memory_format=torch.channels_last)
+            embeddings_BD = self.embed(images)
         loss, logits_BB = self.loss(embeddings_BD, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         if logits_BB is None:

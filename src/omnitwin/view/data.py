@@ -30,11 +30,11 @@ def show_data(report: DataReport, console: Console) -> None:
         console.print(draw_pairs(report.pairs, console))
     if report.problem is not None:
         say(console, f"It cannot be trained on: {report.problem}.", "bold red")
-    else:
-        say(
-            console,
-            "It is enough to train on, which this version does in Python only (docs/API.md).",
-        )
+    elif report.next_step is not None:
+        step = report.next_step
+        colours = "in colours" if step.channels == 3 else "grey"
+        say(console, f"Train on it: {step.command}", "bold green")
+        say(console, f"By their look: recipe {step.recipe}, {step.height} x {step.width} pixels, {colours}.")
 
 
 def _classes(report: DataReport) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from omnitwin.reports.exams import EvalReport, ExamReport, Group, Measure
+from omnitwin.reports.exams import ClassErrors, EvalReport, ExamReport, Group, Measure
 from omnitwin.reports.nouns import nouns_of
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
@@ -22,6 +22,8 @@ SEEN = {
     "closed": "other images of the classes that it was trained on: a closed set, which says nothing about new classes",
     "training": "images that the network was TRAINED on: no measure of how it does on others",
 }
+WORST = 5  # classes in a terminal
+WORST_NOTE = "Error: mean of both shares at the exam's threshold; chance, too, makes a class the worst of many."
 ROC_COLUMNS, ROC_LINES = 48, 8
 LOWEST_FAR = 1e-4  # left end of the small ROC
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -41,6 +43,8 @@ def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
             _show_roc(exam, console)
         if exam.calibration is not None:
             _show_calibration(exam, console)
+        if exam.worst:
+            _show_worst(exam, report, console)
         console.print()
     say(console, subject(report), "dim")
     if report.network is not None and report.network.operating is not None:
@@ -191,6 +195,30 @@ def _show_roc(exam: ExamReport, console: Console) -> None:
         say(console, f"{tar}|{row}|")
     ends = "".join(f"{text:<{columns // 4}}" for text in ("1e-4", "1e-3", "1e-2", "0.1"))
     say(console, f"  FAR  {ends}1")
+
+
+def worst_headings(exam: ExamReport, report: EvalReport) -> tuple[str, ...]:
+    """Return the heads of the columns of the table of the worst classes."""
+    kinds = nouns_of(report.dataset).kinds
+    return f"worst of {exam.classes:,} {kinds}", "error, %", "similar pairs rejected", "dissimilar pairs accepted"
+
+
+def worst_cells(each: ClassErrors) -> tuple[str, ...]:
+    """Return a row of that table: `milk`, `13.5`, `12 of 45 (26.7 %)`, `3 of 900 (0.3 %)`."""
+    return each.name, f"{100 * each.error:.1f}", _of(each.rejected, each.similar), _of(each.accepted, each.dissimilar)
+
+
+def _of(wrong: int, n: int) -> str:
+    return f"{wrong:,} of {n:,} ({percent(wrong / n)})" if n else "none: one image"
+
+
+def _show_worst(exam: ExamReport, report: EvalReport, console: Console) -> None:
+    table = _table(*worst_headings(exam, report))
+    for each in exam.worst[:WORST]:
+        name, *cells = worst_cells(each)
+        table.add_row(Text(clean(name)), *cells)
+    console.print(table)
+    say(console, WORST_NOTE, "dim")
 
 
 def _table(*headings: str, figures: bool = True) -> Table:

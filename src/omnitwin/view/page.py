@@ -17,6 +17,7 @@ from omnitwin.reports.pictures import Picture
 from omnitwin.system.files import write_text
 from omnitwin.view.console import clean
 from omnitwin.view.exams import (
+    WORST_NOTE,
     circumstances,
     group_cells,
     group_headings,
@@ -25,6 +26,8 @@ from omnitwin.view.exams import (
     seen,
     single,
     value,
+    worst_cells,
+    worst_headings,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
 from omnitwin.view.words import LISTED, listed, operating_in_words, percent, trained
@@ -67,7 +70,8 @@ def page(report: RunReport, draw: Callable[..., dict[str, "Figure"]] = plots) ->
         hyper_parameters=list(_hyper_parameters(report.recipe)),
         versions=report.versions,
         curves=[figures[name] for name in ("roc", "det") if name in figures],
-        exams=[_exam(exam, figures) for exam in evaluation.exams],
+        worst_note=WORST_NOTE,
+        exams=[_exam(exam, evaluation, figures) for exam in evaluation.exams],
     )
 
 
@@ -76,6 +80,7 @@ def lead(report: RunReport) -> str:
 
     `Best at 1,000 of 1,200 iterations: equal error rate 2.5 % on held-out alphabets.`
     `After 1,200 of 1,200 iterations; the best were at 1,000: equal error rate 2.5 % on held-out alphabets.`
+    `After 1,200 of 1,200 iterations: ...`, by a recipe with slack, for which the lowest rate alone is not the best
     """
     network = _network(report)
     examined = [(step.held_out_eer, step.iteration) for step in report.steps if step.held_out_eer is not None]
@@ -83,6 +88,9 @@ def lead(report: RunReport) -> str:
     if not examined:
         return f"After {done}."
     error, best = min(examined)
+    own = next((error for error, iteration in examined if iteration == network.iteration), None)
+    if report.recipe.get("slack") and own is not None:
+        return f"After {done}: equal error rate {percent(own)} on held-out {nouns_of(network.trained_on).held_out}."
     rate = f"equal error rate {percent(error)} on held-out {nouns_of(network.trained_on).held_out}"
     if network.iteration == best:
         return f"Best at {done}: {rate}."
@@ -183,10 +191,12 @@ class _Exam:
     groups: list[Row]
     group_method: str
     calibration: list[Row]
+    worst_headings: Row
+    worst: list[Row]
     figures: list[_Figure]
 
 
-def _exam(exam: ExamReport, figures: dict[str, _Figure]) -> _Exam:
+def _exam(exam: ExamReport, report: EvalReport, figures: dict[str, _Figure]) -> _Exam:
     methods = dict.fromkeys(measure.method for measure in exam.measures)
     return _Exam(
         report=exam,
@@ -197,6 +207,8 @@ def _exam(exam: ExamReport, figures: dict[str, _Figure]) -> _Exam:
         groups=[(group.name, *group_cells(group)) for group in exam.groups],
         group_method=group_method(exam),
         calibration=_calibration(exam),
+        worst_headings=worst_headings(exam, report),
+        worst=[worst_cells(each) for each in exam.worst],
         figures=[figure for name, figure in figures.items() if name.partition("-")[2] == exam.exam],
     )
 

@@ -15,6 +15,12 @@ from omnitwin.view.words import label_lines
 
 RAMP = " .:-=+*#%@"  # from paper to ink
 LEAST_RANGE = 64  # grey levels of a picture that are stretched over the whole ramp
+FIRST = 16  # of the 256 colours of terminals whose values are known: 6 x 6 x 6 colours, then 24 greys
+STEPS = (0, 95, 135, 175, 215, 255)
+XTERM = [
+    *(level for red in STEPS for green in STEPS for blue in STEPS for level in (red, green, blue)),
+    *(8 + 10 * step for step in range(24) for _ in range(3)),
+]
 MANY_COLOURS = ("truecolor", "256")  # rich's names of systems with enough colours for a photo
 GAP = 2  # columns between two pictures
 NARROWEST, WIDEST = 12, 28  # columns of one picture
@@ -30,17 +36,30 @@ def draw_picture(picture: Picture, columns: int, console: Console) -> Text:
     image = Image.frombytes(picture.mode, picture.size, picture.pixels)
     left = " " * ((columns - drawn) // 2)
     right = " " * (columns - drawn - len(left))
-    rows = _half_blocks(image, drawn, lines) if _has_shades(picture, console) else _ramp(image, drawn, lines)
+    if _has_shades(picture, console):
+        rows = _half_blocks(image, drawn, lines, few=console.color_system == "256")
+    else:
+        rows = _ramp(image, drawn, lines)
     text = Text(no_wrap=True, overflow="crop")
     for index, row in enumerate(rows):
         text.append("\n" if index else "").append(left).append(row).append(right)
     return text
 
 
-def _half_blocks(image: Image.Image, columns: int, lines: int) -> Iterator[Text]:
-    """Yield lines of half blocks: the upper half in the letter's colour, the lower half in the background's."""
-    colours = image.convert("RGB").resize((columns, 2 * lines), Image.Resampling.BOX).tobytes()
-    cells = [f"rgb({red},{green},{blue})" for red, green, blue in zip(*[iter(colours)] * 3, strict=True)]
+def _half_blocks(image: Image.Image, columns: int, lines: int, few: bool = False) -> Iterator[Text]:
+    """Yield lines of half blocks: the upper half in the letter's colour, the lower half in the background's.
+
+    few: the terminal has 256 colours; each colour becomes the nearest of them (rich's own choice is often a red)
+    """
+    small = image.convert("RGB").resize((columns, 2 * lines), Image.Resampling.BOX)
+    if few:
+        palette = Image.new("P", (1, 1))
+        palette.putpalette(bytes(XTERM))
+        nearest = small.quantize(palette=palette, dither=Image.Dither.NONE).tobytes()
+        cells = [f"color({FIRST + number})" for number in nearest]
+    else:
+        colours = zip(*[iter(small.tobytes())] * 3, strict=True)
+        cells = [f"rgb({red},{green},{blue})" for red, green, blue in colours]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     for upper, lower in zip(rows[::2], rows[1::2], strict=True):
         text = Text()

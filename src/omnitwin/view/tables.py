@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,7 +26,6 @@ from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import (
     GAP,
     cut,
-    draw_beside,
     draw_images,
     draw_pairs,
     draw_picture,
@@ -124,17 +124,23 @@ def show_training(report: TrainReport, console: Console) -> None:
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
     """Print both images side by side and the answer; with show_input also the images as the network sees them."""
-    names = (report.first.name, report.second.name)
+    names = [Text(clean(path.name), no_wrap=True, overflow=cut(console)) for path in (report.first, report.second)]
     columns = pair_columns(console)
-    table = Table.grid(padding=(0, GAP, 0, 0))
-    table.add_row(*(Text(clean(name), no_wrap=True, overflow=cut(console)) for name in names))
+    widest = (console.width - GAP) // 2
+    table, inputs = (Table.grid(padding=(0, GAP, 0, 0)) for _ in range(2))
+    for name, each in product(names, (table, inputs)):
+        each.add_column(width=max(columns, min(name.cell_len, widest)))
+    table.add_row(*names)
     table.add_row(
         *(draw_picture(picture, columns, console) for picture in (report.first_picture, report.second_picture))
     )
     console.print(table)
     if show_input:
         say(console, f"{SAW}:")
-        console.print(draw_beside((report.first_input, report.second_input), columns, console))
+        inputs.add_row(
+            *(draw_picture(picture, columns, console) for picture in (report.first_input, report.second_input))
+        )
+        console.print(inputs)
     console.print(
         Text.assemble(
             _verdict(report.same),
