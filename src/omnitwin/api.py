@@ -27,17 +27,22 @@ from omnitwin.data.catalogue import Images, check_images, place_of
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
 from omnitwin.exams.exam import Exam, Take
+from omnitwin.exams.folds import continued_folds
+from omnitwin.exams.folds import train_folds as run_folds
 from omnitwin.exams.reporting import report_run
 from omnitwin.recipes import OWN, Recipe, recipe_called
 from omnitwin.reports.exams import EvalReport
+from omnitwin.reports.folds import FoldsReport
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport, TrainReport
 from omnitwin.system.paths import NEWEST
+from omnitwin.training.finding import run_to_resume
 from omnitwin.training.fitting import fitted_recipe
 from omnitwin.training.planning import plan as plan_run
 from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
 
+FOLDS = 5  # by default: each network has four fifths of the classes
 Callback = Callable[[StepReport], object]
 
 
@@ -116,6 +121,57 @@ def train(
     if watcher.error is not None:  # the run is saved
         raise watcher.error
     return Run(report=report, encoder=config.encoder)
+
+
+def train_folds(
+    images: str | PathLike[str] | None = None,
+    folds: int | None = None,
+    *,
+    recipe: str | Recipe | None = None,
+    resume: str | PathLike[str] | None = None,
+    callback: Callback | None = None,
+    reporter: Reporter = SILENT,
+    name: str | None = None,
+    output: str | PathLike[str] | None = None,
+    **options: Any,
+) -> FoldsReport:
+    """Train over folds of the classes of your own images, then on all: for few classes.
+
+    Every class is judged by a network that never saw it. All of them together give threshold, calibration and figures.
+    The networks of the folds are not kept.
+
+    images: the path of a folder or table; None: the resumed run's
+    folds: how many; None: 5, or the resumed run's
+    resume: a run's name or path. Its recipe, target and folds stay as they are
+    recipe, callback, reporter, name, output, options: as of train, for every network
+
+    Raises what train raises, and BadInput for too few classes.
+
+    >>> report = omnitwin.train_folds("signatures", 5)
+    >>> report.exam.measure("eer").interval
+    (0.061, 0.124)
+    >>> twin = omnitwin.load(report.weights)
+    """
+    options |= {"name": name, "output": None if output is None else Path(output)}
+    watcher = _Watcher(reporter, callback)
+    folder = None
+    if resume is not None:
+        folder = run_to_resume(str(resume))
+        config = TrainConfig(**options)
+        config = config if images is None else replace(config, dataset=Path(images))
+        config, count = continued_folds(config, folder)
+        if recipe is not None or folds not in (None, count):
+            raise BadInput("recipe and folds cannot change in a run that is resumed", "Leave them out.")
+        folds = count
+    else:
+        if images is None:
+            raise BadInput("no images to train on", "Give the path of a folder or table.")
+        source = _source(None, None, options)
+        config, _, _ = _asked(Path(images), recipe, None, None, None, source, options, reporter)
+    report = run_folds(config, FOLDS if folds is None else folds, watcher, watcher.stop_button, folder)
+    if watcher.error is not None:  # the run is saved
+        raise watcher.error
+    return report
 
 
 def plan(

@@ -259,6 +259,32 @@ def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_
     assert packed.class_N[rows].tolist() == [number for number in range(8) for _ in range(hands)]
 
 
+def test_a_class_of_one_image_makes_dissimilar_pairs_only():
+    packed = uneven_set([[1, 3, 1], [2, 1]])
+    exam = HeldOutExam(packed, SMALL.network, CPU)
+    network = network_with(1)
+    scores, similar = two_loops(network, packed, range(8))
+    assert exam.similar.tolist() == similar.tolist()
+    assert (len(similar), similar.sum(), exam.classes) == (28, 4, 2)
+    assert exam.take(network).eer == pytest.approx(equal_error_rate(similar, scores), abs=2e-5)
+
+
+def test_held_out_classes_without_a_similar_pair_are_refused():
+    with pytest.raises(BadInput, match="no class of by hand has 2 images"):
+        HeldOutExam(uneven_set([[1, 1, 1]]), SMALL.network, CPU)
+
+
+def test_of_very_many_classes_an_exam_takes_some_of_all_parts_that_make_similar_pairs():
+    packed = uneven_set([[1, 2] * 600, [2] * 500], size=4)
+    exam = HeldOutExam(packed, SMALL.network, CPU)
+    examined = set(packed.class_N[exam.rows].tolist())
+    assert len(examined) == exam.classes == 1000
+    assert all(packed.count_C[each] > 1 for each in examined)
+    assert min(examined) == 1
+    assert max(examined) == 1699
+    assert 0.5 < len([each for each in examined if each < 1200]) / 1000 < 0.6  # 600 of 1,100
+
+
 # ---- what the exam decides ----
 
 
