@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from omnitwin.answers.choosing import choose
     from omnitwin.answers.runs import list_runs, remove_runs, rename_run
     from omnitwin.answers.twin import Twin, load
-    from omnitwin.api import Evaluation, Run, evaluate, plan, train, write_report
+    from omnitwin.api import Evaluation, Run, evaluate, plan, train, train_folds, write_report
     from omnitwin.config import EvalConfig, SourceConfig, TrainConfig
     from omnitwin.data.acquire import download
     from omnitwin.data.cached import clear_cache, list_cache
@@ -64,6 +64,7 @@ _HOMES = {  # the module of each public name
     "remove_runs": "answers.runs",
     "rename_run": "answers.runs",
     "train": "api",
+    "train_folds": "api",
     "write_report": "api",
 }
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "remove_runs",
     "rename_run",
     "train",
+    "train_folds",
     "write_report",
 ]
 

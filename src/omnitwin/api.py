@@ -27,17 +27,22 @@ from omnitwin.data.catalogue import Images, check_images, place_of
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
 from omnitwin.exams.exam import Exam, Take
+from omnitwin.exams.folds import continued_folds
+from omnitwin.exams.folds import train_folds as run_folds
 from omnitwin.exams.reporting import report_run
 from omnitwin.recipes import OWN, Recipe, recipe_called
 from omnitwin.reports.exams import EvalReport
+from omnitwin.reports.folds import FoldsReport
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport, TrainReport
 from omnitwin.system.paths import NEWEST
+from omnitwin.training.finding import run_to_resume
 from omnitwin.training.fitting import fitted_recipe
 from omnitwin.training.planning import plan as plan_run
 from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
 
+FOLDS = 5  # by default: each network has four fifths of the classes
 Callback = Callable[[StepReport], object]
 
 
@@ -74,7 +79,7 @@ def train(
     *,
     recipe: str | Recipe | None = None,
     resume: str | PathLike[str] | None = None,
-    encoder: nn.Module | None = None,
+    encoder: nn.Module | str | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | None = None,
     callback: Callback | None = None,
     reporter: Reporter = SILENT,
@@ -91,8 +96,8 @@ def train(
     recipe: a name of RECIPES, or a Recipe; None: `classic`, or for a folder or table `ink` or `photo` by how its images
         look, or the resumed run's
     resume: a run's name or path, or `newest`; only iterations may change, and images of your own are given again
-    encoder: your own module, from (B, C, S, S) in the recipe's image_size S to (B, features); it has that attribute. A
-        copy of it is trained.
+    encoder: an encoder's name, such as `resnet50`; or your own module, from (B, C, H, W) in the recipe's image_size to
+        (B, features); it has that attribute, and a copy of it is trained
     objective: your own loss, of embeddings (B, D) and labels (B,) to a scalar, for recipes that sample classes (`fast`)
     callback: called with the newest StepReport a few times a second; if it returns True or raises, the run is saved
         and ends, and the error is raised again
@@ -100,7 +105,8 @@ def train(
     source, offline: as of open_images
     options: `pattern` and `split` of a folder or table (SourceConfig), fields of TrainConfig (device, precision,
         compile, max_seconds, checkpoint_seconds, exam_every, target), and fields of the recipe such as iterations=300,
-        seed=1, rotation=15.0
+        seed=1, rotation=15.0. Three of these say where the weights begin: weights (of others: `default`, a file or
+        `none`), freeze (train the embedding only) and start (a trained network: a run, a file or `bundled`)
 
     Raises BadInput, BadCheckpoint, DatasetMissing, DeviceMissing, TrainingDiverged, CannotWrite.
 
@@ -114,7 +120,58 @@ def train(
     report = run_recipe(config, watcher, watcher.stop_button(), folder)
     if watcher.error is not None:  # the run is saved
         raise watcher.error
-    return Run(report=report, encoder=encoder)
+    return Run(report=report, encoder=config.encoder)
+
+
+def train_folds(
+    images: str | PathLike[str] | None = None,
+    folds: int | None = None,
+    *,
+    recipe: str | Recipe | None = None,
+    resume: str | PathLike[str] | None = None,
+    callback: Callback | None = None,
+    reporter: Reporter = SILENT,
+    name: str | None = None,
+    output: str | PathLike[str] | None = None,
+    **options: Any,
+) -> FoldsReport:
+    """Train over folds of the classes of your own images, then on all: for few classes.
+
+    Every class is judged by a network that never saw it. All of them together give threshold, calibration and figures.
+    The networks of the folds are not kept.
+
+    images: the path of a folder or table; None: the resumed run's
+    folds: how many; None: 5, or the resumed run's
+    resume: a run's name or path. Its recipe, target and folds stay as they are
+    recipe, callback, reporter, name, output, options: as of train, for every network
+
+    Raises what train raises, and BadInput for too few classes.
+
+    >>> report = omnitwin.train_folds("signatures", 5)
+    >>> report.exam.measure("eer").interval
+    (0.061, 0.124)
+    >>> twin = omnitwin.load(report.weights)
+    """
+    options |= {"name": name, "output": None if output is None else Path(output)}
+    watcher = _Watcher(reporter, callback)
+    folder = None
+    if resume is not None:
+        folder = run_to_resume(str(resume))
+        config = TrainConfig(**options)
+        config = config if images is None else replace(config, dataset=Path(images))
+        config, count = continued_folds(config, folder)
+        if recipe is not None or folds not in (None, count):
+            raise BadInput("recipe and folds cannot change in a run that is resumed", "Leave them out.")
+        folds = count
+    else:
+        if images is None:
+            raise BadInput("no images to train on", "Give the path of a folder or table.")
+        source = _source(None, None, options)
+        config, _, _ = _asked(Path(images), recipe, None, None, None, source, options, reporter)
+    report = run_folds(config, FOLDS if folds is None else folds, watcher, watcher.stop_button, folder)
+    if watcher.error is not None:  # the run is saved
+        raise watcher.error
+    return report
 
 
 def plan(
@@ -122,7 +179,7 @@ def plan(
     *,
     recipe: str | Recipe | None = None,
     resume: str | PathLike[str] | None = None,
-    encoder: nn.Module | None = None,
+    encoder: nn.Module | str | None = None,
     objective: Callable[[Tensor, Tensor], Tensor] | None = None,
     reporter: Reporter = SILENT,
     source: str | PathLike[str] | None = None,
@@ -251,7 +308,7 @@ def _asked(
     images: Images,
     recipe: str | Recipe | None,
     resume: str | PathLike[str] | None,
-    encoder: nn.Module | None,
+    encoder: nn.Module | str | None,
     objective: Callable[..., Any] | None,
     source: SourceConfig,
     options: dict[str, Any],
@@ -262,11 +319,12 @@ def _asked(
     told = {name: value for name, value in options.items() if name in settings}
     changes = {name: value for name, value in options.items() if name not in settings}
     if encoder is not None:
-        changes["encoder"] = OWN
+        changes["encoder"] = encoder if isinstance(encoder, str) else OWN
     if objective is not None:
         changes |= {"objective": OWN, "function": _name_of(objective)}
     check_images(images, "training")
-    config = TrainConfig(dataset=images, source=source, encoder=encoder, objective=objective, **told)
+    own = None if isinstance(encoder, str) else encoder
+    config = TrainConfig(dataset=images, source=source, encoder=own, objective=objective, **told)
     if resume is None:
         place = place_of(images)
         if place is not None and not isinstance(recipe, Recipe):

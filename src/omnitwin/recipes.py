@@ -6,6 +6,7 @@ The schema, its checks and the published recipes are one idea, hence more than 4
 """
 
 import math
+import os
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -17,6 +18,7 @@ FRAMES = ("whole", "ink", "photo")  # of View; their meaning never changes: chec
 OWN = "own"  # the name of an encoder or objective that was given to the Python API
 MOST = 1_000_000  # largest number in a part, unless its field says less
 MOST_CHANNELS = 64
+MOST_SLACK = 100
 HEADS = ("difference", "distance")  # of model.twin
 LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
 
@@ -36,8 +38,9 @@ ENCODERS = {  # of model.anatomy
     "small": Sides(only=28),
     "resnet18": Sides(channels=(1, 3)),
     "strong": Sides(least=8, most=384, channels=(1, 3)),  # 384: its last layer has 75 million weights, 300 MB in a file
-    "photo": Sides(least=16, most=512, channels=(1, 3)),  # 512: 67 million weights
+    "photo": Sides(least=16, most=512, channels=(1, 3)),  # 512: 34 million weights
 }
+DEFAULT_WEIGHTS, NO_WEIGHTS = "default", "none"  # words for weights of others
 TIMM = "timm:"  # how the name of an encoder of timm begins
 EMBEDDING = 256  # numbers in an embedding of a foreign network
 # torchvision's classification models, by the least sides that they take: known here without importing it
@@ -385,6 +388,44 @@ class AdamW(Adam):
     head_rate: float = _within(3.0)  # learning rate of the head, as a multiple of the encoder's
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewWeights(Part):
+    """Start from random weights, a function of the seed."""
+
+    name: ClassVar[str] = "new"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedWeights(Part):
+    """Start with the weights of another library's network (model.pretrained); only the embedding is new.
+
+    weights: `default` or a file's path; once it was found, the file's name
+    weights_sha256: of that file; empty until it was found
+    freeze: whether the backbone stays as it is, so that every image is embedded once, in a few versions
+    """
+
+    name: ClassVar[str] = "pretrained"
+    weights: str = DEFAULT_WEIGHTS
+    weights_sha256: str = ""
+    freeze: bool = False
+    versions: int = _within(4, least=1, most=100)  # of each image if frozen: the first as it is, the others varied
+    head_first: float = _share(0.05)  # share of the iterations in which only the embedding is trained
+    backbone_rate: float = _within(0.1)  # learning rate of the backbone, as a multiple of the embedding's
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinWeights(Part):
+    """Start from a trained twin of the same network.
+
+    start: a run's name, `bundled`, or a file's path
+    start_sha256: of its weights file; empty until it was found
+    """
+
+    name: ClassVar[str] = "twin"
+    start: str = "bundled"
+    start_sha256: str = ""
+
+
 Sampling = PairSampling | ClassSampling
 Augmentation = NoAugmentation | InkAugmentation | PhotoAugmentation
 Objective = (
@@ -398,6 +439,7 @@ Objective = (
     | OwnObjective
 )
 Optimiser = Adam | AdamW
+Initial = NewWeights | PretrainedWeights | TwinWeights
 PARTS: dict[str, dict[str, type[Part]]] = {
     "sampling": {part.name: part for part in (PairSampling, ClassSampling)},
     "augmentation": {part.name: part for part in (NoAugmentation, InkAugmentation, PhotoAugmentation)},
@@ -415,6 +457,7 @@ PARTS: dict[str, dict[str, type[Part]]] = {
         )
     },
     "optimiser": {part.name: part for part in (Adam, AdamW)},
+    "initial": {part.name: part for part in (NewWeights, PretrainedWeights, TwinWeights)},
 }
 
 
@@ -432,20 +475,32 @@ class Recipe:
     augmentation: Augmentation = NoAugmentation()
     objective: Objective = PairObjective()
     optimiser: Optimiser
+    initial: Initial = NewWeights()
     iterations: int  # batches
     seed: int = 0  # of the initial weights, the batches and the held-out classes
     holdout: int = 0  # groups kept out of training, which set threshold, calibration and `best`
+    slack: float = 0.0  # how much higher than the lowest a later EER on held-out classes may be, so that its network is
+    # the best: slack / sqrt(classes), as a share. From few classes an EER is noise, and longer training mostly helps
     patience: int = 0  # exams on held-out classes without a better network, after which a run stops; 0: it never does
 
     def __post_init__(self) -> None:
         if self.holdout < 0:
             raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
+        if not 0 <= self.slack <= MOST_SLACK:
+            raise BadInput(
+                f"slack must be between 0 and {MOST_SLACK}, not {self.slack}", "For none: --override slack=0"
+            )
         if self.patience < 0:
             raise BadInput(f"patience must be 0 or more exams, not {self.patience}", "To never stop: --patience 0")
         _check_positive(self, "iterations")
         if self.objective.name not in (PairObjective.name, OWN) and self.network.head != "distance":
             raise BadInput(
                 f"the objective {self.objective.name} needs the head `distance`, not {self.network.head}", ""
+            )
+        if isinstance(self.initial, PretrainedWeights) and not is_foreign(self.network):
+            raise BadInput(
+                f"no weights of others fit the encoder {self.network.encoder}",
+                "Take a model of torchvision, such as --encoder resnet50; or start from a twin: --from bundled",
             )
         wanted = PairSampling.name if self.objective.name == PairObjective.name else ClassSampling.name
         if self.sampling.name != wanted:
@@ -464,8 +519,10 @@ class Recipe:
     def changed(self, **changes: Any) -> Self:
         """Return the recipe with changed fields, its own or its parts', by name. Raises BadInput for any other name.
 
-        A part's name (sampling="pairs") replaces that part. The new part takes over the fields that both have.
+        A part's name (sampling="pairs") replaces that part. The new part takes over the fields that both have. The
+        fields weights, freeze and start choose how the weights begin; weights="none" is at random.
         """
+        changes = _with_initial(changes, self.network, self.initial)
         parts: dict[str, Any] = {}
         for each in ("network", *PARTS):
             part = getattr(self, each)
@@ -492,7 +549,10 @@ class Recipe:
         parts = {each: {"name": getattr(self, each).name, **asdict(getattr(self, each))} for each in PARTS}
         for part in parts.values():
             part |= {name: list(value) for name, value in part.items() if isinstance(value, tuple)}
-        return asdict(self) | parts
+        record = asdict(self) | parts
+        if isinstance(self.initial, NewWeights):  # as records were before there was anything else
+            del record["initial"]
+        return record
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Recipe":
@@ -502,6 +562,7 @@ class Recipe:
         """
         if "network" not in record:
             record = _parts_of_flat(record)
+        record = {"initial": {"name": NewWeights.name}, **record}
         parts: dict[str, Any] = {each: _part(each, record[each]) for each in PARTS}
         return cls(**{**_typed(cls, record), "network": network_of(record["network"]), **parts})
 
@@ -536,6 +597,32 @@ def network_of(record: Mapping[str, Any]) -> Network:
     return Network(**_typed(Network, record))
 
 
+def _with_initial(changes: dict[str, Any], network: Network, before: Part) -> dict[str, Any]:
+    """Return the changes with the part `initial` that the fields among them mean. Raises BadInput if two exclude.
+
+    A recipe that starts from a twin starts from random weights if its network becomes another kind.
+    """
+    changes = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in changes.items()}
+    weights, start = changes.get("weights"), changes.get("start")
+    if weights == NO_WEIGHTS:
+        del changes["weights"]
+        return {"initial": NewWeights.name, **changes}
+    if weights is not None and start is not None:
+        raise BadInput(
+            "a network starts either with weights of others (--weights) or from a twin (--from)", "Give one."
+        )
+    if weights is not None or (changes.get("freeze") is True and not isinstance(before, PretrainedWeights)):
+        return {"initial": PretrainedWeights.name, "weights": DEFAULT_WEIGHTS, "weights_sha256": "", **changes}
+    if start is not None:
+        return {"initial": TwinWeights.name, "start_sha256": "", **changes}
+    kind = ("encoder", "head", "channels", "frame")
+    if isinstance(before, TwinWeights) and any(
+        each in changes and changes[each] != getattr(network, each) for each in kind
+    ):
+        return {"initial": NewWeights.name, **changes}
+    return changes
+
+
 def _another(kind: str, name: str, known: Mapping[str, Any]) -> Part:
     if not isinstance(name, str) or name not in PARTS[kind]:
         raise BadInput(f"no {kind} is called {name!r}", f"Use {' or '.join(PARTS[kind])}.")
@@ -557,7 +644,7 @@ def _parts_of_flat(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parts in a flat record of omnitwin 0.1. Its `batches` held the fields for all pairs of a batch."""
     rest = dict(record)
     batches = rest.pop("batches", None)
-    names = ("classes", "ink", "all-pairs", "adamw") if batches else ("pairs", "none", "pairs", "adam")
+    names = ("classes", "ink", "all-pairs", "adamw", "new") if batches else ("pairs", "none", "pairs", "adam", "new")
     if batches is not None and not isinstance(batches, dict):
         raise TypeError(f"batches is {batches!r}, no object")
     values = {**rest, **(batches or {})}
@@ -630,28 +717,32 @@ FAST = Recipe(
 )
 # The recipe of the bundled weights (`make weights`): longer, with variations for other pens and resolutions.
 STRONG = replace(FAST, name="strong", iterations=8_000).changed(image_size=28, mirrors=True, thickness=0.3, coarse=0.3)
-# Signatures and other drawings of the user's own: wider than high, never turned or mirrored. Few classes overfit, so it
-# is short; it starts best from the bundled weights, whose linear map is resampled for this size (docs/LOG.md).
+# Signatures and other drawings of the user's own: never turned or mirrored. Few classes overfit, so it is short, and
+# starts from the bundled weights, whose linear map is resampled for another size (model.transfer, docs/LOG.md).
 INK = Recipe(
     name="ink",
     network=Network(encoder="strong", image_size=32, image_width=64, frame="ink", head="distance"),
+    initial=TwinWeights(),
     sampling=ClassSampling(batch_size=96, turns=False),
     augmentation=InkAugmentation(rotation=5.0, shear=0.1, shift=0.05, thickness=0.5, coarse=0.3, erase=0.3),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=1e-3),
-    iterations=400,
+    iterations=200,
     holdout=5,
+    slack=1.0,
 )
-# Photos of the user's own, in colour: letterboxed. Each class in other colours is a further class (docs/LOG.md).
+# Photos of the user's own, in colour: letterboxed. Half of the classes come in other colours (docs/LOG.md).
 PHOTO = Recipe(
     name="photo",
-    network=Network(encoder="photo", image_size=64, frame="photo", head="distance", channels=3),
-    sampling=ClassSampling(batch_size=96, turns=False, colours=0.5),
+    network=Network(encoder="photo", image_size=96, frame="photo", head="distance", channels=3),
+    sampling=ClassSampling(batch_size=128, turns=False, colours=0.5),
     augmentation=PhotoAugmentation(),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=3e-3),
-    iterations=1_500,
+    iterations=1_800,
+    patience=8,
     holdout=5,
+    slack=1.0,
 )
 # `omnitwin demo`: the fast recipe, about half a minute on two cores.
 DEMO = replace(FAST, iterations=400)

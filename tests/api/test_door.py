@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from drawn_places import draw_place, signature
 from photos import photos
 from PIL import Image
 from scripts import load_script
@@ -314,15 +315,30 @@ class Wrong(Tiny):
         (Wrong(), "(2, 8)"),
         (Detached(), "no gradient reaches your encoder"),
         (Tiny, "not a torch.nn.Module"),
-        ("strong", "not a torch.nn.Module"),
+        ("stronk", "no encoder is called 'stronk'. Did you mean strong?"),
+        (7, "not a torch.nn.Module"),
     ],
-    ids=["no features", "vectors", "wrong size", "detached", "class", "word"],
+    ids=["no features", "vectors", "wrong size", "detached", "class", "word", "number"],
 )
 def test_a_module_that_is_no_encoder_is_refused_in_one_line(images, tmp_path, encoder, named):
     with pytest.raises(omnitwin.BadInput) as refused:
         omnitwin.train(images, recipe="fast", encoder=encoder, iterations=1, output=tmp_path / "run", **SMALL)
     assert named in refused.value.line()
     assert not (tmp_path / "run").exists()
+
+
+def test_few_classes_are_trained_on_over_folds_stopped_and_gone_on_with(tmp_path, home):
+    place = draw_place(tmp_path / "hands", {f"hand {index}": 3 for index in range(8)}, signature)
+    asked = {"recipe": "fast", "iterations": 4, "device": "cpu", **SMALL}
+    stopped = omnitwin.train_folds(place, 2, callback=lambda step: True, output=tmp_path / "run", **asked)
+    assert (stopped.stopped_by, stopped.weights) == ("callback", None)
+    with pytest.raises(omnitwin.BadInput, match="cannot change"):
+        omnitwin.train_folds(place, 3, resume=tmp_path / "run")
+    report = omnitwin.train_folds(resume=tmp_path / "run", device="cpu")
+    assert (report.stopped_by, len(report.folds)) == (None, 2)
+    twin = omnitwin.load(report.weights)
+    assert twin.threshold == report.threshold
+    assert twin.compare(place / "hand 0" / "0.png", place / "hand 0" / "1.png").threshold == report.threshold
 
 
 def test_a_plan_tells_what_a_training_would_do_and_writes_nothing(images, tmp_path, home):

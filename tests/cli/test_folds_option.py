@@ -71,3 +71,12 @@ def test_a_run_without_folds_is_not_resumed_as_folds(run, place):
     outcome = run("train", "--resume", "plain", "--folds", 2, "--quiet")
     assert outcome.code != 0
     assert "holds no training over folds" in outcome.err
+
+
+def test_an_exam_of_few_test_classes_says_that_folds_exist(run, place):
+    assert run("train", "--data", place, *SHORT, "--name", "small", "--quiet").code == 0
+    outcome = run("eval", "--checkpoint", "small", "--exam", "all-pairs")
+    assert outcome.code == 0
+    assert "Figures of 2 test classes have wide intervals; omnitwin train --folds K tests every class once." in (
+        outcome.err.splitlines()
+    )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import do_little_work
-from drawn_places import draw_place, signature
+from drawn_places import draw_place, photo, signature, write
 from omniglot_like import write_fake_omniglot
 from PIL import Image
 from scripts import load_script
@@ -170,6 +170,75 @@ def test_the_line_that_ci_is_said_to_run_is_run_there():
 
 
 # the examples
+
+
+@pytest.fixture
+def products(monkeypatch):
+    """Photos of 24 products and of 12 others in the reader's folder, two new ones, and a recipe of two iterations."""
+
+    def in_other_light(seed):
+        kind, number = seed
+        return photo(kind).point([min(255, level + 4 * number) for level in range(256)] * 3)
+
+    for place, count in (("products", 24), ("others", 12)):
+        draw_place(Path(place), {f"{place} {number:02}": 5 for number in range(count)}, in_other_light)
+    for name in ("a.jpg", "b.jpg"):
+        write(Path(name), photo(("new", name)))
+    short = RECIPES["photo"].changed(iterations=2, batch_size=16, image_size=32)
+    monkeypatch.setitem(RECIPES, "photo", short)
+
+
+@pytest.fixture
+def taught(products, run):
+    """What the line of README.md that trains on the products leaves behind."""
+    outcome = run("train", "--data", "products", "--name", "products", "--quiet")
+    assert outcome.code == 0, outcome.err
+
+
+@example("omnitwin train --data products --name products")
+def test_a_folder_of_own_photos_is_trained_on(run, words, home, products):
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    assert "recipe photo" in outcome.err
+    assert "Done: 2 iterations" in outcome.out
+    assert "products" in runs_in(home)
+
+
+@example(
+    "omnitwin eval --checkpoint products --exam all-pairs",
+    "omnitwin eval --checkpoint products --exam all-pairs --exam retrieval",
+)
+def test_the_network_is_examined_on_products_that_it_never_saw(run, words, taught):
+    outcome = run(*words)
+    assert outcome.code == 0, outcome.err
+    assert re.search(r"^On products/test: .* never saw", outcome.out, flags=re.M), outcome.out
+    assert ("R@1" in outcome.out) == ("retrieval" in words)
+
+
+@example("omnitwin report products")
+def test_a_page_tells_of_the_products(run, words, home, taught):
+    assert run(*words).code == 0
+    assert "products/test" in (home / "data" / "runs" / "products" / "report.html").read_text(encoding="utf-8")
+
+
+@example("omnitwin compare --checkpoint products a.jpg b.jpg")
+def test_two_new_photos_get_a_verdict(run, words, taught):
+    outcome = run(*words)
+    assert outcome.code in (0, 1), outcome.err
+    assert re.search(r"\b(same|different)\b", outcome.out)
+
+
+@example(
+    "omnitwin calibrate --checkpoint products --data others --target far=0.01 --name strict",
+    "omnitwin compare --checkpoint strict a.jpg b.jpg",
+)
+def test_a_network_is_calibrated_for_own_images(run, words, home, taught):
+    ready = ("calibrate", "--checkpoint", "products", "--data", "others", "--target", "far=0.01", "--name", "strict")
+    outcome = run(*ready)
+    assert outcome.code == 0, outcome.err
+    assert "strict" in runs_in(home)
+    if words[0] == "compare":
+        assert "FAR" in run(*words).out
 
 
 @example("omnitwin download")

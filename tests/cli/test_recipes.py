@@ -29,6 +29,8 @@ MARGIN, TEMPERATURE, PROXIES = (
     FAST.changed(objective=name) for name in ("triplet", "supervised-contrastive", "arcface")
 )
 COLOUR = FAST.changed(augmentation="photo")
+PRETRAINED, TWIN = FAST.changed(encoder="mobilenet_v2", initial="pretrained"), FAST.changed(initial="twin")
+EVERY_KIND = (FAST, MARGIN, TEMPERATURE, PROXIES, COLOUR, PRETRAINED, TWIN)
 
 
 def refusal(*words, name="fast", **options):
@@ -45,17 +47,18 @@ def test_without_words_a_published_recipe_is_as_published():
 
 
 def test_every_field_but_the_name_can_be_overridden():
-    everything = {**FAST.flat(), **MARGIN.flat(), **TEMPERATURE.flat(), **PROXIES.flat(), **COLOUR.flat()}
-    assert KINDS.keys() == everything.keys() - {"name", "channels"}
+    everything = {name for recipe in EVERY_KIND for name in recipe.flat()}
+    assert KINDS.keys() == everything - {"name", "channels", "weights_sha256", "start_sha256"}
 
 
 @pytest.mark.parametrize("field", sorted(KINDS))
 def test_each_field_takes_its_own_value_back_and_nothing_else_changes(field):
-    recipe = next(each for each in (FAST, MARGIN, TEMPERATURE, PROXIES, COLOUR) if field in each.flat())
+    recipe = next(each for each in EVERY_KIND if field in each.flat())
     value = recipe.flat()[field]
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    parts = [f"{part}={getattr(recipe, part).name}" for part in ("objective", "augmentation")]
-    assert published("fast", {}, [*parts, f"{field}={text}"]) == recipe
+    parts = [f"{part}={getattr(recipe, part).name}" for part in ("objective", "augmentation", "initial")]
+    words = [*parts, f"encoder={recipe.network.encoder}", f"{field}={text}"]
+    assert published("fast", {}, words) == recipe
 
 
 @pytest.mark.parametrize(

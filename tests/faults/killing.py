@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import safetensors.numpy
 import safetensors.torch
 import torch
 
+from omnitwin.data import store
 from omnitwin.training import runs
 
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "shutil.rmtree")
@@ -46,7 +48,9 @@ class Moments:
         for name in ("fsync", "replace"):
             setattr(os, name, self._told_after(getattr(os, name), f"after {name}"))
         safetensors.torch.save_file = self._torn(safetensors.torch.save_file)
+        safetensors.numpy.save_file = self._torn(safetensors.numpy.save_file)
         runs.RunLog.write = self._half_lines(runs.RunLog.write)
+        store.write_whole = self._half_rows(store.write_whole)
 
     def _told_after(self, does, what):
         def does_and_tells(*words, **named):
@@ -64,6 +68,14 @@ class Moments:
             self("half way through tensors", lambda: os.truncate(path, os.path.getsize(path) // 2))
 
         return saves
+
+    def _half_rows(self, write):
+        def writes(file, content):
+            rest = memoryview(content).cast("B")
+            self("half way through rows", lambda: file.write(rest[: len(rest) // 2]))
+            write(file, content)
+
+        return writes
 
     def _half_lines(self, write):
         def writes(log, steps):

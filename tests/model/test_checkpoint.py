@@ -301,6 +301,21 @@ def test_a_checkpoint_is_found_by_file_by_folder_by_name_and_as_the_newest(saved
     assert locate_checkpoint(None) == locate_checkpoint("bundled") == BUNDLED_WEIGHTS
 
 
+def test_a_folder_of_images_does_not_hide_the_run_of_its_name(saved, home, tmp_path, monkeypatch):
+    path, _ = saved
+    weights = runs_folder() / "products" / WEIGHTS_FILE
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(path.read_bytes())
+    (tmp_path / "here" / "products" / "milk").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert locate_checkpoint("products") == weights
+    with pytest.raises(BadCheckpoint, match="holds no"):
+        locate_checkpoint("./products")
+    own = tmp_path / "here" / "products" / WEIGHTS_FILE
+    own.write_bytes(path.read_bytes())
+    assert locate_checkpoint("products").resolve() == own
+
+
 def test_no_checkpoint_yet_says_how_to_train_one():
     with pytest.raises(BadCheckpoint) as caught:
         locate_checkpoint("newest")

@@ -1,10 +1,15 @@
 """The recipe that suits somebody's own images, by how they look: what it sees has the aspect of the ink."""
 
 import pytest
+from drawn_places import draw_place, photo
+from listening import Notes
 from PIL import Image, ImageDraw
 
 from omnitwin.config import SourceConfig
+from omnitwin.errors import BadInput
 from omnitwin.training.fitting import fitted_recipe, sides_of
+
+CLASSES = {f"class {index}": 2 for index in range(4)}
 
 
 def draw(folder, box, paper=(200, 200), classes=4, images=3):
@@ -51,3 +56,32 @@ def test_sides_are_multiples_of_eight_and_never_too_long(aspect):
     height, width = sides_of(48, aspect)
     assert height % 8 == width % 8 == 0
     assert 1 / 5 < width / height < 5
+
+
+def test_photos_in_colour_get_three_channels_and_grey_photos_one(tmp_path):
+    colour = view(draw_place(tmp_path / "colour", CLASSES))
+    grey = view(draw_place(tmp_path / "grey", CLASSES, lambda seed: photo(seed).convert("L")))
+    assert (colour.channels, colour.frame, grey.channels, grey.frame) == (3, "photo", 1, "photo")
+    assert view(tmp_path / "colour", channels=1).channels == 1
+
+
+def test_a_recipe_that_was_asked_for_is_kept_with_its_changes(tmp_path):
+    place = draw_place(tmp_path / "colour", CLASSES)
+    recipe = fitted_recipe(place, SourceConfig(), "fast", {"iterations": 7})
+    assert (recipe.name, recipe.network.view.width, recipe.iterations) == ("fast", 24, 7)
+
+
+def test_a_note_says_what_was_chosen_and_how_to_overrule_it(tmp_path):
+    notes = Notes()
+    fitted_recipe(draw_place(tmp_path / "colour", CLASSES), SourceConfig(), None, {}, notes)
+    (note,) = notes.said
+    assert "recipe photo" in note
+    assert "--recipe" in note
+
+
+def test_a_place_without_a_readable_image_is_refused(tmp_path):
+    for label in CLASSES:
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "broken.png").write_bytes(b"no image")
+    with pytest.raises(BadInput, match="none of 4 images"):
+        view(tmp_path)

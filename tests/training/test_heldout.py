@@ -259,6 +259,32 @@ def test_an_exam_takes_as_many_drawers_of_each_character_as_its_size_allows_and_
     assert packed.class_N[rows].tolist() == [number for number in range(8) for _ in range(hands)]
 
 
+def test_a_class_of_one_image_makes_dissimilar_pairs_only():
+    packed = uneven_set([[1, 3, 1], [2, 1]])
+    exam = HeldOutExam(packed, SMALL.network, CPU)
+    network = network_with(1)
+    scores, similar = two_loops(network, packed, range(8))
+    assert exam.similar.tolist() == similar.tolist()
+    assert (len(similar), similar.sum(), exam.classes) == (28, 4, 2)
+    assert exam.take(network).eer == pytest.approx(equal_error_rate(similar, scores), abs=2e-5)
+
+
+def test_held_out_classes_without_a_similar_pair_are_refused():
+    with pytest.raises(BadInput, match="no class of by hand has 2 images"):
+        HeldOutExam(uneven_set([[1, 1, 1]]), SMALL.network, CPU)
+
+
+def test_of_very_many_classes_an_exam_takes_some_of_all_parts_that_make_similar_pairs():
+    packed = uneven_set([[1, 2] * 600, [2] * 500], size=4)
+    exam = HeldOutExam(packed, SMALL.network, CPU)
+    examined = set(packed.class_N[exam.rows].tolist())
+    assert len(examined) == exam.classes == 1000
+    assert all(packed.count_C[each] > 1 for each in examined)
+    assert min(examined) == 1
+    assert max(examined) == 1699
+    assert 0.5 < len([each for each in examined if each < 1200]) / 1000 < 0.6  # 600 of 1,100
+
+
 # ---- what the exam decides ----
 
 
@@ -436,6 +462,43 @@ def test_every_exam_can_be_taken_on_each_set(run, exam):
     for subset in ("test", "held-out", "training"):
         report = examine(run, subset=subset, exams=(exam,), way=3, episodes=20, batches=1)
         assert [one.exam for one in report.exams] == [exam]
+
+
+# ---- slack ----
+
+NOISY = {2: 0.3, 4: 0.2, 6: 0.29, 8: 0.31, 10: 0.25, 12: 0.4}  # at other iterations 0.5
+
+
+def noisy(iteration):
+    return NOISY.get(iteration, 0.5)
+
+
+@pytest.mark.parametrize(("slack", "best"), [(0.0, 4), (0.4, 4), (0.6, 10), (1.0, 10), (3.0, 12)])
+def test_with_slack_the_best_is_the_latest_network_whose_error_is_not_much_higher_than_the_lowest(
+    tmp_path, slack, best
+):
+    """Of 4 held-out classes, so a slack of 1 allows half as much again: 0.3 after 0.2, which 0.25 is within."""
+    report = train(config(tmp_path / "run", iterations=12, slack=slack), **script(noisy))
+    assert (report.best_iteration, report.held_out_eer) == (best, NOISY[best])
+    metrics = read_description(report.best).metrics
+    assert metrics.get("held_out_eer_least") == (0.2 if slack else None)
+
+
+@pytest.mark.parametrize("stop", [3, 5, 6, 9, 11])
+def test_a_resumed_run_knows_the_lowest_error_before_it(tmp_path, stop):
+    """0.29 is within half of 0.2 and becomes the best; 0.31 is within half of 0.29, but not of the lowest."""
+    scripted = script(lambda iteration: {**NOISY, 10: 0.31}.get(iteration, 0.5))
+    train(config(tmp_path / "straight", iterations=12, slack=1.0), **scripted)
+    train(config(tmp_path / "halves", iterations=12, slack=1.0), **scripted, stop_button=stop_after(stop))
+    resumed = train(config(tmp_path / "halves", iterations=12, slack=1.0), **scripted, resume=tmp_path / "halves")
+    assert resumed.best_iteration == 6
+    assert digest(tmp_path / "straight" / BEST_FILE, "sha256") == digest(tmp_path / "halves" / BEST_FILE, "sha256")
+
+
+def test_a_slack_that_is_no_share_is_refused():
+    for slack in (-0.1, 101.0, float("nan")):
+        with pytest.raises(BadInput, match="slack must be between 0 and 100"):
+            SMALL.changed(slack=slack)
 
 
 # ---- patience ----

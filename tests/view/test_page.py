@@ -159,6 +159,8 @@ def test_a_page_begins_with_when_the_network_was_best_and_how_good(report):
     worse = replace(report, steps=(exam_after(2, 0.125), exam_after(3, 0.2)))
     assert lead(worse) == "After 3 of 5 iterations; the best were at 2: equal error rate 12.5 % on held-out classes."
     assert lead(report) == "After 3 of 5 iterations."
+    slack = replace(worse, recipe={**report.recipe, "slack": 1.0})
+    assert lead(slack) == "After 3 of 5 iterations: equal error rate 20.0 % on held-out classes."
     text = page(best)
     assert text.index(lead(best)) < text.index("<table>")
 

@@ -9,11 +9,13 @@ from omnitwin.errors import BadInput
 from omnitwin.recipes import PARTS, RECIPES, Network, Recipe, check_fields, recipe_called
 
 SCHEMAS = (Recipe, Network, *(part for parts in PARTS.values() for part in parts.values()))
+UNSPELLED = ("name", "network", "function", "channels", "weights_sha256", "start_sha256")  # that no words may change
+OPTIONS = {"start": "--from"}  # whose word is not the field's
 KINDS: dict[str, Any] = {
     name: kind
     for schema in SCHEMAS
     for name, kind in get_type_hints(schema).items()
-    if name in {each.name for each in fields(schema)} - {"name", "network", "function", "channels", *PARTS}
+    if name in {each.name for each in fields(schema)} - {*UNSPELLED, *PARTS}
 } | dict.fromkeys(PARTS, str)
 
 
@@ -34,7 +36,8 @@ def published(name: str, options: dict[str, Any], overrides: Iterable[str]) -> R
 def spelled(overrides: Iterable[str]) -> Callable[[str], str]:
     """Return how the command line spells a field of the recipe: `--override rotation` or `--batch-size`."""
     overridden = {word.partition("=")[0] for word in overrides}
-    return lambda name: f"--override {name}" if name in overridden else f"--{name.replace('_', '-')}"
+    options = {name: f"--override {name}" for name in overridden} | OPTIONS
+    return lambda name: options.get(name, f"--{name.replace('_', '-')}")
 
 
 def recipe_changes(options: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

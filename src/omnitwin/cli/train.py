@@ -17,6 +17,7 @@ from omnitwin.cli.options import (
     Split,
     ThresholdTarget,
     any_of,
+    complete_checkpoint,
     complete_run,
     data_given,
     known,
@@ -29,7 +30,16 @@ from omnitwin.cli.recipes import complete_override, default_of, published, recip
 from omnitwin.cli.stop import SIGNAL_EXIT, StopButton
 from omnitwin.config import DATASETS, SourceConfig, TrainConfig, check_run_name
 from omnitwin.errors import BadInput
-from omnitwin.recipes import ENCODERS, RECIPES, TORCHVISION, Recipe, sides_of, spelled_size
+from omnitwin.recipes import (
+    DEFAULT_WEIGHTS,
+    ENCODERS,
+    NO_WEIGHTS,
+    RECIPES,
+    TORCHVISION,
+    Recipe,
+    sides_of,
+    spelled_size,
+)
 from omnitwin.system.paths import NEWEST, is_over_folds
 
 DEFAULT = TrainConfig()
@@ -86,10 +96,33 @@ def train(
         typer.Option(
             "--encoder",
             metavar="NAME",
-            help=f"{', '.join(ENCODERS)}, or a model of torchvision, such as resnet50.",
+            help=f"{', '.join(ENCODERS)}, a model of torchvision, such as resnet50, or one of timm: timm:NAME.",
             show_default=default_of("encoder"),
             autocompletion=one_of(*ENCODERS, *TORCHVISION),
             callback=_encoder,
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="NAME",
+            help="Weights that a model of torchvision starts from: default (ImageNet's), a file (safetensors, or "
+            "torchvision's own), or none (random).",
+            show_default=NO_WEIGHTS,
+            autocompletion=one_of(DEFAULT_WEIGHTS, NO_WEIGHTS),
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Train only the embedding, on features that are computed once: seconds.")
+    ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            help="Start from a trained network of the same kind: a run's name or folder, a weights file, or bundled.",
+            autocompletion=complete_checkpoint,
         ),
     ] = None,
     image_size: Annotated[
@@ -184,6 +217,9 @@ def train(
         "seed": seed,
         "encoder": encoder,
         "holdout": holdout,
+        "weights": weights,
+        "freeze": freeze or None,
+        "start": start,
         "patience": patience,
         **parse_size(image_size),
     }

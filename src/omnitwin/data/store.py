@@ -149,10 +149,14 @@ def fill_store(listing: Listing, view: View, reporter: Reporter = SILENT, proces
     Raises CannotWrite if the cache folder cannot be written or its disk is full.
     """
     folder = store_folder(listing.place, view)
-    with hold(folder, waiting=reporter.note):
-        filling = _Filling(folder, view, listing, reporter)
-        filling.fill(processes)
-        return filling.opened()
+    try:
+        with hold(folder, waiting=reporter.note):
+            filling = _Filling(folder, view, listing, reporter)
+            filling.fill(processes)
+            return filling.opened()
+    except (OSError, ValueError) as error:  # somebody deletes the cache at this moment
+        reason = getattr(error, "strerror", None) or error
+        raise CannotWrite(f"cannot use {folder}: {reason}", "Run the command again.") from error
 
 
 class _Filling:
@@ -254,8 +258,8 @@ class _Filling:
         needed, free = count * row_bytes(self.view), shutil.disk_usage(self.folder).free
         if needed > free:
             raise CannotWrite(
-                f"cannot write {self.pixels}: {count:,} images take {needed / 1e9:.2f} GB, of which {free / 1e9:.2f} "
-                "are free"
+                f"cannot write {self.pixels}: {count:,} images take {needed / 1e6:,.1f} MB, "
+                f"and {free / 1e6:,.1f} MB are free"
             )
 
     @contextmanager

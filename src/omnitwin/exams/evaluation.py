@@ -15,6 +15,7 @@ from omnitwin.config import EvalConfig
 from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
 from omnitwin.data.imageset import ImageSet, check_pairable, single_classes
 from omnitwin.data.pairs import draw_pairs
+from omnitwin.data.parts import note_on_few
 from omnitwin.data.split import only, part_names
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.catalogue import chosen
@@ -176,6 +177,9 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
         left_out = tuple(name for name in images.class_names if name in known)
         images = images.of_classes(new_C) if left_out else images
     check_pairable(images)
+    few = note_on_few(len(images.class_names)) if seen == "never" and config.subset == "test" else None
+    if few is not None:
+        reporter.note(f"{few[0].upper()}{few[1:]}.")
     return _Ground(images=images, seen=seen, left_out=left_out)
 
 

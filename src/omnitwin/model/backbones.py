@@ -110,6 +110,26 @@ def layout(network: Network) -> Layout:
     return {name: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in tensors.items()}
 
 
+def check_size(network: Network) -> None:
+    """Raise BadInput if the encoder does not take images of the network's size. For timm, whose sizes are not known."""
+    view = network.view
+    try:
+        with torch.inference_mode():
+            BackboneEncoder(network).eval()(torch.zeros(1, view.channels, view.height, view.width))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise BadInput(
+            f"{network.encoder} does not take images of {view.height} x {view.width} pixels: {error}",
+            "Give another --image-size, such as 224.",
+        ) from error
+
+
+def moving(network: Network, frozen: bool) -> set[str]:
+    """Return the names of the encoder's tensors that training moves. frozen: whether the backbone stays as it is"""
+    with _Unallocated():
+        names = {name for name, _ in BackboneEncoder(network).named_parameters()}
+    return {name for name in names if not (frozen and name.startswith(f"{BACKBONE}."))}
+
+
 def adopt(backbone: nn.Module, found: Mapping[str, Tensor]) -> list[str]:
     """Load a foreign network's tensors into a backbone; return what is missing, extra or of another shape.
 

@@ -37,6 +37,7 @@ OWN_DATA: dict[str, Any] = {  # the fields of `data`
 }
 MOST_CLASSES = 20_000  # in `data`: half a megabyte of names
 HELD_OUT_EER = "held_out_eer"  # among the metrics
+LEAST_EER = "held_out_eer_least"  # the lowest of the run so far, if the recipe has slack
 LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
 TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
 NOVELTY_STATISTICS = 8  # of the ink, see images.novelty

@@ -125,7 +125,8 @@ def offered(name: str, names: Sequence[str]) -> str | None:
 def find_run(name: str | None) -> Path | None:
     """Return the file or folder of a path or a run's name, or the newest run for None; None if there is none.
 
-    A path may be a link, but nothing below home, and no file in a run. Raises BadInput for an empty name, which as a
+    A path comes before a run of that name, unless it is a folder without a run. It may be a link, but nothing below
+    home, and no file in a run. Raises BadInput for an empty name, which as a
     path would mean the current folder, CannotRun for a link below home, BadCheckpoint for a link or a pipe among the
     run's files.
     """
@@ -135,7 +136,9 @@ def find_run(name: str | None) -> Path | None:
         raise BadInput("an empty word names no run and no file", "")
     else:
         path = expand(name)
-        found = unlinked_in_data(path) if _exists(path) else _stored(name)
+        found = unlinked_in_data(path) if _exists(path) else None
+        if found is None or (path.name == name and _is_other_folder(path)):  # `products` are images, and a run's name
+            found = _stored(name) or found
     if found is not None and found.is_dir():
         check_files(found)
     return found
@@ -147,6 +150,13 @@ def _stored(name: str) -> Path | None:
     for part in Path(name).parts:
         run = unlinked(run / part)
     return run if _exists(run) else None
+
+
+def _is_other_folder(path: Path) -> bool:
+    """Return whether a path is a folder that has none of a run's files."""
+    with suppress(OSError):
+        return path.is_dir() and not any(os.path.lexists(path / name) for name in READ)
+    return False
 
 
 def check_files(run: Path) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from omnitwin.errors import BadInput, CannotRun, CannotWrite, DownloadFailed
 from omnitwin.model.backbones import BACKBONE, BackboneEncoder, adopt, torchvision_models
-from omnitwin.recipes import TIMM, Network
+from omnitwin.recipes import DEFAULT_WEIGHTS, TIMM, Network
 from omnitwin.reports.progress import SILENT, Advance, Reporter
 from omnitwin.system.fetch import fetch
 from omnitwin.system.locks import hold
@@ -30,7 +30,6 @@ from omnitwin.system.paths import OFFLINE, cache_folder, expand, is_set, unlinke
 from omnitwin.system.plain import open_named, open_plain
 from omnitwin.system.tensorfile import checksum, header_problem, read_record, save_tensors
 
-DEFAULT = "default"  # the weights that torchvision names so
 FORMAT, FORMAT_VERSION = "omnitwin-backbone", 1  # of a converted file
 LARGEST_FILE = 1 << 32  # bytes; torchvision's largest file has 2.6e9
 HASHED = re.compile(r"-([0-9a-f]{8,64})\.pth?$")  # how torchvision's files end
@@ -63,7 +62,7 @@ def bring(network: Network, words: str, offline: bool | None = None, reporter: R
     Raises BadInput for a file that is not what its name says or is of another network, CannotRun and DownloadFailed if
     the default weights are not here and cannot be fetched.
     """
-    if words != DEFAULT:
+    if words != DEFAULT_WEIGHTS:
         return _converted(network, expand(words), reporter)
     if network.encoder.startswith(TIMM):
         raise BadInput("timm's networks have no default weights here", "Give a file: --weights FILE.safetensors")

@@ -20,6 +20,7 @@ class Stream(IntEnum):
     CALIBRATION = 9
     BEYOND = 10
     PROXIES = 11
+    VERSIONS = 12
 
 
 def random_generator(device: torch.device, *key: int) -> torch.Generator:

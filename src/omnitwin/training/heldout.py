@@ -3,13 +3,14 @@
 M images of the exam, N pairs of them, B distinct scores, C classes
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from omnitwin.config import Target
-from omnitwin.data.imageset import ImageSet
+from omnitwin.data.imageset import ImageSet, check_pairable
 from omnitwin.errors import BadInput
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
@@ -22,6 +23,7 @@ from omnitwin.reports.operating import HELD_OUT, OperatingPoint
 from omnitwin.system.portions import images_at_once
 
 MOST_IMAGES = 800  # in an exam
+MOST_CLASSES = 1_000  # in an exam: 2 million pairs, which take a second
 EMBED_AT_ONCE = 128  # images
 FEW_FOLDS, CROSSED_FROM = 5, 10  # folds of classes: an exam should take little time; classes from which it has folds
 UNDECIDED = 0.5  # threshold if no calibration can be fitted
@@ -47,6 +49,16 @@ def aim(exam: "HeldOutExam | None", target: Target) -> None:
         raise BadInput(f"--target {target} needs classes that are kept out of training", "Add --holdout, such as 5.")
 
 
+def _examined(count_C: torch.Tensor) -> torch.Tensor:
+    """Return the classes that an exam takes, (C,) bool: all, or of too many some with similar pairs, evenly spaced."""
+    if len(count_C) <= MOST_CLASSES:
+        return torch.ones_like(count_C, dtype=torch.bool)
+    several = (count_C > 1).nonzero().flatten()
+    examined_C = torch.zeros_like(count_C, dtype=torch.bool)
+    examined_C[several[torch.linspace(0, len(several) - 1, MOST_CLASSES).round().long()]] = True
+    return examined_C
+
+
 def check_patience(recipe: Recipe, held_out: ImageSet | None) -> None:
     """Raise BadInput for a recipe that counts exams, if none can be taken."""
     if recipe.patience and held_out is None:
@@ -59,16 +71,21 @@ def check_patience(recipe: Recipe, held_out: ImageSet | None) -> None:
 class HeldOutExam:
     """Score all pairs of the first images of each held-out class, in fp32. Every exam of a run takes the same pairs.
 
-    most_images: limits the images of each class, of which there are at least 2; None: MOST_IMAGES
+    most_images: limits the images of each class, of which 2 are taken at least, or its only one; None: MOST_IMAGES
+
+    Raises BadInput if the classes have no similar pair, or no dissimilar one.
     """
 
     def __init__(
         self, held_out: ImageSet, network: Network, device: torch.device, most_images: int | None = None
     ) -> None:
+        check_pairable(held_out)
+        examined_C = _examined(held_out.count_C)
+        self.classes = int((examined_C & (held_out.count_C > 1)).sum())  # with similar pairs
         self.packed = held_out.framed(network.view).to(device)
         hands = max(2, (MOST_IMAGES if most_images is None else most_images) // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]
-        self.rows = (place_N < hands).nonzero().flatten().to(device)
+        self.rows = ((place_N < hands) & examined_C[held_out.class_N]).nonzero().flatten().to(device)
         class_M = held_out.class_N.to(device)[self.rows]
         self.pair = torch.triu_indices(len(self.rows), len(self.rows), 1, device=device)
         self.similar = (class_M[self.pair[0]] == class_M[self.pair[1]]).cpu().numpy()
@@ -87,10 +104,10 @@ class HeldOutExam:
 
     def take(self, network: TwinNetwork) -> HeldOutResult | None:
         """Return a network's result, or None if a score is not finite. Leaves the network in the mode it was in."""
-        training, at_once = network.training, images_at_once(EMBED_AT_ONCE, self.packed.shape[-1])
+        training = network.training
         network.eval()
         with torch.inference_mode():
-            parts = [network.embed(self.packed.gather(rows)) for rows in torch.split(self.rows, at_once)]
+            parts = [network.embed(part) for part in self.inputs(network)]
             prepared_MD = network.prepare(torch.cat(parts))
             scores = network.score_all(prepared_MD, prepared_MD)[self.pair[0], self.pair[1]].cpu().double()
         network.train(training)
@@ -111,6 +128,11 @@ class HeldOutExam:
             calibration=calibration,
             operating=self._operating(target, threshold, calibration, scores.numpy()),
         )
+
+    def inputs(self, network: TwinNetwork) -> Iterator[torch.Tensor]:
+        """Yield the exam's images in parts."""
+        for rows in torch.split(self.rows, images_at_once(EMBED_AT_ONCE, max(self.packed.shape[1:]))):
+            yield self.packed.gather(rows)
 
     def _operating(
         self, target: Target, threshold: float, calibration: dict[str, float], logit_N: Array

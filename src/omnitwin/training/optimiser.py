@@ -6,13 +6,14 @@ A new optimiser is a record in recipes.py and a class here.
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
+from omnitwin.model.backbones import BackboneEncoder
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.recipes import Adam, AdamW, ProxyObjective, Recipe
+from omnitwin.recipes import Adam, AdamW, PretrainedWeights, ProxyObjective, Recipe
 
 EARLY = 9  # the larger, the sooner the moving average of the weights forgets the first iterations
 
@@ -30,7 +31,10 @@ class Plain:
     def __init__(self, network: TwinNetwork, recipe: Recipe, learned: Sequence[nn.Parameter] = ()) -> None:
         """learned: what the loss itself learns (training.objective)"""
         self.network, self.part, self.iterations = network, recipe.optimiser, recipe.iterations
+        self.recipe = recipe
         groups = self.groups()
+        if isinstance(recipe.initial, PretrainedWeights):
+            groups = _apart(groups, cast(BackboneEncoder, network.encoder), recipe.initial.backbone_rate)
         if isinstance(recipe.objective, ProxyObjective):
             groups.append({"params": list(learned), "weight_decay": 0.0, "rate": recipe.objective.proxy_rate})
         self.torch = self.build(groups)
@@ -60,8 +64,9 @@ class Plain:
     def begin(self, iteration: int) -> None:
         """Set the learning rate of an iteration (1 is the first) and drop the gradients."""
         rate = self.rate(self.part, iteration / self.iterations)
+        held = is_held(self.recipe, iteration)
         for group in self.torch.param_groups:
-            group["lr"] = rate * group["rate"]
+            group["lr"] = 0.0 if held and group.get("backbone") else rate * group["rate"]
         self.torch.zero_grad()
 
     def end(self, iteration: int) -> None:
@@ -118,12 +123,39 @@ class Averaged(Plain):
         self.move()
         remembered = self.part.averaging * self.iterations
         weight = max(1 / (remembered + 1), EARLY / (iteration + EARLY))
-        pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
+        pairs = zip(
+            self.averaged.state_dict(keep_vars=True).values(),
+            self.network.state_dict(keep_vars=True).values(),
+            strict=True,
+        )
+        still = {id(each) for each in self.network.parameters() if not each.requires_grad}
         for average, newest in pairs:
+            if id(newest) in still:
+                continue
             if average.is_floating_point():
                 average.lerp_(newest, weight)
             else:
                 average.copy_(newest)
+
+
+def is_held(recipe: Recipe, iteration: int) -> bool:
+    """Return whether a backbone with weights of others stays as it is in an iteration (1 is the first)."""
+    initial = recipe.initial
+    if not isinstance(initial, PretrainedWeights):
+        return False
+    return initial.freeze or iteration <= initial.head_first * recipe.iterations
+
+
+def _apart(groups: list[dict[str, Any]], encoder: BackboneEncoder, rate: float) -> list[dict[str, Any]]:
+    """Return the groups with the backbone's parameters in groups of their own, at a rate of their own."""
+    inside = {id(parameter) for parameter in encoder.backbone.parameters()}
+    apart = []
+    for group in groups:
+        own = [parameter for parameter in group["params"] if id(parameter) in inside]
+        others = [parameter for parameter in group["params"] if id(parameter) not in inside]
+        apart += [{**group, "params": others}] if others else []
+        apart += [{**group, "params": own, "rate": rate * group["rate"], "backbone": True}] if own else []
+    return apart
 
 
 OPTIMISERS: dict[str, type[Plain]] = {Adam.name: Plain, AdamW.name: Averaged}

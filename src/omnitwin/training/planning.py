@@ -17,6 +17,7 @@ from omnitwin.training.needs import note_needs
 from omnitwin.training.optimiser import learning_rate
 from omnitwin.training.resuming import resumed_state
 from omnitwin.training.runs import check_unused, output_folder, training_images
+from omnitwin.training.starting import begun, initial_tensors
 from omnitwin.training.trainer import Trainer, state_layout
 
 MEASURED_STEPS, WARM_UP_STEPS = 3, 2
@@ -32,12 +33,16 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     """
     if output is None:
         check_unused(output_folder(config))
+        config = begun(config, reporter)
     else:
         resumed_state(config, output)
     note_needs(config, select_device(config.device), reporter.note)  # refuse the device before data is fetched
     images, held_out = training_images(config, reporter)
     check_patience(config.recipe, held_out)
     trainer = Trainer(config, images)
+    if output is None:
+        trainer.start_from(initial_tensors(config))
+    trainer.prepare(reporter)
     for note in trainer.sampler.notes:
         reporter.note(note)
     for iteration in range(1, WARM_UP_STEPS + 1):

@@ -7,18 +7,22 @@ from torch import nn
 
 from omnitwin.config import TrainConfig
 from omnitwin.data.imageset import ImageSet, check_channels
-from omnitwin.data.sampling import SAMPLERS, Batch
+from omnitwin.data.sampling import Batch
+from omnitwin.model import backbones
 from omnitwin.model.anatomy import features_of
+from omnitwin.model.backbones import BackboneEncoder
 from omnitwin.model.checkpoint import layout_with
 from omnitwin.model.encoders import count_parameters
 from omnitwin.model.twin import TwinNetwork, build_twin
-from omnitwin.recipes import Recipe
+from omnitwin.recipes import PretrainedWeights, Recipe, is_foreign
+from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
 from omnitwin.system.shortage import Memory, attempt, fitting_batch
 from omnitwin.system.tensorfile import Layout
+from omnitwin.training.frozen import FrozenSampler, is_frozen, keep_pretrained, new_sampler
 from omnitwin.training.objective import Machinery, learned_layout, new_objective
-from omnitwin.training.optimiser import OPTIMISERS
+from omnitwin.training.optimiser import OPTIMISERS, is_held
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")  # of batch norm: they are not trained
 LEARNED = "objective."  # before the names of what the loss itself learns
@@ -49,6 +53,9 @@ def state_layout(recipe: Recipe, encoder: nn.Module | None = None, labels: int =
     state = {f"{prefix}{name}": kind for prefix in prefixes for name, kind in layout.items()}
     if encoder is None:
         still = {name for name in layout if name.endswith(BUFFERS)}
+        if is_foreign(recipe.network):
+            moving = {f"encoder.{name}" for name in backbones.moving(recipe.network, is_frozen(recipe))}
+            still = {name for name in layout if name.startswith("encoder.")} - moving
     else:
         moving = {f"encoder.{name}" for name, parameter in encoder.named_parameters() if parameter.requires_grad}
         still = {name for name in layout if name.startswith("encoder.")} - moving
@@ -74,8 +81,11 @@ class Trainer:
         self.precision = select_precision(config.precision, self.device)
         self.images = images.framed(self.recipe.network.view).to(self.device)
         check_channels(self.images, self.recipe.network.channels)
-        self.sampler = SAMPLERS[self.recipe.sampling.name](self.images, self.recipe.sampling, self.recipe.augmentation)
-        self.network = build_network(self.recipe, config.encoder).to(self.device).train()
+        self.network = build_network(self.recipe, config.encoder).to(self.device)
+        if isinstance(self.recipe.initial, PretrainedWeights):
+            keep_pretrained(self.network, self.recipe.initial)
+        self.network.train()
+        self.sampler = new_sampler(self.images, self.recipe, self.network)
         if self.precision == "bf16":
             self.network.to(memory_format=torch.channels_last)
         self.machinery = Machinery(
@@ -91,6 +101,17 @@ class Trainer:
         """The network that a run would end with now."""
         return self.optimiser.trained
 
+    def start_from(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Load initial weights, of the whole network or a part of it, by their names."""
+        for network in self._networks().values():
+            if unknown := network.load_state_dict(tensors, strict=False).unexpected_keys:
+                raise ValueError(f"initial weights of another network: {unknown[0]}")
+
+    def prepare(self, reporter: Reporter = SILENT) -> None:
+        """Do what all steps need once: embed the images, if the backbone is frozen. The weights must be loaded."""
+        if isinstance(self.sampler, FrozenSampler):
+            self.sampler.look(reporter)
+
     def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Take a step (1 is the first). Return its loss and the spread of its logits, scalars on the device.
 
@@ -104,6 +125,8 @@ class Trainer:
 
     def _do_step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         batch = self.draw(iteration)
+        if isinstance(self.recipe.initial, PretrainedWeights):
+            cast(BackboneEncoder, self.network.encoder).hold(is_held(self.recipe, iteration))
         self.optimiser.begin(iteration)
         loss, spread = self.objective.backward(batch)
         self.optimiser.end(iteration)

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import part_names
 from omnitwin.errors import BadInput, TrainingDiverged
 from omnitwin.model.checkpoint import load_state, save_checkpoint, save_state
-from omnitwin.model.description import HELD_OUT_EER, Description
+from omnitwin.model.description import HELD_OUT_EER, LEAST_EER, Description
 from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import StepReport, TrainReport
@@ -25,6 +26,7 @@ from omnitwin.system.device import select_device
 from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
+from omnitwin.training.frozen import FrozenExam, is_frozen
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim, check_patience
 from omnitwin.training.needs import note_needs
 from omnitwin.training.origin import record_of_place
@@ -39,6 +41,7 @@ from omnitwin.training.runs import (
     training_images,
     write_config,
 )
+from omnitwin.training.starting import begun, initial_tensors
 from omnitwin.training.trainer import Trainer
 
 FLUSH_SECONDS = 0.25  # between two readings of the losses: each makes a GPU wait
@@ -73,11 +76,15 @@ def train(
     with hold(output):
         if resume is None:
             check_unused(output)
+            config = begun(config, reporter)
         state = None if resume is None else resumed_state(config, output)
         note_needs(config, device, reporter.note)
         images, held_out = training_images(config, reporter)
         check_patience(config.recipe, held_out)
         trainer = new_trainer(config, images)
+        if state is None:
+            trainer.start_from(initial_tensors(config))
+        new_exam = FrozenExam if is_frozen(config.recipe) and new_exam is HeldOutExam else new_exam
         for note in trainer.sampler.notes:
             reporter.note(note)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
@@ -115,6 +122,7 @@ class _Run:
         if state is not None:
             self._tell_of_other_bits()
             self._restore(state)
+        self.trainer.prepare(self.reporter)
         write_config(self.config, self.trainer, self.held_out, self.output)
         first = self.done + 1
         stopped_by: str | None = None
@@ -219,10 +227,22 @@ class _Run:
         self.loss = float(self.pending[-1][1]) if self.pending else self.loss
         if result is not None and math.isfinite(self.loss) and self._is_finite():
             self.results[self.done] = result
-            if self._exam_is_due() and (self.best is None or result.eer < self.best.metrics[HELD_OUT_EER]):
-                self.best = self._description(result)
+            if self._exam_is_due() and self._is_better(result):
+                least = {LEAST_EER: min(result.eer, self._least_eer())} if self.recipe.slack else {}
+                described = self._description(result)
+                self.best = replace(described, metrics=described.metrics | least)
                 save_checkpoint(self.output / BEST_FILE, self.trainer.trained, self.best)
         return result
+
+    def _least_eer(self) -> float:
+        """Return the lowest EER so far on the held-out classes."""
+        return self.best.metrics.get(LEAST_EER, self.best.metrics[HELD_OUT_EER]) if self.best else math.inf
+
+    def _is_better(self, result: HeldOutResult) -> bool:
+        """Return whether a network becomes the best: its EER is the lowest so far, or not much higher."""
+        if not self.recipe.slack or self.exam is None:
+            return result.eer < self._least_eer()
+        return result.eer <= self._least_eer() * (1 + self.recipe.slack / math.sqrt(self.exam.classes))
 
     def _watch(self) -> None:
         if self.warnings or self.done < COLLAPSE_AFTER or len(self.recent) < 100:

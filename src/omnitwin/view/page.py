@@ -80,6 +80,7 @@ def lead(report: RunReport) -> str:
 
     `Best at 1,000 of 1,200 iterations: equal error rate 2.5 % on held-out alphabets.`
     `After 1,200 of 1,200 iterations; the best were at 1,000: equal error rate 2.5 % on held-out alphabets.`
+    `After 1,200 of 1,200 iterations: ...`, by a recipe with slack, for which the lowest rate alone is not the best
     """
     network = _network(report)
     examined = [(step.held_out_eer, step.iteration) for step in report.steps if step.held_out_eer is not None]
@@ -87,6 +88,9 @@ def lead(report: RunReport) -> str:
     if not examined:
         return f"After {done}."
     error, best = min(examined)
+    own = next((error for error, iteration in examined if iteration == network.iteration), None)
+    if report.recipe.get("slack") and own is not None:
+        return f"After {done}: equal error rate {percent(own)} on held-out {nouns_of(network.trained_on).held_out}."
     rate = f"equal error rate {percent(error)} on held-out {nouns_of(network.trained_on).held_out}"
     if network.iteration == best:
         return f"Best at {done}: {rate}."
