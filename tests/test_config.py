@@ -162,3 +162,12 @@ def test_a_record_with_a_value_of_another_type_is_no_recipe(name, value):
 def test_a_whole_number_beyond_all_floats_is_refused_by_name():
     with pytest.raises(BadInput, match="alphabets must be between 0 and 1,000,000, not 1000"):
         FAST.changed(alphabets=10**400)
+
+
+def test_a_recipe_that_starts_from_a_twin_starts_at_random_if_its_network_becomes_another_kind():
+    ink = RECIPES["ink"]
+    assert ink.initial.name == "twin"
+    assert ink.changed(image_size=48, seed=3, encoder="strong").initial.name == "twin"
+    assert ink.changed(encoder="photo").initial.name == "new"
+    assert ink.changed(weights="none").initial.name == "new"
+    assert ink.changed(encoder="photo", start="mine").initial.name == "twin"

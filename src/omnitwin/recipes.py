@@ -7,6 +7,7 @@ The schema, its checks and the published recipes are one idea, hence more than 4
 
 import math
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -38,7 +39,7 @@ ENCODERS = {  # of model.anatomy
     "small": Sides(only=28),
     "resnet18": Sides(channels=(1, 3)),
     "strong": Sides(least=8, most=384, channels=(1, 3)),  # 384: its last layer has 75 million weights, 300 MB in a file
-    "photo": Sides(least=16, most=512, channels=(1, 3)),  # 512: 67 million weights
+    "photo": Sides(least=16, most=512, channels=(1, 3)),  # 512: 34 million weights
 }
 DEFAULT_WEIGHTS, NO_WEIGHTS = "default", "none"  # words for weights of others
 TIMM = "timm:"  # how the name of an encoder of timm begins
@@ -388,6 +389,12 @@ class AdamW(Adam):
     head_rate: float = _within(3.0)  # learning rate of the head, as a multiple of the encoder's
 
 
+def _check_digest(sha256: str) -> None:
+    """Raise BadInput for what is neither a SHA-256 nor empty: a file's name is made of it."""
+    if not isinstance(sha256, str) or not re.fullmatch("(?:[0-9a-f]{64})?", sha256):
+        raise BadInput(f"{sha256!r} is no SHA-256", "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewWeights(Part):
     """Start from random weights, a function of the seed."""
@@ -412,6 +419,10 @@ class PretrainedWeights(Part):
     head_first: float = _share(0.05)  # share of the iterations in which only the embedding is trained
     backbone_rate: float = _within(0.1)  # learning rate of the backbone, as a multiple of the embedding's
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_digest(self.weights_sha256)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TwinWeights(Part):
@@ -424,6 +435,10 @@ class TwinWeights(Part):
     name: ClassVar[str] = "twin"
     start: str = "bundled"
     start_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_digest(self.start_sha256)
 
 
 Sampling = PairSampling | ClassSampling
@@ -522,7 +537,7 @@ class Recipe:
         A part's name (sampling="pairs") replaces that part. The new part takes over the fields that both have. The
         fields weights, freeze and start choose how the weights begin; weights="none" is at random.
         """
-        changes = _with_initial(changes, self.initial)
+        changes = _with_initial(changes, self.network, self.initial)
         parts: dict[str, Any] = {}
         for each in ("network", *PARTS):
             part = getattr(self, each)
@@ -597,8 +612,11 @@ def network_of(record: Mapping[str, Any]) -> Network:
     return Network(**_typed(Network, record))
 
 
-def _with_initial(changes: dict[str, Any], before: Part) -> dict[str, Any]:
-    """Return the changes with the part `initial` that the fields among them mean. Raises BadInput if two exclude."""
+def _with_initial(changes: dict[str, Any], network: Network, before: Part) -> dict[str, Any]:
+    """Return the changes with the part `initial` that the fields among them mean. Raises BadInput if two exclude.
+
+    A recipe that starts from a twin starts from random weights if its network becomes another kind.
+    """
     changes = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in changes.items()}
     weights, start = changes.get("weights"), changes.get("start")
     if weights == NO_WEIGHTS:
@@ -612,6 +630,11 @@ def _with_initial(changes: dict[str, Any], before: Part) -> dict[str, Any]:
         return {"initial": PretrainedWeights.name, "weights": DEFAULT_WEIGHTS, "weights_sha256": "", **changes}
     if start is not None:
         return {"initial": TwinWeights.name, "start_sha256": "", **changes}
+    kind = ("encoder", "head", "channels", "frame")
+    if isinstance(before, TwinWeights) and any(
+        each in changes and changes[each] != getattr(network, each) for each in kind
+    ):
+        return {"initial": NewWeights.name, **changes}
     return changes
 
 
@@ -709,28 +732,30 @@ FAST = Recipe(
 )
 # The recipe of the bundled weights (`make weights`): longer, with variations for other pens and resolutions.
 STRONG = replace(FAST, name="strong", iterations=8_000).changed(image_size=28, mirrors=True, thickness=0.3, coarse=0.3)
-# Signatures and other drawings of the user's own: wider than high, never turned or mirrored. Few classes overfit, so it
-# is short; it starts best from the bundled weights, whose linear map is resampled for this size (docs/LOG.md).
+# Signatures and other drawings of the user's own: never turned or mirrored. Few classes overfit, so it is short, and
+# starts from the bundled weights, whose linear map is resampled for another size (model.transfer, docs/LOG.md).
 INK = Recipe(
     name="ink",
     network=Network(encoder="strong", image_size=32, image_width=64, frame="ink", head="distance"),
+    initial=TwinWeights(),
     sampling=ClassSampling(batch_size=96, turns=False),
     augmentation=InkAugmentation(rotation=5.0, shear=0.1, shift=0.05, thickness=0.5, coarse=0.3, erase=0.3),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=1e-3),
-    iterations=400,
+    iterations=200,
     holdout=5,
     slack=1.0,
 )
-# Photos of the user's own, in colour: letterboxed. Each class in other colours is a further class (docs/LOG.md).
+# Photos of the user's own, in colour: letterboxed. Half of the classes come in other colours (docs/LOG.md).
 PHOTO = Recipe(
     name="photo",
-    network=Network(encoder="photo", image_size=64, frame="photo", head="distance", channels=3),
-    sampling=ClassSampling(batch_size=96, turns=False, colours=0.5),
+    network=Network(encoder="photo", image_size=96, frame="photo", head="distance", channels=3),
+    sampling=ClassSampling(batch_size=128, turns=False, colours=0.5),
     augmentation=PhotoAugmentation(),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=3e-3),
-    iterations=1_500,
+    iterations=1_800,
+    patience=8,
     holdout=5,
     slack=1.0,
 )

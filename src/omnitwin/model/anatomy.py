@@ -145,7 +145,7 @@ def _linear(name: str, outputs: int, inputs: int) -> Shapes:
 
 BLOCKS = {
     "strong": Blocks(widths=(32, 64, 128), residual=(0, 1, 1), features=256),
-    "photo": Blocks(widths=(32, 64, 128, 256), residual=(0, 1, 1, 1), features=256),
+    "photo": Blocks(widths=(16, 32, 64, 128), residual=(0, 1, 1, 1), features=256),
 }
 ANATOMIES = {
     "classic": Anatomy(features=4096, tensors=_classic),
