@@ -2,10 +2,12 @@
 
 Each set is a zip of class folders, NAME.zip in --own. The test classes are the 30 % whose names have the smallest
 SHA-256. A table with a column `split` says so to omnitwin, which holds some of the other classes out by itself; these
-choose the best weights and the threshold. Nothing is chosen on the test classes.
+choose the best weights and the threshold. Nothing is chosen on the test classes: to choose a recipe, --fold leaves them
+out and tests on a third of the other classes.
 
     OMP_NUM_THREADS=2 python benchmarks/own_accuracy.py --own FOLDER --seeds 3
     python benchmarks/own_accuracy.py --own FOLDER --sets emoji coil100 --frozen-only
+    python benchmarks/own_accuracy.py --own FOLDER --sets grocery --fold 0 --seeds 1 --change colours=0.0
 """
 
 import argparse
@@ -29,6 +31,7 @@ from omnitwin.exams.evaluation import evaluate
 from omnitwin.reports.exams import ExamReport
 
 TESTED = 0.3  # share of the classes, the smallest by the SHA-256 of their names
+FOLDS = 3  # of the classes that are no test classes
 EXAMS = ("all-pairs", "retrieval")
 RECIPES = {  # by the kind of picture, not by the set
     "coil100": "photo",
@@ -43,19 +46,27 @@ OPTIONS: dict[str, dict[str, Any]] = {  # what a user knows of the pictures; see
 }
 
 
-def write_table(archive: Path, folder: Path) -> Path:
-    """Unpack a zip of class folders, and write a table of its images with their split. Return the table."""
+def write_table(archive: Path, folder: Path, fold: int | None) -> Path:
+    """Unpack a zip of class folders, and write a table of its images with their split. Return the table.
+
+    fold: None: the protocol's test classes; a number: one of FOLDS parts of the other classes, which alone are listed
+    """
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(folder)
     images = sorted(path for path in (folder / archive.stem).rglob("*") if path.is_file())
     classes = sorted({path.parent.name for path in images}, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    test = set(classes[: round(TESTED * len(classes))])
+    count = round(TESTED * len(classes))
+    test, others = classes[:count], classes[count:]
+    if fold is not None:
+        classes, test = others, others[fold::FOLDS]
     table = folder / f"{archive.stem}.csv"
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("path", "label", "split"))
         for path in images:
             label = path.parent.name
+            if label not in classes:
+                continue
             writer.writerow((path.relative_to(folder), label, "test" if label in test else "train"))
     return table
 
@@ -129,19 +140,22 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=RECIPES, default=list(RECIPES), metavar="NAME")
     parser.add_argument("--seeds", type=int, default=3, help="networks for each set (3)")
     parser.add_argument("--frozen-only", action="store_true", help="no training, only the baseline")
+    parser.add_argument("--fold", type=int, choices=range(FOLDS), help="test on a part of the classes trained on")
+    parser.add_argument("--change", nargs="+", default=[], metavar="NAME=VALUE", help="fields of the recipe, numbers")
     parser.add_argument("--json", action="store_true", help="all numbers as JSON instead of the table")
     arguments = parser.parse_args()
     if arguments.own is None or not arguments.own.is_dir():
         parser.error("the folder of the zips is missing: --own FOLDER")
+    changes = {word.partition("=")[0]: json.loads(word.partition("=")[2]) for word in arguments.change}
     machine = hardware()
     rows, everything = [], {}
     with tempfile.TemporaryDirectory(prefix="omnitwin-own-") as folder:
         for name in arguments.sets:
-            table = write_table(arguments.own / f"{name}.zip", Path(folder))
+            table = write_table(arguments.own / f"{name}.zip", Path(folder), arguments.fold)
             runs = []
             for seed in range(0 if arguments.frozen_only else arguments.seeds):
                 output = Path(folder) / f"{name}-{seed}"
-                runs.append(trained(table, RECIPES[name], seed, OPTIONS.get(name, {}), output))
+                runs.append(trained(table, RECIPES[name], seed, OPTIONS.get(name, {}) | changes, output))
                 say(f"{name}, seed {seed}: {json.dumps(runs[-1])}")
             baseline = frozen(table)
             everything[name] = {"runs": runs, "frozen": baseline}
