@@ -32,7 +32,10 @@ def test_the_screen_tells_before_and_after_and_what_was_written(run, place, home
     assert heads[0][1:6:2] == ["figure", "before", "after"]
     assert any("Before: the network as it is; after: for far=0.05, each pair by a fit" in line for line in lines)
     assert f"Written: mine, {home}" in outcome.out
-    assert "omnitwin compare --checkpoint mine A.png B.png" in lines[-1]
+    assert lines[-2:] == [
+        "Ask it: omnitwin compare --checkpoint mine A.png B.png",
+        "Let it answer from now on: omnitwin use mine",
+    ]
     assert "\x1b" not in outcome.out + outcome.err
 
 
@@ -81,7 +84,7 @@ def test_the_new_verifier_answers_with_a_line_on_its_threshold(run, place):
 def test_a_verifier_named_as_a_folder_here_is_told_by_its_path(run, place, home, monkeypatch):
     monkeypatch.chdir(place.parent)
     outcome = run("calibrate", "--data", place.name, "--name", place.name)
-    words = outcome.out.splitlines()[-1].removeprefix("Ask it: omnitwin ").partition(";")[0].split()
+    words = outcome.out.splitlines()[-2].removeprefix("Ask it: omnitwin ").split()
     assert run(*words[:3], *(place / "hand 00" / f"{index}.png" for index in (0, 1))).code in (0, 1)
 
 

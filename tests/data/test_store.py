@@ -332,7 +332,7 @@ def test_no_folder_of_the_cache_that_is_a_link_is_followed(place, home, tmp_path
 
 def test_a_disk_without_room_is_found_before_the_work(place, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1000, 990, 10))
-    with pytest.raises(CannotWrite, match=r"9 images take 0.00 GB"):
+    with pytest.raises(CannotWrite, match=r"9 images take 0\.0 MB, and 0\.0 MB are free"):
         filled(place)
     assert not list(store_folder(place, VIEW).parent.rglob("pixels-*"))
 

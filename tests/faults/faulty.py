@@ -30,6 +30,8 @@ MASKS = (
     (r"process \d+ on .*? since [-\d]+ [:\d]+", "process 4711 on HOST since 2026-01-31 12:00:00"),
     (r"\.omnitwin-\w+", ".omnitwin-XXXX"),
     (r"(small|fast|classic)-\d{8}-\d{6}", r"\1-20260131-120000"),
+    (r"pictures/[0-9a-f]{16}", "pictures/KEY"),
+    (r"pixels-[0-9a-f]{16}", "pixels-NUMBER"),
     (r"loss .*", "..."),  # and speed, and time
 )
 

@@ -20,7 +20,7 @@ from random import Random
 import costly
 import pytest
 import torch
-from drawn_places import photo, write
+from drawn_places import draw_place, photo, write
 from faulty import WAIT, can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
 from killing import left_over
 from PIL import Image, ImageDraw
@@ -51,6 +51,7 @@ TABLE = Path(__file__).parent.parent.parent / "docs" / "FAULTS.md"
 WRITE = "OMNITWIN_WRITE_FAULTS"
 DISK = 4 << 20  # bytes of a small disk; a run of the recipe small takes about 3.9 MB
 QUICK = "train --data synthetic --recipe small --holdout 0 --batch-size 8 --precision fp32"
+OWN_EXAM = "--baseline pixels --batches 1 --batch-size 2 --device cpu --data"
 OTHER = {"encoder": "resnet18", "image_size": 1024, "frame": "whole", "head": "difference", "channels": 1}
 WITHOUT_ENTRY = 54321  # a user whom this system does not know
 ROWS: list[tuple[str, str, str, str]] = []
@@ -166,6 +167,37 @@ def vanishing_pictures(bench: Bench) -> None:
         return listing
 
     bench.before = lambda: setattr(describe, "list_images", list_and_delete)
+
+
+def own_pictures(bench: Bench) -> None:
+    """Eight classes of three."""
+    draw_place(bench.folder / "pictures", dict.fromkeys("abcdefgh", 3))
+
+
+def own_pictures_and_full_disk(bench: Bench) -> None:
+    own_pictures(bench)
+    full(bench)
+
+
+def own_pictures_and_little_room(bench: Bench) -> None:
+    """For their pixels, and nothing else."""
+    own_pictures(bench)
+    fill(bench.disk, spare=110_000)
+
+
+def linked_cache(bench: Bench) -> None:
+    own_pictures(bench)
+    (bench.folder / "mine").mkdir()
+    (bench.home / "cache").mkdir()
+    (bench.home / "cache" / "pictures").symlink_to(bench.folder / "mine")
+
+
+def damaged_store(bench: Bench) -> None:
+    """They have been packed, and the disk has lost a part of it."""
+    own_pictures(bench)
+    assert program(["eval", *OWN_EXAM.split(), str(bench.folder / "pictures")], bench.folder, bench.home).code == 0
+    for path in (bench.home / "cache" / "pictures").glob("*/pixels-*"):
+        os.truncate(path, path.stat().st_size // 2)
 
 
 def linked(name: str) -> Callable[[Bench], None]:
@@ -374,6 +406,7 @@ class Scenario:
 
 def scenarios() -> list[Scenario]:
     new, on, show = f"{QUICK} --iterations 2 --output", "train --iterations 4 --resume", "show --data"
+    own_exam = f"eval {OWN_EXAM} {{folder}}/pictures"
     disks = [
         Scenario(fault, prepare, words, 3, mounts=True, root=True)
         for fault, prepare in (("disk is full", full), ("disk is read-only", read_only))
@@ -412,6 +445,23 @@ def scenarios() -> list[Scenario]:
         Scenario("images may not be read", secret_pictures, f"{show} {{folder}}/pictures", 2, root=True),
         Scenario("every image is an empty file", broken_pictures, f"{show} {{folder}}/pictures", 2),
         Scenario("images vanish while they are read", vanishing_pictures, f"{show} {{folder}}/pictures", 2),
+        *(
+            Scenario(fault, prepare, f"--home {{disk}} {own_exam}", 3, mounts=True, root=True)
+            for fault, prepare in (
+                ("disk is full", own_pictures_and_full_disk),
+                ("disk fills up while images are packed", own_pictures_and_little_room),
+            )
+        ),
+        Scenario(
+            "images in the cache are a link to elsewhere", linked_cache, f"eval {OWN_EXAM} {{folder}}/pictures", 3
+        ),
+        Scenario(
+            "images in the cache are damaged",
+            damaged_store,
+            f"eval {OWN_EXAM} {{folder}}/pictures",
+            0,
+            told="cannot be used",
+        ),
         Scenario("weights are a link to elsewhere", linked(WEIGHTS_FILE), "compare a.png b.png --checkpoint {run}", 3),
         Scenario("metrics are a link to elsewhere", linked(METRICS_FILE), f"{on} {{run}}", 3),
         Scenario("runs are a link to elsewhere", linked_runs, "train --iterations 4 --resume trained", 3),

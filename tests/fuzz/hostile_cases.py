@@ -16,9 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+from drawn_places import draw_place
 from harness import Case, Outcome
 from tensor_cases import _packed, drawings, trained
 from zip_cases import fake_omniglot
+
+from omnitwin.data.places import list_images
+from omnitwin.data.store import fill_store
+from omnitwin.recipes import View
 
 HONEST = 4.0  # seconds of the processor that the slowest command takes where nothing is hostile: the first report
 LIMIT = 5.0  # seconds of the processor more that a hostile folder may cost
@@ -38,7 +43,8 @@ IN_THE_CACHE = (
     "images_background.zip.0123abcd.part", LOCK, LEFT_OVER, f"{LEFT_OVER}/{LOCK}",
 )  # fmt: skip
 FIGURES = ("roc.png", "pairs.png", "hardest-pairs.png")
-FOLDERS = ("data", "data/runs", "data/runs/evil", "cache", "cache/omniglot-py")
+FOLDERS = ("data", "data/runs", "data/runs/evil", "cache", "cache/omniglot-py", "cache/pictures")
+IN_A_STORE = ("index.safetensors", "index.safetensors", "pixels", "pixels", LOCK, LEFT_OVER, f"{LEFT_OVER}/{LOCK}")
 
 Spoil = Callable[[Random, Path, Path], None]  # puts something at a path; a path that it may lead to
 
@@ -52,8 +58,9 @@ def hostile_case(random: Random, folder: Path) -> Case:
     shutil.copytree(fake_omniglot().folders / PACKED[0], folder / PACKED[0])
     figures = folder / "figures"
     figures.mkdir()
+    store = _packed_pictures(folder / "pictures")
     words, variables = _command(random, home, zips, folder)
-    for place in _places(random, words[0], home, zips, folder / PACKED[0], figures):
+    for place in _places(random, words[0], home, zips, folder / PACKED[0], figures, store):
         _put(random, place, precious)
     before = listing(precious)
 
@@ -70,20 +77,24 @@ def hostile_case(random: Random, folder: Path) -> Case:
     return Case(words=words, codes=codes, variables=variables, check=check, seconds=WAIT)
 
 
-def _places(random: Random, command: str, home: Path, zips: Path, drawings_of: Path, figures: Path) -> list[Path]:
+def _places(
+    random: Random, command: str, home: Path, zips: Path, drawings_of: Path, figures: Path, store: Path
+) -> list[Path]:
     """One to three places, most of them such as the command meets."""
     run, packed = home / "data" / "runs" / "evil", home / "cache" / "omniglot-py"
     some = sorted(path for path in drawings_of.rglob("*.png"))[::7]
     sources = [*(zips / f"{stem}.zip" for stem in PACKED), *some, drawings_of / "Loop"]
     of_a_run = [run / name for name in IN_A_RUN]
     of_the_cache = [packed / name for name in IN_THE_CACHE]
-    folders = [home / name for name in FOLDERS]
+    of_a_store = [next(store.glob(f"{name}*"), store / name) for name in IN_A_STORE]
+    folders = [*(home / name for name in FOLDERS), store]
     default = [home / "data" / "default.json"] * 4
     drawn = [figures / name for name in FIGURES]
     met = {
         "train": of_a_run,
         "report": [*of_a_run, run / "report.html", run / "metrics.jsonl", figures / "page.html"],
-        "eval": [*of_a_run, *drawn],
+        "eval": [*of_a_run, *of_a_store, *of_a_store, *drawn],
+        "cache": of_a_store,
         "use": [*of_a_run, *default],
         "compare": [*of_a_run, *default, figures / "figure.png", figures / "figure.png"],
         "runs": of_a_run,
@@ -92,7 +103,7 @@ def _places(random: Random, command: str, home: Path, zips: Path, drawings_of: P
     }.get(command, default)
     places = random.sample([*met, *met, *folders], random.choice((1, 1, 2, 3)))
     if random.random() < 0.2:
-        places.append(random.choice([*of_a_run, *of_the_cache, *folders, *default, *sources, *drawn]))
+        places.append(random.choice([*of_a_run, *of_the_cache, *of_a_store, *folders, *default, *sources, *drawn]))
     return sorted(set(places), key=lambda path: (-len(path.parts), path))  # a folder after what is in it
 
 
@@ -122,6 +133,12 @@ def _build(home: Path, precious: Path, packed: bool) -> None:
     os.mkfifo(precious / "pipe")
     _device(1, 5, precious / "zero")
     _device(1, 7, precious / "full")
+
+
+def _packed_pictures(place: Path) -> Path:
+    """Draw images of a user's own, pack them, and return the folder of their store."""
+    draw_place(place, dict.fromkeys("abcdefgh", 3))
+    return fill_store(list_images(place), PICTURES, processes=0).folder
 
 
 def _put(random: Random, place: Path, precious: Path) -> None:
@@ -265,6 +282,10 @@ def _command(random: Random, home: Path, zips: Path, folder: Path) -> tuple[tupl
         (("compare", "--quiet", *drawings(), "--figure", str(figures / "figure.png")), {}),
         (("eval", *exam, "--checkpoint", checkpoint), {}),
         (("eval", *exam, "--figures", str(figures)), {}),
+        (("eval", *exam[2:], "--baseline", "pixels", "--data", str(folder / "pictures")), {}),
+        (("eval", *exam[2:], "--baseline", "pixels", "--data", str(folder / "pictures")), {}),
+        (("cache", *random.choice(((), ("--json",), ("--clear",), ("--clear", "--dry-run")))), {}),
+        (("cache", *random.choice(((), ("--json",), ("--clear", str(folder / "pictures"))))), {}),
         (("show", "--quiet", "--images", "2", "--pairs", "2"), random.choice(({}, {"OMNITWIN_MIRROR": str(zips)}))),
         (("download", "--quiet", "--from", str(zips), *random.choice(((), ("--force",)))), {}),
         (("download", "--quiet", "--from", str(zips)), {}),
@@ -276,6 +297,7 @@ def _command(random: Random, home: Path, zips: Path, folder: Path) -> tuple[tupl
     return random.choice(commands)
 
 
+PICTURES = View(height=64, width=64, channels=1, frame="photo")  # as eval --baseline pixels sees them
 NEW = ("--recipe", "small", "--data", "synthetic", "--iterations", "1", "--holdout", "0", "--device", "cpu")
 
 

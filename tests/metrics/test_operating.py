@@ -139,6 +139,13 @@ def test_rates_without_an_error_still_have_wilsons_interval():
     assert rates["balanced_accuracy"][0] == rates["precision"][0] == 1.0
 
 
+def test_of_nothing_accepted_the_precision_is_not_known():
+    left, right = classes_of_pairs(10, 2)
+    rates = outcomes_of(np.zeros(len(left), dtype=int), left == right, left, right, 10).rates()
+    assert rates["precision"] == (0.0, (0.0, 1.0))
+    assert (rates["far"][0], rates["frr"][0]) == (0.0, 1.0)
+
+
 def test_precision_is_the_share_of_similar_pairs_among_the_accepted_if_both_kinds_are_as_many():
     left, right = classes_of_pairs(10, 2)
     accepted = (left == right) | ((left == 0) & (right == 1))  # 4 of the 180 dissimilar pairs

@@ -116,6 +116,24 @@ def test_classes_of_one_and_two_images_are_trained_on(tmp_path, objective):
 
 # ---- proxies ----
 
+
+def test_an_objective_of_ones_own_with_parameters_to_train_is_refused(images):
+    class Proxied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.proxies = torch.nn.Parameter(torch.ones(12, 256))
+
+        def forward(self, embeddings, labels):
+            return (embeddings @ self.proxies.T).mean()
+
+    recipe = FAST.changed(**{**FEW, "holdout": 0, "objective": "own", "function": "mine", "turns": False})
+    own = Proxied()
+    with pytest.raises(BadInput, match="parameters of its own, which no run trains"):
+        Trainer(TrainConfig(recipe=recipe, dataset=images, device="cpu", objective=own), images)
+    own.requires_grad_(False)
+    Trainer(TrainConfig(recipe=recipe, dataset=images, device="cpu", precision="fp32", objective=own), images).step(1)
+
+
 PROXIED = ["arcface", "proxy-anchor"]
 
 
@@ -148,6 +166,16 @@ def test_proxies_move_at_their_own_rate_and_no_checkpoint_has_them(tmp_path, ima
     report = train(config(images, objective, tmp_path / "run"))
     assert load_file(report.weights).keys() == trainer.network.state_dict().keys()
     assert load_file(tmp_path / "run" / STATE_FILE)["objective.proxies"].shape == (48, 256)
+
+
+def test_proxies_have_the_size_of_the_embeddings_of_an_encoder_of_ones_own(images):
+    encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(144, 5))
+    encoder.features = 5
+    recipe = FAST.changed(**{**FEW, "holdout": 0, "objective": "proxy-anchor", "encoder": "own", "turns": False})
+    trainer = Trainer(TrainConfig(recipe=recipe, dataset=images, device="cpu", encoder=encoder), images)
+    trainer.step(1)
+    assert trainer.objective.learned["proxies"].shape == (12, 5)
+    assert layout(trainer.state()) == state_layout(recipe, encoder, labels=12)
 
 
 @pytest.mark.parametrize("objective", PROXIED)

@@ -332,6 +332,14 @@ def test_an_exam_without_groups_has_no_table_of_them():
     assert not [line for line in printed(evaluation(exam)) if line[:1] in "┏┃│" and line]
 
 
+def test_images_that_chose_the_threshold_by_calibration_are_said_to_have_done_so():
+    point = operating_point(chosen_on="calibration", data="stamps")
+    calibrated = evaluation(network=network(operating=point), dataset="stamps/test")
+    assert "chose its threshold and calibration: only EER, AUC and ranks are fair" in seen(calibrated)
+    for other in ({"dataset": "coins/test"}, {"network": network(operating=operating_point(data="stamps"))}):
+        assert "chose its" not in seen(replace(calibrated, **other))
+
+
 def test_an_evaluation_says_what_the_networks_threshold_was_chosen_for():
     text = words(evaluation(network=network(operating=operating_point())), width=300)
     assert "Its threshold: chosen for far=0.01 on 5 held-out classes" in text

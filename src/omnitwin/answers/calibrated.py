@@ -24,8 +24,9 @@ from omnitwin.model.description import FORMAT, Description, record_for
 from omnitwin.reports.calibrating import Calibrated
 from omnitwin.reports.operating import OperatingPoint
 from omnitwin.system.files import digest, write_text
-from omnitwin.system.locks import hold
+from omnitwin.system.locks import comes_and_goes, hold
 from omnitwin.system.paths import BUNDLED, CONFIG_FILE, WEIGHTS_FILE, runs_folder, unlinked
+from omnitwin.system.plain import is_link
 from omnitwin.system.tensorfile import copy_tensors
 
 CONFIG_FORMAT, CONFIG_VERSION = "omnitwin-calibrated", 1  # of config.json
@@ -47,7 +48,7 @@ def free_folder(config: CalibrateConfig, verifier: Verifier) -> Path:
     runs = runs_folder()
     if config.name is not None:
         folder = unlinked(runs / config.name)
-        if os.path.lexists(folder):
+        if not _is_free(folder):
             raise BadInput(f"{folder} is there already", "Choose another --name.")
         return folder
     assert verifier.path is not None
@@ -58,6 +59,13 @@ def free_folder(config: CalibrateConfig, verifier: Verifier) -> Path:
     name = next(name for name in names if not os.path.lexists(runs / name))
     check_run_name(name)
     return unlinked(runs / name)
+
+
+def _is_free(folder: Path) -> bool:
+    """Return whether nothing is there but what a killed process left of its beginning."""
+    if not os.path.lexists(folder):
+        return True
+    return folder.is_dir() and not is_link(folder) and all(comes_and_goes(path) for path in folder.iterdir())
 
 
 def write_calibrated(
@@ -86,7 +94,7 @@ def write_calibrated(
         "classes": list(sample.class_names),
     }
     with hold(folder):
-        if any(path.name in (WEIGHTS_FILE, CONFIG_FILE) for path in folder.iterdir()):
+        if not _is_free(folder):
             raise BadInput(f"{folder} is there already", "Choose another --name.")
         weights = folder / WEIGHTS_FILE
         try:

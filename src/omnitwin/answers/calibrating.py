@@ -48,6 +48,8 @@ from omnitwin.reports.calibrating import CalibrateReport, Judgement
 from omnitwin.reports.exams import Measure, Reliability
 from omnitwin.reports.operating import CALIBRATION, OperatingPoint
 from omnitwin.reports.progress import SILENT, Reporter
+from omnitwin.system.files import check_writable
+from omnitwin.system.paths import CONFIG_FILE
 
 WORST_EER = 0.4  # above, or if chance (50 %) is within the interval, no threshold is worth having
 EER_BINS = 24  # coarse bins around the equal error rate, for its interval
@@ -104,6 +106,7 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
     start, target = time.perf_counter(), parse_target(config.target)
     verifier = open_verifier(config.checkpoint, config.device)
     folder = free_folder(config, verifier)
+    check_writable(folder.parent / CONFIG_FILE)  # before the work; the file itself is not written
     listing, notes = usable(list_images(config.data, config.pattern), verifier.description)
     files_of, more_notes = files_by_class(listing)
     check_enough(sum(len(files) > 1 for files in files_of.values()), str(config.data))
@@ -118,6 +121,7 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
     written = None
     if problem is None:
         fitted = found.fitted(config.data.resolve().name)
+        folder = folder if config.name else free_folder(config, verifier)  # another process may have taken it
         written = write_calibrated(config, folder, verifier, fitted, sample)
     return CalibrateReport(
         network=verifier.trained(),
@@ -135,7 +139,7 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
         folds=found.folds,
         unread=sample.unread,
         twice=sample.twice,
-        notes=(*listing.notes, *notes, *more_notes, *found.notes()),
+        notes=(*listing.notes, *notes, *more_notes, *(() if problem else found.notes())),
         problem=problem,
         written=written,
         seconds=time.perf_counter() - start,
@@ -305,7 +309,8 @@ class _Calibration:
         if got <= value if kind == "far" else got >= value:
             return ()
         words = f"{100 * got:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-        return (f"on classes that did not choose it, the threshold for {self.target} gets {words}",)
+        name = "FAR" if kind == "far" else "precision"
+        return (f"on classes that did not choose it, the threshold for {self.target} has a {name} of {words}",)
 
     def fitted(self, data: str) -> Fitted:
         """Return what the new verifier gets. data: name of the images; only if there is no problem"""

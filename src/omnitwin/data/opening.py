@@ -73,9 +73,8 @@ def open_images(
     >>> mine["held-out"].class_names
     ('juice', 'milk')
     """
-    known = SourceConfig(
-        source=None if source is None else fspath(source), offline=offline, pattern=pattern, split=split
-    )
+    source = fspath(source) if isinstance(source, PathLike) else source
+    known = SourceConfig(source=source, offline=offline, pattern=pattern, split=split)
     if (place := place_of(name)) is not None:
         return ImageParts(place.name, open_own(place, known, reporter, view, seed))
     return ImageParts(str(name), _Named(str(name), known, reporter))

@@ -258,8 +258,8 @@ class _Filling:
         needed, free = count * row_bytes(self.view), shutil.disk_usage(self.folder).free
         if needed > free:
             raise CannotWrite(
-                f"cannot write {self.pixels}: {count:,} images take {needed / 1e9:.2f} GB, of which {free / 1e9:.2f} "
-                "are free"
+                f"cannot write {self.pixels}: {count:,} images take {needed / 1e6:,.1f} MB, "
+                f"and {free / 1e6:,.1f} MB are free"
             )
 
     @contextmanager

@@ -116,6 +116,8 @@ class Outcomes:
         for name, (wrong, count_2) in wrong_of.items():
             known, interval = found[name]
             found[name] = (known, _wider(interval, wilson_interval(float(wrong), float(count_2.sum()))))
+        if self.similar_2[1] + self.dissimilar_2[1] == 0:
+            found["precision"] = (0.0, (0.0, 1.0))  # of nothing accepted, it is not known
         return found
 
 

@@ -177,6 +177,12 @@ class _OfProxies(nn.Module):
 
 
 def _of_own(own: EmbeddingLoss) -> Loss:
+    if isinstance(own, nn.Module) and any(parameter.requires_grad for parameter in own.parameters()):
+        raise BadInput(
+            "your objective has parameters of its own, which no run trains",
+            "Freeze them, or use the objective proxy-anchor or arcface, which learns a proxy of each class.",
+        )
+
     def loss_of(embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
         loss = own(embeddings_BD, batch.label_B)
         if not isinstance(loss, torch.Tensor) or loss.dim() or not loss.requires_grad:
@@ -215,7 +221,7 @@ def images_of_a_pass(recipe: Recipe, batch_statistics: bool, device: torch.devic
 
 
 def new_objective(recipe: Recipe, machinery: Machinery, labels: int, own: EmbeddingLoss | None = None) -> Objective:
-    """Return the recipe's objective. Raises BadInput if it is called `own` and own is None.
+    """Return the recipe's objective. Raises BadInput if it is called `own` and own is None or has parameters to train.
 
     labels: the number of labels that batches have
     own: the user's function, for a recipe whose objective is called `own`

@@ -29,7 +29,8 @@ def show_calibration(report: CalibrateReport, console: Console) -> None:
     if report.written is not None:
         say(console, f"Written: {report.written.name}, {report.written.folder}", "bold green")
         name = run_in_words(report.written.folder)
-        say(console, f"Ask it: omnitwin compare --checkpoint {name} A.png B.png; always: omnitwin use {name}")
+        say(console, f"Ask it: omnitwin compare --checkpoint {name} A.png B.png")
+        say(console, f"Let it answer from now on: omnitwin use {name}")
 
 
 def warn_of_calibration(report: CalibrateReport, console: Console) -> None:

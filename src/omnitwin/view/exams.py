@@ -12,6 +12,7 @@ from rich.text import Text
 
 from omnitwin.reports.exams import ClassErrors, EvalReport, ExamReport, Group, Measure
 from omnitwin.reports.nouns import nouns_of
+from omnitwin.reports.operating import CALIBRATION, OperatingPoint
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
 from omnitwin.view.words import BUNDLED_WEIGHTS, LISTED, counted, listed, operating_in_words, percent, trained
@@ -71,7 +72,14 @@ def seen(report: EvalReport) -> str:
     nouns = nouns_of(report.dataset)
     kind = f"the held-out {nouns.held_out}" if report.seen == "training" else f"{nouns.kinds} that were trained on:"
     without = f" (without {kind} {listed(report.left_out, LISTED)})" if report.left_out else ""
-    return SEEN[report.seen].format(**vars(nouns)) + without
+    return SEEN[report.seen].format(**vars(nouns)) + without + _chose(report.network.operating, report.dataset)
+
+
+def _chose(point: OperatingPoint | None, dataset: str) -> str:
+    """Say that images chose the threshold that is examined on them, or return nothing."""
+    if point is None or point.chosen_on != CALIBRATION or point.data != dataset.rpartition("/")[0]:
+        return ""
+    return ", but images of this name chose its threshold and calibration: only EER, AUC and ranks are fair"
 
 
 def single(report: EvalReport) -> str:
