@@ -82,7 +82,9 @@ def test_time_left_is_that_of_the_iterations_of_this_session():
 
 
 def test_opening_tells_what_ends_a_run_early():
-    assert ", or until 1 exam in a row found no better network from 8 classes" in opening(plan(patience=1))
+    assert "classes of synthetic/training, or until 2 exams in a row found no better network. " in opening(
+        plan(patience=2)
+    )
 
 
 def test_opening_tells_where_a_resumed_run_starts():

@@ -30,6 +30,7 @@ from omnitwin.system.plain import odd
 
 FORMAT, FORMAT_VERSION = "omnitwin-picture-store", 1
 INDEX = "index.safetensors"
+LEAKS = "leaks.json"  # of data.leaks
 PIXELS = re.compile("pixels-[0-9a-f]{16}")  # a name for each file of pixels: none is ever written over
 LARGEST = 1 << 30  # bytes of an index: some three million files
 MOST_PIXELS = 1 << 28  # of a row, in all channels

@@ -142,6 +142,6 @@ def opening(plan: PlanReport) -> str:
     start = f", from iteration {plan.first_iteration:,}" if plan.first_iteration > 1 else ""
     return (
         f"Training {plan.recipe} on {plan.device} in {plan.precision}: {plan.parameters:,} parameters, "
-        f"{plan.iterations:,} iterations of {batch_in_words(plan)}{end_in_words(plan)} from {plan.classes:,} classes "
-        f"of {plan.dataset}{start}. Ctrl-C stops and saves."
+        f"{plan.iterations:,} iterations of {batch_in_words(plan)} from {plan.classes:,} classes of "
+        f"{plan.dataset}{start}{end_in_words(plan)}. Ctrl-C stops and saves."
     )
