@@ -20,6 +20,7 @@ from omnitwin.data.split import only, part_names
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.catalogue import chosen
 from omnitwin.exams.exam import CPU, Exam, Sitting, Take
+from omnitwin.exams.ink import check_ink
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
@@ -61,15 +62,17 @@ def evaluate(
     start = time.perf_counter()
     asked = config.exams if exams is None else exams
     config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # checks the names
-    verifier = _opened(verifier, config)
+    verifier = _opened(verifier, config, reporter)
     device = torch_network(verifier).device
     precision = select_precision(config.precision, device)  # like the device, refuse it before data is fetched
     dataset, config = _images_of(config, verifier)
     ground = _ground(config, dataset, verifier, reporter)
+    if config.baseline == "hausdorff":
+        check_ink(ground.images, "the Hausdorff distance is", "Use --baseline pixels or frozen.")
     taken = _applicable(chosen(asked), ground.images, config, reporter)
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}
     if not verifier.probabilistic and verifier.calibration is None:
-        training = open_images(dataset, "training", config.source, reporter, seed=SEED)
+        training = open_images(dataset, "training", config.source, reporter, verifier.view, SEED)
         verifier = fitted(verifier, training, config.seed, BASELINE_PAIRS, reporter)
         if training.fingerprint == ground.images.fingerprint:
             ground = replace(ground, seen="training")
@@ -109,7 +112,7 @@ def fitted(baseline: Verifier, training: ImageSet, seed: int, pairs: int, report
     return replace(baseline, calibration=fit_calibration(*count_scores(scores, drawn.similar_B.numpy())))
 
 
-def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
+def _opened(verifier: Verifier | None, config: EvalConfig, reporter: Reporter) -> Verifier:
     """Return the verifier that takes the exams, run by torch: the given one, else the one that config names.
 
     Raises BadInput if both are there, DeviceMissing, or BadCheckpoint: the given one's file may have changed.
@@ -117,7 +120,10 @@ def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
     if verifier is not None and (config.checkpoint is not None or config.baseline is not None):
         raise BadInput(f"{verifier.name} takes the exams, and a checkpoint or baseline was named too", "Leave one out.")
     if verifier is None and config.baseline is not None:
-        return open_baseline(config.baseline, config.device)
+        encoder, weights, offline = config.encoder, config.weights, config.source.offline
+        return open_baseline(
+            config.baseline, config.device, encoder=encoder, weights=weights, offline=offline, reporter=reporter
+        )
     if verifier is None:
         return open_verifier(config.checkpoint, config.device, engine=TORCH)
     if verifier.engine == TORCH:
