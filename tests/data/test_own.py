@@ -11,7 +11,7 @@ from listening import Notes
 from PIL import Image
 
 from omnitwin.data.catalogue import PROTOCOL, checked
-from omnitwin.data.own import open_place
+from omnitwin.data.own import open_folds, open_place
 from omnitwin.data.parts import divided
 from omnitwin.data.places import list_images
 from omnitwin.data.store import store_folder
@@ -253,3 +253,18 @@ def test_on_a_gpu_the_same_pixels_arrive(place, keep):
     found = there.gather(rows.to("cuda:0"))
     assert found.device.type == "cuda"
     assert torch.allclose(found.cpu(), images.gather(rows), atol=1e-6)
+
+
+def test_every_class_of_a_place_is_a_test_class_of_one_fold_and_copies_elsewhere_leave_the_test(tmp_path):
+    place = draw_place(tmp_path / "things", COUNTS)
+    write(place / "class 01" / "copy.png", photo(("class 00", 0)))
+    divisions, everything = open_folds(place, VIEW, 5, processes=0)
+    labels = [name for own in divisions for name in own["test"].class_names]
+    assert sorted(labels) == sorted(COUNTS)
+    files = [own["test"].file_of(row).path for own in divisions for row in range(len(own["test"]))]
+    together = [{"class 00", "class 01"} <= set(own["test"].class_names) for own in divisions]
+    left_out = set() if any(together) else {"class 00/0.png", "class 01/copy.png"}
+    assert len(files) == len(set(files)) == sum(COUNTS.values()) + 1 - len(left_out)
+    assert left_out.isdisjoint(files)
+    assert len(everything) == sum(COUNTS.values()) + 1
+    assert everything.name.endswith("/training")
