@@ -25,7 +25,7 @@ DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has t
 EXAMS = ("pairs", "all-pairs", "same-group", "one-shot", "official", "retrieval", "beyond")
 SUBSETS = ("test", "held-out", "training", "all")  # of a data set, that exams can be taken on; `all` of own images
 SPLITS = ("classes", "images")  # what the parts of somebody's own images have apart
-BASELINES = ("pixels", "hausdorff")
+BASELINES = ("pixels", "hausdorff", "frozen")
 TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
 SCOPES = ("group", "any")  # from which the classes of an episode come
 OLDER_EXAMS = {"same-alphabet": "same-group"}  # words that are still understood
@@ -158,6 +158,8 @@ class EvalConfig:
     seeds: int = 1  # times that these exams are taken, with seed, seed + 1 and so on
     checkpoint: str | None = None  # None: the default network
     baseline: str | None = None  # instead of a network
+    encoder: str = "mobilenet_v2"  # frozen: a model of torchvision
+    weights: str = "default"  # frozen: its weights; or a file of them
     dataset: str | Images | None = None  # None: the one that the checkpoint was trained on
     subset: str = "test"  # which part of the data set
     source: SourceConfig = field(default_factory=SourceConfig)
@@ -180,6 +182,9 @@ class EvalConfig:
             for word in words:
                 if word is not None and word not in known[kind]:
                     raise BadInput(f"no {kind} is called {word!r}", f"Use {', '.join(known[kind])}.")
+        for name in ("encoder", "weights"):
+            if self.baseline != "frozen" and getattr(self, name) != getattr(EvalConfig, name):
+                raise BadInput(f"--{name} belongs to the baseline frozen", "Add --baseline frozen.")
         if self.baseline is not None and self.checkpoint is not None:
             raise BadInput("--baseline and --checkpoint exclude each other", "Leave one out.")
 

@@ -7,6 +7,7 @@ The schema, its checks and the published recipes are one idea, hence more than 4
 
 import math
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -388,6 +389,12 @@ class AdamW(Adam):
     head_rate: float = _within(3.0)  # learning rate of the head, as a multiple of the encoder's
 
 
+def _check_digest(sha256: str) -> None:
+    """Raise BadInput for what is neither a SHA-256 nor empty: a file's name is made of it."""
+    if not isinstance(sha256, str) or not re.fullmatch("(?:[0-9a-f]{64})?", sha256):
+        raise BadInput(f"{sha256!r} is no SHA-256", "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewWeights(Part):
     """Start from random weights, a function of the seed."""
@@ -412,6 +419,10 @@ class PretrainedWeights(Part):
     head_first: float = _share(0.05)  # share of the iterations in which only the embedding is trained
     backbone_rate: float = _within(0.1)  # learning rate of the backbone, as a multiple of the embedding's
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_digest(self.weights_sha256)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TwinWeights(Part):
@@ -424,6 +435,10 @@ class TwinWeights(Part):
     name: ClassVar[str] = "twin"
     start: str = "bundled"
     start_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_digest(self.start_sha256)
 
 
 Sampling = PairSampling | ClassSampling
@@ -727,9 +742,8 @@ INK = Recipe(
     augmentation=InkAugmentation(rotation=5.0, shear=0.1, shift=0.05, thickness=0.5, coarse=0.3, erase=0.3),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=1e-3),
-    iterations=200,
+    iterations=160,
     holdout=5,
-    slack=1.0,
 )
 # Photos of the user's own, in colour: letterboxed. Half of the classes come in other colours (docs/LOG.md).
 PHOTO = Recipe(

@@ -9,9 +9,11 @@ from PIL import Image, ImageDraw
 
 from omnitwin.answers.comparison import compare, rank
 from omnitwin.answers.engines import open_baseline
+from omnitwin.answers.files import read
 from omnitwin.answers.twin import Twin
 from omnitwin.answers.verifier import open_verifier
 from omnitwin.config import CompareConfig, RankConfig
+from omnitwin.data.own import open_place
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.views import read_image
 from omnitwin.model.checkpoint import save_checkpoint
@@ -77,6 +79,18 @@ def test_both_engines_see_the_same_picture(checkpoint, files, channels, frame):
     twins = [Twin(open_verifier(str(checkpoint(channels, frame)), engine=engine)) for engine in ENGINES]
     ours, theirs = (twin.embed(sorted(files.iterdir())) for twin in twins)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "frame"), [(3, "photo"), (1, "photo"), (1, "ink"), (3, "ink"), (3, "whole")])
+def test_an_answer_sees_of_a_file_what_training_sees_of_it(checkpoint, files, channels, frame):
+    """To the bit, in every format and orientation: a set of images and a comparison go the same way."""
+    verifier = open_verifier(str(checkpoint(channels, frame)))
+    images = open_place(files, verifier.view, processes=0)["all"]
+    pixels = images.gather(torch.arange(len(images))).numpy()
+    assert len(images) == 4
+    for row in range(len(images)):
+        seen = read(files / images.file_of(row).path, verifier)
+        assert np.array_equal(pixels[row], seen.pixels_CHW / np.float32(255))
 
 
 def test_colour_matters_to_a_network_that_sees_colours_alone(checkpoint, files):

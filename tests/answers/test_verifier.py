@@ -11,9 +11,9 @@ from PIL import Image
 
 from omnitwin.answers.engines import open_baseline, torch_network
 from omnitwin.answers.verifier import open_verifier
-from omnitwin.config import BASELINES
 from omnitwin.errors import BadCheckpoint
 from omnitwin.images.views import seen
+from omnitwin.model.baselines import BASELINES
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS

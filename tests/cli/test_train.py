@@ -9,7 +9,7 @@ import pytest
 import torch
 from checkpoints import record_of
 
-from omnitwin.cli.options import parse_duration
+from omnitwin.cli.options import parse_duration, parse_size
 from omnitwin.cli.stop import StopButton
 from omnitwin.cli.train import spell_out_resume
 from omnitwin.data import synthetic
@@ -479,3 +479,21 @@ def test_a_device_that_is_not_there_is_refused_before_data_is_fetched_for_it(run
         outcome = run("train", "--device", "cuda", *more)
         assert outcome.code == 3
         assert "cuda is not here" in outcome.complaint()
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (None, {}),
+        ("96", {"image_size": 96, "image_width": 0}),
+        ("64x128", {"image_size": 64, "image_width": 128}),
+    ],
+)
+def test_a_size_is_of_a_square_or_height_x_width(text, fields):
+    assert parse_size(text) == fields
+
+
+@pytest.mark.parametrize("text", ["", "x", "64x", "x64", "64X64", "-8", "8.5", "64x64x3", "9999999999"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(BadInput, match="is no size of an image"):
+        parse_size(text)

@@ -1,74 +1,66 @@
-"""Test pictures that another part has, too, are left out of the test and counted."""
+"""Test images that another part has, too, are found once, and again whenever that could change the answer."""
 
-from collections import Counter
+import shutil
 
 import pytest
-from drawn_places import draw_place, photo, write
-from PIL import Image
+from drawn_places import draw_place
 
-from omnitwin.data.describe import examined
-from omnitwin.data.duplicates import find_duplicates
-from omnitwin.data.parts import LEFT_OUT, divided, without_leaks
-from omnitwin.data.places import list_images
+from omnitwin.data import leaks
+from omnitwin.data.own import open_place
+from omnitwin.recipes import View
 
-CLASSES = {f"class {index:02}": 4 for index in range(14)}
-
-
-def draw(seed):
-    return photo(seed, (120, 90))
-
-
-def parts_of(place):
-    listing = list_images(place)
-    return dict(zip([file.path for file in listing.files], divided(listing).part_N, strict=True))
-
-
-def cleaned(place):
-    listing = list_images(place)
-    parts = divided(listing)
-    found = find_duplicates(list(examined(listing, processes=0)), [file.label for file in listing.files], parts.part_N)
-    kept = without_leaks(parts, found)
-    return dict(zip([file.path for file in listing.files], kept.part_N, strict=True)), kept
+VIEW = View(height=10, width=12, channels=3, frame="photo")
 
 
 @pytest.fixture
 def place(tmp_path):
-    return draw_place(tmp_path, CLASSES, draw)
+    """A test image is trained on, too."""
+    folder = draw_place(tmp_path / "place", {f"class {index:02}": 3 for index in range(10)})
+    own = opened(folder)
+    shutil.copyfile(folder / own["test"].class_names[0] / "0.png", folder / own["training"].class_names[0] / "copy.png")
+    return folder
 
 
-@pytest.mark.parametrize("other", ["training", "held-out"])
-def test_a_copy_in_any_form_of_a_test_picture_in_another_part_takes_it_out_of_the_test(place, other):
-    before = parts_of(place)
-    tested = sorted({path.split("/")[0] for path, part in before.items() if part == "test"})
-    beyond = next(path.split("/")[0] for path, part in before.items() if part == other)
-    first, second = draw((tested[0], 0)), draw((tested[0], 1))
-    write(place / beyond / "same.png", first)
-    second.save(place / beyond / "compressed.jpg", quality=60)
-    write(place / beyond / "smaller.png", draw((tested[1], 2)).resize((60, 45), Image.Resampling.BOX))
-    after, parts = cleaned(place)
-    left_out = {f"{tested[0]}/0.png", f"{tested[0]}/1.png", f"{tested[1]}/2.png"}
-    assert {path for path, part in after.items() if part == LEFT_OUT} == left_out
-    assert {path: part for path, part in after.items() if path in before and path not in left_out} == {
-        path: part for path, part in before.items() if path not in left_out
-    }
-    assert parts.leaks == 3
-    assert parts.notes == ("3 test images are left out, because another part has the same picture or nearly the same",)
+@pytest.fixture
+def searches(monkeypatch):
+    """The number of searches so far."""
+    found, real = [], leaks.find_duplicates
+    monkeypatch.setattr(leaks, "find_duplicates", lambda *words: found.append(1) or real(*words))
+    return found
 
 
-def test_copies_within_a_part_stay(place):
-    before = parts_of(place)
-    for part in ("training", "held-out", "test"):
-        first, other = sorted({path.split("/")[0] for path, own in before.items() if own == part})[:2]
-        write(place / first / "copy.png", draw((other, 0)))
-        draw((first, 1)).save(place / first / "near.jpg", quality=60)
-    after, parts = cleaned(place)
-    assert (parts.leaks, parts.notes, LEFT_OUT in after.values()) == (0, (), False)
+def opened(place, seed=0):
+    return open_place(place, VIEW, seed=seed, processes=0)
 
 
-def test_a_test_that_is_trained_on_altogether_is_left_out_and_that_is_said(tmp_path):
-    for part in ("train", "test"):
-        draw_place(tmp_path / part, dict.fromkeys("abcd", 3), draw)
-    after, parts = cleaned(tmp_path)
-    assert Counter(after.values()) == {"training": 6, "held-out": 6, LEFT_OUT: 12}
-    assert parts.leaks == 12
-    assert parts.notes[-1].endswith(": no test image is left")
+def test_they_are_searched_for_once(place, searches):
+    first = opened(place).parts
+    assert first.leaks == 1
+    assert opened(place).parts == first
+    assert len(searches) == 1
+
+
+@pytest.mark.parametrize("change", ["image", "seed", "class"])
+def test_they_are_searched_for_again_when_something_changes(place, searches, change):
+    opened(place)
+    if change == "image":
+        next(place.rglob("copy.png")).unlink()
+    if change == "class":
+        (place / "class 00").rename(place / "class 77")
+    parts = opened(place, seed=1 if change == "seed" else 0).parts
+    assert len(searches) == 2
+    if change == "image":
+        assert parts.leaks == 0
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[" * 5000, '{"leaking": 5}', "null", None])
+def test_a_file_that_says_nothing_is_not_believed(place, searches, content):
+    own = opened(place)
+    path = own.store.folder / leaks.LEAKS
+    if content is None:
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_text(content)
+    assert opened(place).parts == own.parts
+    assert len(searches) == 2

@@ -1,14 +1,19 @@
 """The exam beyond the set's own drawings, by models that know everything or nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from photos import photos
 from sitters import taken, verifier_of
 
 from omnitwin.config import EvalConfig
+from omnitwin.errors import BadInput
+from omnitwin.exams.beyond import check_drawn
 from omnitwin.exams.catalogue import EXAMS
 from omnitwin.exams.scorer import seated
-from omnitwin.images.variations import AS_DRAWN, VARIATIONS
+from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
 from omnitwin.metrics.resampling import pair_figures, pair_replicates
 from omnitwin.model.baselines import PixelBaseline
 from omnitwin.recipes import square
@@ -103,3 +108,15 @@ def test_a_pair_counts_as_often_as_both_of_its_classes_are_drawn():
     assert ((weights[:, 1] == 0) | (m0 > 0)).all()
     assert weights[:, 0].mean() == pytest.approx(1, abs=0.1)  # a class is drawn once, on average
     assert weights[:, 1].mean() == pytest.approx(2 / 3, abs=0.1)  # E[m n] = C (C - 1) / C ^ 2 of a multinomial
+
+
+def test_only_ink_on_paper_is_varied_grey_or_in_colour():
+    """Lines of dark blue on light paper are ink; a picture of all greys is not."""
+    paper = torch.full((4, 3, 40, 60), 230, dtype=torch.uint8)
+    paper[:, :, 10:14, 5:50] = torch.tensor([20, 20, 60], dtype=torch.uint8)[:, None, None]
+    drawn = replace(photos(2, 2, height=40, width=60), images=paper)
+    check_drawn(drawn, EvalConfig())
+    assert two_level(drawn.picture(0)).tolist() == (paper[0, 0] > 100).int().tolist()
+    greys = torch.arange(0, 240, 4, dtype=torch.uint8).expand(4, 3, 40, 60)
+    with pytest.raises(BadInput, match="the variations are of ink on paper, and things is"):
+        check_drawn(replace(drawn, images=greys), EvalConfig())

@@ -10,7 +10,7 @@ from random import Random
 
 import numpy as np
 from damage import EXTREMES, HOSTILE_TEXTS, damage
-from harness import Case, Outcome
+from harness import Case, Outcome, lasting_folder
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from omnitwin.images.intake import MOST_PIXELS, _unheard_libtiff
@@ -46,6 +46,7 @@ def image_case(random: Random, folder: Path) -> Case:
     hostile = _hostile_file(random, folder / "hostile")
     way = random.random()
     options = random.choice(((), (), ("--quiet",), ("--json",), ("--show-input",), ("--exit-zero",)))
+    options += random.choice(((), (), ("--checkpoint", str(_photo_network()))))
     if way < 0.7:
         pair = [str(hostile), str(drawing)]
         random.shuffle(pair)
@@ -68,7 +69,24 @@ def bomb_case(random: Random, folder: Path) -> Case:
     bomb.write_bytes(random.choice(BOMBS)(random))
     pair = [str(bomb), str(drawing)]
     random.shuffle(pair)
-    return Case(words=("compare", "--quiet", *pair), codes=(0, 1, 2))
+    network = random.choice(((), (), ("--checkpoint", str(_photo_network()))))
+    return Case(words=("compare", "--quiet", *network, *pair), codes=(0, 1, 2))
+
+
+@cache
+def _photo_network() -> Path:
+    """The weights of an untrained network that sees photos in colour, wider than high; not to be changed."""
+    from omnitwin.model.checkpoint import save_checkpoint
+    from omnitwin.model.description import Description
+    from omnitwin.model.twin import build_twin
+    from omnitwin.recipes import FAST
+
+    recipe = FAST.changed(encoder="strong", image_size=24, image_width=40, channels=3, frame="photo")
+    facts = {"iteration": 1, "precision": "fp32", "dataset": "things", "fingerprint": "f" * 64}
+    described = Description.of_recipe(recipe, metrics={}, **facts)
+    path = lasting_folder() / "photo.safetensors"
+    save_checkpoint(path, build_twin(described.network).eval(), described)
+    return path
 
 
 def odd_place_case(random: Random, folder: Path) -> Case:

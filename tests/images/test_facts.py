@@ -22,6 +22,12 @@ def test_size_is_of_the_upright_picture(tmp_path):
     assert (facts.width, facts.height, facts.problem) == (30, 40, None)
 
 
+def test_a_large_jpeg_2000_is_known_like_any_other_picture(tmp_path):
+    Image.linear_gradient("L").resize((600, 400)).convert("RGB").save(tmp_path / "large.jp2")
+    facts = examine(str(tmp_path / "large.jp2"))
+    assert (facts.problem, facts.width, facts.height) == (None, 600, 400)
+
+
 def test_a_box_is_cut_out_and_to_the_picture(tmp_path):
     path = write(tmp_path / "a.png", photo(1, (40, 30)))
     assert examine(str(path), (10, 5, 100, 25)) == facts_of(photo(1, (40, 30)).crop((10, 5, 40, 25)))

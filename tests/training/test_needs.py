@@ -9,7 +9,7 @@ from omnitwin.config import TrainConfig
 from omnitwin.data import synthetic
 from omnitwin.errors import BadInput, CannotRun
 from omnitwin.model.encoders import build_encoder
-from omnitwin.recipes import CLASSIC, FAST, RECIPES, SMALL, Network
+from omnitwin.recipes import CLASSIC, FAST, PHOTO, RECIPES, SMALL, Network
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.device import free_main_memory
 from omnitwin.training import planning, training
@@ -79,6 +79,19 @@ def test_the_published_recipes_may_be_resumed_and_what_is_far_above_them_may_not
         check_needs(config(RESNET), CPU)
     check_needs(config(RESNET), CPU, most=memory_needed(RESNET))
     check_needs(config(RESNET), torch.device("cuda"))
+
+
+def test_a_run_of_a_usual_foreign_network_may_be_resumed_and_one_of_a_huge_one_may_not():
+    usual = PHOTO.changed(encoder="mobilenet_v2", image_size=96, batch_size=96)
+    check_needs(config(usual), CPU)
+    check_needs(config(usual.changed(freeze=True)), CPU)
+    with pytest.raises(CannotRun, match="vit_h_14"):
+        check_needs(config(PHOTO.changed(encoder="vit_h_14", image_size=518)), CPU)
+
+
+def test_a_frozen_network_needs_less_than_half():
+    trained = PHOTO.changed(encoder="mobilenet_v2", image_size=224, batch_size=96)
+    assert memory_needed(trained.changed(freeze=True)) < memory_needed(trained) / 2
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,18 @@ def test_a_recipe_from_random_weights_has_the_record_that_it_had_and_every_other
         assert Recipe.from_json(recipe.to_json()) == recipe
 
 
+@pytest.mark.parametrize("digest", ["../../etc", "F" * 64, "a" * 63, "a" * 64 + "\n", 7, None])
+def test_a_record_whose_digest_could_be_a_path_is_refused(digest):
+    for recipe, field in (
+        (FOREIGN.changed(weights="default"), "weights_sha256"),
+        (FAST.changed(start="x"), "start_sha256"),
+    ):
+        record = recipe.to_json()
+        record["initial"][field] = digest
+        with pytest.raises((BadInput, TypeError)):
+            Recipe.from_json(record)
+
+
 # Weights of others
 
 

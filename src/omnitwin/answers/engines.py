@@ -8,15 +8,18 @@ import torch
 from torch import nn
 
 from omnitwin.answers.verifier import TORCH, Verifier
+from omnitwin.config import EvalConfig
 from omnitwin.metrics.arrays import Array
 from omnitwin.model import checkpoint
 from omnitwin.model.baselines import BASELINES
 from omnitwin.model.tensors import Tensors
 from omnitwin.recipes import Network
+from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import select_device
 from omnitwin.system.portions import images_at_once
 
 EMBED_AT_ONCE = 64  # images
+FROZEN = "frozen"  # the baseline that has weights, and a view of its own
 EVEN = 0.5  # threshold of a baseline: of a probability fitted with as many similar as dissimilar pairs
 
 
@@ -73,17 +76,39 @@ def on_device(verifier: Verifier, device: torch.device) -> Verifier:
     return replace(verifier, network=TorchNetwork(moved, device))
 
 
-def open_baseline(name: str, device: str = "cpu") -> Verifier:
+def open_baseline(
+    name: str,
+    device: str = "cpu",
+    *,
+    encoder: str = EvalConfig.encoder,
+    weights: str = EvalConfig.weights,
+    offline: bool | None = None,
+    reporter: Reporter = SILENT,
+) -> Verifier:
     """Return a baseline by its name (config.BASELINES). Its scores are not logits before a calibration is fitted.
+
+    encoder, weights, offline: of `frozen`; see model.frozen
 
     `dataclasses.replace(baseline, calibration=...)` gives it one.
     """
-    network = TorchNetwork(BASELINES[name](), select_device(device))
+    there, view = select_device(device), None
+    model: Model
+    if name == FROZEN:
+        from omnitwin.model.frozen import (
+            frozen_baseline,
+            frozen_view,
+        )  # torchvision takes time, and is not always sound
+
+        frozen = frozen_baseline(encoder, weights, offline, reporter).to(there)
+        name, view, model = f"{FROZEN} {encoder}, {frozen.weights}", frozen_view(encoder), frozen
+    else:
+        model = BASELINES[name]()
+    network = TorchNetwork(model, there)
     return Verifier(
         name=name,
         network=network,
         engine=TORCH,
-        view=None,
+        view=view,
         threshold=EVEN,
         probabilistic=False,
     )

@@ -25,6 +25,7 @@ from omnitwin.cli.options import (
 )
 from omnitwin.config import BASELINES, FIGURE_PAIRS, OLDER_SCOPES, SCOPES, SUBSETS, WAYS, EvalConfig
 from omnitwin.errors import BadInput
+from omnitwin.recipes import TORCHVISION
 
 DEFAULT = EvalConfig()
 OPTIONS_OF = {  # by exam: the parameters that it alone takes
@@ -83,6 +84,19 @@ def evaluate(
             callback=known("baseline", *BASELINES),
         ),
     ] = None,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help="frozen: a model of torchvision.",
+            autocompletion=one_of(*TORCHVISION),
+        ),
+    ] = DEFAULT.encoder,
+    weights: Annotated[
+        str,
+        typer.Option("--weights", metavar="NAME", help="frozen: default (ImageNet's), or a file of weights."),
+    ] = DEFAULT.weights,
     data: DataOrNone = None,
     label_from: LabelFrom = None,
     split: Split = None,
@@ -125,6 +139,8 @@ def evaluate(
         seeds=seeds,
         checkpoint=checkpoint,
         baseline=baseline,
+        encoder=encoder,
+        weights=weights,
         dataset=place,
         source=source_given(place, label_from, split),
         subset=subset,

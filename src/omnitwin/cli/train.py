@@ -96,7 +96,7 @@ def train(
         typer.Option(
             "--encoder",
             metavar="NAME",
-            help=f"{', '.join(ENCODERS)}, or a model of torchvision, such as resnet50.",
+            help=f"{', '.join(ENCODERS)}, a model of torchvision, such as resnet50, or one of timm: timm:NAME.",
             show_default=default_of("encoder"),
             autocompletion=one_of(*ENCODERS, *TORCHVISION),
             callback=_encoder,

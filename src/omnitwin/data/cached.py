@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omnitwin.data.store_index import INDEX, PIXELS, read_head
+from omnitwin.data.store_index import INDEX, LEAKS, PIXELS, read_head
 from omnitwin.errors import BadInput, CannotWrite, DatasetCorrupt, FolderInUse
 from omnitwin.reports.cache import CacheClearing, CachedPictures, CacheList
 from omnitwin.system.locks import hold, holder_of
@@ -102,7 +102,7 @@ def _ours(folder: Path) -> list[Path]:
         found = sorted(folder.iterdir())
     except OSError:
         return []
-    return [path for path in found if path.name == INDEX or PIXELS.fullmatch(path.name)]
+    return [path for path in found if path.name in (INDEX, LEAKS) or PIXELS.fullmatch(path.name)]
 
 
 def _remove(folder: Path) -> str | None:

@@ -22,6 +22,7 @@ import torch
 
 from omnitwin.data.duplicates import find_duplicates
 from omnitwin.data.folds import folds
+from omnitwin.data.leaks import without_leaks_of
 from omnitwin.data.listing import PARTS, TEST, TRAINING, LeftOut, ListedFile
 from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided, without_leaks
 from omnitwin.data.pictures import picture_of_image
@@ -278,10 +279,7 @@ def open_place(
     cache folder cannot be written.
     """
     store = _decoded(place, view, pattern, reporter, processes)
-    parts = divided(store.listing, seed, split)
-    if TEST in parts.part_N:
-        labels = [file.label for file in store.files]
-        parts = without_leaks(parts, find_duplicates(list(store.facts), labels, parts.part_N))
+    parts = without_leaks_of(store, divided(store.listing, seed, split))
     for note in _notes(store, parts):
         reporter.note(note)
     return OwnImages(store, parts, reporter)

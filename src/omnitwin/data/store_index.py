@@ -30,8 +30,9 @@ from omnitwin.system.plain import odd
 
 FORMAT, FORMAT_VERSION = "omnitwin-picture-store", 1
 INDEX = "index.safetensors"
+LEAKS = "leaks.json"  # of data.leaks
 PIXELS = re.compile("pixels-[0-9a-f]{16}")  # a name for each file of pixels: none is ever written over
-LARGEST = 1 << 30  # bytes of an index: some three million files
+LARGEST = 1 << 32  # bytes of an index: some fourteen million files
 MOST_PIXELS = 1 << 28  # of a row, in all channels
 LATEST = 2.0**40  # seconds since 1970
 NO_ROW = -1

@@ -11,8 +11,8 @@ import torch
 from omnitwin.config import BEYOND_PAIRS, EvalConfig
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
-from omnitwin.errors import BadInput
 from omnitwin.exams.exam import CPU, Sitting, bootstrap_method, joined
+from omnitwin.exams.ink import check_ink
 from omnitwin.exams.measures import AUC, BALANCED, FALSE_ALARMS, Kind
 from omnitwin.images.framing import WHITE
 from omnitwin.images.novelty import novelty, statistics
@@ -31,10 +31,9 @@ from omnitwin.system.randomness import Stream, random_generator
 REPLICATES_AT_ONCE = 100  # bounds memory
 
 
-def check_grey(images: ImageSet, config: EvalConfig) -> None:
-    """Raise BadInput if the images are in colour: only ink on paper is varied."""
-    if images.picture(0).channels != 1:
-        raise BadInput(f"the variations are of ink on paper, and {images.name} is in colour", "Leave beyond out.")
+def check_drawn(images: ImageSet, config: EvalConfig) -> None:
+    """Raise BadInput unless the images are ink on paper: only that is varied."""
+    check_ink(images, "the variations are", "Leave beyond out.")
 
 
 def beyond(sitting: Sitting) -> ExamReport:

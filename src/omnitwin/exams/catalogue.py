@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from omnitwin.config import OLDER_EXAMS
 from omnitwin.exams.all_pairs import all_pairs, check_groups, same_group
-from omnitwin.exams.beyond import beyond, check_grey
+from omnitwin.exams.beyond import beyond, check_drawn
 from omnitwin.exams.exam import Exam, Take
 from omnitwin.exams.retrieval import retrieval
 from omnitwin.exams.trials import check_episodes, check_official, fetch_runs, official, one_shot, random_pairs
@@ -18,7 +18,7 @@ EXAMS = {
         Exam(name="one-shot", take=one_shot, check=check_episodes),
         Exam(name="official", take=official, check=check_official, fetch=fetch_runs),
         Exam(name="retrieval", take=retrieval),
-        Exam(name="beyond", take=beyond, check=check_grey),
+        Exam(name="beyond", take=beyond, check=check_drawn),
     )
 }
 

@@ -20,9 +20,12 @@ from omnitwin.data.split import only, part_names
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.catalogue import chosen
 from omnitwin.exams.exam import CPU, Exam, Sitting, Take
+from omnitwin.exams.ink import check_ink
+from omnitwin.exams.place import facts_of_place
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
+from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.progress import SILENT, Reporter
@@ -38,11 +41,12 @@ SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the d
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Ground:
-    """The images of the exams; seen and left_out are those of EvalReport."""
+    """The images of the exams; seen, left_out and place are those of EvalReport."""
 
     images: ImageSet
     seen: str
     left_out: tuple[str, ...] = ()
+    place: PlaceFacts | None = None
 
 
 def evaluate(
@@ -61,15 +65,17 @@ def evaluate(
     start = time.perf_counter()
     asked = config.exams if exams is None else exams
     config = replace(config, exams=tuple(exam for exam in asked if isinstance(exam, str)))  # checks the names
-    verifier = _opened(verifier, config)
+    verifier = _opened(verifier, config, reporter)
     device = torch_network(verifier).device
     precision = select_precision(config.precision, device)  # like the device, refuse it before data is fetched
     dataset, config = _images_of(config, verifier)
     ground = _ground(config, dataset, verifier, reporter)
+    if config.baseline == "hausdorff":
+        check_ink(ground.images, "the Hausdorff distance is", "Use --baseline pixels or frozen.")
     taken = _applicable(chosen(asked), ground.images, config, reporter)
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}
     if not verifier.probabilistic and verifier.calibration is None:
-        training = open_images(dataset, "training", config.source, reporter, seed=SEED)
+        training = open_images(dataset, "training", config.source, reporter, verifier.view, SEED)
         verifier = fitted(verifier, training, config.seed, BASELINE_PAIRS, reporter)
         if training.fingerprint == ground.images.fingerprint:
             ground = replace(ground, seen="training")
@@ -88,6 +94,7 @@ def evaluate(
         classes=len(ground.images.class_names),
         alphabets=len(ground.images.group_names),
         single_classes=single_classes(ground.images),
+        place=ground.place,
         device=describe_device(device),
         precision=scorer.precision,
         exams=tuple(reports),
@@ -109,7 +116,7 @@ def fitted(baseline: Verifier, training: ImageSet, seed: int, pairs: int, report
     return replace(baseline, calibration=fit_calibration(*count_scores(scores, drawn.similar_B.numpy())))
 
 
-def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
+def _opened(verifier: Verifier | None, config: EvalConfig, reporter: Reporter) -> Verifier:
     """Return the verifier that takes the exams, run by torch: the given one, else the one that config names.
 
     Raises BadInput if both are there, DeviceMissing, or BadCheckpoint: the given one's file may have changed.
@@ -117,7 +124,10 @@ def _opened(verifier: Verifier | None, config: EvalConfig) -> Verifier:
     if verifier is not None and (config.checkpoint is not None or config.baseline is not None):
         raise BadInput(f"{verifier.name} takes the exams, and a checkpoint or baseline was named too", "Leave one out.")
     if verifier is None and config.baseline is not None:
-        return open_baseline(config.baseline, config.device)
+        encoder, weights, offline = config.encoder, config.weights, config.source.offline
+        return open_baseline(
+            config.baseline, config.device, encoder=encoder, weights=weights, offline=offline, reporter=reporter
+        )
     if verifier is None:
         return open_verifier(config.checkpoint, config.device, engine=TORCH)
     if verifier.engine == TORCH:
@@ -156,7 +166,8 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     record = description.data if description is not None and description.data is not None else {}
     recorded = bool(record) and _same_place(place, record)
     seed = record["seed"] if recorded else SEED
-    images = part_of(open_own(place, config.source, reporter, verifier.view, seed), config.subset)
+    own = open_own(place, config.source, reporter, verifier.view, seed)
+    images = part_of(own, config.subset)
     known = set(record["classes"]) if recorded else set()
     new_C = torch.tensor([name not in known for name in images.class_names])
     left_out: tuple[str, ...] = ()
@@ -174,7 +185,8 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     few = note_on_few(len(images.class_names)) if seen == "never" and config.subset == "test" else None
     if few is not None:
         reporter.note(f"{few[0].upper()}{few[1:]}.")
-    return _Ground(images=images, seen=seen, left_out=left_out)
+    facts = facts_of_place(own, config.source.split, seed, few)
+    return _Ground(images=images, seen=seen, left_out=left_out, place=facts)
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:

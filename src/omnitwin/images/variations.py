@@ -23,8 +23,9 @@ ENLARGED = 96  # pixels a side to which a drawing of few pixels is enlarged
 
 
 def two_level(picture: Picture) -> Array:
-    """Return the drawing in a grey picture, (H, W) uint8: 1 for paper, which is lighter than middle grey."""
-    grey_HW = np.frombuffer(picture.pixels, dtype=np.uint8).reshape(picture.height, picture.width)
+    """Return the drawing in a picture, (H, W) uint8: 1 for paper, which is lighter than middle grey."""
+    levels_HWC = np.frombuffer(picture.pixels, dtype=np.uint8).reshape(picture.height, picture.width, -1)
+    grey_HW = levels_HWC[:, :, 0] if picture.channels == 1 else levels_HWC.mean(2)
     return (grey_HW > WHITE // 2).astype(np.uint8)
 
 

@@ -110,6 +110,19 @@ def layout(network: Network) -> Layout:
     return {name: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in tensors.items()}
 
 
+def check_size(network: Network) -> None:
+    """Raise BadInput if the encoder does not take images of the network's size. For timm, whose sizes are not known."""
+    view = network.view
+    try:
+        with torch.inference_mode():
+            BackboneEncoder(network).eval()(torch.zeros(1, view.channels, view.height, view.width))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise BadInput(
+            f"{network.encoder} does not take images of {view.height} x {view.width} pixels: {error}",
+            "Give another --image-size, such as 224.",
+        ) from error
+
+
 def moving(network: Network, frozen: bool) -> set[str]:
     """Return the names of the encoder's tensors that training moves. frozen: whether the backbone stays as it is"""
     with _Unallocated():

@@ -106,7 +106,7 @@ def _distances(ink_BSS: torch.Tensor, rows_BSG: torch.Tensor, columns_BSG: torch
     return torch.stack(maps)
 
 
-# by name; config.BASELINES has the same names, without torch
+# by name; config.BASELINES has the same names, and that of model.frozen, without torch
 BASELINES: dict[str, type[PixelBaseline] | type[HausdorffBaseline]] = {
     "pixels": PixelBaseline,
     "hausdorff": HausdorffBaseline,

@@ -15,18 +15,22 @@ from omnitwin.data.packed import MOST_FRAMED
 from omnitwin.errors import CannotRun
 from omnitwin.model.anatomy import features_of
 from omnitwin.model.checkpoint import layout_with
-from omnitwin.recipes import RECIPES, ClassSampling, ProxyObjective, Recipe, is_foreign, spelled_size
+from omnitwin.recipes import RECIPES, ClassSampling, PretrainedWeights, ProxyObjective, Recipe, is_foreign, spelled_size
 from omnitwin.system.device import free_main_memory
 from omnitwin.system.tensorfile import layout_bytes
+from omnitwin.training.frozen import EMBED_AT_ONCE
 from omnitwin.training.objective import images_of_a_pass, learned_layout
 from omnitwin.training.optimiser import OPTIMISERS
 
 RESUMED_MOST = 3 << 27  # bytes: twice what the recipe fast takes. torch and the data come on top
+FOREIGN_MOST = 1 << 32  # bytes for another library's network: ResNet-50, in batches of 96 images of 96 x 96, takes 4e9
 IMAGES = 20_000  # in Omniglot's larger set
 CLASSES = 1_000  # there
 GRADIENT, MOMENTS = 1, 2  # numbers of each weight beside itself
 KEPT = 900  # bytes of each pixel: all our encoders keep 430 to 620 for the gradients, whose own maps come on top
 KEPT_FOREIGN = 4000  # another library's: MobileNetV2 keeps 1,560, ResNet-50 1,710, ViT-B/16 2,350, DenseNet-121 2,600
+SEEN = 1000  # of a frozen one, which keeps nothing for gradients: the largest maps that are there at once
+FROZEN_FEATURES = 2048  # of each image, each 2 bytes; VGG has 4,096, most have fewer
 INPUTS = 3  # float32 images of a batch: gathered, scaled, changed
 WARPED = 8  # further ones, if images are varied: places to look up, and what is found there
 SCORES = 6  # numbers of each pair of a batch of classes: logits, terms of the loss and gradients
@@ -74,17 +78,22 @@ def memory_needed(recipe: Recipe) -> int:
     together = min(images, images_of_a_pass(recipe, batch_statistics, torch.device("cpu")))
     scores = 0 if pairs else SCORES * FLOAT * images**2
     kept = KEPT_FOREIGN if is_foreign(recipe.network) else KEPT
+    features = 0
+    if isinstance(recipe.initial, PretrainedWeights) and recipe.initial.freeze:
+        together, kept, features = EMBED_AT_ONCE, SEEN, 2 * FROZEN_FEATURES * IMAGES * recipe.initial.versions
     batch = images * pixels * FLOAT * inputs + together * places * kept + scores
     learned = 0
     if isinstance(recipe.objective, ProxyObjective) and isinstance(recipe.sampling, ClassSampling):
         labels = CLASSES * len(ways_round(recipe.sampling, recipe.network.channels))
         proxies = learned_layout(recipe, features_of(recipe.network), labels)
         learned = layout_bytes(proxies) * (1 + GRADIENT + MOMENTS) + SCORES * FLOAT * images * labels
-    return layout_bytes(layout) * copies + batch + learned + min(IMAGES * pixels, MOST_FRAMED)
+    return layout_bytes(layout) * copies + batch + features + learned + min(IMAGES * pixels, MOST_FRAMED)
 
 
 def _allowed(recipe: Recipe, most: int) -> int:
     """Return what a recipe may take: the published ones with its encoder may take what they take."""
+    if is_foreign(recipe.network):
+        return max(most, FOREIGN_MOST)
     published = (known for known in RECIPES.values() if known.network.encoder == recipe.network.encoder)
     return max(most, *map(memory_needed, published), 0)
 

@@ -10,6 +10,7 @@ import torch
 from omnitwin.config import TrainConfig
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.anatomy import BLOCKS
+from omnitwin.model.backbones import check_size
 from omnitwin.model.checkpoint import load_checkpoint
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import LARGEST_WEIGHTS, locate_checkpoint
@@ -17,6 +18,7 @@ from omnitwin.model.pretrained import Pretrained, bring, read_pretrained
 from omnitwin.model.transfer import fitted
 from omnitwin.recipes import (
     OWN,
+    TIMM,
     ClassSampling,
     Network,
     NewWeights,
@@ -37,6 +39,8 @@ def begun(config: TrainConfig, reporter: Reporter = SILENT) -> TrainConfig:
     weights are not here and cannot be fetched.
     """
     recipe, initial = config.recipe, config.recipe.initial
+    if recipe.network.encoder.startswith(TIMM):
+        check_size(recipe.network)
     if isinstance(initial, PretrainedWeights):
         if not initial.weights_sha256:
             found = bring(recipe.network, initial.weights, config.source.offline, reporter)

@@ -53,12 +53,14 @@ def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
     say(console, f"On {report.dataset}: {seen(report)}; {report.precision} on {report.device}", "dim")
     if report.single_classes:
         say(console, single(report), "dim")
+    if report.seen != "closed" and (warning := closed(report)):  # else said already
+        say(console, warning, "bold yellow")
 
 
 def subject(report: EvalReport) -> str:
     """Name the network or the baseline that sat the exams."""
     if report.network is None:
-        return f"Baseline: {report.baseline}, no network; threshold fitted on training pairs"
+        return f"Baseline: {report.baseline}, {_untrained(report)}; threshold fitted on training pairs"
     network = report.network
     name = BUNDLED_WEIGHTS if network.bundled else network.checkpoint
     return f"Network: {name} ({trained(network)}; compare says same from {network.threshold:.4g} on)"
@@ -68,7 +70,7 @@ def seen(report: EvalReport) -> str:
     """Say whether the network has seen the images."""
     if report.network is None:
         fitted = "the very images its threshold was fitted on" if report.seen == "training" else "nothing learnt"
-        return f"no network, {fitted}"
+        return f"{_untrained(report)}, {fitted}"
     nouns = nouns_of(report.dataset)
     kind = f"the held-out {nouns.held_out}" if report.seen == "training" else f"{nouns.kinds} that were trained on:"
     without = f" (without {kind} {listed(report.left_out, LISTED)})" if report.left_out else ""
@@ -80,6 +82,20 @@ def _chose(point: OperatingPoint | None, dataset: str) -> str:
     if point is None or point.chosen_on != CALIBRATION or point.data != dataset.rpartition("/")[0]:
         return ""
     return ", but images of this name chose its threshold and calibration: only EER, AUC and ranks are fair"
+
+
+def closed(report: EvalReport) -> str:
+    """Warn of a test whose classes were trained on, or return nothing."""
+    if report.seen == "closed":
+        return "Closed set: the figures say nothing about new classes, only about new images of those trained on."
+    if report.place is not None and report.place.shared:
+        many = counted(report.place.shared, "test class")
+        return f"{many} of the place {'is' if report.place.shared == 1 else 'are'} trained on, too."
+    return ""
+
+
+def _untrained(report: EvalReport) -> str:
+    return "not trained here" if str(report.baseline).startswith("frozen") else "no network"
 
 
 def single(report: EvalReport) -> str:

@@ -1,0 +1,57 @@
+"""Find the test images that another part has, too, and remember them beside the pictures of a store.
+
+Finding them takes seconds for a hundred thousand pictures, and a folder is opened by every command. The file says what
+it was made from, so it holds for these pictures with these parts only.
+"""
+
+import json
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+
+from omnitwin.data.duplicates import Duplicates, find_duplicates
+from omnitwin.data.listing import TEST
+from omnitwin.data.parts import Parts, without_leaks
+from omnitwin.data.store import PictureStore
+from omnitwin.data.store_index import LEAKS
+from omnitwin.errors import CannotWrite
+from omnitwin.system.files import write_text
+from omnitwin.system.plain import LARGEST_TEXT, read_text
+
+FORMAT, FORMAT_VERSION = "omnitwin-leaks", 1
+RULES = 1  # version of data.duplicates.near_pairs: another one finds other pictures
+
+
+def without_leaks_of(store: PictureStore, parts: Parts) -> Parts:
+    """Return parts without the test images whose picture is, exactly or nearly, in another part."""
+    if TEST not in parts.part_N:
+        return parts
+    key = _key(store, parts)
+    leaking = _known(store, key)
+    if leaking is None:
+        labels = [file.label for file in store.files]
+        leaking = find_duplicates(list(store.facts), labels, parts.part_N).leaking
+        record = {"format": FORMAT, "format_version": FORMAT_VERSION, "key": key, "leaking": leaking}
+        text = json.dumps(record)
+        if len(text) < LARGEST_TEXT:
+            with suppress(CannotWrite):  # it is found again
+                write_text(store.folder / LEAKS, text)
+    return without_leaks(parts, Duplicates(leaking=leaking))
+
+
+def _key(store: PictureStore, parts: Parts) -> str:
+    """Return a hash of what decides: what is known of each picture, and its part."""
+    found = sha256(f"{RULES} {' '.join(parts.part_N)} ".encode())
+    found.update(store.facts.entries_N.tobytes())
+    return found.hexdigest()
+
+
+def _known(store: PictureStore, key: str) -> list[int] | None:
+    """Return what was found before, or None."""
+    try:
+        record: Any = json.loads(read_text(store.folder / LEAKS))
+        found = record["leaking"]
+        known = (record["format"], record["format_version"], record["key"]) == (FORMAT, FORMAT_VERSION, key)
+        return found if known and all(type(place) is int and 0 <= place < len(store.files) for place in found) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
