@@ -742,9 +742,8 @@ INK = Recipe(
     augmentation=InkAugmentation(rotation=5.0, shear=0.1, shift=0.05, thickness=0.5, coarse=0.3, erase=0.3),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=1e-3),
-    iterations=200,
+    iterations=160,
     holdout=5,
-    slack=1.0,
 )
 # Photos of the user's own, in colour: letterboxed. Half of the classes come in other colours (docs/LOG.md).
 PHOTO = Recipe(

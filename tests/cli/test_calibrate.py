@@ -127,6 +127,13 @@ def test_wrong_words_are_refused_in_a_line(run, place, words, said):
     assert outcome.out == ""
 
 
+def test_a_link_to_itself_is_refused_in_a_line(run, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    outcome = run("calibrate", "--data", tmp_path / "loop")
+    assert outcome.code == 2
+    assert "loop does not exist" in outcome.err
+
+
 def test_names_that_could_command_a_terminal_are_spelled_out(run, tmp_path):
     own = draw_place(tmp_path / "red\x1b[31m", CLASSES, hand)
     (own / "hand 00" / "bro\x1b[31mken.png").write_bytes(b"no image")

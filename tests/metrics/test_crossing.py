@@ -70,3 +70,31 @@ def test_a_fit_on_scores_put_together_by_rank_is_nearly_that_of_all():
     assert there.any()
     exact = fit_calibration(*count_scores(logit[outside], similar[outside]))
     assert judged.probability_N[within] == pytest.approx(sigmoid(calibrated(logit[within], exact)), abs=2e-3)
+
+
+def population(random, classes, images):
+    """All pairs of images of classes drawn at random: some classes lie nearer to others, some hands are less steady."""
+    centres = random.normal(0, 1, (classes, 12)) * random.uniform(0.6, 1.4, (classes, 1))
+    spread = 0.55 * np.repeat(random.uniform(0.5, 1.5, (classes, 1)), images, axis=0)
+    points = np.repeat(centres, images, axis=0) + random.normal(0, 1, (classes * images, 12)) * spread
+    first, second = np.triu_indices(len(points), 1)
+    left, right = (np.repeat(np.arange(classes), images)[side] for side in (first, second))
+    return 3 - ((points[first] - points[second]) ** 2).sum(1) / 4, left == right, left, right
+
+
+def test_the_rates_told_are_those_of_new_classes_and_those_of_the_fit_itself_are_too_low():
+    """Mean of 30 populations of ten classes of two, each beside 100 new classes that the same threshold judges."""
+    random, told, new, itself = np.random.default_rng(1), [], [], []
+    for _ in range(30):
+        logit, similar, left, right = population(random, 10, 2)
+        counted = count_scores(logit, similar)
+        calibration = fit_calibration(*counted)
+        threshold = threshold_for("balanced", None, sigmoid(calibrated(counted[0], calibration)), *counted[1:])
+        fold = folds_of(np.ones(10, dtype=bool), np.arange(10))
+        accepted = cross_validated("balanced", None, logit, similar, left, right, fold).accepted_N == 1
+        told.append((accepted != similar)[similar].mean())
+        itself.append((sigmoid(calibrated(logit[similar], calibration)) < threshold).mean())
+        others, same, _, _ = population(random, 100, 2)
+        new.append((sigmoid(calibrated(others[same], calibration)) < threshold).mean())
+    assert np.mean(told) == pytest.approx(np.mean(new), abs=0.05)
+    assert np.mean(itself) < np.mean(new) - 0.05

@@ -54,7 +54,7 @@ def free_folder(config: CalibrateConfig, verifier: Verifier) -> Path:
     assert verifier.path is not None
     path = verifier.path
     who = BUNDLED if verifier.bundled else path.parent.name if path.parent.parent == runs else path.stem
-    words = re.sub(r"[^\w-]+", "-", f"{who}-{config.data.resolve().stem}").strip("-")[:LONGEST]
+    words = re.sub(r"[^\w-]+", "-", f"{who}-{Path(os.path.realpath(config.data)).stem}").strip("-")[:LONGEST]
     names = (words if number == 1 else f"{words}-{number}" for number in range(1, 10_000))
     name = next(name for name in names if not os.path.lexists(runs / name))
     check_run_name(name)

@@ -9,6 +9,7 @@ All pairs of the images choose the new threshold. Its errors are estimated by cr
 N images, C classes, P pairs, K bins, R replicates
 """
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
     problem = found.problem(eer)
     written = None
     if problem is None:
-        fitted = found.fitted(config.data.resolve().name)
+        fitted = found.fitted(os.path.basename(os.path.realpath(config.data)))
         folder = folder if config.name else free_folder(config, verifier)  # another process may have taken it
         written = write_calibrated(config, folder, verifier, fitted, sample)
     return CalibrateReport(

@@ -5,6 +5,7 @@
 Which images are taken depends on hashes of their names only. So a second calibration takes the same ones.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -68,7 +69,7 @@ def usable(listing: Listing, description: Description | None) -> tuple[Listing, 
     out may choose. Raises BadInput if nothing is left.
     """
     data = description.data if description is not None else None
-    if data is not None and Path(str(data["place"])).resolve() == listing.place.resolve():
+    if data is not None and os.path.realpath(str(data["place"])) == os.path.realpath(listing.place):
         parts = divided(listing, int(data["seed"]), str(data["split"]))
         trained = set(data["classes"])
         kept = [
