@@ -15,6 +15,7 @@ from omnitwin.exams.folds import continued_folds, train_folds
 from omnitwin.model.description import read_description
 from omnitwin.recipes import FAST
 from omnitwin.system.paths import runs_folder
+from omnitwin.training.training import train
 
 RECIPE = FAST.changed(iterations=4, batch_size=16, drawings=2, holdout=0)
 COUNTS = {f"class {index:02}": 3 for index in range(12)}
@@ -146,6 +147,16 @@ def test_a_fold_that_was_killed_before_it_was_noted_is_not_trained_again(place, 
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "done": []}))
     assert train_folds(config(place, output, **fields), 3, resume=output).done == 3
+
+
+def test_folds_that_start_from_a_trained_twin_go_on_after_a_stop(place, tmp_path):
+    first = train(config(place, tmp_path / "first"))
+    recipe = RECIPE.changed(start=str(first.weights))
+    train_folds(config(place, tmp_path / "run", recipe=recipe), 2, new_stop_button=Button(6))
+    going_on, count = continued_folds(TrainConfig(device="cpu", exam_every=2), tmp_path / "run")
+    report = train_folds(going_on, count, resume=tmp_path / "run")
+    assert report.stopped_by is None
+    assert read_description(report.weights).recipe["initial"]["start"] == str(first.weights)
 
 
 def test_a_run_of_other_folds_or_another_recipe_is_not_gone_on_with(place, tmp_path):

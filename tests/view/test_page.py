@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from omnitwin.errors import BadInput
+from omnitwin.reports.data import LeftOutFile, PartFacts, PlaceFacts
 from omnitwin.reports.exams import ClassErrors, EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
 from omnitwin.reports.pictures import Picture, ScoredPair
 from omnitwin.reports.training import StepReport
@@ -205,3 +206,51 @@ def test_the_classes_with_the_highest_error_are_all_on_the_page(report):
     assert all(f"class {number} &lt;script&gt;" in text for number in range(20))
     assert text.count("<td>3 of 4 (75.0 %)</td><td>2 of 8 (25.0 %)</td>") == 20
     assert "Classes with the highest error" not in page(report)
+
+
+def own_place(**fields):
+    known = {
+        "place": Path("/home/me") / EVIL.replace("/", "-"),
+        "images": 1234,
+        "classes": 31,
+        "broken": (LeftOutFile(path=f"file {EVIL}", reason="is no image"),),
+        "broken_in_all": 21,
+        "split": "classes",
+        "seed": 7,
+        "parts": (PartFacts(name="training", classes=22, images=900), PartFacts(name="test", classes=9, images=334)),
+        "leaks": 2,
+        "shared": 0,
+        "notes": (f"note {EVIL}", "figures of 9 test classes have wide intervals"),
+    }
+    return PlaceFacts(**{**known, **fields})
+
+
+def test_a_page_about_own_images_says_where_they_are_how_they_are_split_and_what_is_left_out(report):
+    text = page(replace(report, evaluation=replace(report.evaluation, place=own_place())))
+    assert EVIL not in text
+    for words in (
+        "1,234 images of 31 classes",
+        "made by the names of the classes, seed 7: no test class is trained on",
+        "<td>test</td><td>9 classes, 334 images</td>",
+        "2 images left out of the test",
+        "21, left out",
+        "and 20 more",
+        "Figures of 9 test classes have wide intervals.",
+    ):
+        assert words in text, words
+    assert "<h2>Images</h2>" not in page(report)
+
+
+@pytest.mark.parametrize(
+    ("seen", "shared", "warned"),
+    [
+        ("closed", 0, "say nothing about new classes"),
+        ("never", 3, "3 test classes of the place are trained on, too"),
+        ("never", 0, None),
+    ],
+)
+def test_a_test_whose_classes_were_trained_on_is_warned_of(report, seen, shared, warned):
+    evaluation = replace(report.evaluation, seen=seen, place=own_place(shared=shared))
+    text = page(replace(report, evaluation=evaluation))
+    assert ('<p class="warning">' in text) == (warned is not None)
+    assert warned is None or warned in text

@@ -21,9 +21,11 @@ from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.catalogue import chosen
 from omnitwin.exams.exam import CPU, Exam, Sitting, Take
 from omnitwin.exams.ink import check_ink
+from omnitwin.exams.place import facts_of_place
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
+from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.progress import SILENT, Reporter
@@ -39,11 +41,12 @@ SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the d
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Ground:
-    """The images of the exams; seen and left_out are those of EvalReport."""
+    """The images of the exams; seen, left_out and place are those of EvalReport."""
 
     images: ImageSet
     seen: str
     left_out: tuple[str, ...] = ()
+    place: PlaceFacts | None = None
 
 
 def evaluate(
@@ -91,6 +94,7 @@ def evaluate(
         classes=len(ground.images.class_names),
         alphabets=len(ground.images.group_names),
         single_classes=single_classes(ground.images),
+        place=ground.place,
         device=describe_device(device),
         precision=scorer.precision,
         exams=tuple(reports),
@@ -162,7 +166,8 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     record = description.data if description is not None and description.data is not None else {}
     recorded = bool(record) and _same_place(place, record)
     seed = record["seed"] if recorded else SEED
-    images = part_of(open_own(place, config.source, reporter, verifier.view, seed), config.subset)
+    own = open_own(place, config.source, reporter, verifier.view, seed)
+    images = part_of(own, config.subset)
     known = set(record["classes"]) if recorded else set()
     new_C = torch.tensor([name not in known for name in images.class_names])
     left_out: tuple[str, ...] = ()
@@ -180,7 +185,8 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     few = note_on_few(len(images.class_names)) if seen == "never" and config.subset == "test" else None
     if few is not None:
         reporter.note(f"{few[0].upper()}{few[1:]}.")
-    return _Ground(images=images, seen=seen, left_out=left_out)
+    facts = facts_of_place(own, config.source.split, seed, few)
+    return _Ground(images=images, seen=seen, left_out=left_out, place=facts)
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:

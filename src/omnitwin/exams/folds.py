@@ -58,11 +58,12 @@ from omnitwin.system.words import check_precision
 from omnitwin.training.needs import check_needs
 from omnitwin.training.origin import record_of_place
 from omnitwin.training.runs import check_unused, output_folder
+from omnitwin.training.starting import begun
 from omnitwin.training.training import StopButton, train
 
 FORMAT, FORMAT_VERSION = "omnitwin-folds", 1  # of the record
 KEPT: dict[str, Any] = {  # fields of the record of a run under way
-    "of": str,  # digest of what it shares with the run that goes on
+    "of": str,  # digest of the images of all folds
     "count": int,  # folds
     "done": list,  # numbers of the folds whose network is trained; 0: of the network of all classes
     "recipe": dict,
@@ -96,13 +97,14 @@ def train_folds(
 
     >>> train_folds(TrainConfig(recipe=RECIPES["photo"], dataset=Path("products")), 5)
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     place = place_of(config.dataset)
     if place is None or config.source.split != BY_CLASSES:
         raise BadInput("--folds is for classes of your own images", "Give --data PATH, without --split.")
     output = output_folder(config) if resume is None else resume
     if resume is None:
         check_unused(output)
+        config = begun(config, reporter)
     recipe = config.recipe.changed(holdout=0)
     divisions, everything = open_folds(
         place, recipe.network.view, count, pattern=config.source.pattern, seed=recipe.seed, reporter=reporter
@@ -113,7 +115,7 @@ def train_folds(
     folder = unlinked(output / FOLDS_FOLDER)
     with hold(folder):
         run = _FoldsRun(config, divisions, everything, reporter, new_stop_button or _no_button, resume is not None)
-        report = replace(run.go(), seconds=time.monotonic() - begun)
+        report = replace(run.go(), seconds=time.monotonic() - started)
     if report.weights is not None:
         shutil.rmtree(folder, ignore_errors=True)  # the networks of the folds
     return report
@@ -221,11 +223,11 @@ class _FoldsRun:
             return None
         folder = unlinked(self.folder / name)
         config = replace(config, dataset=dict(images), output=folder, target=Target())
-        begun = os.path.lexists(folder / STATE_FILE)
+        has_state = os.path.lexists(folder / STATE_FILE)
         pressed: str | None = None
-        if not begun or not _is_trained(folder, config):
+        if not has_state or not _is_trained(folder, config):
             button = _Heard(self.new_stop_button())
-            report = train(config, self.reporter, button, folder if begun else None)
+            report = train(config, self.reporter, button, folder if has_state else None)
             if report.stopped_by not in ENDS:
                 return report.stopped_by
             pressed = button.heard
@@ -294,10 +296,9 @@ class _FoldsRun:
         )
 
     def _key(self) -> str:
-        """Return what a run that goes on must share with the one that was stopped."""
+        """Return a digest of the images of all folds."""
         fingerprints = [parts[part].fingerprint for parts in self.divisions for part in (TRAINING, HELD_OUT, TEST)]
-        record = [self.config.recipe.to_json(), str(parse_target(self.config.target)), *fingerprints]
-        return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+        return sha256(" ".join(fingerprints).encode()).hexdigest()
 
     def _data(self) -> dict[str, Any]:
         """Return what the last network's file says of its images (Description.data)."""
@@ -311,7 +312,7 @@ class _FoldsRun:
             self._remember()
             return
         record = _read_record(self.output)
-        if record["of"] != self._key():
+        if record["of"] != self._key() or Recipe.from_json(record["recipe"]) != self.config.recipe:
             raise BadInput(
                 f"{self.output} has other folds, images or another recipe", "Resume it as it began, or start a new run."
             )

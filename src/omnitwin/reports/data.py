@@ -67,6 +67,23 @@ class PartFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlaceFacts:
+    """The folder or table of the user's own images that a report is about."""
+
+    place: Path
+    images: int  # that can be read
+    classes: int
+    broken: tuple[LeftOutFile, ...]  # the first 20 of the image files that cannot be read
+    broken_in_all: int
+    split: str  # `given` by the place; made by `classes`; or by `images` of the same classes
+    seed: int  # of the split that was made
+    parts: tuple[PartFacts, ...]
+    leaks: int  # test files that were left out: another part has the same picture, or nearly
+    shared: int  # test classes that are trained on, too: a closed set
+    notes: tuple[str, ...]  # what a person should know of it
+
+
+@dataclass(frozen=True, kw_only=True)
 class SamePixels:
     """Files whose pictures have the same size and the same pixels."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.operating import OperatingPoint
 from omnitwin.reports.pictures import ScoredPair
 from omnitwin.reports.training import StepReport
@@ -182,6 +183,7 @@ class EvalReport:
     classes: int
     alphabets: int
     single_classes: int = 0  # of one image, which make dissimilar pairs only
+    place: PlaceFacts | None = None  # None: a set of the catalogue, or images that only Python can name
     device: str
     precision: str
     exams: tuple[ExamReport, ...]

@@ -53,6 +53,8 @@ def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
     say(console, f"On {report.dataset}: {seen(report)}; {report.precision} on {report.device}", "dim")
     if report.single_classes:
         say(console, single(report), "dim")
+    if report.seen != "closed" and (warning := closed(report)):  # else said already
+        say(console, warning, "bold yellow")
 
 
 def subject(report: EvalReport) -> str:
@@ -80,6 +82,16 @@ def _chose(point: OperatingPoint | None, dataset: str) -> str:
     if point is None or point.chosen_on != CALIBRATION or point.data != dataset.rpartition("/")[0]:
         return ""
     return ", but images of this name chose its threshold and calibration: only EER, AUC and ranks are fair"
+
+
+def closed(report: EvalReport) -> str:
+    """Warn of a test whose classes were trained on, or return nothing."""
+    if report.seen == "closed":
+        return "Closed set: the figures say nothing about new classes, only about new images of those trained on."
+    if report.place is not None and report.place.shared:
+        many = counted(report.place.shared, "test class")
+        return f"{many} of the place {'is' if report.place.shared == 1 else 'are'} trained on, too."
+    return ""
 
 
 def _untrained(report: EvalReport) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omnitwin.errors import BadInput
+from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport, RunReport
 from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.pictures import Picture
@@ -19,6 +20,7 @@ from omnitwin.view.console import clean
 from omnitwin.view.exams import (
     WORST_NOTE,
     circumstances,
+    closed,
     group_cells,
     group_headings,
     group_method,
@@ -30,7 +32,7 @@ from omnitwin.view.exams import (
     worst_headings,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
-from omnitwin.view.words import LISTED, listed, operating_in_words, percent, trained
+from omnitwin.view.words import LISTED, counted, listed, operating_in_words, percent, trained
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -66,6 +68,10 @@ def page(report: RunReport, draw: Callable[..., dict[str, "Figure"]] = plots) ->
         main=_main_figures(evaluation),
         examined=_examined(evaluation, network),
         training=list(training.values()),
+        place=_place(evaluation.place) if evaluation.place else [],
+        broken=_broken(evaluation.place) if evaluation.place else [],
+        notes=[f"{note[0].upper()}{note[1:]}." for note in evaluation.place.notes] if evaluation.place else [],
+        closed=closed(evaluation),
         facts=_facts(network),
         hyper_parameters=list(_hyper_parameters(report.recipe)),
         versions=report.versions,
@@ -123,6 +129,32 @@ def _main_figures(evaluation: EvalReport) -> list[Row]:
         name = f"{exam.exam}: {first.label}"
         rows.append((name, value(first), interval(first), f"{first.n:,} {exam.unit}"))
     return rows
+
+
+def _place(facts: PlaceFacts) -> list[Row]:
+    """Return what is known of the user's own images, as rows of a table."""
+    how = {
+        "given": "given by the place itself",
+        "classes": f"made by the names of the classes, seed {facts.seed}: no test class is trained on",
+        "images": f"made by images, seed {facts.seed}: the test has other images of the classes that are trained on",
+    }
+    parts = [(part.name, f"{counted(part.classes, 'class')}, {counted(part.images, 'image')}") for part in facts.parts]
+    left_out = "none" if not facts.leaks else f"{counted(facts.leaks, 'image')} left out of the test"
+    return [
+        ("place", str(facts.place)),
+        ("images", f"{counted(facts.images, 'image')} of {counted(facts.classes, 'class')}"),
+        ("split", how[facts.split]),
+        *parts,
+        ("the same picture in test and elsewhere", left_out),
+        ("files that cannot be read", f"{facts.broken_in_all:,}, left out" if facts.broken_in_all else "none"),
+    ]
+
+
+def _broken(facts: PlaceFacts) -> list[Row]:
+    """Return the files that cannot be read, with the reasons."""
+    more = facts.broken_in_all - len(facts.broken)
+    rows: list[Row] = [(each.path, each.reason) for each in facts.broken]
+    return [*rows, (f"and {more:,} more", "")] if more else rows
 
 
 def _examined(evaluation: EvalReport, network: NetworkReport) -> str:
