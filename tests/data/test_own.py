@@ -88,6 +88,12 @@ def test_gather_returns_what_a_network_sees_of_each_file(place, keep):
     assert images.nbytes == (len(images) * 3 * 18 * 24 if keep else 0)
 
 
+def test_a_set_is_kept_a_portion_at_a_time(place, monkeypatch):
+    monkeypatch.setattr("omnitwin.data.own.READ_AT_ONCE", 7 * 3 * 18 * 24 + 1)
+    images = kept(opened(place)["all"], True)
+    assert torch.equal(images.gather(torch.arange(len(images))), wanted_pixels(images, place))
+
+
 def test_a_set_that_is_small_beside_the_free_memory_is_kept_there(place, monkeypatch):
     images = opened(place)["all"]
     for free, wanted in ((None, True), (1 << 40, True), (1000, False)):
@@ -253,6 +259,27 @@ def test_on_a_gpu_the_same_pixels_arrive(place, keep):
     found = there.gather(rows.to("cuda:0"))
     assert found.device.type == "cuda"
     assert torch.allclose(found.cpu(), images.gather(rows), atol=1e-6)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "view", "classes", "images"),
+    [
+        ("coil100", View(height=64, width=64, channels=3, frame="photo"), 99, 1182),
+        ("signatures30", View(height=32, width=64, channels=1, frame="ink"), 30, 300),
+    ],
+)
+def test_real_sets_are_decoded_whole_and_opened_again_without_decoding(own_set, name, view, classes, images):
+    place = own_set(name)
+    first = open_place(place, view)["all"]
+    assert (len(first.class_names), len(first), first.store.broken) == (classes, images, ())
+    own = open_place(place, view)
+    assert own.store.decoded == 0
+    assert own["all"].fingerprint == first.fingerprint
+    rows = torch.arange(0, images, 37)
+    assert torch.equal(kept(own["all"], False).gather(rows), kept(first, True).gather(rows))
+    assert float(own["all"].gather(rows).std()) > 0.05
+    assert {len(own[part]) > 0 for part in ("training", "held-out", "test")} == {True}
 
 
 def test_every_class_of_a_place_is_a_test_class_of_one_fold_and_copies_elsewhere_leave_the_test(tmp_path):

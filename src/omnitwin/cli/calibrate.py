@@ -5,13 +5,21 @@ from typing import Annotated
 
 import typer
 
-from omnitwin.cli.options import Checkpoint, Data, Device, Json, LabelFrom, Quiet, ThresholdTarget, check_data
+from omnitwin.cli.options import Checkpoint, Device, Json, LabelFrom, Quiet, ThresholdTarget, check_data, complete_place
 from omnitwin.config import DATASETS, CalibrateConfig, Target
 from omnitwin.errors import BadInput, CannotRun
 
 
 def calibrate(
-    data: Data,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="A folder with a folder of images for each class, or a CSV or TSV of paths and labels.",
+            autocompletion=complete_place,
+        ),
+    ],
     checkpoint: Checkpoint = None,
     label_from: LabelFrom = None,
     target: ThresholdTarget = None,

@@ -157,11 +157,16 @@ def check_data(word: str) -> None:
 
 
 def complete_data(incomplete: str) -> list[str]:
-    """Offer the names of data sets, and folders and tables whose paths mean themselves in every shell."""
+    """Offer the names of data sets, and what complete_place offers."""
+    return [*one_of(*DATASETS)(incomplete), *complete_place(incomplete)]
+
+
+def complete_place(incomplete: str) -> list[str]:
+    """Offer folders and tables whose paths mean themselves in every shell."""
     places = [place + os.sep if os.path.isdir(place) else place for place in glob(f"{escape(incomplete)}*")]
     endings = (os.sep, ".csv", ".tsv")
     plain = [place for place in places if place.endswith(endings) and re.fullmatch(r"[\w./+@-]+", place)]
-    return [*one_of(*DATASETS)(incomplete), *sorted(plain)]
+    return sorted(plain)
 
 
 def _data(**settings: Any) -> Any:
