@@ -500,7 +500,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.holdout < 0:
-            raise BadInput(f"holdout must be 0 or more alphabets, not {self.holdout}", "For none: --holdout 0")
+            raise BadInput(f"holdout must be 0 or more groups or classes, not {self.holdout}", "For none: --holdout 0")
         if not 0 <= self.slack <= MOST_SLACK:
             raise BadInput(
                 f"slack must be between 0 and {MOST_SLACK}, not {self.slack}", "For none: --override slack=0"

@@ -231,7 +231,12 @@ def test_no_such_kind_of_device_exits_2(run, device):
         (["--precision", "fp16"], "fp16"),
         (["--encoder", "huge"], "huge"),
         (["--image-size", "30"], "30 x 30"),
+        (["--image-size", "28by28"], "28by28"),
         (["--data", "cifar"], "cifar"),
+        (["--weights", "default"], "no weights of others fit the encoder small"),
+        (["--freeze"], "no weights of others fit the encoder small"),
+        (["--weights", "default", "--from", "bundled"], "either with weights of others (--weights) or from a twin"),
+        (["--from", "bundled"], "bundled is another network: encoder strong, not small"),
     ],
 )
 def test_unknown_choices_exit_2_and_leave_no_folder(run, tmp_path, words, named):

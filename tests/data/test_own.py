@@ -88,6 +88,12 @@ def test_gather_returns_what_a_network_sees_of_each_file(place, keep):
     assert images.nbytes == (len(images) * 3 * 18 * 24 if keep else 0)
 
 
+def test_a_set_is_kept_a_portion_at_a_time(place, monkeypatch):
+    monkeypatch.setattr("omnitwin.data.own.READ_AT_ONCE", 7 * 3 * 18 * 24 + 1)
+    images = kept(opened(place)["all"], True)
+    assert torch.equal(images.gather(torch.arange(len(images))), wanted_pixels(images, place))
+
+
 def test_a_set_that_is_small_beside_the_free_memory_is_kept_there(place, monkeypatch):
     images = opened(place)["all"]
     for free, wanted in ((None, True), (1 << 40, True), (1000, False)):

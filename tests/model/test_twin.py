@@ -260,3 +260,20 @@ def test_a_broken_torchvision_says_how_to_mend_it(monkeypatch):
     with pytest.raises(CannotRun) as caught:
         build_twin(Network(encoder="resnet18", image_size=32, head="difference"))
     assert "pip install" in caught.value.line()
+
+
+def test_your_own_encoder_is_tried_with_the_height_and_width_of_the_network():
+    class Oblong(torch.nn.Module):
+        features = 4
+
+        def __init__(self):
+            super().__init__()
+            self.out = torch.nn.Linear(3 * 8 * 12, 4)
+
+        def forward(self, images):
+            return self.out(images.flatten(1))
+
+    network = Network(encoder="own", image_size=8, image_width=12, channels=3, head="distance")
+    assert build_twin(network, Oblong()).embed(torch.rand(2, 3, 8, 12)).shape == (2, 4)
+    with pytest.raises(BadInput, match=r"does not take images \(2, 3, 8, 8\)"):
+        build_twin(Network(encoder="own", image_size=8, channels=3, head="distance"), Oblong())

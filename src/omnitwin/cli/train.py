@@ -87,7 +87,7 @@ def train(
         int | None,
         typer.Option(
             "--seed",
-            help="Seed of the initial weights, the pairs and the held-out alphabets.",
+            help="Seed of the initial weights, the pairs and the held-out classes.",
             show_default=default_of("seed"),
         ),
     ] = None,
@@ -138,7 +138,8 @@ def train(
         int | None,
         typer.Option(
             "--holdout",
-            help="Alphabets to keep out of training. They choose threshold, calibration and best checkpoint.",
+            help="Groups of classes (alphabets), or without groups classes, to keep out of training. They choose "
+            "threshold, calibration and best checkpoint.",
             show_default=default_of("holdout"),
         ),
     ] = None,

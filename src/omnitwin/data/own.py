@@ -28,6 +28,7 @@ from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided, wit
 from omnitwin.data.pictures import picture_of_image
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.data.store import PictureStore, fill_store
+from omnitwin.data.store_index import row_bytes
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import cut_out
 from omnitwin.images.intake import read_picture
@@ -40,6 +41,7 @@ from omnitwin.system.device import free_main_memory, free_memory
 
 ALL = "all"  # the part that is the whole place
 KEPT_SHARE = 0.25  # of the free memory: a part that takes more is read from its map
+READ_AT_ONCE = 1 << 26  # bytes of pixels: those on their way to a GPU take memory that cannot be swapped
 NAMED = 3  # files in a note
 UNKNOWN = "unknown"  # the source, or the group, of what has none beside others that have
 
@@ -91,7 +93,7 @@ class FolderSet:
         """Whether the pixels are, or will be, in the memory of the device."""
         if self.kept is not None:
             return self.kept
-        needed = len(self) * self.store.pixels_RCHW[:1].nbytes
+        needed = len(self) * row_bytes(self.store.view)
         free = free_main_memory()
         fits = free is None or needed <= KEPT_SHARE * free
         return fits and (self.device.type != "cuda" or needed <= KEPT_SHARE * free_memory(self.device))
@@ -99,7 +101,7 @@ class FolderSet:
     @property
     def nbytes(self) -> int:
         """Bytes of pixels that the set keeps in its device's memory."""
-        return self._pixels_NCHW.nbytes if self.is_kept else 0
+        return len(self) * row_bytes(self.store.view) if self.is_kept else 0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -196,7 +198,12 @@ class FolderSet:
     @cached_property
     def _pixels_NCHW(self) -> torch.Tensor:
         """All pixels, on the device."""
-        return self._read(torch.arange(len(self))).to(self.device)
+        pixels_NCHW = torch.empty((len(self), *self.shape), dtype=torch.uint8, device=self.device)
+        at_once = max(1, READ_AT_ONCE // row_bytes(self.store.view))
+        for start in range(0, len(self), at_once):
+            end = min(start + at_once, len(self))
+            pixels_NCHW[start:end] = self._read(torch.arange(start, end)).to(self.device)
+        return pixels_NCHW
 
     @cached_property
     def _sound_N(self) -> Array:

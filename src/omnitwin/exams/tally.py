@@ -106,7 +106,9 @@ class _Counting:
         self.classes, self.bins = last - first, len(edges) + 1
         self.similar, self.dissimilar = _FineCounts(edges.device), _FineCounts(edges.device)
         self.similar_CK = np.zeros((self.classes, self.bins), dtype=np.int32)
-        self.dissimilar_CCK = np.zeros((self.classes, self.classes, self.bins), dtype=np.int32)
+        most = int(scorer.packed.count_C[first:last].max()) ** 2  # pairs of two classes
+        cells = (self.classes, self.classes, self.bins)
+        self.dissimilar_CCK = np.zeros(cells, dtype=np.min_scalar_type(most))  # of many small classes, bytes
         self.lowest: list[Candidate] = []
         self.highest: list[Candidate] = []
 
@@ -127,8 +129,7 @@ class _Counting:
         self.dissimilar.add(flat)
         class_b = self.class_N[start + size : start + scores_ab.shape[1]] - self.first
         cells = (class_b * self.bins + self._coarse(others)).flatten().bincount(minlength=self.classes * self.bins)
-        later = slice(place + 1, None)  # of pages that are never written, the system gives none
-        self.dissimilar_CCK[place, later] = cells.view(self.classes, self.bins)[later].cpu().numpy()
+        self.dissimilar_CCK[place] = cells.view(self.classes, self.bins).cpu().numpy()
         if self.keep and (len(self.highest) < self.keep or float(flat.max()) > self.highest[-1][0]):
             best = flat.topk(min(self.keep, len(flat)))
             width = others.shape[1]

@@ -1,6 +1,6 @@
 """The twin network: one encoder for both images, and a symmetric score of the two embeddings.
 
-B images or pairs, S pixels a side, D features; N embeddings, or A left and B right ones
+B images or pairs, C channels, H x W pixels, D features; N embeddings, or A left and B right ones
 """
 
 import copy
@@ -34,8 +34,8 @@ class TwinNetwork(nn.Module, ABC):
         self.encoder = encoder
 
     @abstractmethod
-    def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (B, D) float32 of images (B, 1, S, S), ink 0 and paper 1."""
+    def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (B, D) float32 of images (B, C, H, W) from 0 (black, ink) to 1 (white, paper)."""
 
     @abstractmethod
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
@@ -49,9 +49,9 @@ class TwinNetwork(nn.Module, ABC):
     def score_all(self, left_AD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
         """Return the logits (A, B) of all left with all right prepared embeddings, equal to score's up to rounding."""
 
-    def forward(self, left_B1SS: torch.Tensor, right_B1SS: torch.Tensor) -> torch.Tensor:
+    def forward(self, left_BCHW: torch.Tensor, right_BCHW: torch.Tensor) -> torch.Tensor:
         """Return the logits (B,) of pairs of images, which go through the encoder as one batch."""
-        left_BD, right_BD = self.embed(torch.cat([left_B1SS, right_B1SS])).chunk(2)
+        left_BD, right_BD = self.embed(torch.cat([left_BCHW, right_BCHW])).chunk(2)
         return self.score(left_BD, right_BD)
 
 
@@ -68,9 +68,9 @@ class DifferenceTwin(TwinNetwork):
         for parameter in self.head.parameters():
             nn.init.normal_(parameter, 0.0, NARROW)
 
-    def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (B, D) float32 in (0, 1) of images (B, 1, S, S), ink 0 and paper 1."""
-        features_BD: torch.Tensor = self.encoder(images_B1SS)
+    def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (B, D) float32 in (0, 1) of images (B, C, H, W) from 0 (black, ink) to 1 (white, paper)."""
+        features_BD: torch.Tensor = self.encoder(images_BCHW)
         return features_BD.float().sigmoid()
 
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
@@ -116,9 +116,9 @@ class DistanceTwin(TwinNetwork):
         super().__init__(encoder)
         self.head: Distance = Distance()
 
-    def embed(self, images_B1SS: torch.Tensor) -> torch.Tensor:
+    def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) float32 of length 1."""
-        features_BD: torch.Tensor = self.encoder(images_B1SS)
+        features_BD: torch.Tensor = self.encoder(images_BCHW)
         return F.normalize(features_BD.float(), dim=1)
 
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
@@ -145,7 +145,7 @@ class Distance(nn.Module):
 def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwork:
     """Return a twin network with new weights. Raises BadInput if its encoder is the user's own and not given.
 
-    encoder: the user's own module, from (B, C, S, S) to (B, D), for a network whose encoder is called `own`
+    encoder: the user's own module, from (B, C, H, W) to (B, D), for a network whose encoder is called `own`
     """
     if encoder is None:
         if network.encoder == OWN:
@@ -169,16 +169,17 @@ def tried(encoder: nn.Module, network: Network) -> nn.Module:
     """Return a copy of the user's encoder, which has been given two blank images; raise BadInput if it is none."""
     check_encoder(encoder)
     encoder = copy.deepcopy(encoder)
-    features, size = encoder.features, network.image_size
+    features, view = encoder.features, network.view
+    shape = (2, view.channels, view.height, view.width)
     tensor = next((each for each in (*encoder.parameters(), *encoder.buffers())), torch.zeros(()))
     training = encoder.training
     try:
-        made = encoder.eval()(torch.zeros(2, network.channels, size, size, device=tensor.device))
-        shape = tuple(made.shape)
+        made = encoder.eval()(torch.zeros(shape, device=tensor.device))
+        found = tuple(made.shape)
     except Exception as error:  # whatever a stranger's module raises
-        raise BadInput(f"your encoder does not take images (2, {network.channels}, {size}, {size}): {error}") from error
-    if shape != (2, features):
-        raise BadInput(f"your encoder makes {shape} of two images, not (2, {features})", "Set its `features`.")
+        raise BadInput(f"your encoder does not take images {shape}: {error}") from error
+    if found != (2, features):
+        raise BadInput(f"your encoder makes {found} of two images, not (2, {features})", "Set its `features`.")
     if any(parameter.requires_grad for parameter in encoder.parameters()) and not made.requires_grad:
         raise BadInput("no gradient reaches your encoder", "Its output must not be detached, nor of whole numbers.")
     return encoder.train(training)
