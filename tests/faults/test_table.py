@@ -20,7 +20,7 @@ from random import Random
 import costly
 import pytest
 import torch
-from drawn_places import draw_place, photo, write
+from drawn_places import draw_place, photo, signature, write
 from faulty import WAIT, can_mount, fill, make_read_only, nothing, program, small_disk, wait_until
 from killing import left_over
 from PIL import Image, ImageDraw
@@ -183,6 +183,22 @@ def own_pictures_and_little_room(bench: Bench) -> None:
     """For their pixels, and nothing else."""
     own_pictures(bench)
     fill(bench.disk, spare=110_000)
+
+
+def own_signatures(bench: Bench) -> None:
+    """Ten hands, two of each."""
+    hands = dict.fromkeys("abcdefghij", 2)
+    draw_place(bench.folder / "signatures", hands, lambda key: signature(key[0]).rotate(4 * key[1]))
+
+
+def own_signatures_and_full_disk(bench: Bench) -> None:
+    own_signatures(bench)
+    full(bench)
+
+
+def own_signatures_and_no_rights(bench: Bench) -> None:
+    own_signatures(bench)
+    forbidden(bench)
 
 
 def linked_cache(bench: Bench) -> None:
@@ -406,6 +422,7 @@ class Scenario:
 
 def scenarios() -> list[Scenario]:
     new, on, show = f"{QUICK} --iterations 2 --output", "train --iterations 4 --resume", "show --data"
+    calibrate = "calibrate --data {folder}/signatures"
     own_exam = f"eval {OWN_EXAM} {{folder}}/pictures"
     disks = [
         Scenario(fault, prepare, words, 3, mounts=True, root=True)
@@ -452,6 +469,10 @@ def scenarios() -> list[Scenario]:
                 ("disk fills up while images are packed", own_pictures_and_little_room),
             )
         ),
+        Scenario(
+            "disk is full", own_signatures_and_full_disk, f"--home {{disk}} {calibrate}", 3, mounts=True, root=True
+        ),
+        Scenario("home may not be written", own_signatures_and_no_rights, calibrate, 3, root=True),
         Scenario(
             "images in the cache are a link to elsewhere", linked_cache, f"eval {OWN_EXAM} {{folder}}/pictures", 3
         ),

@@ -50,7 +50,6 @@ from omnitwin.reports.exams import Measure, Reliability
 from omnitwin.reports.operating import CALIBRATION, OperatingPoint
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.files import check_writable
-from omnitwin.system.paths import CONFIG_FILE
 
 WORST_EER = 0.4  # above, or if chance (50 %) is within the interval, no threshold is worth having
 EER_BINS = 24  # coarse bins around the equal error rate, for its interval
@@ -107,7 +106,8 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
     start, target = time.perf_counter(), parse_target(config.target)
     verifier = open_verifier(config.checkpoint, config.device)
     folder = free_folder(config, verifier)
-    check_writable(folder.parent / CONFIG_FILE)  # before the work; the file itself is not written
+    if not folder.exists():  # else a killed process began to write it
+        check_writable(folder)
     listing, notes = usable(list_images(config.data, config.pattern), verifier.description)
     files_of, more_notes = files_by_class(listing)
     check_enough(sum(len(files) > 1 for files in files_of.values()), str(config.data))
