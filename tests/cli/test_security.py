@@ -18,6 +18,7 @@ from omnitwin.system.fetch import _CheckedRedirects, fetch, part_path
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = sorted(Path(omnitwin.__file__).parent.rglob("*.py"))
 DOOR = Path(omnitwin.__file__)  # imports modules of its own, by a table
+PRETRAINED = DOOR.parent / "model" / "pretrained.py"  # reads torchvision's own files, whose digest it has checked
 WORKERS = DOOR.parent / "system" / "workers.py"  # starts this Python again, to work for it
 TOOLS = sorted(
     path for folder in ("tools", "docs", "completions", "benchmarks") for path in (ROOT / folder).glob("*.py")
@@ -55,9 +56,19 @@ def test_no_source_unpickles_or_evaluates_anything(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     own = {"importlib.import_module"} if path in (DOOR, WORKERS) else set()
     assert not set(imported(tree)) & (UNPICKLING | CALLS) - own
-    assert not {name for name in mentioned(tree) if name in CALLS | BUILT_IN}
+    foreign = {"torch.load", "torch.hub"} if path == PRETRAINED else set()
+    assert not {name for name in mentioned(tree) if name in CALLS | BUILT_IN} - foreign
     keywords = {keyword.arg for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords}
-    assert not keywords & {"allow_pickle", "weights_only", "shell", "pickle_module"}
+    safe = {"weights_only"} if path == PRETRAINED else set()
+    assert not keywords & {"allow_pickle", "weights_only", "shell", "pickle_module"} - safe
+
+
+def test_the_one_place_that_reads_files_of_torchvision_takes_nothing_but_tensors():
+    tree = ast.parse(PRETRAINED.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load"]
+    assert len(calls) == 1
+    assert "weights_only=True" in ast.unparse(calls[0])
+    assert {name for name in mentioned(tree) if name.startswith("torch.hub")} == {"torch.hub", "torch.hub.get_dir"}
 
 
 @pytest.mark.parametrize("path", PROGRAM, ids=lambda path: "/".join(path.parts[-2:]))

@@ -9,7 +9,6 @@ B images, C channels, H x W pixels, F features of the backbone
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
@@ -87,20 +86,22 @@ class BackboneEncoder(nn.Module):
 def torchvision_models() -> Any:
     """Return torchvision.models. Raises CannotRun if it does not work here."""
     try:
-        return import_module("torchvision.models")
+        from torchvision import models
     except Exception as error:  # a torchvision of another build fails in more ways than ImportError
         raise CannotRun(
             f"torchvision does not work here: {error}",
             "Install the build that goes with your torch: pip install --force-reinstall torch torchvision",
         ) from error
+    return models
 
 
 def timm_library() -> Any:
     """Return timm. Raises CannotRun if it is not installed, or does not work here."""
     try:
-        return import_module("timm")
+        import timm
     except Exception as error:
         raise CannotRun(f"timm does not work here: {error}", "Install it: pip install 'omnitwin[timm]'") from error
+    return timm
 
 
 def layout(network: Network) -> Layout:
