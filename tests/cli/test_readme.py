@@ -29,6 +29,7 @@ from omnitwin.data import official, omniglot
 from omnitwin.recipes import CLASSIC, FAST, RECIPES, Recipe
 from omnitwin.system import device
 
+TAKEN = ["same-alphabet" if exam == "same-group" else exam for exam in EXAMS]  # on a set that has alphabets
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/REFERENCE.md", "docs/EXAMPLE.md")
@@ -348,7 +349,7 @@ def test_all_exams_are_taken(run, words):
     outcome = run(*words)
     assert outcome.code == 0, outcome.err
     taken = [line.split(":")[0] for line in outcome.out.splitlines()]
-    assert [name for name in taken if name in EXAMS] == list(EXAMS)
+    assert [name for name in taken if name in TAKEN] == TAKEN
     assert outcome.out.count("95 % interval") >= len(EXAMS)
 
 
@@ -358,7 +359,7 @@ def test_report_writes_a_page_about_the_run(run, words, home):
     page = home / "data" / "runs" / "started" / "report.html"
     assert (outcome.code, outcome.out) == (0, f"Report: {page}\n"), outcome.err
     text = page.read_text(encoding="utf-8")
-    assert [name for name in EXAMS if name not in text] == []
+    assert [name for name in TAKEN if name not in text] == []
 
 
 @example("omnitwin compare a.png *.png")

@@ -179,3 +179,15 @@ def test_the_clustered_interval_holds_the_true_share_in_95_of_100_experiments_an
     clustered, plain = coverage_with_cluster_effects(sizes_G, share, 0.15, repetitions)
     assert 0.90 < clustered < 0.98
     assert plain < 0.85
+
+
+@pytest.mark.parametrize("groups", [2, 3])
+def test_the_interval_of_a_mean_of_few_groups_is_at_least_students(groups):
+    """The replicates of a mean of G values are means of G draws; Student's interval of it is in every textbook."""
+    random = np.random.default_rng(groups)
+    value_G = random.uniform(0.45, 0.55, groups)
+    replicates_R = value_G[random.integers(groups, size=(20_000, groups))].mean(1)
+    low, high = bootstrap_interval(replicates_R, value_G.mean(), value_G.mean(), groups)
+    half = stats.t.ppf(0.975, groups - 1) * value_G.std(ddof=1) / math.sqrt(groups)
+    assert low <= max(0, value_G.mean() - 0.98 * half)
+    assert high >= min(1, value_G.mean() + 0.98 * half)

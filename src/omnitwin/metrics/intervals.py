@@ -9,6 +9,7 @@ import numpy as np
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 OUTSIDE = 0.05  # chance that a 95 % interval misses the truth, half of it on each side
+FEW = 4  # groups: of fewer, the percentiles of a bootstrap end at its least and its greatest replicate
 NORMAL_975 = NormalDist().inv_cdf(1 - OUTSIDE / 2)
 
 
@@ -47,12 +48,17 @@ def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups
     groups: number of groups that were resampled
 
     With few groups plain percentiles are too narrow, so the levels are widened to those that Student's t reaches
-    (Hesterberg 2015, "What teachers should know about the bootstrap", sec. 4.3).
+    (Hesterberg 2015, "What teachers should know about the bootstrap", sec. 4.3). Below FEW groups no level suffices, as
+    no replicate lies beyond the groups' own values: there the interval of Student's t from the spread of the replicates
+    is spanned, too.
     """
     if groups < 2:
         return 0.0, 1.0
     outside = NormalDist().cdf(-math.sqrt(groups / (groups - 1)) * student_975(groups - 1))
     low, high = np.quantile(replicates_R, [outside, 1 - outside])
+    if groups < FEW:
+        half = student_975(groups - 1) * math.sqrt(groups / (groups - 1)) * float(np.std(replicates_R))
+        low, high = min(low, centre - half), max(high, centre + half)
     return _share(low - centre + value), _share(high - centre + value)
 
 
