@@ -47,7 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # what a user knows of the pictures; see
     "signatures30": {"exam_every": 20},
     "signatures-crossmedia": {"exam_every": 20},
     # a face seen from the other side is that face; 400 pictures are learnt soon
-    "faces-orl": {"flip": 0.5, "iterations": 300},
+    "faces-orl": {"flip": 0.5, "iterations": 200},
 }
 BACKBONE = {"encoder": "mobilenet_v2", "freeze": True, "image_size": 160, "channels": 3, "iterations": 500}
 FOLDED = {"faces-orl": 3, "signatures30": 5, "signatures-crossmedia": 5}  # few classes: the threshold comes from folds
