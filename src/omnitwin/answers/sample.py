@@ -5,7 +5,6 @@
 Which images are taken depends on hashes of their names only. So a second calibration takes the same ones.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -68,8 +67,8 @@ def usable(listing: Listing, description: Description | None) -> tuple[Listing, 
     It leaves out the place's own test images. Of a place that the network was trained on, only classes that were held
     out may choose. Raises BadInput if nothing is left.
     """
-    data = description.data if description is not None else None
-    if data is not None and os.path.realpath(str(data["place"])) == os.path.realpath(listing.place):
+    data = description.data if description is not None and description.was_trained_at(listing.place) else None
+    if data is not None:
         parts = divided(listing, int(data["seed"]), str(data["split"]))
         trained = set(data["classes"])
         kept = [
