@@ -25,6 +25,7 @@ from omnitwin.metrics.arrays import Array
 from omnitwin.model.description import Description
 from omnitwin.recipes import View
 from omnitwin.reports.answers import UnreadImage
+from omnitwin.reports.nouns import counted
 from omnitwin.reports.progress import SILENT, Reporter
 
 MOST_CLASSES = 1000
@@ -97,9 +98,8 @@ def check_enough(paired: int, what: str) -> None:
     if paired < LEAST_CLASSES:
         lack = LEAST_CLASSES - paired
         raise BadInput(
-            f"{what} has {paired} class{'' if paired == 1 else 'es'} with two images or more, and a threshold needs "
-            f"{LEAST_CLASSES}",
-            f"Add {lack} more class{'' if lack == 1 else 'es'} of two or more images.",
+            f"{what} has {counted(paired, 'class')} with two images or more, and a threshold needs {LEAST_CLASSES}",
+            f"Add {counted(lack, 'more class')} of two or more images.",
         )
 
 
