@@ -295,6 +295,7 @@ def test_the_real_runs_are_20_of_20_trials_as_the_paper_says(real_data, real_tes
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_hausdorff_baseline_reproduces_the_38_8_percent_error_of_the_official_demo(real_data, real_test_set):
     """demo_classification.m and .py of brendenlake/omniglot: 38.8 % is 155 of 400."""
     runs = decode_runs(real_data / "all_runs.zip", real_test_set, nothing)

@@ -86,13 +86,13 @@ class BackboneEncoder(nn.Module):
 def torchvision_models() -> Any:
     """Return torchvision.models. Raises CannotRun if it does not work here."""
     try:
-        from torchvision import models
+        import torchvision.models
     except Exception as error:  # a torchvision of another build fails in more ways than ImportError
         raise CannotRun(
             f"torchvision does not work here: {error}",
             "Install the build that goes with your torch: pip install --force-reinstall torch torchvision",
         ) from error
-    return models
+    return torchvision.models
 
 
 def timm_library() -> Any:
