@@ -37,7 +37,7 @@ from omnitwin.reports.progress import SILENT, Reporter, ShowStep
 from omnitwin.reports.training import PlanReport, StepReport, TrainReport
 from omnitwin.system.paths import NEWEST
 from omnitwin.training.finding import run_to_resume
-from omnitwin.training.fitting import fitted_recipe
+from omnitwin.training.fitting import check_own, fitted_recipe
 from omnitwin.training.planning import plan as plan_run
 from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
@@ -329,6 +329,8 @@ def _asked(
         place = place_of(images)
         if place is not None and not isinstance(recipe, Recipe):
             return replace(config, recipe=fitted_recipe(place, source, recipe, changes, reporter)), None, 0
+        if place is not None:
+            check_own(changes)
         known = recipe or TrainConfig.recipe
         known = recipe_called(known) if isinstance(known, str) else known
         return replace(config, recipe=known.changed(**changes)), None, 0
