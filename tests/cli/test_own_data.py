@@ -78,6 +78,28 @@ def test_classes_that_were_trained_on_never_come_into_the_test(run, home, traine
     assert report["seen"] == "never" or report["classes"] == 2
 
 
+def test_a_copy_and_a_link_of_the_images_are_divided_as_in_training(run, home, place, tmp_path):
+    words = ("train", "--data", place, "--name", "mine", "--split", "images", "--override", "drawings=2", "--seed", 3)
+    assert run(*words, *FEW).code == 0
+    (tmp_path / "linked").symlink_to(place)
+    copied = shutil.copytree(place, tmp_path / "copied")
+    here = evaluated(run)
+    for other in (tmp_path / "linked", copied):
+        report = evaluated(run, "--data", other)
+        assert (report["seen"], report["place"]["split"], report["place"]["seed"]) == ("closed", "images", 3)
+        assert report["images"] == here["images"]
+    name = next(iter(CLASSES))
+    write(copied / name / "0.png", signature("another"))
+    assert evaluated(run, "--data", copied)["seen"] == "never"  # other images, as far as one can tell
+
+
+def test_a_network_of_all_classes_after_folds_has_nothing_new_to_be_examined_on(run, home, place, tmp_path):
+    assert run("train", "--data", place, "--name", "mine", "--folds", 2, "--override", "drawings=2", *FEW).code == 0
+    copied = shutil.copytree(place, tmp_path / "copied")
+    for words in ((), ("--data", copied)):
+        assert evaluated(run, *words)["seen"] == "training"
+
+
 def test_a_set_that_is_split_by_images_is_told_to_be_closed(run, home, place):
     words = ("train", "--data", place, "--name", "mine", "--split", "images", "--override", "drawings=2")
     assert run(*words, *FEW).code == 0
@@ -97,6 +119,9 @@ def test_the_pixels_themselves_are_a_baseline_of_own_images(run, trained):
     outcome = run("eval", "--baseline", "pixels", "--data", trained, "--exam", "all-pairs", "--json", "--quiet")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["images"] == 10
+    for subset, seen in (("test", "never"), ("training", "training"), ("all", "training")):  # which it is fitted on
+        words = ("--baseline", "pixels", "--data", trained, "--set", subset, "--exam", "pairs", "--batches", 1)
+        assert json.loads(run("eval", *words, "--json", "--quiet").out)["seen"] == seen
 
 
 def test_a_run_goes_on_where_its_images_lie_now(run, trained, tmp_path):

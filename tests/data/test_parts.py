@@ -269,9 +269,9 @@ def test_a_split_by_images_of_a_place_with_a_split_is_refused():
 
 
 def test_an_unknown_way_to_split_is_refused_with_those_there_are():
-    with pytest.raises(BadInput, match="unknown split 'drawer'") as refusal:
+    with pytest.raises(BadInput, match="no split is called 'drawer'") as refusal:
         divided(listing(dict.fromkeys(names(9), 3)), split="drawer")
-    assert "classes, images" in str(refusal.value.hint)
+    assert "classes or images" in str(refusal.value.hint)
 
 
 def test_of_a_split_of_two_parts_the_second_is_the_test_and_held_out_classes_come_from_training():

@@ -100,8 +100,8 @@ def test_colours_and_oblongs_are_torchs_in_every_frame(
 
 def test_a_drawing_goes_on_as_paper_outside_and_a_photo_as_the_middle_of_its_range():
     levels = np.array([0.0, 0.5, 1.0], np.float32)
-    assert anatomy.seen(levels, "whole").tolist() == anatomy.seen(levels, "ink").tolist() == [1.0, 0.5, 0.0]
-    assert anatomy.seen(levels, "photo").tolist() == [-1.0, 0.0, 1.0]
+    assert anatomy.for_blocks(levels, "whole").tolist() == anatomy.for_blocks(levels, "ink").tolist() == [1.0, 0.5, 0.0]
+    assert anatomy.for_blocks(levels, "photo").tolist() == [-1.0, 0.0, 1.0]
 
 
 def test_several_residual_pairs_in_any_block_are_torchs(saved, monkeypatch):

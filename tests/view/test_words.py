@@ -1,6 +1,7 @@
 import pytest
 
-from omnitwin.view.words import bytes_in_words, counted, curve, percent, time_in_words
+from omnitwin.reports.nouns import counted
+from omnitwin.view.words import bytes_in_words, curve, percent, time_in_words
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,8 @@ def test_curve_can_do_with_ascii():
         (1000, "image", "1,000 images"),
         (1, "class", "1 class"),
         (64, "class", "64 classes"),
+        (2, "entry", "2 entries"),
+        (3, "day", "3 days"),
     ],
 )
 def test_what_is_counted_is_singular_for_one_alone(count, name, words):

@@ -5,7 +5,6 @@
 Which images are taken depends on hashes of their names only. So a second calibration takes the same ones.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -26,6 +25,7 @@ from omnitwin.metrics.arrays import Array
 from omnitwin.model.description import Description
 from omnitwin.recipes import View
 from omnitwin.reports.answers import UnreadImage
+from omnitwin.reports.nouns import counted
 from omnitwin.reports.progress import SILENT, Reporter
 
 MOST_CLASSES = 1000
@@ -68,8 +68,8 @@ def usable(listing: Listing, description: Description | None) -> tuple[Listing, 
     It leaves out the place's own test images. Of a place that the network was trained on, only classes that were held
     out may choose. Raises BadInput if nothing is left.
     """
-    data = description.data if description is not None else None
-    if data is not None and os.path.realpath(str(data["place"])) == os.path.realpath(listing.place):
+    data = description.data if description is not None and description.was_trained_at(listing.place) else None
+    if data is not None:
         parts = divided(listing, int(data["seed"]), str(data["split"]))
         trained = set(data["classes"])
         kept = [
@@ -98,9 +98,8 @@ def check_enough(paired: int, what: str) -> None:
     if paired < LEAST_CLASSES:
         lack = LEAST_CLASSES - paired
         raise BadInput(
-            f"{what} has {paired} class{'' if paired == 1 else 'es'} with two images or more, and a threshold needs "
-            f"{LEAST_CLASSES}",
-            f"Add {lack} more class{'' if lack == 1 else 'es'} of two or more images.",
+            f"{what} has {counted(paired, 'class')} with two images or more, and a threshold needs {LEAST_CLASSES}",
+            f"Add {counted(lack, 'more class')} of two or more images.",
         )
 
 

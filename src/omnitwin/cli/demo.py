@@ -32,12 +32,12 @@ def demo(
     """
     from omnitwin.data import show as browsing
     from omnitwin.exams import evaluation
+    from omnitwin.reports.nouns import counted
     from omnitwin.system.device import keep_freed_memory, select_device
     from omnitwin.training import training
     from omnitwin.view.console import result_console, say
     from omnitwin.view.progress import reporter
     from omnitwin.view.tables import show_browse, show_share_right
-    from omnitwin.view.words import counted
 
     select_device(device)  # a device that is not here is refused before anything is shown
     keep_freed_memory()

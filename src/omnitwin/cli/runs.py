@@ -61,8 +61,9 @@ def remove(
     folder with files that omnitwin did not write.
     """
     from omnitwin.answers import runs as stored
+    from omnitwin.reports.nouns import counted
     from omnitwin.view.console import print_json, result_console, say
-    from omnitwin.view.words import bytes_in_words, counted
+    from omnitwin.view.words import bytes_in_words
 
     found = stored.find_runs(names)
     for run in found:

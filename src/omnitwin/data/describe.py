@@ -15,12 +15,10 @@ from omnitwin.config import ShowConfig
 from omnitwin.data.duplicates import Duplicates, find_duplicates
 from omnitwin.data.listing import PARTS, TEST, LeftOut, ListedFile, Listing
 from omnitwin.data.parts import Parts, divided, note_on_few, why_untrainable, without_leaks
-from omnitwin.data.pictures import picture_of_image
+from omnitwin.data.pictures import name_of_file, picture_of_file
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.errors import BadImage, BadInput
-from omnitwin.images.facts import ImageFacts, cut_out, examine_record, facts_of_record
-from omnitwin.images.intake import read_picture
-from omnitwin.images.views import for_a_person
+from omnitwin.images.facts import ImageFacts, examine_record, facts_of_record
 from omnitwin.reports.data import (
     DataReport,
     DuplicateFacts,
@@ -179,7 +177,7 @@ class _Sampler:
         """Yield different pictures with their labels, at most `count`."""
         for file in Random(f"images {self.seed}").sample(self.files, min(count, len(self.files))):
             if (picture := self._picture(file)) is not None:
-                yield LabelledPicture(picture=picture, label=_label(file))
+                yield LabelledPicture(picture=picture, label=name_of_file(file))
 
     def pairs(self, count: int) -> Iterator[ScoredPair]:
         """Yield random pairs, half of them similar; none of a kind that cannot be drawn."""
@@ -194,20 +192,16 @@ class _Sampler:
             first, second = self._picture(left), self._picture(right)
             if first is not None and second is not None:
                 yield ScoredPair(
-                    left=first, right=second, left_label=_label(left), right_label=_label(right), similar=similar
+                    left=first,
+                    right=second,
+                    left_label=name_of_file(left),
+                    right_label=name_of_file(right),
+                    similar=similar,
                 )
 
     def _picture(self, file: ListedFile) -> Picture | None:
         """Return a file's picture, small, or None if it has changed since it was read."""
         try:
-            small = read_picture(
-                self.listing.location(file),
-                lambda picture: for_a_person(cut_out(picture, file.box), self.channels),
-            )
+            return picture_of_file(self.listing, file, self.channels)
         except BadImage:
             return None
-        return picture_of_image(small)
-
-
-def _label(file: ListedFile) -> str:
-    return f"{file.label}, {file.path.rpartition('/')[2]}"

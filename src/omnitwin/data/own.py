@@ -25,16 +25,14 @@ from omnitwin.data.folds import folds
 from omnitwin.data.leaks import without_leaks_of
 from omnitwin.data.listing import PARTS, TEST, TRAINING, LeftOut, ListedFile
 from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided, without_leaks
-from omnitwin.data.pictures import picture_of_image
+from omnitwin.data.pictures import name_of_file, picture_of_file
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.data.store import PictureStore, fill_store
 from omnitwin.data.store_index import row_bytes
 from omnitwin.errors import BadImage, BadInput
-from omnitwin.images.facts import cut_out
-from omnitwin.images.intake import read_picture
-from omnitwin.images.views import for_a_person
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
+from omnitwin.reports.nouns import counted
 from omnitwin.reports.pictures import Picture
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import free_main_memory, free_memory
@@ -118,19 +116,13 @@ class FolderSet:
 
     def label(self, row: int) -> str:
         """Name one image by its class and its file."""
-        file = self.file_of(row)
-        return f"{file.label}, {file.path.rpartition('/')[2]}"
+        return name_of_file(self.file_of(row))
 
     def picture(self, row: int) -> Picture:
         """Return one image as its file shows it, in its colours, or if the file is gone as a network sees it."""
         file, facts = self.file_of(row), self.store.facts[int(self.place_N[row])]
-        channels = 3 if facts.coloured else 1
         try:
-            small = read_picture(
-                self.store.listing.location(file),
-                lambda picture: for_a_person(cut_out(picture, file.box), channels),
-            )
-            return picture_of_image(small)
+            return picture_of_file(self.store.listing, file, channels=3 if facts.coloured else 1)
         except BadImage:
             pixels_CHW = self.store.pixels_RCHW[self._row_N[row]]
         channels, height, width = pixels_CHW.shape
@@ -335,12 +327,12 @@ def _decoded(place: Path, view: View, pattern: str | None, reporter: Reporter, p
 def _notes(store: PictureStore, parts: Parts) -> Iterator[str]:
     """Yield what a person should know of how a place was understood."""
     if store.broken:
-        yield f"{_counted(len(store.broken), 'image file')} cannot be read: {_named(store.broken)}"
+        yield f"{counted(len(store.broken), 'image file')} cannot be read: {_named(store.broken)}"
     if store.listing.left_out:
-        yield f"{_counted(len(store.listing.left_out), 'entry', 'entries')} left out: {_named(store.listing.left_out)}"
+        yield f"{counted(len(store.listing.left_out), 'entry')} left out: {_named(store.listing.left_out)}"
     single = sum(count == 1 for count in Counter(file.label for file in store.files).values())
     if single:
-        yield f"{_counted(single, 'class', 'classes')} with one image: good for dissimilar pairs only"
+        yield f"{counted(single, 'class')} with one image: good for dissimilar pairs only"
     yield from store.listing.notes
     yield from parts.notes
 
@@ -348,10 +340,6 @@ def _notes(store: PictureStore, parts: Parts) -> Iterator[str]:
 def _named(left_out: Sequence[LeftOut]) -> str:
     more = f"; and {len(left_out) - NAMED:,} more" if len(left_out) > NAMED else ""
     return "; ".join(f"{each.path} {each.reason}" for each in left_out[:NAMED]) + more
-
-
-def _counted(count: int, name: str, plural: str | None = None) -> str:
-    return f"{count:,} {name if count == 1 else plural or f'{name}s'}"
 
 
 def _set_of(store: PictureStore, part: str, places: Sequence[int], reporter: Reporter) -> FolderSet:

@@ -37,9 +37,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+from omnitwin.config import SPLITS
 from omnitwin.data.duplicates import Duplicates
 from omnitwin.data.listing import HELD_OUT, PARTS, TEST, TRAINING, ListedFile, Listing
 from omnitwin.errors import BadInput
+from omnitwin.reports.nouns import counted
 
 TEST_SHARE, HELD_OUT_SHARE = 0.20, 0.15  # of the classes
 FULL = 100  # classes: up to here the shares are exact, and the test has FEW_CLASSES at most
@@ -48,8 +50,7 @@ LEAST_IN_ALL = 4  # classes: two to train on and two that choose the threshold
 FEW_CLASSES = 20  # of a test, from which on its figures begin to be worth something
 LEAST_OF_SHARE, MOST_OF_SHARE = 0.5, 2.0  # of a part's share, that whole groups may make of it
 LEFT_OUT = "left-out"  # the part of files that no part may use
-BY_CLASSES, BY_IMAGES = "classes", "images"
-SPLIT_WAYS = (BY_CLASSES, BY_IMAGES)
+BY_CLASSES, BY_IMAGES = SPLITS
 UNGROUPED = "the groups are too few or too uneven to keep each in one part: classes are divided, not groups"
 
 
@@ -99,8 +100,8 @@ def divided(listing: Listing, seed: int = 0, split: str = BY_CLASSES) -> Parts:
 
     Raises BadInput for a split by images of a place that names its parts itself.
     """
-    if split not in SPLIT_WAYS:
-        raise BadInput(f"unknown split {split!r}", f"Choose one of: {', '.join(SPLIT_WAYS)}.")
+    if split not in SPLITS:
+        raise BadInput(f"no split is called {split!r}", f"Use {' or '.join(SPLITS)}.")
     if {file.split for file in listing.files} - {None, TRAINING}:
         if split == BY_IMAGES:
             raise BadInput(
@@ -125,7 +126,7 @@ def without_leaks(parts: Parts, duplicates: Duplicates) -> Parts:
     if not leaking:
         return parts
     part_N = tuple(LEFT_OUT if index in leaking else part for index, part in enumerate(parts.part_N))
-    which = "1 test image is" if len(leaking) == 1 else f"{len(leaking):,} test images are"
+    which = f"{counted(len(leaking), 'test image')} {'is' if len(leaking) == 1 else 'are'}"
     note = f"{which} left out, because another part has the same picture or nearly the same"
     if TEST not in part_N:
         note += ": no test image is left"
@@ -136,7 +137,7 @@ def note_on_few(classes: int) -> str | None:
     """Return what to say of figures over so few test classes, or None if they are enough."""
     if classes >= FEW_CLASSES:
         return None
-    which = "1 test class" if classes == 1 else f"{classes} test classes"
+    which = counted(classes, "test class")
     return f"figures of {which} have wide intervals; omnitwin train --folds K tests every class once"
 
 
@@ -144,8 +145,7 @@ def why_untrainable(labels: Iterable[str]) -> str | None:
     """Return what a set lacks to be trained on, or None. labels: the class of each image"""
     counts = Counter(labels)
     if len(counts) < LEAST_IN_ALL:
-        have = f"{len(counts)} class{'' if len(counts) == 1 else 'es'}"
-        return f"it has {have}, and training needs at least {LEAST_IN_ALL}"
+        return f"it has {counted(len(counts), 'class')}, and training needs at least {LEAST_IN_ALL}"
     if max(counts.values()) < 2:
         return "no class has two images, and training needs similar pairs"
     return None
@@ -183,7 +183,7 @@ def _given(listing: Listing, seed: int) -> Parts:
 
 
 def _closed(classes: int) -> str:
-    which = "1 test class is" if classes == 1 else f"{classes:,} test classes are"
+    which = f"{counted(classes, 'test class')} {'is' if classes == 1 else 'are'}"
     return f"closed set: {which} trained on, too, so the test says nothing about new classes"
 
 

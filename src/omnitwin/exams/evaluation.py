@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig
 from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
 from omnitwin.data.imageset import ImageSet, check_pairable, single_classes
+from omnitwin.data.listing import TRAINING
+from omnitwin.data.own import ALL, OwnImages
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.parts import note_on_few
 from omnitwin.data.split import only, part_names
@@ -25,6 +28,7 @@ from omnitwin.exams.place import facts_of_place
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
+from omnitwin.model.description import FOLDS
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.nouns import nouns_of
@@ -146,37 +150,53 @@ def _images_of(config: EvalConfig, verifier: Verifier) -> tuple[Images, EvalConf
             return "omniglot", config
         images, source = trained_images(description, config.source)
         return images, replace(config, source=source)
-    if description is not None and description.data is not None and _same_place(config.dataset, description.data):
-        return config.dataset, replace(config, source=as_recorded(description.data, config.source))
-    return config.dataset, config
+    place = place_of(config.dataset)
+    record = description.data if description is not None else None
+    if description is None or record is None or place is None or not description.was_trained_at(place):
+        return config.dataset, config
+    return config.dataset, replace(config, source=as_recorded(record, config.source))
 
 
-def _same_place(images: Images, record: dict[str, Any]) -> bool:
-    place = place_of(images)
-    return place is not None and str(place.absolute()) == record["place"]
+def _opened_place(
+    config: EvalConfig, place: Path, verifier: Verifier, reporter: Reporter
+) -> tuple[OwnImages, dict[str, Any]]:
+    """Return the images of a place, and the network's record of them, which is empty unless it was trained on them.
+
+    They are divided as in training. Images that were moved or copied since are known by their fingerprint.
+    """
+    description, view = verifier.description, verifier.view
+    record = description.data if description is not None else None
+    if description is None or record is None:
+        return open_own(place, config.source, reporter, view, SEED), {}
+    if description.was_trained_at(place):
+        return open_own(place, config.source, reporter, view, record["seed"]), record
+    own = open_own(place, config.source, reporter, view, SEED)
+    with suppress(BadInput):
+        again = open_own(place, as_recorded(record, config.source), SILENT, view, record["seed"])
+        if any(again[part].fingerprint == description.fingerprint for part in (TRAINING, ALL) if part in again):
+            reporter.note(f"This network was trained on the images of {place}. They are divided as in training.")
+            return again, record
+    return own, {}
 
 
 def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: Reporter) -> _Ground:
     """Return the part of the user's own images that config asks for, and whether the verifier has seen it.
 
-    The classes of a test are new to the network, whatever was added to the place since it was trained; only in a closed
-    set, all of whose classes were trained on, they are not.
+    The classes of a test are new to the network, whatever was added to the place since it was trained. There are two
+    exceptions: a closed set, and a network that was trained on all classes after folds.
     """
     description = verifier.description
-    record = description.data if description is not None and description.data is not None else {}
-    recorded = bool(record) and _same_place(place, record)
-    seed = record["seed"] if recorded else SEED
-    own = open_own(place, config.source, reporter, verifier.view, seed)
+    own, record = _opened_place(config, place, verifier, reporter)
     images = part_of(own, config.subset)
-    known = set(record["classes"]) if recorded else set()
+    known = set(record.get("classes", ()))
     new_C = torch.tensor([name not in known for name in images.class_names])
     left_out: tuple[str, ...] = ()
-    if not recorded:  # a baseline is fitted on the training part
-        seen = "training" if description is None and config.subset == "training" else "never"
-    elif config.subset in ("training", "all"):
+    if not record:  # a baseline is fitted on the training part
+        seen = "training" if description is None and config.subset in (TRAINING, ALL) else "never"
+    elif config.subset in (TRAINING, ALL):
         seen = "training"
     elif not new_C.any():
-        seen = "closed"
+        seen = "training" if description is not None and FOLDS in description.metrics else "closed"
     else:
         seen = "held-out" if config.subset == "held-out" else "never"
         left_out = tuple(name for name in images.class_names if name in known)
@@ -185,7 +205,8 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     few = note_on_few(len(images.class_names)) if seen == "never" and config.subset == "test" else None
     if few is not None:
         reporter.note(f"{few[0].upper()}{few[1:]}.")
-    facts = facts_of_place(own, config.source.split, seed, few)
+    split, seed = record.get("split", config.source.split), record.get("seed", SEED)
+    facts = facts_of_place(own, split, seed, few)
     return _Ground(images=images, seen=seen, left_out=left_out, place=facts)
 
 

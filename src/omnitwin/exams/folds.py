@@ -36,7 +36,7 @@ from omnitwin.exams.pooling import Judgement, Scored, judged, score_fold
 from omnitwin.metrics.operating import pairs_needed
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
-from omnitwin.model.description import HELD_OUT_EER, read_description
+from omnitwin.model.description import FOLDS, HELD_OUT_EER, read_description
 from omnitwin.recipes import Recipe
 from omnitwin.reports.folds import FoldReport, FoldsReport
 from omnitwin.reports.progress import SILENT, Reporter
@@ -258,7 +258,7 @@ class _FoldsRun:
             calibration=judgement.calibration,
             operating=judgement.operating,
             data=self._data(),
-            metrics={**description.metrics, "folds": float(len(folds)), **figures},
+            metrics={**description.metrics, FOLDS: float(len(folds)), **figures},
         )
         report = self._report(folds, iterations, judgement)
         for name in (CONFIG_FILE, METRICS_FILE):

@@ -5,6 +5,7 @@ from collections import Counter
 from omnitwin.data.listing import PARTS
 from omnitwin.data.own import OwnImages
 from omnitwin.reports.data import LeftOutFile, PartFacts, PlaceFacts
+from omnitwin.reports.nouns import counted
 
 NAMED = 20  # broken files that a report names
 
@@ -21,8 +22,8 @@ def facts_of_place(own: OwnImages, split: str, seed: int, few: str | None) -> Pl
     if own.store.listing.left_out:
         notes.insert(0, f"{len(own.store.listing.left_out):,} other entries of the place are left out")
     if single:
-        classes = "class with one image makes" if single == 1 else "classes with one image make"
-        notes.append(f"{single:,} {classes} dissimilar pairs only")
+        make = "makes" if single == 1 else "make"
+        notes.append(f"{counted(single, 'class')} with one image {make} dissimilar pairs only")
     if few is not None:
         notes.append(few)
     return PlaceFacts(

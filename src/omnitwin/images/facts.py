@@ -71,10 +71,15 @@ def examine(path: str, box: Box | None = None) -> ImageFacts:
     """Decode a file, and return what is known of it, or of a box in it. It raises nothing."""
     try:
         return read_picture(Path(path), lambda picture: facts_of(cut_out(picture, box)))
-    except BadImage as error:
-        return ImageFacts(problem=" ".join(str(error).removeprefix(f"{path} ").split()))
-    except MemoryError:
-        return ImageFacts(problem="needs more memory than there is")
+    except (BadImage, MemoryError) as error:
+        return ImageFacts(problem=problem_of(path, error))
+
+
+def problem_of(path: str, error: BadImage | MemoryError) -> str:
+    """Return why a file cannot be decoded, in one line that goes on after its name."""
+    if isinstance(error, MemoryError):
+        return "needs more memory than there is"
+    return " ".join(str(error).removeprefix(f"{path} ").split())
 
 
 def cut_out(picture: Image.Image, box: Box | None) -> Image.Image:

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from omnitwin.errors import BadImage
-from omnitwin.images.facts import Box, ImageFacts, cut_out, facts_of
+from omnitwin.images.facts import Box, ImageFacts, cut_out, facts_of, problem_of
 from omnitwin.images.intake import read_picture
 from omnitwin.images.views import seen
 from omnitwin.metrics.arrays import Array
@@ -48,9 +48,9 @@ def pack_record(path: str, box: Box | None, view: dict[str, Any], scratch: str, 
     try:
         facts, pixels_CHW = read_picture(Path(path), lambda picture: _both(cut_out(picture, box), wanted))
     except BadImage as error:
-        return {"state": state, "problem": " ".join(str(error).removeprefix(f"{path} ").split())}
-    except MemoryError:
-        return {"state": AGAIN, "problem": "needs more memory than there is"}
+        return {"state": state, "problem": problem_of(path, error)}
+    except MemoryError as error:
+        return {"state": AGAIN, "problem": problem_of(path, error)}
     if state_of(path) != state:
         return {"state": AGAIN, "problem": CHANGED}
     pixels = pixels_CHW.tobytes()

@@ -55,7 +55,7 @@ def features_of(network: Network) -> int:
     return EMBEDDING if is_foreign(network) else anatomy_of(network.encoder).features
 
 
-def seen(images: Any, frame: str) -> Any:
+def for_blocks(images: Any, frame: str) -> Any:
     """Return images from 0 to 1, an array or a tensor, as blocks see them: drawings with paper 0, photos from -1 to 1.
 
     Convolutions pad with zeros, so a drawing goes on as paper outside.

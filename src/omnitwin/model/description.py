@@ -4,6 +4,7 @@ A checkpoint is one safetensors file with the network's tensors and, under the s
 sorted JSON record; equal weights therefore give equal bytes. Nothing is ever pickled.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -37,6 +38,7 @@ OWN_DATA: dict[str, Any] = {  # the fields of `data`
 }
 MOST_CLASSES = 20_000  # in `data`: half a megabyte of names
 HELD_OUT_EER = "held_out_eer"  # among the metrics
+FOLDS = "folds"  # a metric: over how many folds of classes the threshold was chosen, before training on all
 LEAST_EER = "held_out_eer_least"  # the lowest of the run so far, if the recipe has slack
 LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
 TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
@@ -119,6 +121,10 @@ class Description:
     def dataset_family(self) -> str:
         """`omniglot` of `omniglot/training`."""
         return self.dataset.split("/")[0]
+
+    def was_trained_at(self, place: Path) -> bool:
+        """Return whether a folder or table is the one that the network was trained on, by whatever path."""
+        return self.data is not None and os.path.realpath(self.data["place"]) == os.path.realpath(place)
 
 
 def _is_number(value: Any, largest: float) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from omnitwin.model.anatomy import BLOCKS, seen
+from omnitwin.model.anatomy import BLOCKS, for_blocks
 from omnitwin.model.backbones import BackboneEncoder, torchvision_models
 from omnitwin.recipes import Network, View, is_foreign
 
@@ -87,7 +87,7 @@ class BlocksEncoder(nn.Module):
         self.out = nn.Linear(anatomy.widths[-1] * rows * columns, anatomy.features, bias=False)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        x = self.blocks(seen(images_BCHW, self.frame))
+        x = self.blocks(for_blocks(images_BCHW, self.frame))
         features_BD: Tensor = self.out(x.mean((2, 3)) if self.pooled else x.flatten(1))
         return features_BD
 

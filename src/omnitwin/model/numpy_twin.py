@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from omnitwin.metrics.arrays import Array
-from omnitwin.model.anatomy import BLOCKS, layout, seen
+from omnitwin.model.anatomy import BLOCKS, for_blocks, layout
 from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
 from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.recipes import Network
@@ -104,7 +104,7 @@ class NumpyTwin:
 
     def _embed(self, images: Array) -> Array:
         images_BHWC = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
-        x: Array = seen(images_BHWC.astype(np.float32), self.frame)
+        x: Array = for_blocks(images_BHWC.astype(np.float32), self.frame)
         for block in self.blocks:
             x = block(x)
         if self.pooled:

@@ -1,4 +1,4 @@
-"""What a set of images calls its classes, and their groups and sources, in reports and messages.
+"""What a set of images calls its classes, and their groups and sources, in reports and messages; and counted nouns.
 
 nouns_of("omniglot/test").groups  # alphabets
 """
@@ -28,6 +28,15 @@ WRITING = Nouns(
     held_out="alphabets",
 )
 OF_SETS = {"omniglot": WRITING, "synthetic": WRITING}
+
+
+def counted(count: int, name: str) -> str:
+    """Return `1 image`, `1,000 images`, `2 classes`, `3 entries`. name: the singular"""
+    if count == 1:
+        return f"1 {name}"
+    if name.endswith("y") and name[-2] not in "aeou":
+        return f"{count:,} {name[:-1]}ies"
+    return f"{count:,} {name}{'es' if name.endswith('s') else 's'}"
 
 
 def nouns_of(dataset: str) -> Nouns:

@@ -27,6 +27,7 @@ MOST_CLASSES = 1_000  # in an exam: 2 million pairs, which take a second
 EMBED_AT_ONCE = 128  # images
 FEW_FOLDS, CROSSED_FROM = 5, 10  # folds of classes: an exam should take little time; classes from which it has folds
 UNDECIDED = 0.5  # threshold if no calibration can be fitted
+HOLD_OUT = "Add --holdout, such as 5; to a folder of your own images, add classes."
 BY_OTHERS = "each pair by a threshold that neither of its classes chose"
 BY_ITSELF = "the classes that chose the threshold"
 
@@ -46,7 +47,7 @@ def aim(exam: "HeldOutExam | None", target: Target) -> None:
     if exam is not None:
         exam.aim_at(target)
     elif target != Target():
-        raise BadInput(f"--target {target} needs classes that are kept out of training", "Add --holdout, such as 5.")
+        raise BadInput(f"--target {target} needs classes that are kept out of training", HOLD_OUT)
 
 
 def _examined(count_C: torch.Tensor) -> torch.Tensor:
@@ -64,7 +65,7 @@ def check_patience(recipe: Recipe, held_out: ImageSet | None) -> None:
     if recipe.patience and held_out is None:
         raise BadInput(
             "--patience counts exams on classes that are kept out of training, and none are",
-            "Add --holdout, such as 5.",
+            HOLD_OUT,
         )
 
 

@@ -3,8 +3,9 @@
 from rich.console import Console
 
 from omnitwin.reports.cache import CacheClearing, CachedPictures, CacheList
+from omnitwin.reports.nouns import counted
 from omnitwin.view.console import say
-from omnitwin.view.words import age_in_words, bytes_in_words, counted
+from omnitwin.view.words import age_in_words, bytes_in_words
 
 COLOURS = {1: "grey", 3: "in colour"}  # by the number of channels
 

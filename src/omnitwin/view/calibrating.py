@@ -6,9 +6,10 @@ from rich.text import Text
 
 from omnitwin.reports.calibrating import CalibrateReport, Judgement
 from omnitwin.reports.exams import Measure
+from omnitwin.reports.nouns import counted
 from omnitwin.view.console import say
 from omnitwin.view.exams import interval, value
-from omnitwin.view.words import counted, listed, run_in_words, target_in_words
+from omnitwin.view.words import listed, run_in_words, target_in_words
 
 NAMED = 5  # files; JSON has them all
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from omnitwin.reports.data import DataReport, LeftOutFile, Spread
+from omnitwin.reports.nouns import counted
 from omnitwin.view.console import say
 from omnitwin.view.pictures import draw_images, draw_pairs
 from omnitwin.view.tables import show_rows
-from omnitwin.view.words import counted, listed, percent
+from omnitwin.view.words import listed, percent
 
 NAMED = 5  # files and pairs of a kind; JSON has them all
 ALL_OF_THEM = "--json names all"

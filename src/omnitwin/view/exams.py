@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from omnitwin.reports.exams import ClassErrors, EvalReport, ExamReport, Group, Measure
-from omnitwin.reports.nouns import nouns_of
+from omnitwin.reports.nouns import counted, nouns_of
 from omnitwin.reports.operating import CALIBRATION, OperatingPoint
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
-from omnitwin.view.words import BUNDLED_WEIGHTS, LISTED, counted, listed, operating_in_words, percent, trained
+from omnitwin.view.words import BUNDLED_WEIGHTS, LISTED, listed, operating_in_words, percent, trained
 
 SEEN = {
     "never": "{kinds} that the network never saw",

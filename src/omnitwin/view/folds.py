@@ -3,10 +3,11 @@
 from rich.console import Console
 
 from omnitwin.reports.folds import FoldReport, FoldsReport
+from omnitwin.reports.nouns import counted
 from omnitwin.view.console import say
 from omnitwin.view.exams import interval, value
 from omnitwin.view.tables import STOPPED_BY, show_rows
-from omnitwin.view.words import counted, percent, run_in_words, time_in_words
+from omnitwin.view.words import percent, run_in_words, time_in_words
 
 
 def show_folds(report: FoldsReport, console: Console) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from omnitwin.errors import BadInput
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport, RunReport
-from omnitwin.reports.nouns import nouns_of
+from omnitwin.reports.nouns import counted, nouns_of
 from omnitwin.reports.pictures import Picture
 from omnitwin.system.files import write_text
 from omnitwin.view.console import clean
@@ -32,7 +32,7 @@ from omnitwin.view.exams import (
     worst_headings,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
-from omnitwin.view.words import LISTED, counted, listed, operating_in_words, percent, trained
+from omnitwin.view.words import LISTED, listed, operating_in_words, percent, trained
 
 if TYPE_CHECKING:
     from jinja2 import Template

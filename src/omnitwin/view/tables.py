@@ -19,6 +19,7 @@ from omnitwin.reports.answers import (
     TrainedNetwork,
 )
 from omnitwin.reports.data import DownloadReport, ShowReport
+from omnitwin.reports.nouns import counted
 from omnitwin.reports.pictures import LabelledPicture
 from omnitwin.reports.runs import RunList, StoredRun
 from omnitwin.reports.training import PlanReport, TrainReport
@@ -37,7 +38,6 @@ from omnitwin.view.words import (
     age_in_words,
     batch_in_words,
     bytes_in_words,
-    counted,
     done_in_words,
     end_in_words,
     listed,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from omnitwin.errors import CannotRun
 from omnitwin.reports.answers import TrainedNetwork
+from omnitwin.reports.nouns import counted
 from omnitwin.reports.operating import HELD_OUT, OperatingPoint
 from omnitwin.reports.training import PlanReport, TrainReport
 from omnitwin.system.paths import runs_folder
@@ -29,12 +30,6 @@ def bytes_in_words(count: int) -> str:
         return f"{count} B"
     power = next((power for power in (1, 2) if count < 999.95 * 1000**power), 3)
     return f"{count / 1000**power:.1f} {('kB', 'MB', 'GB')[power - 1]}"
-
-
-def counted(count: int, name: str) -> str:
-    """Return `1 image`, `1,000 images`, `2 classes`. name: the singular"""
-    plural = name if count == 1 else f"{name}es" if name.endswith("s") else f"{name}s"
-    return f"{count:,} {plural}"
 
 
 def time_in_words(seconds: float) -> str:
