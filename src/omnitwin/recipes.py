@@ -180,16 +180,28 @@ class Network:
         takes, sides = sides_of(encoder), (view.height, view.width)
         if takes.only is not None and sides != (takes.only, takes.only):
             wanted = f"{takes.only} x {takes.only}"
-            raise BadInput(f"the encoder {encoder} takes {wanted} pixels, not {view.height} x {view.width}", "")
+            raise BadInput(
+                f"the encoder {encoder} takes {wanted} pixels, not {view.height} x {view.width}",
+                f"Use --image-size {takes.only}.",
+            )
         if min(sides) < takes.least:
             wanted = f"{takes.least} x {takes.least}"
-            raise BadInput(f"the encoder {encoder} takes {wanted} pixels or more, not {min(sides)}", "")
+            raise BadInput(
+                f"the encoder {encoder} takes {wanted} pixels or more, not {min(sides)}",
+                f"Use --image-size {takes.least} or more.",
+            )
         if max(sides) > takes.most:
             wanted = f"{takes.most} x {takes.most}"
-            raise BadInput(f"the encoder {encoder} takes {wanted} pixels or fewer, not {max(sides)}", "")
+            raise BadInput(
+                f"the encoder {encoder} takes {wanted} pixels or fewer, not {max(sides)}",
+                f"Use --image-size {takes.most} or less.",
+            )
         if self.channels not in takes.channels:
             wanted = f"{' or '.join(map(str, takes.channels))} channel{'s' if takes.channels != (1,) else ''}"
-            raise BadInput(f"the encoder {encoder} takes images of {wanted}, not {self.channels}", "")
+            raise BadInput(
+                f"the encoder {encoder} takes images of {wanted}, not {self.channels}",
+                f"Use --override channels={takes.channels[0]}.",
+            )
 
 
 def spelled_size(network: Network) -> str:

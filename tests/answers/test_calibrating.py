@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 from random import Random
 
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw
 import omnitwin
 from omnitwin.answers import sample as sampling
 from omnitwin.answers.sample import check_enough, files_by_class, most_of_each, most_pairs, usable
-from omnitwin.data.listing import HELD_OUT, PARTS, TRAINING
+from omnitwin.data.listing import HELD_OUT, PARTS, TEST, TRAINING
 from omnitwin.data.parts import divided
 from omnitwin.data.places import list_images
 from omnitwin.errors import BadCheckpoint, BadInput
@@ -328,6 +329,33 @@ def test_a_large_place_is_sampled_class_by_class_and_an_added_file_moves_few(tmp
     assert all(
         [file.path for file in after[label][:4]] == paths for label, paths in before.items() if label != LABELS[0]
     )
+
+
+def test_a_folder_copied_through_another_system_gives_the_same_sample(tmp_path, monkeypatch):
+    """The other system spells an accent as a character of its own (Unicode form NFD)."""
+    monkeypatch.setattr(sampling, "MOST_CLASSES", 6)
+    taken = []
+    for form in ("NFC", "NFD"):
+        for index in range(24):
+            folder = tmp_path / form / unicodedata.normalize(form, f"é {index}")
+            folder.mkdir(parents=True)
+            for number in range(4):
+                (folder / unicodedata.normalize(form, f"ü {number}.png")).touch()
+        files_of, _ = files_by_class(list_images(tmp_path / form))
+        taken.append([[unicodedata.normalize("NFC", file.path) for file in files] for files in files_of.values()])
+    assert sorted(taken[0]) == sorted(taken[1])
+
+
+def test_the_sample_is_not_taken_from_the_test_classes_first(tmp_path, monkeypatch):
+    """By chance, a fifth of the classes that are taken are for the test: 8 of 40, and 20 with a chance below 1e-4."""
+    monkeypatch.setattr(sampling, "MOST_CLASSES", 40)
+    for index in range(200):
+        (tmp_path / f"class {index}").mkdir()
+        for number in range(2):
+            (tmp_path / f"class {index}" / f"{number}.png").touch()
+    listing = list_images(tmp_path)
+    tested = {file.label for file, part in zip(listing.files, divided(listing).part_N, strict=True) if part == TEST}
+    assert len(tested & files_by_class(listing)[0].keys()) < 20
 
 
 def test_classes_with_two_images_go_before_those_with_one(tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_without_words_a_published_recipe_is_as_published():
 
 def test_every_field_but_the_name_can_be_overridden():
     everything = {name for recipe in EVERY_KIND for name in recipe.flat()}
-    assert KINDS.keys() == everything - {"name", "channels", "weights_sha256", "start_sha256"}
+    assert KINDS.keys() == everything - {"name", "weights_sha256", "start_sha256"}
 
 
 @pytest.mark.parametrize("field", sorted(KINDS))

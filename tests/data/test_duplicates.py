@@ -100,6 +100,13 @@ def test_a_test_picture_that_is_also_trained_or_chosen_on_leaks(copy, part):
     assert outcome.leaking == [0]
 
 
+@pytest.mark.parametrize("copy", [lambda image: image.copy(), compressed], ids=["same", "nearly the same"])
+def test_a_held_out_picture_that_is_also_trained_on_is_found(copy):
+    images = [photo(1), photo(2), copy(photo(1)), copy(photo(2)), photo(3), copy(photo(3))]
+    outcome = found(images, parts=["held-out", "held-out", "training", "test", "held-out", "held-out"])
+    assert (outcome.trained, outcome.leaking) == ([0], [3])
+
+
 def test_duplicates_within_the_test_do_not_leak():
     assert found([photo(1), photo(1), compressed(photo(1))], parts=["test"] * 3).leaking == []
 

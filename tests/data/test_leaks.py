@@ -1,11 +1,11 @@
-"""Test images that another part has, too, are found once, and again whenever that could change the answer."""
+"""Test images that another part has and held-out ones trained on are found once, and again if the answer may change."""
 
 import shutil
 
 import pytest
 from drawn_places import draw_place
 
-from omnitwin.data import leaks
+from omnitwin.data import leaks, parts
 from omnitwin.data.own import open_place
 from omnitwin.recipes import View
 
@@ -40,6 +40,23 @@ def test_they_are_searched_for_once(place, searches):
     assert len(searches) == 1
 
 
+def test_a_held_out_picture_that_is_trained_on_is_left_out_and_a_note_says_so(tmp_path, searches):
+    folder = draw_place(tmp_path / "place", {f"class {index:02}": 3 for index in range(20)})
+    before = opened(folder)
+    held_out, trained = before["held-out"].class_names[0], before["training"].class_names[0]
+    shutil.copyfile(folder / held_out / "1.png", folder / trained / "copy.png")
+    for _ in range(2):
+        own = opened(folder)
+        gone = [
+            file.path for file, part in zip(own.store.files, own.parts.part_N, strict=True) if part == parts.LEFT_OUT
+        ]
+        assert gone == [f"{held_out}/1.png"]
+        assert own.parts.leaks == 0  # of the test
+        assert "1 held-out image is left out, because training has the same picture" in " ".join(own.parts.notes)
+        assert len(own["held-out"]) == len(before["held-out"]) - 1
+    assert len(searches) == 2  # before and after
+
+
 @pytest.mark.parametrize("change", ["image", "seed", "class"])
 def test_they_are_searched_for_again_when_something_changes(place, searches, change):
     opened(place)
@@ -47,13 +64,13 @@ def test_they_are_searched_for_again_when_something_changes(place, searches, cha
         next(place.rglob("copy.png")).unlink()
     if change == "class":
         (place / "class 00").rename(place / "class 77")
-    parts = opened(place, seed=1 if change == "seed" else 0).parts
+    found = opened(place, seed=1 if change == "seed" else 0).parts
     assert len(searches) == 2
     if change == "image":
-        assert parts.leaks == 0
+        assert found.leaks == 0
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[" * 5000, '{"leaking": 5}', "null", None])
+@pytest.mark.parametrize("content", ["", "{}", "[" * 5000, '{"leaking": 5, "trained": []}', "null", None])
 def test_a_file_that_says_nothing_is_not_believed(place, searches, content):
     own = opened(place)
     path = own.store.folder / leaks.LEAKS

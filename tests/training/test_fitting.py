@@ -5,8 +5,10 @@ from drawn_places import draw_place, photo
 from listening import Notes
 from PIL import Image, ImageDraw
 
+import omnitwin
 from omnitwin.config import SourceConfig
 from omnitwin.errors import BadInput
+from omnitwin.recipes import RECIPES
 from omnitwin.training.fitting import fitted_recipe, sides_of
 
 CLASSES = {f"class {index}": 2 for index in range(4)}
@@ -85,3 +87,12 @@ def test_a_place_without_a_readable_image_is_refused(tmp_path):
         (tmp_path / label / "broken.png").write_bytes(b"no image")
     with pytest.raises(BadInput, match="none of 4 images"):
         view(tmp_path)
+
+
+@pytest.mark.parametrize("recipe", [None, "fast", RECIPES["fast"]])
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_number_of_held_out_classes_which_would_change_nothing_is_refused(tmp_path, recipe, count):
+    place = draw_place(tmp_path / "colour", CLASSES)
+    with pytest.raises(BadInput, match="--holdout has no effect on images of your own"):
+        omnitwin.train(place, recipe=recipe, holdout=count, output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -230,7 +230,7 @@ def test_a_page_about_own_images_says_where_they_are_how_they_are_split_and_what
     assert EVIL not in text
     for words in (
         "1,234 images of 31 classes",
-        "made by the names of the classes, seed 7: no test class is trained on",
+        "made by the names of the classes, seed 7: no class is in two parts",
         "<td>test</td><td>9 classes, 334 images</td>",
         "2 images left out of the test",
         "21, left out",

@@ -9,7 +9,7 @@ from omnitwin.errors import BadInput
 from omnitwin.recipes import PARTS, RECIPES, Network, Recipe, check_fields, recipe_called
 
 SCHEMAS = (Recipe, Network, *(part for parts in PARTS.values() for part in parts.values()))
-UNSPELLED = ("name", "network", "function", "channels", "weights_sha256", "start_sha256")  # that no words may change
+UNSPELLED = ("name", "network", "function", "weights_sha256", "start_sha256")  # that no words may change
 OPTIONS = {"start": "--from"}  # whose word is not the field's
 KINDS: dict[str, Any] = {
     name: kind

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from omnitwin.data.listing import TEST
+from omnitwin.data.listing import HELD_OUT, TEST, TRAINING
 from omnitwin.images.facts import ImageFacts
 from omnitwin.metrics.arrays import Array
 
@@ -42,6 +42,7 @@ class Duplicates:
     near: pairs of nearly the same pictures, those across classes first; a group of same ones counts as one picture
     near_within, near_across: number of such pairs within a class and across classes
     leaking: test pictures that are, exactly or nearly, also in another part
+    trained: held-out pictures that are, exactly or nearly, also trained on
     """
 
     exact: list[list[int]] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Duplicates:
     near_within: int = 0
     near_across: int = 0
     leaking: list[int] = field(default_factory=list)
+    trained: list[int] = field(default_factory=list)
 
 
 def find_duplicates(facts: Sequence[ImageFacts], class_N: Sequence[object], part_N: Sequence[str]) -> Duplicates:
@@ -58,14 +60,13 @@ def find_duplicates(facts: Sequence[ImageFacts], class_N: Sequence[object], part
         groups.setdefault(each.digest, []).append(index)
     members = list(groups.values())
     found = Duplicates(exact=[group for group in members if len(group) > 1])
-    tested_U = [any(part_N[index] == TEST for index in group) for group in members]
-    other_U = [any(part_N[index] != TEST for index in group) for group in members]
-    leaking_U = [tested and other for tested, other in zip(tested_U, other_U, strict=True)]
+    parts_U = [{part_N[index] for index in group} for group in members]  # of each picture
+    near_U = [set(parts) for parts in parts_U]  # of it and of nearly the same ones
     within: list[tuple[int, int]] = []
     across: list[tuple[int, int]] = []
     for left, right in near_pairs([facts[group[0]] for group in members]):
-        leaking_U[left] |= tested_U[left] and other_U[right]
-        leaking_U[right] |= tested_U[right] and other_U[left]
+        near_U[left] |= parts_U[right]
+        near_U[right] |= parts_U[left]
         pair = members[left][0], members[right][0]
         same = class_N[pair[0]] == class_N[pair[1]]
         found.near_within += same
@@ -74,13 +75,13 @@ def find_duplicates(facts: Sequence[ImageFacts], class_N: Sequence[object], part
         if len(kept) < MOST_PAIRS:
             kept.append(pair)
     found.near = (sorted(across) + sorted(within))[:MOST_PAIRS]
-    found.leaking = sorted(
-        index
-        for group, leaks in zip(members, leaking_U, strict=True)
-        if leaks
-        for index in group
-        if part_N[index] == TEST
-    )
+    for group, parts in zip(members, near_U, strict=True):
+        if parts - {TEST}:
+            found.leaking += [index for index in group if part_N[index] == TEST]
+        if TRAINING in parts:
+            found.trained += [index for index in group if part_N[index] == HELD_OUT]
+    found.leaking.sort()
+    found.trained.sort()
     return found
 
 

@@ -97,7 +97,10 @@ class ImageSet(Protocol):
 def check_channels(images: ImageSet, channels: int) -> None:
     """Raise BadInput if a network that takes this many channels cannot see the images."""
     if images.shape[0] != channels:
-        raise BadInput(f"{images.name} has images of {images.shape[0]} channels, the network takes {channels}", "")
+        raise BadInput(
+            f"{images.name} has images of {images.shape[0]} channels, the network takes {channels}",
+            f"Use --override channels={images.shape[0]}.",
+        )
 
 
 def check_pairable(images: ImageSet) -> None:

@@ -1,4 +1,4 @@
-"""Find the test images that another part has, too, and remember them beside the pictures of a store.
+"""Find the test images that another part has and the held-out ones that are trained on, and remember them in a store.
 
 Finding them takes seconds for a hundred thousand pictures, and a folder is opened by every command. The file says what
 it was made from, so it holds for these pictures with these parts only.
@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from omnitwin.data.duplicates import Duplicates, find_duplicates
-from omnitwin.data.listing import TEST
+from omnitwin.data.listing import HELD_OUT, TEST
 from omnitwin.data.parts import Parts, without_leaks
 from omnitwin.data.store import PictureStore
 from omnitwin.data.store_index import LEAKS
@@ -19,24 +19,29 @@ from omnitwin.system.files import write_text
 from omnitwin.system.plain import LARGEST_TEXT, read_text
 
 FORMAT, FORMAT_VERSION = "omnitwin-leaks", 1
-RULES = 1  # version of data.duplicates.near_pairs: another one finds other pictures
+RULES = 2  # version of data.duplicates.find_duplicates: another one finds other pictures
+LISTS = ("leaking", "trained")  # of Duplicates, that are kept
 
 
 def without_leaks_of(store: PictureStore, parts: Parts) -> Parts:
-    """Return parts without the test images whose picture is, exactly or nearly, in another part."""
-    if TEST not in parts.part_N:
+    """Return parts without the test and held-out images whose picture is, exactly or nearly, elsewhere, too.
+
+    data.parts.without_leaks says which.
+    """
+    if not {TEST, HELD_OUT} & set(parts.part_N):
         return parts
     key = _key(store, parts)
-    leaking = _known(store, key)
-    if leaking is None:
+    found = _known(store, key)
+    if found is None:
         labels = [file.label for file in store.files]
-        leaking = find_duplicates(list(store.facts), labels, parts.part_N).leaking
-        record = {"format": FORMAT, "format_version": FORMAT_VERSION, "key": key, "leaking": leaking}
+        found = find_duplicates(list(store.facts), labels, parts.part_N)
+        lists = {name: getattr(found, name) for name in LISTS}
+        record = {"format": FORMAT, "format_version": FORMAT_VERSION, "key": key, **lists}
         text = json.dumps(record)
         if len(text) < LARGEST_TEXT:
             with suppress(CannotWrite):  # it is found again
                 write_text(store.folder / LEAKS, text)
-    return without_leaks(parts, Duplicates(leaking=leaking))
+    return without_leaks(parts, found)
 
 
 def _key(store: PictureStore, parts: Parts) -> str:
@@ -46,12 +51,13 @@ def _key(store: PictureStore, parts: Parts) -> str:
     return found.hexdigest()
 
 
-def _known(store: PictureStore, key: str) -> list[int] | None:
+def _known(store: PictureStore, key: str) -> Duplicates | None:
     """Return what was found before, or None."""
     try:
         record: Any = json.loads(read_text(store.folder / LEAKS))
-        found = record["leaking"]
+        lists = {name: record[name] for name in LISTS}
         known = (record["format"], record["format_version"], record["key"]) == (FORMAT, FORMAT_VERSION, key)
-        return found if known and all(type(place) is int and 0 <= place < len(store.files) for place in found) else None
+        sound = all(type(place) is int and 0 <= place < len(store.files) for found in lists.values() for place in found)
+        return Duplicates(**lists) if known and sound else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -118,19 +118,29 @@ def divided(listing: Listing, seed: int = 0, split: str = BY_CLASSES) -> Parts:
 
 
 def without_leaks(parts: Parts, duplicates: Duplicates) -> Parts:
-    """Return parts without the test files whose picture is, exactly or nearly, in another part. Their part is LEFT_OUT.
+    """Return parts without the pictures that would judge too kindly. Their part is LEFT_OUT.
+
+    These are the test files whose picture is, exactly or nearly, in another part, and the held-out files whose picture
+    is trained on, too: they choose the best checkpoint and the threshold.
 
     duplicates: of these files with these parts
     """
     leaking = {index for index in duplicates.leaking if parts.part_N[index] == TEST}
-    if not leaking:
-        return parts
-    part_N = tuple(LEFT_OUT if index in leaking else part for index, part in enumerate(parts.part_N))
-    which = f"{counted(len(leaking), 'test image')} {'is' if len(leaking) == 1 else 'are'}"
-    note = f"{which} left out, because another part has the same picture or nearly the same"
-    if TEST not in part_N:
-        note += ": no test image is left"
-    return replace(parts, part_N=part_N, leaks=parts.leaks + len(leaking), notes=(*parts.notes, note))
+    trained = {index for index in duplicates.trained if parts.part_N[index] == HELD_OUT}
+    gone = leaking | trained
+    part_N = tuple(LEFT_OUT if index in gone else part for index, part in enumerate(parts.part_N))
+    notes = [
+        _note_on_leaks(len(found), part, elsewhere, part in part_N)
+        for found, part, elsewhere in ((leaking, TEST, "another part"), (trained, HELD_OUT, "training"))
+        if found
+    ]
+    return replace(parts, part_N=part_N, leaks=parts.leaks + len(leaking), notes=(*parts.notes, *notes))
+
+
+def _note_on_leaks(count: int, part: str, elsewhere: str, some_left: bool) -> str:
+    which = f"{counted(count, f'{part} image')} {'is' if count == 1 else 'are'}"
+    note = f"{which} left out, because {elsewhere} has the same picture or nearly the same"
+    return note if some_left else f"{note}: no {part} image is left"
 
 
 def note_on_few(classes: int) -> str | None:

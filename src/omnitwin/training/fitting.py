@@ -37,11 +37,12 @@ def fitted_recipe(
     name: of the recipe; None: `ink` for ink on paper, else `photo`
     changes: values by field; what they say is not fitted
 
-    Raises BadInput if none of the images can be read.
+    Raises BadInput if none of the images can be read, or if a change has no effect on them.
 
     >>> fitted_recipe(Path("signatures"), SourceConfig(), None, {}).network.view
     View(height=32, width=88, channels=1, frame='ink')
     """
+    check_own(changes)
     some, facts = _some_facts(place, source, reporter)
     look = look_of(facts)
     recipe = recipe_called(name or (FOR_INK if look == INK else FOR_PHOTOS))
@@ -54,6 +55,15 @@ def fitted_recipe(
             "To overrule: --recipe, --image-size, --override channels=1."
         )
     return fitted
+
+
+def check_own(changes: Mapping[str, Any]) -> None:
+    """Raise BadInput for a change of a recipe that has no effect on somebody's own images."""
+    if "holdout" in changes:
+        raise BadInput(
+            "--holdout has no effect on images of your own: their split says which classes are held out",
+            "Leave it out. To choose them: a folder called held-out, or the column split of a table.",
+        )
 
 
 def _some_facts(place: Path, source: SourceConfig, reporter: Reporter) -> tuple[Listing, list[ImageFacts]]:

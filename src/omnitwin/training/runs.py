@@ -62,7 +62,7 @@ STEP_FIELDS = {each.name for each in fields(StepReport)}
 def training_images(config: TrainConfig, reporter: Reporter = SILENT) -> tuple[ImageSet, ImageSet | None]:
     """Return the set that a run trains on, and the part that it holds out (a function of the recipe's seed) or None.
 
-    A folder or table has its own held-out part (data.parts); the recipe's holdout has no effect on it.
+    A folder or table has its own held-out part (data.parts), on which the recipe's holdout has no effect.
     """
     if (place := place_of(config.dataset)) is not None:
         return _own_images(place, config, reporter)

@@ -326,7 +326,10 @@ class _Run:
 
     def _restore(self, state: Description) -> None:
         if state.fingerprint != self.trainer.images.fingerprint:
-            raise BadInput(f"{self.output} was trained on other images than {self.trainer.images.name} holds now", "")
+            raise BadInput(
+                f"{self.output} was trained on other images than {self.trainer.images.name} holds now",
+                f"Start a new run; from this network: omnitwin train --from {self.output}",
+            )
         check_labels(self.config, self.output, self.trainer.sampler.labels)
         tensors, _ = load_state(self.output / STATE_FILE)
         self.trainer.restore(tensors)

@@ -135,7 +135,7 @@ def _place(facts: PlaceFacts) -> list[Row]:
     """Return what is known of the user's own images, as rows of a table."""
     how = {
         "given": "given by the place itself",
-        "classes": f"made by the names of the classes, seed {facts.seed}: no test class is trained on",
+        "classes": f"made by the names of the classes, seed {facts.seed}: no class is in two parts",
         "images": f"made by images, seed {facts.seed}: the test has other images of the classes that are trained on",
     }
     parts = [(part.name, f"{counted(part.classes, 'class')}, {counted(part.images, 'image')}") for part in facts.parts]
