@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from omnitwin.answers.twin import Twin, load
-from omnitwin.config import REPORT, EvalConfig, SourceConfig, TrainConfig
+from omnitwin.config import FOLDS, REPORT, EvalConfig, SourceConfig, TrainConfig
 from omnitwin.data.catalogue import Images, check_images, place_of
 from omnitwin.errors import BadInput
 from omnitwin.exams.evaluation import evaluate as take_exams
@@ -42,7 +42,7 @@ from omnitwin.training.planning import plan as plan_run
 from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
 
-FOLDS = 5  # by default: each network has four fifths of the classes
+MAY_CHANGE = ("device", "compile", "max_seconds", "checkpoint_seconds", "exam_every")  # of resumed folds
 Callback = Callable[[StepReport], object]
 
 
@@ -142,7 +142,7 @@ def train_folds(
 
     images: the path of a folder or table; None: the resumed run's
     folds: how many; None: 5, or the resumed run's
-    resume: a run's name or path. Its recipe, target and folds stay as they are
+    resume: a run's name or path. Its recipe with all fields, target and folds stay as they are
     recipe, callback, reporter, name, output, options: as of train, for every network
 
     Raises what train raises, and BadInput for too few classes.
@@ -154,19 +154,17 @@ def train_folds(
     """
     options |= {"name": name, "output": None if output is None else Path(output)}
     watcher = _Watcher(reporter, callback)
+    source = _source(None, None, options)
     folder = None
     if resume is not None:
         folder = run_to_resume(str(resume))
-        config = TrainConfig(**options)
+        how = {word: options.pop(word) for word in MAY_CHANGE if word in options}
+        config = TrainConfig(source=source, **how)
         config = config if images is None else replace(config, dataset=Path(images))
-        config, count = continued_folds(config, folder)
-        if recipe is not None or folds not in (None, count):
-            raise BadInput("recipe and folds cannot change in a run that is resumed", "Leave them out.")
-        folds = count
+        config, folds = continued_folds(config, folder, folds, {"recipe": recipe, **options})
     else:
         if images is None:
             raise BadInput("no images to train on", "Give the path of a folder or table.")
-        source = _source(None, None, options)
         config, _, _ = _asked(Path(images), recipe, None, None, None, source, options, reporter)
     report = run_folds(config, FOLDS if folds is None else folds, watcher, watcher.stop_button, folder)
     if watcher.error is not None:  # the run is saved

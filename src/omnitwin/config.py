@@ -21,6 +21,8 @@ HARDEST_PAIRS = 6  # of each kind that the exams of all pairs keep: the wrong on
 
 BEYOND_PAIRS = 500  # of each variation in the exam beyond the set's own drawings
 
+FOLDS = 5  # of the classes, by default: each network has four fifths of them
+
 DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has these and no others
 EXAMS = ("pairs", "all-pairs", "same-group", "one-shot", "official", "retrieval", "beyond")
 SUBSETS = ("test", "held-out", "training", "all")  # of a data set, that exams can be taken on; `all` of own images

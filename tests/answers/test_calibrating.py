@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 from random import Random
 
@@ -15,7 +17,8 @@ from PIL import Image, ImageDraw
 import omnitwin
 from omnitwin.answers import sample as sampling
 from omnitwin.answers.sample import check_enough, files_by_class, most_of_each, most_pairs, usable
-from omnitwin.data.listing import HELD_OUT, PARTS, TRAINING
+from omnitwin.data.listing import HELD_OUT, PARTS, TEST, TRAINING
+from omnitwin.data.own import open_place
 from omnitwin.data.parts import divided
 from omnitwin.data.places import list_images
 from omnitwin.errors import BadCheckpoint, BadInput
@@ -284,28 +287,75 @@ def test_words_that_are_no_place_or_no_target_are_refused(place, tmp_path):
 # ---- which images are taken ----
 
 
-def trained_on(place, classes, split="classes"):
-    data = {"place": str(place), "pattern": None, "split": split, "seed": 0, "classes": classes}
-    return replace(read_description(BUNDLED_WEIGHTS), data=data)
+MANY = [*LABELS, *(f"more {index}" for index in range(28))]
 
 
-def test_of_a_place_that_the_network_was_trained_on_only_held_out_classes_choose(tmp_path):
-    listing = list_images(signs(tmp_path / "own", dict.fromkeys([*LABELS, *(f"more {i}" for i in range(28))], 2)))
+def trained_on(place, classes, split="classes", pattern=None, fingerprint="f" * 64):
+    data = {"place": str(place), "pattern": pattern, "split": split, "seed": 0, "classes": sorted(classes)}
+    return replace(read_description(BUNDLED_WEIGHTS), data=data, fingerprint=fingerprint)
+
+
+def classes_by_part(place):
+    listing = list_images(place)
     parts = divided(listing, 0)
-    by_part = {
-        part: {file.label for file, of in zip(listing.files, parts.part_N, strict=True) if of == part} for part in PARTS
-    }
-    kept, [note] = usable(listing, trained_on(tmp_path / "own", sorted(by_part[TRAINING])))
+    files = list(zip(listing.files, parts.part_N, strict=True))
+    return {part: {file.label for file, of in files if of == part} for part in PARTS}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """40 signs drawn twice each; not to be changed."""
+    return signs(tmp_path_factory.mktemp("many") / "many", dict.fromkeys(MANY, 2))
+
+
+def test_of_a_place_that_the_network_was_trained_on_only_held_out_classes_choose(many, tmp_path):
+    by_part = classes_by_part(many)
+    kept, [note] = usable(many, None, trained_on(many, by_part[TRAINING]))
     assert set(kept.classes) == by_part[HELD_OUT]
     assert "only the classes that were held out" in note
-    elsewhere, notes = usable(listing, trained_on(tmp_path / "other", sorted(by_part[TRAINING])))
-    assert (elsewhere, notes) == (listing, ())
+    elsewhere, notes = usable(many, None, trained_on(tmp_path / "other", by_part[TRAINING]))
+    assert (elsewhere, notes) == (list_images(many), ())
+
+
+@pytest.mark.parametrize("part", [TRAINING, "all"])
+def test_a_copy_of_the_images_that_were_trained_on_is_known_by_its_fingerprint(many, tmp_path, part):
+    own = open_place(many, read_description(BUNDLED_WEIGHTS).network.view)
+    described = trained_on(many, own[part].class_names, fingerprint=own[part].fingerprint)
+    copy = shutil.copytree(many, tmp_path / "copy")
+    if part == "all":  # after folds nothing is left to choose
+        with pytest.raises(BadInput, match="none were held out"):
+            usable(copy, None, described)
+    else:
+        kept, _ = usable(copy, None, described)
+        assert set(kept.classes) == classes_by_part(many)[HELD_OUT]
+
+
+def test_broken_files_move_no_class_between_the_parts_of_training(many, tmp_path):
+    """A class with one readable image counts in no cut. Training divided the files that it could read, and so here."""
+    found = set()
+    for label in sorted(classes_by_part(many)[HELD_OUT]):
+        own = shutil.copytree(many, tmp_path / label)
+        (own / label / "0.png").write_bytes(b"no image")
+        by_listing = classes_by_part(own)
+        images = open_place(own, read_description(BUNDLED_WEIGHTS).network.view)
+        kept, notes = usable(own, None, trained_on(own, images["training"].class_names))
+        assert set(kept.classes) == set(images["held-out"].class_names)
+        assert not set(kept.classes) & set(images["test"].class_names)
+        assert "1 image file cannot be read" in notes
+        found.add(set(kept.classes) == by_listing[HELD_OUT])
+    assert False in found  # else nothing was tested
+
+
+def test_other_classes_than_those_of_training_are_refused(many):
+    described = trained_on(many, classes_by_part(many)[TRAINING])
+    with pytest.raises(BadInput, match="other classes than --label-from finds"):
+        usable(many, "([^/]+)[.]png", described)
 
 
 def test_of_a_closed_set_that_the_network_was_trained_on_nothing_may_choose(tmp_path):
-    listing = list_images(signs(tmp_path / "own", dict.fromkeys(LABELS, 6)))
+    own = signs(tmp_path / "own", dict.fromkeys(LABELS, 6))
     with pytest.raises(BadInput, match="was trained on the images of"):
-        usable(listing, trained_on(tmp_path / "own", LABELS, split="images"))
+        usable(own, None, trained_on(own, LABELS, split="images"))
 
 
 def test_a_large_place_is_sampled_class_by_class_and_an_added_file_moves_few(tmp_path, monkeypatch):
@@ -328,6 +378,33 @@ def test_a_large_place_is_sampled_class_by_class_and_an_added_file_moves_few(tmp
     assert all(
         [file.path for file in after[label][:4]] == paths for label, paths in before.items() if label != LABELS[0]
     )
+
+
+def test_a_folder_copied_through_another_system_gives_the_same_sample(tmp_path, monkeypatch):
+    """The other system spells an accent as a character of its own (Unicode form NFD)."""
+    monkeypatch.setattr(sampling, "MOST_CLASSES", 6)
+    taken = []
+    for form in ("NFC", "NFD"):
+        for index in range(24):
+            folder = tmp_path / form / unicodedata.normalize(form, f"é {index}")
+            folder.mkdir(parents=True)
+            for number in range(4):
+                (folder / unicodedata.normalize(form, f"ü {number}.png")).touch()
+        files_of, _ = files_by_class(list_images(tmp_path / form))
+        taken.append([[unicodedata.normalize("NFC", file.path) for file in files] for files in files_of.values()])
+    assert sorted(taken[0]) == sorted(taken[1])
+
+
+def test_the_sample_is_not_taken_from_the_test_classes_first(tmp_path, monkeypatch):
+    """By chance, a fifth of the classes that are taken are for the test: 8 of 40, and 20 with a chance below 1e-4."""
+    monkeypatch.setattr(sampling, "MOST_CLASSES", 40)
+    for index in range(200):
+        (tmp_path / f"class {index}").mkdir()
+        for number in range(2):
+            (tmp_path / f"class {index}" / f"{number}.png").touch()
+    listing = list_images(tmp_path)
+    tested = {file.label for file, part in zip(listing.files, divided(listing).part_N, strict=True) if part == TEST}
+    assert len(tested & files_by_class(listing)[0].keys()) < 20
 
 
 def test_classes_with_two_images_go_before_those_with_one(tmp_path, monkeypatch):

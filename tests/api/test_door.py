@@ -333,8 +333,12 @@ def test_few_classes_are_trained_on_over_folds_stopped_and_gone_on_with(tmp_path
     del asked["holdout"]  # the split of one's own images decides it
     stopped = omnitwin.train_folds(place, 2, callback=lambda step: True, output=tmp_path / "run", **asked)
     assert (stopped.stopped_by, stopped.weights) == ("callback", None)
-    with pytest.raises(omnitwin.BadInput, match="cannot change"):
+    with pytest.raises(omnitwin.BadInput, match="has 2 folds, not 3"):
         omnitwin.train_folds(place, 3, resume=tmp_path / "run")
+    for other in ({"iterations": 5}, {"recipe": "ink"}, {"target": "far=0.1"}, {"name": "mine"}, {"pattern": "(.*)"}):
+        word = "--label-from" if "pattern" in other else next(iter(other))
+        with pytest.raises(omnitwin.BadInput, match=f"{word} .*cannot change"):
+            omnitwin.train_folds(resume=tmp_path / "run", **other)
     report = omnitwin.train_folds(resume=tmp_path / "run", device="cpu")
     assert (report.stopped_by, len(report.folds)) == (None, 2)
     twin = omnitwin.load(report.weights)

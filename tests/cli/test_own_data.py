@@ -93,6 +93,18 @@ def test_a_copy_and_a_link_of_the_images_are_divided_as_in_training(run, home, p
     assert evaluated(run, "--data", copied)["seen"] == "never"  # other images, as far as one can tell
 
 
+def test_images_that_were_trained_on_are_not_read_or_divided_in_another_way(run, trained, tmp_path):
+    copied = shutil.copytree(trained, tmp_path / "copied")
+    for words in (("--split", "images"), ("--label-from", "(writer)")):
+        for place in ((), ("--data", trained), ("--data", copied)):
+            outcome = run("eval", "--checkpoint", "mine", "--exam", "all-pairs", *place, *words, "--quiet")
+            assert (outcome.code, outcome.out) == (2, "")
+            assert f"{words[0]} '{words[1]}' cannot change" in outcome.complaint()
+        outcome = run("train", "--resume", "mine", "--iterations", 3, *words, "--quiet")
+        assert outcome.code == 2
+        assert f"{words[0]} '{words[1]}' cannot change" in outcome.complaint()
+
+
 def test_a_network_of_all_classes_after_folds_has_nothing_new_to_be_examined_on(run, home, place, tmp_path):
     assert run("train", "--data", place, "--name", "mine", "--folds", 2, "--override", "drawings=2", *FEW).code == 0
     copied = shutil.copytree(place, tmp_path / "copied")

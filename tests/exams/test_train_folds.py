@@ -105,7 +105,7 @@ def test_the_folder_keeps_the_figures_and_not_the_networks_of_the_folds(place, t
     assert figures["eer"] == report.exam.measure("eer").value
 
 
-@pytest.mark.parametrize("stops", [6, 7, 13])
+@pytest.mark.parametrize("stops", [7, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (6, 13))])
 def test_a_stopped_run_goes_on_to_the_same_network_as_an_uninterrupted_one(place, tmp_path, stops):
     whole = trained(place, tmp_path / "whole")
     output = tmp_path / "stopped"

@@ -118,6 +118,7 @@ def test_the_maps_hold_all_ink_of_a_drawing_that_reaches_71_pixels_from_its_cent
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["training", "test"])
 def test_no_real_drawing_reaches_beyond_the_map(real_data, name):
     packed = omniglot.decode(real_data / f"{omniglot.SETS[name].stem}.zip", omniglot.SETS[name], lambda count: None)

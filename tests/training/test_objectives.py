@@ -101,7 +101,9 @@ def test_the_record_of_a_network_names_its_objective(tmp_path, images):
 SCARCE = {"batch_size": 24, "drawings": 4, "iterations": 40, "learning_rate": 3e-3, "turns": False}
 
 
-@pytest.mark.parametrize("objective", NAMED)
+@pytest.mark.parametrize(
+    "objective", ["all-pairs", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMED if name != "all-pairs")]
+)
 def test_classes_of_one_and_two_images_are_trained_on(tmp_path, objective):
     """7 classes of 1, 2, 3 and more images; each step takes some of all, and resuming changes nothing."""
     scarce = uneven_set([[1, 2, 3], [1, 1, 4, 6]], size=12)

@@ -29,7 +29,6 @@ from omnitwin.answers.sample import (
 )
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import CalibrateConfig, Target, parse_target
-from omnitwin.data.places import list_images
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.metrics import calibration as calibrating
 from omnitwin.metrics.arrays import Array
@@ -108,7 +107,7 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
     folder = free_folder(config, verifier)
     if not folder.exists():  # else a killed process began to write it
         check_writable(folder)
-    listing, notes = usable(list_images(config.data, config.pattern), verifier.description)
+    listing, notes = usable(config.data, config.pattern, verifier.description, reporter)
     files_of, more_notes = files_by_class(listing)
     check_enough(sum(len(files) > 1 for files in files_of.values()), str(config.data))
     _check_shown(target, most_pairs(files_of))

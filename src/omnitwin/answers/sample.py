@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from omnitwin.answers.files import read, view_of
 from omnitwin.answers.verifier import Verifier
-from omnitwin.data.listing import HELD_OUT, TEST, ListedFile, Listing
-from omnitwin.data.parts import divided
+from omnitwin.data.leaks import without_leaks_of
+from omnitwin.data.listing import HELD_OUT, TEST, TRAINING, ListedFile, Listing
+from omnitwin.data.parts import Parts, divided, number_of
+from omnitwin.data.places import check_readable, list_images
+from omnitwin.data.store import PictureStore, fill_store
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.images.facts import cut_out
 from omnitwin.images.intake import read_picture
@@ -32,6 +36,7 @@ MOST_CLASSES = 1000
 MOST_IMAGES = 2000  # 2 million pairs, which take 100 MB
 LEAST_CLASSES = 10  # with two images: a fit without two of them still has eight
 AT_ONCE = 256  # images that are in memory at a time
+SEED = -1  # of the hashes of names: with a split's own seed, the classes of its test would be taken first
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,28 +67,21 @@ class Sample:
         return np.array(sorted(range(len(self.class_names)), key=lambda number: _hash(self.class_names[number])))
 
 
-def usable(listing: Listing, description: Description | None) -> tuple[Listing, tuple[str, ...]]:
-    """Return the part of a place that may choose a threshold, and notes on what was left out of it.
+def usable(
+    place: Path, pattern: str | None, description: Description | None, reporter: Reporter = SILENT
+) -> tuple[Listing, tuple[str, ...]]:
+    """Return the images of a place that may choose a threshold, and notes on what was left out.
 
-    It leaves out the place's own test images. Of a place that the network was trained on, only classes that were held
-    out may choose. Raises BadInput if nothing is left.
+    pattern: as in list_images
+
+    It leaves out the place's own test images. Of images that the network was trained on, wherever they are now, only
+    classes that were held out may choose. Raises BadInput if nothing is left.
     """
-    data = description.data if description is not None and description.was_trained_at(listing.place) else None
-    if data is not None:
-        parts = divided(listing, int(data["seed"]), str(data["split"]))
-        trained = set(data["classes"])
-        kept = [
-            file
-            for file, part in zip(listing.files, parts.part_N, strict=True)
-            if part == HELD_OUT and file.label not in trained
-        ]
-        if not kept:
-            raise BadInput(
-                f"the network was trained on the images of {listing.place}, and none were held out",
-                "Give images of other classes.",
-            )
-        note = "the network was trained on this place: only the classes that were held out choose the threshold"
-        return replace(listing, files=tuple(kept)), (note,)
+    if description is not None and description.data is not None:
+        found = _divided_as_trained(place, description, description.data, reporter)
+        if found is not None:
+            return _held_out(place, pattern, description.data, *found)
+    listing = list_images(place, pattern)
     if any(file.split == TEST for file in listing.files):
         kept = [file for file in listing.files if file.split != TEST]
         if not kept:
@@ -91,6 +89,58 @@ def usable(listing: Listing, description: Description | None) -> tuple[Listing, 
         left = len(listing.files) - len(kept)
         return replace(listing, files=tuple(kept)), (f"{left:,} test images were left out: they choose no threshold",)
     return listing, ()
+
+
+def _divided_as_trained(
+    place: Path, description: Description, data: Mapping[str, Any], reporter: Reporter
+) -> tuple[PictureStore, Parts] | None:
+    """Return a place's pictures and their parts as in training; None if the network was not trained on them.
+
+    Images that were moved or copied since are known by their fingerprint. They are decoded only if the place has all
+    classes that were trained on. Files that cannot be read are left out before dividing, as in training.
+    """
+    known = description.was_trained_at(place)
+    try:
+        listing = list_images(place, data["pattern"])
+        if not known and not set(data["classes"]) <= set(listing.classes):
+            return None
+        store = fill_store(listing, description.network.view, reporter)
+        check_readable(listing, store.broken)
+        parts = without_leaks_of(store, divided(store.listing, data["seed"], data["split"]))
+    except BadInput:
+        if known:
+            raise
+        return None
+    trained = [index for index, part in enumerate(parts.part_N) if part == TRAINING]
+    either = (trained, range(len(store.files)))  # after folds, a network is trained on all
+    if known or any(store.fingerprint(places) == description.fingerprint for places in either):
+        return store, parts
+    return None
+
+
+def _held_out(
+    place: Path, pattern: str | None, data: Mapping[str, Any], store: PictureStore, parts: Parts
+) -> tuple[Listing, tuple[str, ...]]:
+    """Return the held-out images of classes that were not trained on, and notes. Raises BadInput as usable does."""
+    if pattern not in (None, data["pattern"]):
+        raise BadInput(
+            f"the network was trained on the images of {place}, with other classes than --label-from finds",
+            "Leave --label-from out.",
+        )
+    trained = set(data["classes"])
+    kept = tuple(
+        file
+        for file, part in zip(store.files, parts.part_N, strict=True)
+        if part == HELD_OUT and file.label not in trained
+    )
+    if not kept:
+        raise BadInput(
+            f"the network was trained on the images of {place}, and none were held out", "Give images of other classes."
+        )
+    notes = ["the network was trained on these images: only the classes that were held out choose the threshold"]
+    if store.broken:
+        notes.append(f"{counted(len(store.broken), 'image file')} cannot be read")
+    return replace(store.listing, files=kept), tuple(notes)
 
 
 def check_enough(paired: int, what: str) -> None:
@@ -224,5 +274,5 @@ def _digest(content: bytes) -> bytes:
     return sha256(content).digest()
 
 
-def _hash(name: str) -> bytes:
-    return _digest(name.encode(errors="surrogateescape"))
+def _hash(name: str) -> float:
+    return number_of(SEED, name)

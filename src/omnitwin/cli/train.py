@@ -311,12 +311,7 @@ def _resume_folds(
     """Go on with a training over folds. changes: what else was asked for, which cannot change"""
     from omnitwin.exams.folds import continued_folds
 
-    refused = [name for name, value in changes.items() if value is not None]
-    if refused:
-        raise BadInput(f"{', '.join(refused)} cannot change in a run that is resumed", "Leave it out.")
-    config, count = continued_folds(config, run)
-    if folds not in (None, count):
-        raise BadInput(f"{run} has {count} folds, not {folds}", "Leave --folds out.")
+    config, count = continued_folds(config, run, folds, changes)
     _run_folds(config, count, run, json, quiet)
 
 

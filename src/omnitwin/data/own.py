@@ -10,7 +10,6 @@ have back at any time.
     N images, C classes, G groups, B chosen rows, D channels, H x W pixels
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -104,11 +103,7 @@ class FolderSet:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the classes' names and of what is in each file, whatever the view."""
-        found = hashlib.sha256()
-        for place, kind in zip(self.place_N.tolist(), self.class_N.tolist(), strict=True):
-            name = self.class_names[kind].encode("utf-8", "surrogatepass")
-            found.update(b"%d %s %s" % (len(name), name, self.store.facts[place].digest))
-        return found.hexdigest()
+        return self.store.fingerprint(self.place_N.tolist())
 
     def file_of(self, row: int) -> ListedFile:
         """Return the file of one image."""

@@ -18,7 +18,7 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -109,6 +109,14 @@ class PictureStore:
     def files(self) -> tuple[ListedFile, ...]:
         """The files that could be decoded, in the listing's order."""
         return self.listing.files
+
+    def fingerprint(self, places: Iterable[int]) -> str:
+        """Return the SHA-256 of these pictures' classes and of what is in each file, whatever the view."""
+        found = sha256()
+        for place in places:
+            name = self.files[place].label.encode("utf-8", "surrogatepass")
+            found.update(b"%d %s %s" % (len(name), name, self.facts[place].digest))
+        return found.hexdigest()
 
     def is_sound(self, place: int, pixels_CHW: Array) -> bool:
         """Return whether pixels are those that were written for a picture."""

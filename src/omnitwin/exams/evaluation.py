@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 
 from omnitwin.answers.engines import EMBED_AT_ONCE, on_device, open_baseline, torch_network
 from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
-from omnitwin.config import EvalConfig
+from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
 from omnitwin.data.imageset import ImageSet, check_pairable, single_classes
 from omnitwin.data.listing import TRAINING
@@ -162,7 +161,8 @@ def _opened_place(
 ) -> tuple[OwnImages, dict[str, Any]]:
     """Return the images of a place, and the network's record of them, which is empty unless it was trained on them.
 
-    They are divided as in training. Images that were moved or copied since are known by their fingerprint.
+    They are divided as in training. Images that were moved or copied since are known by their fingerprint. Raises
+    BadInput if config asks for another division.
     """
     description, view = verifier.description, verifier.view
     record = description.data if description is not None else None
@@ -171,12 +171,15 @@ def _opened_place(
     if description.was_trained_at(place):
         return open_own(place, config.source, reporter, view, record["seed"]), record
     own = open_own(place, config.source, reporter, view, SEED)
-    with suppress(BadInput):
-        again = open_own(place, as_recorded(record, config.source), SILENT, view, record["seed"])
-        if any(again[part].fingerprint == description.fingerprint for part in (TRAINING, ALL) if part in again):
-            reporter.note(f"This network was trained on the images of {place}. They are divided as in training.")
-            return again, record
-    return own, {}
+    try:
+        again = open_own(place, as_recorded(record, SourceConfig()), SILENT, view, record["seed"])
+    except BadInput:
+        return own, {}
+    if all(again[part].fingerprint != description.fingerprint for part in (TRAINING, ALL) if part in again):
+        return own, {}
+    as_recorded(record, config.source)  # refuses another way to divide them
+    reporter.note(f"This network was trained on the images of {place}. They are divided as in training.")
+    return again, record
 
 
 def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: Reporter) -> _Ground:

@@ -56,7 +56,7 @@ from omnitwin.system.paths import (
 from omnitwin.system.plain import is_plain, open_plain, read_text
 from omnitwin.system.words import check_precision
 from omnitwin.training.needs import check_needs
-from omnitwin.training.origin import record_of_place
+from omnitwin.training.origin import as_recorded, record_of_place
 from omnitwin.training.runs import check_unused, output_folder
 from omnitwin.training.starting import begun
 from omnitwin.training.training import StopButton, train
@@ -121,21 +121,30 @@ def train_folds(
     return report
 
 
-def continued_folds(config: TrainConfig, run: Path) -> tuple[TrainConfig, int]:
+def continued_folds(
+    config: TrainConfig, run: Path, count: int | None = None, changes: Mapping[str, Any] | None = None
+) -> tuple[TrainConfig, int]:
     """Return how to go on with a run over folds that was stopped: the config with its own recipe and data, and count.
 
-    Raises BadCheckpoint if its record cannot be read, BadInput if it is done, DeviceMissing, and CannotRun if its
-    record asks for far more memory than usual.
+    count: the wanted number of folds; None: the run's
+    changes: what else is asked for, by name; None as a value: nothing
+
+    Raises BadCheckpoint if its record cannot be read, BadInput if it is done or anything would change, DeviceMissing,
+    and CannotRun if its record asks for far more memory than usual.
     """
+    if refused := [name for name, value in (changes or {}).items() if value is not None]:
+        raise BadInput(f"{', '.join(refused)} cannot change in a run that is resumed", "Leave it out.")
     if os.path.lexists(run / FOLDS_FILE) and os.path.lexists(run / WEIGHTS_FILE):
         raise BadInput(f"{run} has done its folds", "To train further, start a new run.")
     record = _read_record(run)
+    if count not in (None, record["count"]):
+        raise BadInput(f"{run} has {record['count']} folds, not {count}", "Leave --folds out.")
     place = Path(record["place"]) if place_of(config.dataset) is None else config.dataset
     config = replace(
         config,
         recipe=Recipe.from_json(record["recipe"]),
         dataset=place,
-        source=replace(config.source, pattern=record["pattern"], split=BY_CLASSES),
+        source=as_recorded({"pattern": record["pattern"], "split": BY_CLASSES}, config.source),
         target=parse_target(record["target"]),
         precision=record["precision"],
     )

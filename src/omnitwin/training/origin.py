@@ -33,7 +33,21 @@ def trained_images(description: Description, source: SourceConfig) -> tuple[Imag
 
 
 def as_recorded(record: dict[str, Any], source: SourceConfig) -> SourceConfig:
-    """Return how a record says that a place is read and divided."""
+    """Return how a record says that a place is read and divided. Raises BadInput if the source asks for another way.
+
+    The default split does not count as asked for.
+    """
+    ways = (
+        ("--label-from", source.pattern, SourceConfig.pattern, record["pattern"]),
+        ("--split", source.split, SourceConfig.split, record["split"]),
+    )
+    for option, asked, default, known in ways:
+        if asked not in (default, known):
+            was = "none" if known is None else repr(known)
+            raise BadInput(
+                f"{option} {asked!r} cannot change: these images were trained on with {was}",
+                "Leave it out, or train a new network.",
+            )
     return replace(source, pattern=record["pattern"], split=record["split"])
 
 
