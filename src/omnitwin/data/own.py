@@ -26,6 +26,7 @@ from omnitwin.data.listing import PARTS, TEST, TRAINING, LeftOut, ListedFile
 from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided, without_leaks
 from omnitwin.data.pictures import name_of_file, picture_of_file
 from omnitwin.data.places import check_readable, list_images
+from omnitwin.data.rows import LabelledRows
 from omnitwin.data.store import PictureStore, fill_store
 from omnitwin.data.store_index import row_bytes
 from omnitwin.errors import BadImage, BadInput
@@ -44,33 +45,17 @@ UNKNOWN = "unknown"  # the source, or the group, of what has none beside others 
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FolderSet:
+class FolderSet(LabelledRows):
     """Some pictures of a store as an image set; omnitwin.data.imageset explains the names.
 
     place_N: the place of each picture among those of the store, ascending
     kept: whether the pixels are kept in memory; None: if they are small beside what is free
     """
 
-    name: str
     store: PictureStore
     place_N: Array
-    class_N: torch.Tensor
-    class_names: tuple[str, ...]
-    group_C: torch.Tensor | None = None
-    group_names: tuple[str, ...] = ()
-    source_N: torch.Tensor | None = None
     reporter: Reporter = SILENT
     kept: bool | None = None
-
-    @cached_property
-    def count_C(self) -> torch.Tensor:
-        """Images in each class, (C,) int64."""
-        return torch.bincount(self.class_N, minlength=len(self.class_names))
-
-    @cached_property
-    def first_C(self) -> torch.Tensor:
-        """Row of each class's first image, (C,) int64."""
-        return torch.cumsum(self.count_C, 0) - self.count_C
 
     def __len__(self) -> int:
         return len(self.place_N)
@@ -80,10 +65,6 @@ class FolderSet:
         """Channels, height and width in pixels."""
         view = self.store.view
         return view.channels, view.height, view.width
-
-    @property
-    def device(self) -> torch.device:
-        return self.class_N.device
 
     @cached_property
     def is_kept(self) -> bool:
@@ -127,31 +108,12 @@ class FolderSet:
     def to(self, device: torch.device) -> "FolderSet":
         if device == self.device:
             return self
-        return replace(
-            self,
-            class_N=self.class_N.to(device),
-            group_C=None if self.group_C is None else self.group_C.to(device),
-            source_N=None if self.source_N is None else self.source_N.to(device),
-        )
+        return replace(self, **self.labels_on(device))
 
     def of_classes(self, kept_C: torch.Tensor) -> "FolderSet":
         """Return the classes where kept_C, (C,) bool, is true, and their groups, both numbered from 0 again."""
-        there_N = kept_C[self.class_N]
-        kept = replace(
-            self,
-            place_N=self.place_N[there_N.cpu().numpy()],
-            class_N=(torch.cumsum(kept_C, 0) - 1)[self.class_N[there_N]],
-            source_N=None if self.source_N is None else self.source_N[there_N],
-            class_names=tuple(self.class_names[index] for index in kept_C.nonzero().flatten().tolist()),
-        )
-        if self.group_C is None:
-            return kept
-        groups = torch.unique(self.group_C[kept_C])
-        return replace(
-            kept,
-            group_C=torch.searchsorted(groups, self.group_C[kept_C]),
-            group_names=tuple(self.group_names[index] for index in groups.tolist()),
-        )
+        there_N = kept_C[self.class_N].cpu().numpy()
+        return replace(self, place_N=self.place_N[there_N], **self.labels_of(kept_C))
 
     def framed(self, view: View) -> "FolderSet":
         """Return the images as a network with this view sees them. A view that is new here decodes them once more."""

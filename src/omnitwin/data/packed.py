@@ -8,7 +8,6 @@ metadata key `omnitwin` a JSON record with the names, the fingerprint of the pix
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
+from omnitwin.data.rows import LabelledRows
 from omnitwin.errors import DatasetCorrupt
 from omnitwin.images.framing import framed
 from omnitwin.recipes import View
@@ -33,33 +33,17 @@ TENSORS = ("bits_NP", "class_N", "drawer_N", "alphabet_C")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PackedSet:
+class PackedSet(LabelledRows):
     """Images (N, H, W) uint8 from 0 for ink to white for paper; images of a class lie side by side.
 
     The protocol's names are explained in omnitwin.data.imageset. In Omniglot a group is an alphabet, and a source the
     number of a drawer.
     """
 
-    name: str
     images_NHW: torch.Tensor
     white: int
-    class_N: torch.Tensor
-    source_N: torch.Tensor | None = None
-    group_C: torch.Tensor | None = None
-    class_names: tuple[str, ...]
-    group_names: tuple[str, ...] = ()
     fingerprint: str
     view: View | None = None  # that gather brings images to; None: they are as they are
-
-    @cached_property
-    def count_C(self) -> torch.Tensor:
-        """Images in each class, (C,) int64."""
-        return torch.bincount(self.class_N, minlength=len(self.class_names))
-
-    @cached_property
-    def first_C(self) -> torch.Tensor:
-        """Row of each class's first image, (C,) int64."""
-        return torch.cumsum(self.count_C, 0) - self.count_C
 
     def __len__(self) -> int:
         return len(self.images_NHW)
@@ -69,10 +53,6 @@ class PackedSet:
         """Channels, height and width in pixels."""
         height, width = self.images_NHW.shape[1:] if self.view is None else (self.view.height, self.view.width)
         return 1, height, width
-
-    @property
-    def device(self) -> torch.device:
-        return self.images_NHW.device
 
     @property
     def nbytes(self) -> int:
@@ -93,32 +73,11 @@ class PackedSet:
         return Picture(width=width, height=height, pixels=image_HW.numpy().tobytes())
 
     def to(self, device: torch.device) -> "PackedSet":
-        return replace(
-            self,
-            images_NHW=self.images_NHW.to(device),
-            class_N=self.class_N.to(device),
-            source_N=None if self.source_N is None else self.source_N.to(device),
-            group_C=None if self.group_C is None else self.group_C.to(device),
-        )
+        return replace(self, images_NHW=self.images_NHW.to(device), **self.labels_on(device))
 
     def of_classes(self, kept_C: torch.Tensor) -> "PackedSet":
         """Return the classes where kept_C, (C,) bool, is true, and their groups, both numbered from 0 again."""
-        there_N = kept_C[self.class_N]
-        kept = replace(
-            self,
-            images_NHW=self.images_NHW[there_N],
-            class_N=(torch.cumsum(kept_C, 0) - 1)[self.class_N[there_N]],
-            source_N=None if self.source_N is None else self.source_N[there_N],
-            class_names=tuple(self.class_names[index] for index in kept_C.nonzero().flatten().tolist()),
-        )
-        if self.group_C is None:
-            return kept
-        groups = torch.unique(self.group_C[kept_C])
-        return replace(
-            kept,
-            group_C=torch.searchsorted(groups, self.group_C[kept_C]),
-            group_names=tuple(self.group_names[index] for index in groups.tolist()),
-        )
+        return replace(self, images_NHW=self.images_NHW[kept_C[self.class_N]], **self.labels_of(kept_C))
 
     def framed(self, view: View) -> "PackedSet":
         """Return the images as a network with this view sees them: 256 grey levels (white 255).
