@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from omnitwin.data.batches import TURNS
+from omnitwin.data.warping import warped
 from omnitwin.recipes import InkAugmentation
 
 COARSEST = 1 / 4  # of the size: the smallest that an image is shrunk to before it is enlarged again
@@ -54,18 +55,11 @@ def _warped(
         (cos_B * m00_B - sin_B * m10_B, cos_B * m01_B - sin_B * m11_B, right_B * aspect),
         (sin_B * m00_B + cos_B * m10_B, sin_B * m01_B + cos_B * m11_B, down_B),
     )
-    theta_B23 = torch.stack([torch.stack(row, 1) for row in rows], 1)
-    across_W, down_H = ((torch.arange(side, device=device) * 2 + 1) / side - 1 for side in (width, height))
-    ones_P = torch.ones(height * width, device=device)
-    place_3P = torch.stack([across_W.repeat(height) * aspect, down_H.repeat_interleave(width), ones_P])
-    grid_B2P = theta_B23 @ place_3P
-    grid_B2P[:, 0] /= aspect
+    bend_B2HW = None
     if amounts.elastic:
         node_B2NN = torch.randn((count, 2, ELASTIC_NODES, ELASTIC_NODES), generator=generator, device=device)
         bend_B2HW = F.interpolate(node_B2NN * 2 * amounts.elastic, (height, width), mode="bicubic", align_corners=True)
-        grid_B2P = grid_B2P + bend_B2HW.flatten(2)
-    grid_BHW2 = grid_B2P.transpose(1, 2).reshape(count, height, width, 2)
-    return F.grid_sample(ink_BDHW, grid_BHW2, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return warped(ink_BDHW, rows, "zeros", bend_B2HW)
 
 
 def _thickened(ink_BDHW: torch.Tensor, probability: float, generator: torch.Generator) -> torch.Tensor:

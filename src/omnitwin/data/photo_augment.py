@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from omnitwin.data.batches import RED_GREEN_BLUE, TURNS
+from omnitwin.data.warping import warped
 from omnitwin.recipes import PhotoAugmentation
 
 COARSEST = 1 / 4  # of the size: the smallest that an image is shrunk to before it is enlarged again
@@ -49,14 +50,7 @@ def _moved(
         (cos_B * across_B, -sin_B * down_B, right_B * aspect),
         (sin_B * across_B, cos_B * down_B, low_B),
     )
-    theta_B23 = torch.stack([torch.stack(row, 1) for row in rows], 1)
-    across_W, down_H = ((torch.arange(side, device=device) * 2 + 1) / side - 1 for side in (width, height))
-    ones_P = torch.ones(height * width, device=device)
-    place_3P = torch.stack([across_W.repeat(height) * aspect, down_H.repeat_interleave(width), ones_P])
-    grid_B2P = theta_B23 @ place_3P
-    grid_B2P[:, 0] /= aspect
-    grid_BHW2 = grid_B2P.transpose(1, 2).reshape(count, height, width, 2)
-    return F.grid_sample(images_BCHW, grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False)
+    return warped(images_BCHW, rows, "border")
 
 
 def _relit(images_BCHW: torch.Tensor, amounts: PhotoAugmentation, generator: torch.Generator) -> torch.Tensor:
