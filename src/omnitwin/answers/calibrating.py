@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from omnitwin.answers.calibrated import Fitted, free_folder, write_calibrated
+from omnitwin.answers.reliability import reliability_of
 from omnitwin.answers.sample import (
     Sample,
     check_enough,
@@ -45,7 +46,7 @@ from omnitwin.metrics.operating import (
 from omnitwin.metrics.resampling import class_replicates
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.reports.calibrating import CalibrateReport, Judgement
-from omnitwin.reports.exams import Measure, Reliability
+from omnitwin.reports.exams import Measure
 from omnitwin.reports.operating import CALIBRATION, OperatingPoint
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.files import check_writable
@@ -263,7 +264,8 @@ class _Calibration:
         probability_P: Array,
         method: str,
     ) -> Judgement:
-        counts = {"far": int((~self.pairs.similar_P).sum()), "frr": int(self.pairs.similar_P.sum())}
+        similar_P = self.pairs.similar_P
+        counts = {"far": int((~similar_P).sum()), "frr": int(similar_P.sum())}
         named = [name for name in LABELS if name != "precision" or self.target.kind == "precision"]
         fitted = calibration or {}
         return Judgement(
@@ -281,7 +283,7 @@ class _Calibration:
                 )
                 for name in named
             ),
-            reliability=_reliability(probability_P, self.pairs.similar_P),
+            reliability=reliability_of(probability_P, similar_P.astype(np.float64), (~similar_P).astype(np.float64)),
         )
 
     def problem(self, eer: Measure) -> str | None:
@@ -328,15 +330,3 @@ class _Calibration:
             chosen_on=CALIBRATION,
             method=f"{CROSSED}, {self.folds} folds; {method_of(self.classes)}",
         )
-
-
-def _reliability(probability_P: Array, similar_P: Array) -> Reliability:
-    counted = (probability_P, similar_P.astype(np.float64), (~similar_P).astype(np.float64))
-    mean, share, weight = calibrating.reliability(*counted)
-    return Reliability(
-        mean=tuple(mean.tolist()),
-        share=tuple(share.tolist()),
-        weight=tuple(weight.tolist()),
-        expected_calibration_error=calibrating.expected_calibration_error(*counted),
-        brier_score=calibrating.brier_score(*counted),
-    )

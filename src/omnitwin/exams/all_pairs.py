@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from omnitwin.answers.reliability import reliability_of
 from omnitwin.answers.verifier import Verifier
 from omnitwin.config import HARDEST_PAIRS, EvalConfig
 from omnitwin.data.imageset import ImageSet
@@ -25,7 +26,7 @@ from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.intervals import bootstrap_interval
 from omnitwin.metrics.resampling import class_replicates, group_replicates
 from omnitwin.metrics.roc import balanced_accuracy, curve_figures, roc_curve
-from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Group, Measure, Reliability
+from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Group, Measure
 from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.pictures import ScoredPair
 
@@ -280,22 +281,11 @@ def _calibration(tally: Tally, verifier: Verifier) -> CalibrationReport | None:
         return None
     fitted = verifier.calibration
     raw_B = tally.values_B if fitted is None else (tally.values_B - fitted["bias"]) * fitted["temperature"]
+    counts = (tally.similar_B, tally.dissimilar_B)
     return CalibrationReport(
         prior=PRIOR,
         temperature=fitted["temperature"] if fitted else None,
         bias=fitted["bias"] if fitted else None,
-        before=_reliability(raw_B, tally),
-        after=_reliability(tally.values_B, tally) if fitted else None,
-    )
-
-
-def _reliability(logit_B: Array, tally: Tally) -> Reliability:
-    counted = (calibrating.sigmoid(logit_B), tally.similar_B, tally.dissimilar_B)
-    mean, share, weight = calibrating.reliability(*counted)
-    return Reliability(
-        mean=tuple(mean.tolist()),
-        share=tuple(share.tolist()),
-        weight=tuple(weight.tolist()),
-        expected_calibration_error=calibrating.expected_calibration_error(*counted),
-        brier_score=calibrating.brier_score(*counted),
+        before=reliability_of(calibrating.sigmoid(raw_B), *counts),
+        after=reliability_of(calibrating.sigmoid(tally.values_B), *counts) if fitted else None,
     )
