@@ -186,10 +186,10 @@ def _of_curve(scored: Scored, similar_B: Array, dissimilar_B: Array, seed: int) 
     rough = curve_figures(similar_CK.sum(0), dissimilar_CCK.sum((0, 1)))
     drawn = zip(*class_replicates(similar_CK, dissimilar_CCK, seed), strict=True)
     replicates = [curve_figures(similar_K, dissimilar_K) for similar_K, dissimilar_K in drawn if similar_K.any()]
-    groups, method = len(similar_CK), bootstrap_method(f"{scored.classes:,} classes", seed)
+    groups = len(similar_CK)
     found = []
     for kind in KINDS:
-        drawn_R = np.array([figures[kind.name] for figures in replicates])
-        interval = bootstrap_interval(drawn_R, values[kind.name], rough[kind.name], groups) if len(drawn_R) else None
-        found.append(kind.measure(values[kind.name], interval, n, method))
+        value, drawn_R = values[kind.name], np.array([figures[kind.name] for figures in replicates])
+        interval = bootstrap_interval(drawn_R, value, rough[kind.name], groups) if len(drawn_R) else None
+        found.append(kind.measure(value, interval, n, bootstrap_method(f"{scored.classes:,} classes", seed, value)))
     return found
