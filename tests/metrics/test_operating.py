@@ -152,13 +152,22 @@ def test_intervals_are_those_of_a_bootstrap_written_as_loops():
         assert 0.9 < spread < 1.5  # Student's t widens the levels a little
 
 
-def test_rates_without_an_error_still_have_wilsons_interval():
+def test_rates_without_an_error_have_wilsons_interval_of_the_classes():
+    """The 180 dissimilar pairs are of 10 classes: that none is wrong shows no more than 10 trials do."""
     left, right = classes_of_pairs(10, 2)
     rates = outcomes_of((left == right).astype(int), left == right, left, right, 10).rates()
-    for name, n in (("far", 180), ("frr", 10)):
-        assert rates[name][0] == 0
-        assert rates[name][1] == pytest.approx(wilson_interval(0, n), abs=1e-12)
-    assert rates["balanced_accuracy"][0] == rates["precision"][0] == 1.0
+    for name, value in (("far", 0), ("frr", 0), ("balanced_accuracy", 1), ("precision", 1)):
+        assert rates[name][0] == value
+        assert rates[name][1] == pytest.approx(wilson_interval(10 * value, 10), abs=1e-12)
+
+
+def test_a_class_of_one_image_does_not_count_for_a_rejection_rate_without_an_error():
+    left, right = classes_of_pairs(10, 2)
+    kept = (left < 5) | (left != right)  # five classes have no similar pair left
+    left, right = left[kept], right[kept]
+    rates = outcomes_of((left == right).astype(int), left == right, left, right, 10).rates()
+    assert rates["frr"][1] == pytest.approx(wilson_interval(0, 5), abs=1e-12)
+    assert rates["far"][1] == pytest.approx(wilson_interval(0, 10), abs=1e-12)
 
 
 def test_of_nothing_accepted_the_precision_is_not_known():

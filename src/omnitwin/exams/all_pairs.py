@@ -163,12 +163,13 @@ def _measures(
     cuts: dict[str, int],
     replicate: Callable[[], Replicates],
     groups: int,
-    method: str,
+    resampled: str,
+    seed: int,
 ) -> tuple[Measure, ...]:
     """Return every figure. Those at thresholds are exact, those of the curve come from the fine bins.
 
     Intervals come from replicates of the coarse bins. groups: number of those resampled that have pairs of the kind
-    that fewer of them have
+    that fewer of them have. resampled: them, in words
     """
     rough = _figures(*coarse, cuts)
     values = rough | curve_figures(tally.similar_B, tally.dissimilar_B)
@@ -185,9 +186,9 @@ def _measures(
         value = values[kind.name]
         drawn_R = np.array([figures[kind.name] for figures in replicates])
         interval = bootstrap_interval(drawn_R, value, rough[kind.name], groups) if len(drawn_R) else None
-        how = method
+        how = bootstrap_method(resampled, seed, value)
         if interval is not None and kind.name in wilson:
-            interval, how = no_narrower(interval, value, wilson[kind.name]), f"{method}, {NO_NARROWER}"
+            interval, how = no_narrower(interval, value, wilson[kind.name]), f"{how}, {NO_NARROWER} of the pairs"
         found.append(kind.measure(value, interval, rates.get(kind.name, similar + dissimilar), how))
     return tuple(found)
 
@@ -203,7 +204,8 @@ def _of_classes(
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, seed),
         int(tally.similar_CK.any(1).sum()),
-        bootstrap_method(resampled, seed),
+        resampled,
+        seed,
     )
 
 
@@ -220,7 +222,8 @@ def _of_groups(
         cuts,
         lambda: (group_replicates(similar_GK, seed), group_replicates(dissimilar_GK, seed)),
         int(min(similar_GK.any(1).sum(), dissimilar_GK.any(1).sum())),
-        bootstrap_method(resampled, seed),
+        resampled,
+        seed,
     )
 
 

@@ -32,7 +32,7 @@ from omnitwin.metrics.roc import count_scores
 from omnitwin.model.description import FOLDS, Description
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
-from omnitwin.reports.nouns import nouns_of
+from omnitwin.reports.nouns import counted, nouns_of
 from omnitwin.reports.operating import CALIBRATION
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
@@ -42,6 +42,7 @@ from omnitwin.training.origin import as_recorded, trained_images
 
 SEED = 0  # of the division of images that the network was not trained on
 BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities
+TAKE_IT = "To take it too: --exam all."
 SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the device, or use --device cpu."
 
 
@@ -65,7 +66,8 @@ def evaluate(
 ) -> EvalReport:
     """Take the exams that config names. Each image is embedded once for all of them.
 
-    verifier and exams take the place of those that config names. An exam may be a function of your own:
+    verifier and exams take the place of those that config names. A KeyboardInterrupt says in words which exams were
+    done. An exam may be a function of your own:
 
     >>> evaluate(EvalConfig(checkpoint="bundled", dataset=my_images), exams=["pairs", my_exam])  # doctest: +SKIP
     """
@@ -79,7 +81,7 @@ def evaluate(
     ground = _ground(config, dataset, verifier, reporter)
     if config.baseline == "hausdorff":
         check_ink(ground.images, "the Hausdorff distance is", "Use --baseline pixels or frozen.")
-    taken = _applicable(chosen(asked), ground.images, config, reporter)
+    taken = _applicable(chosen(asked), ground.images, config, ground.place is not None, reporter)
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}
     if not verifier.probabilistic and verifier.calibration is None:
         training = open_images(dataset, "training", config.source, reporter, verifier.view, SEED)
@@ -89,7 +91,12 @@ def evaluate(
     network = _network_report(verifier)
     scorer = seated(verifier, ground.images, precision if network else "fp32", reporter)
     sitting = Sitting(scorer=scorer, images=ground.images, config=config)
-    reports = [_take(exam, replace(sitting, material=material[exam]), network) for exam in taken]
+    reports: list[ExamReport] = []
+    try:
+        for exam in taken:
+            reports.append(_take(exam, replace(sitting, material=material[exam]), network))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_done_in_words(taken, len(reports))) from None
     return EvalReport(
         network=network,
         baseline=None if network else verifier.name,
@@ -267,16 +274,24 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
     return ground
 
 
-def _applicable(wanted: dict[Exam, bool], images: ImageSet, config: EvalConfig, reporter: Reporter) -> list[Exam]:
-    """Return the exams that can be taken on these images. Say which cannot, before any exam begins.
+def _applicable(
+    wanted: dict[Exam, bool], images: ImageSet, config: EvalConfig, own: bool, reporter: Reporter
+) -> list[Exam]:
+    """Return the exams that can be taken on these images. Say which are left out, before any exam begins.
 
-    Raises BadInput if an exam was asked for by its own name; notes it if `all` were asked for.
+    own: whether they are somebody's own images, on which `usual` leaves out what takes long
+
+    Raises BadInput if an exam was asked for by its own name; notes it if `all` or the usual ones were asked for.
     """
     found = []
+    brief = own and "all" not in config.exams
     for exam, by_name in wanted.items():
         try:
             exam.check(images, config)
-            found.append(exam)
+            if brief and exam.long_on_own and not by_name:
+                reporter.note(f"{exam.name} is left out: it takes many minutes on images of your own. {TAKE_IT}")
+            else:
+                found.append(exam)
         except BadInput as error:
             if by_name:
                 raise
@@ -292,6 +307,12 @@ def _take(exam: Exam, sitting: Sitting, network: NetworkReport | None) -> ExamRe
     report = attempt(partial(exam.take, sitting), scorer.device, lambda: SMALLER)
     seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
     return replace(report, weights_sha256=network.weights_sha256 if network else None, seconds=seconds)
+
+
+def _done_in_words(taken: Sequence[Exam], done: int) -> str:
+    """Return `2 of 6 exams were done (pairs, all-pairs)`, for an interruption."""
+    names = f" ({', '.join(exam.name for exam in taken[:done])})" if done else ""
+    return f"{done} of {counted(len(taken), 'exam')} {'was' if done == 1 else 'were'} done{names}"
 
 
 def _network_report(verifier: Verifier) -> NetworkReport | None:

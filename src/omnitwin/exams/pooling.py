@@ -21,6 +21,7 @@ from omnitwin.exams.scorer import seated
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.crossing import cross_validated
 from omnitwin.metrics.curves import curve_rates
+from omnitwin.metrics.intervals import NO_NARROWER
 from omnitwin.metrics.operating import fit_for, method_of, outcomes_of
 from omnitwin.metrics.roc import count_scores
 from omnitwin.reports.exams import ExamReport, Measure
@@ -170,8 +171,10 @@ def _exam(
 def _of_curve(scored: Scored, seed: int) -> list[Measure]:
     """Return the figures of the ROC."""
     rates = curve_rates(scored.logit_N, scored.similar_N, scored.left_N, scored.right_N, scored.classes, seed)
-    method = {
-        measures.EER: method_of(scored.classes, seed),
-        **dict.fromkeys(KINDS[1:], bootstrap_method(f"{scored.classes:,} classes", seed)),
-    }
-    return [kind.measure(*rates[kind.name], len(scored.logit_N), method[kind]) for kind in KINDS]
+    found = []
+    for kind in KINDS:
+        value, interval = rates[kind.name]
+        method = bootstrap_method(f"{scored.classes:,} classes", seed, value)
+        method = f"{method}, {NO_NARROWER} of the pairs" if kind is measures.EER else method
+        found.append(kind.measure(value, interval, len(scored.logit_N), method))
+    return found

@@ -54,7 +54,7 @@ def curve_rates(
         for similar_K, dissimilar_K in zip(*class_replicates(*counts, seed), strict=True)
         if similar_K.any() and dissimilar_K.any()
     ]
-    groups = len(counts[0])
+    groups = int(counts[0].any(1).sum())  # with similar pairs
     found: dict[str, tuple[float, Interval]] = {}
     for name, value in values.items():
         drawn_R = np.array([figures[name] for figures in drawn])

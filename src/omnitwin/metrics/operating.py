@@ -130,8 +130,9 @@ class Outcomes:
         """Return `far`, `frr`, `balanced_accuracy` and `precision` with 95 % intervals by resampling classes.
 
         Pairs share images, so no interval of FAR and FRR is narrower than Wilson's, of independent pairs.
+        If none or all of them are wrong, it is no narrower than Wilson's of the classes (intervals.unanimous_interval).
         """
-        groups = len(self.similar_C2)
+        groups, paired = len(self.similar_C2), int(self.similar_C2.any(1).sum())
         drawn = class_replicates(self.similar_C2, self.dissimilar_CC2, seed)
         kept_R = (drawn[0].sum(1) > 0) & (drawn[1].sum(1) > 0)
         similar_R2, dissimilar_R2 = (part_R2[kept_R].astype(np.float64) for part_R2 in drawn)
@@ -139,7 +140,8 @@ class Outcomes:
         values, replicates = _figures(np.array(self.far), np.array(self.frr)), _figures(far_R, frr_R)
         found = {}
         for name, value in values.items():
-            interval = bootstrap_interval(replicates[name], float(value), float(value), groups)
+            resampled = groups if name == "far" else paired
+            interval = bootstrap_interval(replicates[name], float(value), float(value), resampled)
             found[name] = (float(value), interval if len(far_R) else (0.0, 1.0))
         for name, count_2 in (("far", self.dissimilar_2), ("frr", self.similar_2)):
             share, interval = found[name]
