@@ -42,7 +42,7 @@ from omnitwin.training.planning import plan as plan_run
 from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
 
-MAY_CHANGE = ("device", "compile", "max_seconds", "checkpoint_seconds", "exam_every")  # of resumed folds
+MAY_CHANGE = ("device", "compile", "max_seconds", "checkpoint_seconds")  # of resumed folds
 Callback = Callable[[StepReport], object]
 
 

@@ -25,6 +25,7 @@ FOLDS = 5  # of the classes, by default: each network has four fifths of them
 
 DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has these and no others
 EXAMS = ("pairs", "all-pairs", "same-group", "one-shot", "official", "retrieval", "beyond")
+SEVERAL_EXAMS = ("usual", "all")  # words for many: all; or all but those that take long on images of your own
 SUBSETS = ("test", "held-out", "training", "all")  # of a data set, that exams can be taken on; `all` of own images
 SPLITS = ("classes", "images")  # what the parts of somebody's own images have apart
 BASELINES = ("pixels", "hausdorff", "frozen")
@@ -149,7 +150,7 @@ class EvalConfig:
     >>> omnitwin.EvalConfig(exams=("one-shot",), way=5, shot=1, seeds=3)
     """
 
-    exams: tuple[str, ...] = ("pairs",)  # names of EXAMS, or `all`
+    exams: tuple[str, ...] = ("pairs",)  # names of EXAMS or SEVERAL_EXAMS
     batches: int = 5  # pairs: random batches
     batch_size: int = 150  # pairs: pairs in each batch
     way: int | None = None  # one-shot: classes to choose from; None: WAYS, or as many as there are
@@ -178,7 +179,7 @@ class EvalConfig:
                 raise BadInput(f"{name.replace('_', ' ')} must be at least {bound}, not {given}", "")
         object.__setattr__(self, "exams", tuple(OLDER_EXAMS.get(exam, exam) for exam in self.exams))
         object.__setattr__(self, "scope", OLDER_SCOPES.get(self.scope, self.scope))
-        known = {"exam": (*EXAMS, "all"), "set": SUBSETS, "scope": SCOPES, "baseline": BASELINES}
+        known = {"exam": (*EXAMS, *SEVERAL_EXAMS), "set": SUBSETS, "scope": SCOPES, "baseline": BASELINES}
         words_of = {"exam": self.exams, "set": (self.subset,), "scope": (self.scope,), "baseline": (self.baseline,)}
         for kind, words in words_of.items():
             for word in words:
@@ -191,7 +192,7 @@ class EvalConfig:
             raise BadInput("--baseline and --checkpoint exclude each other", "Leave one out.")
 
 
-REPORT = EvalConfig(exams=("all",), show=FIGURE_PAIRS)  # the exams on a report's page
+REPORT = EvalConfig(exams=("usual",), show=FIGURE_PAIRS)  # the exams on a report's page
 
 
 def check_threshold(threshold: float | None) -> None:

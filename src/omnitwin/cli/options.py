@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, SPLITS, SourceConfig, Target, parse_target
+from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, SEVERAL_EXAMS, SPLITS, SourceConfig, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
@@ -83,10 +83,11 @@ def exams_option(default: str) -> Any:
     return typer.Option(
         "--exam",
         metavar="NAME",
-        help=f"{any_of(*EXAMS, 'all')}; may be given several times.",
+        help=f"{any_of(*EXAMS, *SEVERAL_EXAMS)}; may be given several times. "
+        "usual: all, but not beyond on your own images.",
         show_default=default,
-        autocompletion=one_of(*EXAMS, "all"),
-        callback=known("exam", *EXAMS, "all", older=OLDER_EXAMS),
+        autocompletion=one_of(*EXAMS, *SEVERAL_EXAMS),
+        callback=known("exam", *EXAMS, *SEVERAL_EXAMS, older=OLDER_EXAMS),
     )
 
 
