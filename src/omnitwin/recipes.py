@@ -768,7 +768,7 @@ PHOTO = Recipe(
     augmentation=PhotoAugmentation(),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=3e-3),
-    iterations=1_600,
+    iterations=800,
     patience=8,
     holdout=5,
     slack=1.0,
