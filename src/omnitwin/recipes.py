@@ -243,6 +243,9 @@ class ClassSampling(Part):
     turns: bool = True  # count each character turned by 90, 180 and 270 degrees as a class of its own
     mirrors: bool = False  # and its mirror images
     colours: float = _share(0.0)  # share of classes whose red, green and blue change places: classes of their own
+    colourings: int = _within(
+        1, least=1, most=6
+    )  # orders of colours of a class in a batch that few classes leave empty
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -761,11 +764,11 @@ INK = Recipe(
 PHOTO = Recipe(
     name="photo",
     network=Network(encoder="photo", image_size=96, frame="photo", head="distance", channels=3),
-    sampling=ClassSampling(batch_size=128, turns=False, colours=0.5),
+    sampling=ClassSampling(batch_size=128, turns=False, colours=0.5, colourings=4),
     augmentation=PhotoAugmentation(),
     objective=AllPairsObjective(),
     optimiser=AdamW(learning_rate=3e-3),
-    iterations=1_600,
+    iterations=800,
     patience=8,
     holdout=5,
     slack=1.0,

@@ -190,7 +190,7 @@ def test_what_was_left_out_is_counted_and_named(place, tmp_path):
     assert notes.said[:2] == [
         "5 image files cannot be read: class 00/broken0.jpg is an empty file; class 00/broken1.jpg is an empty file; "
         "class 00/broken2.jpg is an empty file; and 2 more",
-        "1 class with one image: good for dissimilar pairs only",
+        "1 class with one image makes dissimilar pairs only",
     ]
 
 

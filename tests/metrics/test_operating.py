@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from omnitwin.metrics.calibration import best_threshold
+from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
 from omnitwin.metrics.intervals import wilson_interval
 from omnitwin.metrics.operating import (
     MOST_GROUPS,
     counts_by_class,
+    fit_for,
     outcomes_of,
     pairs_needed,
     smallest_far,
@@ -69,6 +70,27 @@ def test_a_target_that_no_threshold_reaches_has_none():
     assert threshold_for("far", 0.4, *counted) is None
     assert threshold_for("precision", 0.6, *counted) is None
     assert threshold_for("balanced", None, *counted) is not None
+
+
+def test_a_fit_is_the_calibration_and_then_the_threshold_of_its_probabilities():
+    logits, similar = scores(0)
+    counted = count_scores(logits, similar)
+    fit = fit_for("far", 0.05, *counted)
+    assert fit.calibration == fit_calibration(*counted)
+    probability = sigmoid(calibrated(counted[0], fit.calibration))
+    assert (fit.threshold, fit.reached) == (threshold_for("far", 0.05, probability, *counted[1:]), True)
+    assert fit_for("balanced", None, -counted[0][::-1], counted[1][::-1], counted[2][::-1]) is None  # upside down
+
+
+def test_a_fit_that_reaches_no_target_has_no_threshold_or_falls_back_to_the_balanced_one():
+    """Ten dissimilar pairs score higher than all similar ones: accepting any accepts 10 of 41, too."""
+    values = np.array([0.0, 1.0, 2.0, 3.0])
+    similar, dissimilar = np.array([0, 10, 10, 0]), np.array([30, 1, 0, 10])
+    fit = fit_for("far", 0.1, values, similar, dissimilar)
+    assert (fit.threshold, fit.reached) == (None, False)
+    fallen = fit_for("far", 0.1, values, similar, dissimilar, fall_back=True)
+    balanced = best_threshold(sigmoid(calibrated(values, fit.calibration)), similar, dissimilar)
+    assert (fallen.threshold, fallen.reached) == (balanced, False)
 
 
 def test_a_threshold_that_would_have_to_be_one_is_refused():

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from omnitwin.answers.calibrated import has_chosen
 from omnitwin.answers.engines import EMBED_AT_ONCE, on_device, open_baseline, torch_network
+from omnitwin.answers.sample import trained_classes
 from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
@@ -27,10 +29,11 @@ from omnitwin.exams.place import facts_of_place
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
-from omnitwin.model.description import FOLDS
+from omnitwin.model.description import FOLDS, Description
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.nouns import counted, nouns_of
+from omnitwin.reports.operating import CALIBRATION
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
@@ -45,10 +48,11 @@ SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the d
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Ground:
-    """The images of the exams; seen, left_out and place are those of EvalReport."""
+    """The images of the exams; seen, chose_threshold, left_out and place are those of EvalReport."""
 
     images: ImageSet
     seen: str
+    chose_threshold: bool = False
     left_out: tuple[str, ...] = ()
     place: PlaceFacts | None = None
 
@@ -83,7 +87,7 @@ def evaluate(
         training = open_images(dataset, "training", config.source, reporter, verifier.view, SEED)
         verifier = fitted(verifier, training, config.seed, BASELINE_PAIRS, reporter)
         if training.fingerprint == ground.images.fingerprint:
-            ground = replace(ground, seen="training")
+            ground = replace(ground, seen="training", chose_threshold=True)
     network = _network_report(verifier)
     scorer = seated(verifier, ground.images, precision if network else "fp32", reporter)
     sitting = Sitting(scorer=scorer, images=ground.images, config=config)
@@ -99,6 +103,7 @@ def evaluate(
         dataset=ground.images.name,
         subset=config.subset,
         seen=ground.seen,
+        chose_threshold=ground.chose_threshold,
         left_out=ground.left_out,
         images=len(ground.images),
         classes=len(ground.images.class_names),
@@ -198,13 +203,16 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     description = verifier.description
     own, record = _opened_place(config, place, verifier, reporter)
     images = part_of(own, config.subset)
-    known = set(record.get("classes", ()))
-    new_C = torch.tensor([name not in known for name in images.class_names])
+    known = trained_classes(description, own.store) if description is not None and record else frozenset[str]()
+    new_C = torch.tensor([known is None or name not in known for name in images.class_names])
     left_out: tuple[str, ...] = ()
     if not record:  # a baseline is fitted on the training part
-        seen = "training" if description is None and config.subset in (TRAINING, ALL) else "never"
+        fitted = description is None and config.subset in (TRAINING, ALL)
+        seen = "training" if fitted else "unknown" if _keeps_no_names(description) else "never"
     elif config.subset in (TRAINING, ALL):
         seen = "training"
+    elif known is None:
+        seen = "unknown"
     elif not new_C.any():
         seen = "training" if description is not None and FOLDS in description.metrics else "closed"
     else:
@@ -217,7 +225,23 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
         reporter.note(f"{few[0].upper()}{few[1:]}.")
     split, seed = record.get("split", config.source.split), record.get("seed", SEED)
     facts = facts_of_place(own, split, seed, few)
-    return _Ground(images=images, seen=seen, left_out=left_out, place=facts)
+    chose = _chose_threshold(verifier, seen, place, images)
+    return _Ground(images=images, seen=seen, chose_threshold=chose, left_out=left_out, place=facts)
+
+
+def _keeps_no_names(description: Description | None) -> bool:
+    """Return whether a network was trained on images of the user's own, of classes whose names its file lacks."""
+    return description is not None and description.data is not None and not description.data["classes"]
+
+
+def _chose_threshold(verifier: Verifier, seen: str, place: Path | None, images: ImageSet) -> bool:
+    """Return whether classes of these images chose the network's threshold. place: where they lie, if known"""
+    description = verifier.description
+    if description is None:
+        return False  # a baseline's is fitted later
+    if description.operating is not None and description.operating.chosen_on == CALIBRATION:
+        return place is not None and has_chosen(verifier, place, images.class_names)
+    return seen == "held-out" or (seen == "training" and FOLDS in description.metrics)
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
@@ -237,7 +261,8 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
             raise BadInput(f"{who} has no held-out {kept}", "Use --set test, or train with --holdout 5.")
         if not known:
             raise BadInput(f"this network was trained on other images than {images.name} holds now", "Use --set test.")
-        ground = _Ground(images=only(images, held_out), seen="held-out")
+        chose = _chose_threshold(verifier, "held-out", None, images)
+        ground = _Ground(images=only(images, held_out), seen="held-out", chose_threshold=chose)
     elif known and held_out:
         trained_on = tuple(name for name in part_names(images) if name not in held_out)
         ground = _Ground(images=only(images, trained_on), seen="training", left_out=held_out)

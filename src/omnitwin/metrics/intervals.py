@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+Interval = tuple[float, float]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 OUTSIDE = 0.05  # chance that a 95 % interval misses the truth, half of it on each side
+NO_NARROWER = "no narrower than Wilson's interval"
 FEW = 4  # groups: of fewer, the percentiles of a bootstrap end at its least and its greatest replicate
 NORMAL_975 = NormalDist().inv_cdf(1 - OUTSIDE / 2)
 
@@ -22,6 +24,12 @@ def wilson_interval(right: float, n: float, quantile: float = NORMAL_975) -> tup
     middle = (share + weight / 2) / (1 + weight)
     half = quantile / (1 + weight) * math.sqrt(share * (1 - share) / n + weight / (4 * n))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def no_narrower(interval: Interval, share: float, n: float) -> Interval:
+    """Return an interval of a share of n things, widened to hold Wilson's, of independent ones."""
+    low, high = wilson_interval(share * n, n)
+    return min(interval[0], low), max(interval[1], high)
 
 
 def clustered_wilson_interval(right_G: Floats, n_G: Floats) -> tuple[float, float]:

@@ -54,7 +54,7 @@ def as_recorded(record: dict[str, Any], source: SourceConfig) -> SourceConfig:
 def record_of_place(config: TrainConfig, classes: Sequence[str]) -> dict[str, Any] | None:
     """Return what a checkpoint keeps of a place that is trained on; None for any other images.
 
-    classes: names of those that are trained on. Of more than MOST_CLASSES none are kept: so many never move.
+    classes: names of those that are trained on. Of more than MOST_CLASSES none are kept, which means: not known.
     """
     place = place_of(config.dataset)
     if place is None:

@@ -20,13 +20,13 @@ from omnitwin.view.console import clean
 from omnitwin.view.exams import (
     WORST_NOTE,
     circumstances,
-    closed,
     group_cells,
     group_headings,
     group_method,
     interval,
     seen,
     single,
+    spoiled,
     value,
     worst_cells,
     worst_headings,
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 EXAMINED = {
     "never": "{count} {kinds} that the network never saw",
-    "held-out": "held-out {held_out}, which chose its threshold and best checkpoint",
+    "held-out": "held-out {held_out}, which chose its best checkpoint",
+    "unknown": "{count} {kinds} that the network may have been trained on: not known",
     "closed": "new images of {count} {kinds} that it was trained on",
     "training": "images that it was TRAINED on",
 }
@@ -78,7 +79,7 @@ def page(report: RunReport, draw: Callable[..., dict[str, "Figure"]] = plots) ->
         place=_place(evaluation.place) if evaluation.place else [],
         broken=_broken(evaluation.place) if evaluation.place else [],
         notes=[f"{note[0].upper()}{note[1:]}." for note in evaluation.place.notes] if evaluation.place else [],
-        closed=closed(evaluation),
+        warning=spoiled(evaluation),
         facts=_facts(network),
         hyper_parameters=list(_hyper_parameters(report.recipe)),
         versions=report.versions,
