@@ -23,7 +23,7 @@ from PIL import Image
 from scripts import load_script
 
 import omnitwin
-from omnitwin.cli import COMMANDS
+from omnitwin.cli import COMMANDS, app
 from omnitwin.cli.demo import demo
 from omnitwin.config import EXAMS, TrainConfig
 from omnitwin.data import official, omniglot
@@ -439,7 +439,7 @@ def test_a_run_is_removed(run, words, home):
 @example(".venv/bin/omnitwin demo")
 def test_demo_draws_trains_examines_and_asks(run, words, home):
     before = runs_in(home)
-    outcome = run(*words)
+    outcome = run(*words, program=app)  # built again, as `reader` has changed a default
     assert outcome.code == 0, outcome.err
     assert [line[:2] for line in outcome.out.splitlines() if re.match(r"\d\. ", line)] == ["1.", "2.", "3.", "4."]
     assert runs_in(home) == before
