@@ -644,6 +644,8 @@ def _with_initial(changes: dict[str, Any], network: Network, before: Part) -> di
     """
     changes = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in changes.items()}
     weights, start = changes.get("weights"), changes.get("start")
+    if changes.get("freeze") is False and weights in (None, NO_WEIGHTS) and not isinstance(before, PretrainedWeights):
+        del changes["freeze"]  # nothing is frozen in other networks anyway
     if weights == NO_WEIGHTS:
         del changes["weights"]
         return {"initial": NewWeights.name, **changes}
