@@ -106,7 +106,9 @@ def _without_images(left_out: LeftOut) -> str:
     if subfolders == 1:
         return f"{folder} holds no image files itself; its subfolder was not searched. Name that one."
     if subfolders:
-        return f"{folder} holds no image files itself; its {subfolders:,} subfolders were not searched. Name one of them."
+        return (
+            f"{folder} holds no image files itself; its {subfolders:,} subfolders were not searched. Name one of them."
+        )
     if files == 1:
         return f"{folder} holds no image files, but 1 file of another kind."
     if files:
