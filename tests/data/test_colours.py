@@ -82,7 +82,7 @@ def test_classes_that_leave_a_batch_empty_come_in_several_orders_of_colours(batc
 def test_a_class_without_colour_comes_in_one_order_as_all_of_them_look_alike():
     images = MANY.images.clone()
     images[:3] = images[:3].float().mean(1, keepdim=True).to(torch.uint8)  # the three of the first class
-    sampler, batches = drawn(replace(COLOURFUL, batch_size=24, colourings=3), replace(MANY, images=images))
+    _, batches = drawn(replace(COLOURFUL, batch_size=24, colourings=3), replace(MANY, images=images))
     for batch in batches:
         assert (batch.label_B.view(-1, 2)[:, 0] // 6).bincount().tolist() == [1, 3, 3, 3]
         labels = {}
