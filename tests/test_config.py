@@ -12,8 +12,8 @@ from omnitwin.recipes import CLASSIC, DEMO, FAST, PARTS, RECIPES, SMALL, STRONG,
 NAN, INFINITE = float("nan"), float("inf")
 
 
-BOUNDED = {  # of the recipe fast: fields with bounds, and the largest value
-    each.name: each.metadata["most"]
+BOUNDED = {  # of the recipe fast: fields with bounds, and these
+    each.name: (each.metadata["least"], each.metadata["most"])
     for part in (FAST.sampling, FAST.augmentation, FAST.objective, FAST.optimiser)
     for each in fields(part)
     if "most" in each.metadata
@@ -25,7 +25,8 @@ BOUNDED = {  # of the recipe fast: fields with bounds, and the largest value
 def test_a_number_of_a_part_that_is_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(BadInput) as refused:
         FAST.changed(**{name: value})
-    assert f"{name} must be between 0 and " in refused.value.line()
+    least, most = BOUNDED[name]
+    assert f"{name} must be between {least} and {most:,}, not " in refused.value.line()
     assert f"--override {name}={FAST.flat()[name]}" in refused.value.line()
     assert "\n" not in refused.value.line()
 

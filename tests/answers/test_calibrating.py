@@ -504,7 +504,8 @@ def test_a_verifier_that_errs_more_often_than_not_or_whose_probabilities_are_wor
     assert said is None or said in warnings[0]
 
 
-def test_a_verifier_that_is_warned_of_is_written(place):
+def test_a_verifier_that_is_warned_of_is_written(place, monkeypatch):
+    monkeypatch.setattr(calibrating, "WORST_RATE", 0.02)
     report = omnitwin.calibrate(place, target="far=0.006")
     assert report.written is not None
     assert any("% (" in warning and "more often than not" in warning for warning in report.warnings)
