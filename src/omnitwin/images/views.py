@@ -23,9 +23,10 @@ from omnitwin.errors import BadImage
 from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
 from omnitwin.images.costs import SECONDS
 from omnitwin.images.framing import WHITE, fitted, framed
-from omnitwin.images.intake import Picturable, grey_of, loaded, read_picture
+from omnitwin.images.intake import Picturable, loaded, read_picture
 from omnitwin.images.photo import REDUCING_GAP, letterboxed, plain
 from omnitwin.images.resampling import area_resize
+from omnitwin.images.values import grey_of
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
 
