@@ -62,7 +62,10 @@ def clean_ink(grey: Image.Image) -> Cleaned:
 
     The pixels of a black and white drawing stay as they are. The grey edges of strokes stay where they are.
     """
-    notes = []
+    from omnitwin.images.sheets import lay_flat
+
+    laid = lay_flat(grey)
+    grey, notes = laid.grey, [*laid.notes]
     if _is_light_on_dark(grey):
         grey = ImageOps.invert(grey)
         notes.append(TURNED)

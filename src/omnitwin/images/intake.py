@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
@@ -17,6 +18,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from omnitwin.errors import BadImage
 from omnitwin.images.costs import J2K_PIXELS, MOST_PIXELS, SECONDS, MeteredFile, limit, limit_head
+from omnitwin.images.frames import NOTE, chosen
 from omnitwin.images.kinds import OUTSIDE_PROGRAMS, WITHOUT_HEIF, lacks_reader
 from omnitwin.system.plain import open_named
 
@@ -126,7 +128,8 @@ def _decoded(path: Path, take: Callable[[Image.Image], Taken], seconds: float) -
                 limit(image, file)
                 with _unheard_libtiff() if image.format == "TIFF" else nullcontext():
                     image.load()
-                return take(image)
+                    picture = chosen(image, partial(limit, image, file))
+                return take(picture)
     except FileNotFoundError:
         raise BadImage(f"{path} does not exist") from None
     except PermissionError as error:
@@ -167,6 +170,8 @@ def _unheard_libtiff() -> Iterator[None]:
 def _upright(image: Image.Image, prepare: Prepare | None) -> Image.Image:
     """Return an image, prepared, turned as its EXIF says. (ImageOps.exif_transpose also writes all EXIF again.)"""
     picture = image if prepare is None else prepare(image)
+    if note := image.info.get(NOTE):
+        picture.info[NOTE] = note
     turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     if turn is not None:
         return picture.transpose(turn)
