@@ -55,6 +55,7 @@ class Cleaned:
     ink_HW: Array  # (H, W) float32
     notes: tuple[str, ...] = ()  # what was done, in words
     unrest: float = 0.0
+    findings: tuple[str, ...] = ()  # of reports.pages
 
 
 def clean_ink(grey: Image.Image) -> Cleaned:
@@ -82,8 +83,13 @@ def clean_ink(grey: Image.Image) -> Cleaned:
             notes.append(EVENED)
         ink_HW, unrest, ruled = _ink_on_even_paper(level_HW / light_HW)
         notes += [UNRULED] if ruled else []
+    from omnitwin.images.foreign import without_foreign
+
+    separated = without_foreign(ink_HW)
+    ink_HW = separated.ink_HW
+    notes += separated.notes
     ink_HW, more = _drawing_alone(ink_HW, scanned=not two_level)
-    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest)
+    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest, findings=separated.findings)
 
 
 def _is_light_on_dark(grey: Image.Image) -> bool:
