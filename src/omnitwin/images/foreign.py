@@ -22,7 +22,7 @@ LINES = "ruled or printed lines were left out"
 BOX = "a box around the drawing was left out"
 STAMP = "a round stamp was left out"
 
-INKED = 0.3  # of full ink, from which on a pixel belongs to a mark
+INKED = 0.15  # of full ink, from which on a pixel belongs to a mark
 LEAST_LINE = 0.28  # of the page's shorter side: a shorter line is not looked for
 GAP = 0.04  # of the longer side: a line may be interrupted for as long, where a stroke crosses it
 NEAR_EDGE = 0.035  # of the longer side: a line that comes so near runs to the edge
@@ -40,6 +40,8 @@ CIRCLES = 800  # tried, through three points each
 POINTS = 500  # of the middles of strokes, at most, to which circles are fitted
 RADII = (0.07, 0.42)  # of the longer side
 ROUND = 1.3  # pixels: deviation from a circle
+LEAST_GONE = 0.4  # of its length: as much of a ring is thinner than the pen
+RINGS = 3  # a stamp may have two, one inside the other
 WHOLE = 0.6  # share of the circle that is inked
 
 
@@ -87,7 +89,11 @@ def without_foreign(ink_HW: Array) -> Separated:
         return Separated(ink_HW)
     lines = _lines(marked_HW)
     found = _without_lines(ink_HW, marked_HW, lines) if lines else Separated(ink_HW)
-    return _without_rings(found)
+    for _ in range(RINGS):
+        before, found = found, _without_ring(found)
+        if found is before:
+            break
+    return found
 
 
 # ---- lines
@@ -314,7 +320,7 @@ def _erased(marked_HW: Array, lines: list[_Line]) -> Array:
 # ---- round stamps
 
 
-def _without_rings(found: Separated) -> Separated:
+def _without_ring(found: Separated) -> Separated:
     """Return the ink without a round stamp and what is printed inside it."""
     marked_HW = found.ink_HW > INKED
     ridge_HW, _ = _middles(marked_HW)
@@ -350,7 +356,9 @@ def _without_rings(found: Separated) -> Separated:
     reaches |= area_M >= 6 * pen**2
     reaches[0] = False
     kept_HW = reaches[mark_HW]
-    return Separated(_only(found.ink_HW, marked_HW, kept_HW), (*found.notes, STAMP), found.findings)
+    if (ring_HW & ~kept_HW).sum() < LEAST_GONE * 2 * np.pi * radius:  # it is drawn with the pen
+        return found
+    return Separated(_only(found.ink_HW, marked_HW, kept_HW), (*(note for note in found.notes if note != STAMP), STAMP), found.findings)
 
 
 def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:

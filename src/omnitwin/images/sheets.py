@@ -26,7 +26,11 @@ DARK = 0.72  # of the paper's light: what is darker may lie around a sheet
 LEAST_RANGE = 40  # grey levels between dark and light
 THICK = 0.03  # share of the longer side: radius of what is thick
 THICK_ALONE = 0.035  # share of the longer side: radius, inside the picture, of what is thick and only reaches its border
+THICKER = 1.5  # times the pen: what lies at the border is thicker than strokes
+ACROSS = 3  # pixels of the copy on either side of an edge
+SHARP = 0.6  # of the difference between both sides, over so few pixels: the edge of a thing
 WHOLE_SIDE = 0.9  # share of a side that a strip along it takes
+LEAST_STRIP = 0.011  # share of the longer side: half the width of a strip; a narrower one is a line
 AROUND = 3  # sides of the picture that are mostly dark, from which on something lies all around a sheet
 MOSTLY = 0.5  # share of a side
 LEAST_SHEET = 0.12  # share of the picture
@@ -54,7 +58,7 @@ def lay_flat(grey: Image.Image) -> Laid:
     dark_hw = _dark(level_hw)
     if dark_hw is None:
         return Laid(grey)
-    outside_hw = _outside(dark_hw)
+    outside_hw = _outside(level_hw, dark_hw)
     if outside_hw is None:
         return Laid(grey)
     left_hw = dark_hw & ~cv2.dilate(outside_hw.astype(np.uint8), _disc(_edge(level_hw))).astype(bool)
@@ -68,6 +72,8 @@ def lay_flat(grey: Image.Image) -> Laid:
     if corners_42 is None:
         return Laid(painted, (BESIDE,))
     scale_2 = np.array(grey.size) / size
+    if _slant(corners_42) < CROOKED:
+        return Laid(painted, (SHEET,))
     return _squared(painted, corners_42 * scale_2)
 
 
@@ -91,7 +97,7 @@ def _dark(level_hw: Array) -> Array | None:
     return dark_hw
 
 
-def _outside(dark_hw: Array) -> Array | None:
+def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
     """Return what is dark and thick and reaches the border, (h, w) bool, or None."""
     longer = max(dark_hw.shape)
     radius = max(2, round(THICK * longer))
@@ -104,23 +110,37 @@ def _outside(dark_hw: Array) -> Array | None:
     count, mark_hw, box_M5, _ = cv2.connectedComponentsWithStats(thick_hw, connectivity=8)
     if count == 1:
         return None
-    depth_hw = cv2.distanceTransform(np.pad(thick_hw, 1, mode="edge"), cv2.DIST_L2, 3)[1:-1, 1:-1]
     inside_hw = cv2.distanceTransform(np.pad(thick_hw, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    beyond_hw = cv2.distanceTransform(np.pad(thick_hw, room, mode="edge"), cv2.DIST_L2, 3)[room:-room, room:-room]
+    rest_hw = dark_hw & ~cv2.dilate(thick_hw, _disc(2)).astype(bool)
+    pen = float(cv2.distanceTransform(np.pad(rest_hw.astype(np.uint8), 1), cv2.DIST_L2, 3).max())  # half its width
     sides = [mark_hw[0], mark_hw[-1], mark_hw[:, 0], mark_hw[:, -1]]
     corners = {int(mark_hw[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
     kept = np.zeros(count, bool)
     for mark in range(1, count):
         shares = [float((side == mark).mean()) for side in sides]
-        if not any(shares):
-            continue
-        of_mark = mark_hw == mark
-        alone = float(inside_hw[of_mark].max()) >= THICK_ALONE * longer
-        cornered = mark in corners and float(depth_hw[of_mark].max()) > radius and sum(share > 0 for share in shares) > 1
-        kept[mark] = alone or cornered or max(shares) >= WHOLE_SIDE
+        depth = float(inside_hw[mark_hw == mark].max())
+        alone = any(shares) and depth >= max(THICK_ALONE * longer, THICKER * pen)
+        cornered = mark in corners and sum(share > 0 for share in shares) > 1
+        cornered = cornered and float(beyond_hw[mark_hw == mark].max()) >= THICKER * pen
+        strip = max(shares) >= WHOLE_SIDE and depth >= max(LEAST_STRIP * longer, pen)
+        kept[mark] = (alone or cornered or strip) and _is_sharp(level_hw, mark_hw == mark)
     if not kept.any():
         return None
     outside_hw: Array = kept[mark_hw]
     return outside_hw
+
+
+def _is_sharp(level_hw: Array, part_hw: Array) -> bool:
+    """Return whether a part is the shape of a thing, with an edge, and not that of a shadow, whose edge is soft."""
+    part = part_hw.astype(np.uint8)
+    within_hw = part_hw & (cv2.erode(part, _disc(ACROSS), borderValue=1) == 0)
+    beside_hw = (cv2.dilate(part, _disc(ACROSS + 1)) > 0) & (cv2.dilate(part, _disc(ACROSS)) == 0)
+    if not beside_hw.any() or not within_hw.any():
+        return False
+    beside = float(np.median(level_hw[beside_hw]))
+    step = beside - float(np.median(level_hw[within_hw]))
+    return step >= SHARP * (max(beside, float(np.median(level_hw[~part_hw]))) - float(np.median(level_hw[part_hw])))
 
 
 def _lies_around(outside_hw: Array) -> bool:
@@ -158,6 +178,12 @@ def _ordered(corner_42: Array) -> Array:
     return ordered_42
 
 
+def _slant(corner_42: Array) -> float:
+    """Return by how many degrees the upper edge of a sheet is turned."""
+    along_2 = corner_42[1] - corner_42[0]
+    return abs(float(np.degrees(np.arctan2(along_2[1], along_2[0]))))
+
+
 def _painted(grey: Image.Image, level_HW: Array, level_hw: Array, outside_hw: Array) -> Image.Image:
     """Return the picture with what is outside painted in the light of the nearest paper."""
     covered_hw = cv2.dilate(outside_hw.astype(np.uint8), _disc(_edge(level_hw)))
@@ -180,6 +206,4 @@ def _squared(grey: Image.Image, corner_42: Array) -> Laid:
     size = (max(1, round(width - 2 * edge)), max(1, round(height - 2 * edge)))
     turn = cv2.getPerspectiveTransform(corner_42.astype(np.float32), target_42)
     flat_HW = cv2.warpPerspective(np.asarray(grey), turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    along_2 = corner_42[1] - corner_42[0]
-    degrees = abs(float(np.degrees(np.arctan2(along_2[1], along_2[0]))))
-    return Laid(Image.fromarray(flat_HW), (SHEET, SQUARED) if degrees >= CROOKED else (SHEET,))
+    return Laid(Image.fromarray(flat_HW), (SHEET, SQUARED))
