@@ -4,12 +4,15 @@ H x W pixels; levels are from 0 for black to 1 for white, ink from 0 for paper t
 """
 
 from dataclasses import dataclass
-from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
+from omnitwin.images.contents import contents
+from omnitwin.images.foreign import without_foreign
 from omnitwin.images.framing import WHITE
+from omnitwin.images.sheets import lay_flat
 from omnitwin.metrics.arrays import Array
 
 TURNED = "light ink on dark was turned round"
@@ -63,8 +66,6 @@ def clean_ink(grey: Image.Image) -> Cleaned:
 
     The pixels of a black and white drawing stay as they are. The grey edges of strokes stay where they are.
     """
-    from omnitwin.images.sheets import lay_flat
-
     laid = lay_flat(grey)
     grey, notes = laid.grey, [*laid.notes]
     if _is_light_on_dark(grey):
@@ -83,13 +84,12 @@ def clean_ink(grey: Image.Image) -> Cleaned:
             notes.append(EVENED)
         ink_HW, unrest, ruled = _ink_on_even_paper(level_HW / light_HW)
         notes += [UNRULED] if ruled else []
-    from omnitwin.images.foreign import without_foreign
-
     separated = without_foreign(ink_HW)
     ink_HW = separated.ink_HW
     notes += separated.notes
     ink_HW, more = _drawing_alone(ink_HW, scanned=not two_level)
-    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest, findings=separated.findings)
+    findings = (*separated.findings, *contents(ink_HW))
+    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest, findings=findings)
 
 
 def _is_light_on_dark(grey: Image.Image) -> bool:
@@ -121,23 +121,13 @@ def _light(grey: Image.Image) -> Array:
     """Return the light on the paper, (H, W) float32: the picture with all narrow dark marks closed."""
     small = grey.reduce(factor) if (factor := max(grey.size) // SMALL) > 1 else grey
     reach = REACH if factor > 1 else max(1, max(grey.size) * REACH // SMALL)
-    closed = np.pad(np.asarray(small.filter(ImageFilter.BoxBlur(1))), 2 * reach, mode="edge")
-    for extreme in (np.maximum, np.minimum):
-        for axis in (0, 1):
-            closed = _extreme(closed, reach, extreme, axis)
+    window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    room = 2 * reach
+    padded = np.pad(np.asarray(small.filter(ImageFilter.BoxBlur(1))), room, mode="edge")
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, window)[room:-room, room:-room]
     light = Image.fromarray(closed).filter(ImageFilter.BoxBlur(reach / 2)).resize(grey.size, Image.Resampling.BILINEAR)
     light_HW = np.asarray(light, dtype=np.float32) / WHITE
     return np.maximum(light_HW, DEEPEST * float(light_HW.max()))
-
-
-def _extreme(image_HW: Array, reach: int, extreme: Any, axis: int) -> Array:
-    """Return the largest (np.maximum) or smallest (np.minimum) value up to `reach` pixels away along an axis.
-
-    The result is 2 * reach pixels shorter: it leaves out the ends, which have fewer neighbours.
-    """
-    windows = np.lib.stride_tricks.sliding_window_view(image_HW, 2 * reach + 1, axis)
-    result: Array = extreme.reduce(windows, axis=-1)
-    return result
 
 
 def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
@@ -193,10 +183,8 @@ def _away(level_HW: Array, middle: float, contrast: float) -> Array:
     step = np.concatenate(steps)
     edge = contrast / max(float(np.median(step)), contrast / 100) if len(step) else 0.0
     reach = round(max(1.0, AWAY * max(level_HW.shape), EDGES * edge))
-    near = Image.fromarray(dark_HW.astype(np.uint8) * np.uint8(WHITE))
-    for _ in range(2):  # a wide blur may lower the edge of a single stroke to less than a grey level
-        near = near.filter(ImageFilter.BoxBlur(reach / 2)).point([0] + [WHITE] * WHITE)
-    away_HW: Array = np.asarray(near) == 0
+    side = 4 * -(-reach // 2) + 1
+    away_HW: Array = cv2.dilate(dark_HW.astype(np.uint8), np.ones((side, side), np.uint8)) == 0
     return away_HW
 
 
@@ -218,9 +206,9 @@ def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
 
     scanned: whether there may be edges of sheets; they go, too
     """
-    mark_HW = _marks(ink_HW > VISIBLE)
+    _, mark_HW, box_M5, _ = cv2.connectedComponentsWithStats((ink_HW > VISIBLE).astype(np.uint8), connectivity=8)
     notes = []
-    mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel())
+    mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel(), minlength=len(box_M5))
     mass_M[0] = 0
     border = _border(mark_HW)
     along_M = np.bincount(border, minlength=len(mass_M)) / len(border)
@@ -228,7 +216,7 @@ def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
     if frame_M.any() and mass_M[~frame_M].any():
         notes.append(UNFRAMED)
         mass_M[frame_M] = 0
-    if scanned and (edge_M := _edges_of_sheets(mark_HW, len(mass_M)) & (mass_M > 0)).any() and mass_M[~edge_M].any():
+    if scanned and (edge_M := _edges_of_sheets(mark_HW, box_M5) & (mass_M > 0)).any() and mass_M[~edge_M].any():
         notes.append(UNEDGED)
         mass_M[edge_M] = 0
     width = _pen_width(mark_HW == int(mass_M.argmax()))
@@ -242,18 +230,14 @@ def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
     return kept_HW, notes
 
 
-def _edges_of_sheets(mark_HW: Array, marks: int) -> Array:
+def _edges_of_sheets(mark_HW: Array, box_M5: Array) -> Array:
     """Return which marks are long and lie wholly in the strips along the border, (M,) bool."""
-    strip = round(MARGIN * max(mark_HW.shape))
+    marks, strip = len(box_M5), round(MARGIN * max(mark_HW.shape))
     inside_M = np.bincount(mark_HW[strip:-strip, strip:-strip].ravel(), minlength=marks) if strip else np.ones(marks)
-    mark_P = mark_HW[places := np.nonzero(mark_HW)]
-    long_M = np.zeros(marks, bool)
-    for place_P, side in zip(places, mark_HW.shape, strict=True):
-        first_M, last_M = np.full(marks, side), np.full(marks, -1)
-        np.minimum.at(first_M, mark_P, place_P)
-        np.maximum.at(last_M, mark_P, place_P)
-        long_M |= last_M - first_M >= LONG * side
+    width_M, height_M = box_M5[:, 2], box_M5[:, 3]
+    long_M = (width_M >= LONG * mark_HW.shape[1]) | (height_M >= LONG * mark_HW.shape[0])
     edge_M: Array = long_M & (inside_M == 0)
+    edge_M[0] = False
     return edge_M
 
 
@@ -262,31 +246,3 @@ def _pen_width(inked_HW: Array) -> float:
     inked_HW = np.pad(inked_HW, 1)
     outline = int((inked_HW[1:] != inked_HW[:-1]).sum() + (inked_HW[:, 1:] != inked_HW[:, :-1]).sum())
     return 2 * float(inked_HW.sum()) / max(1.0, outline * np.pi / 4)  # slanting lines have longer outlines: stairs
-
-
-def _marks(inked_HW: Array) -> Array:
-    """Return the number of the mark that each pixel belongs to (8 neighbours), from 1; 0 for paper."""
-    height, width = inked_HW.shape
-    there_P = np.flatnonzero(inked_HW)
-    place = np.full((height + 2) * (width + 2), -1)
-    padded = (there_P // width + 1) * (width + 2) + there_P % width + 1
-    place[padded] = np.arange(len(there_P))
-    pairs = []
-    for step in (1, width + 1, width + 2, width + 3):
-        other_P = place[padded + step]
-        pairs.append(np.stack([np.flatnonzero(other_P >= 0), other_P[other_P >= 0]]))
-    first_E, other_E = np.concatenate(pairs, axis=1)
-    root_P = np.arange(len(there_P))
-    while True:
-        low_E = np.minimum(root_P[first_E], root_P[other_E])
-        high_E = np.maximum(root_P[first_E], root_P[other_E])
-        apart = low_E < high_E
-        if not apart.any():
-            break
-        first_E, other_E = first_E[apart], other_E[apart]
-        np.minimum.at(root_P, high_E[apart], low_E[apart])
-        while not np.array_equal(shorter_P := root_P[root_P], root_P):
-            root_P = shorter_P
-    mark_HW = np.zeros(inked_HW.shape, dtype=np.int64)
-    mark_HW.ravel()[there_P] = np.unique(root_P, return_inverse=True)[1] + 1
-    return mark_HW

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from omnitwin.images.strokes import middles, pen_width
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import EMPTY_FORM, UNSEPARATED
 
@@ -40,6 +41,8 @@ CIRCLES = 800  # tried, through three points each
 POINTS = 500  # of the middles of strokes, at most, to which circles are fitted
 RADII = (0.07, 0.42)  # of the longer side
 ROUND = 1.3  # pixels: deviation from a circle
+LEAST_POINTS = 40  # middles of thin strokes: fewer are no ring
+LEAST_PEN = 3  # pixels: of a finer pen no ring is told by its width
 LEAST_GONE = 0.4  # of its length: as much of a ring is thinner than the pen
 RINGS = 3  # a stamp may have two, one inside the other
 WHOLE = 0.6  # share of the circle that is inked
@@ -99,40 +102,29 @@ def without_foreign(ink_HW: Array) -> Separated:
 # ---- lines
 
 
-def _middles(marked_HW: Array) -> tuple[Array, Array]:
-    """Return the middles of strokes, (H, W) bool, and for each pixel the distance to paper."""
-    depth_HW = cv2.distanceTransform(np.pad(marked_HW.astype(np.uint8), 1), cv2.DIST_L2, 3)
-    ridge_HW = (depth_HW > 0) & (depth_HW >= cv2.dilate(depth_HW, np.ones((3, 3), np.uint8)) - 1e-3)
-    return ridge_HW[1:-1, 1:-1], depth_HW[1:-1, 1:-1]
-
-
-def _pen(marked_HW: Array, share: float = 50) -> float:
-    """Return the width of most of the ink, in pixels."""
-    ridge_HW, depth_HW = _middles(marked_HW)
-    depth_N = np.sort(depth_HW[ridge_HW])
-    if not len(depth_N):
-        return 1.0
-    area_N = np.cumsum(depth_N)
-    return max(1.0, 2 * float(depth_N[np.searchsorted(area_N, share / 100 * area_N[-1])]) - 1)
-
-
 def _lines(marked_HW: Array) -> list[_Line]:
     """Return the long straight lines of a page."""
-    ridge_HW, _ = _middles(marked_HW)
+    ridge_HW, _ = middles(marked_HW)
     longer, shorter = max(ridge_HW.shape), min(ridge_HW.shape)
     least = max(12, LEAST_LINE * shorter)
     found = cv2.HoughLinesP(
-        ridge_HW.astype(np.uint8), 1, np.pi / 360, int(0.6 * least), minLineLength=least, maxLineGap=max(5, GAP * longer)
+        ridge_HW.astype(np.uint8),
+        1,
+        np.pi / 360,
+        int(0.6 * least),
+        minLineLength=least,
+        maxLineGap=max(5, GAP * longer),
     )
     lines: list[_Line] = []
     if found is None:
         return lines
+    point_N2 = np.argwhere(ridge_HW)[:, ::-1].astype(float)
     segments = found.reshape(-1, 4).astype(float)
     lengths = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
     for segment in segments[np.argsort(-lengths, kind="stable")][: 4 * MOST_LINES]:
         if any(_lies_on(segment, line) for line in lines):
             continue
-        line = _refined(segment, ridge_HW, marked_HW)
+        line = _refined(segment, point_N2, marked_HW)
         if line is not None and line.length >= least and line.support >= SUPPORT:
             lines.append(line)
         if len(lines) == MOST_LINES:
@@ -148,11 +140,10 @@ def _lies_on(segment: Array, line: _Line) -> bool:
     return bool(across_2.max() <= 2.5 + line.width / 2) and overlaps
 
 
-def _refined(segment: Array, ridge_HW: Array, marked_HW: Array) -> _Line | None:
+def _refined(segment: Array, point_N2: Array, marked_HW: Array) -> _Line | None:
     """Return the line that a segment is part of, or None."""
     start_2, end_2 = segment[:2], segment[2:]
     along_2 = (end_2 - start_2) / max(1e-9, float(np.hypot(*(end_2 - start_2))))
-    point_N2 = np.argwhere(ridge_HW)[:, ::-1].astype(float)
     for _ in range(2):
         across_2 = np.array([-along_2[1], along_2[0]])
         apart_N2 = point_N2 - start_2
@@ -271,7 +262,7 @@ def _is_thin(line: _Line, rest_HW: Array) -> bool:
         return False
     rows, columns = np.flatnonzero(rest_HW.any(1)), np.flatnonzero(rest_HW.any(0))
     extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-    return line.width <= THIN * _pen(rest_HW) and line.length >= AS_LONG * float(extent)
+    return line.width <= THIN * pen_width(rest_HW) and line.length >= AS_LONG * float(extent)
 
 
 def _box(lines: list[_Line], marked_HW: Array) -> list[_Line]:
@@ -301,7 +292,10 @@ def _erased(marked_HW: Array, lines: list[_Line]) -> Array:
     steep = flat = False
     for line in lines:
         thick = max(3, int(np.ceil(line.width)) + 2)
-        start, end = ([round(float(value)) for value in tip + sign * 2 * line.along_2] for tip, sign in zip(line.tips, (-1, 1), strict=True))
+        start, end = (
+            [round(float(value)) for value in tip + sign * 2 * line.along_2]
+            for tip, sign in zip(line.tips, (-1, 1), strict=True)
+        )
         cv2.line(band_HW, start, end, 1, thick)
         widest = max(widest, thick)
         steep, flat = steep or abs(line.along_2[1]) > 0.5, flat or abs(line.along_2[0]) > 0.5
@@ -323,9 +317,12 @@ def _erased(marked_HW: Array, lines: list[_Line]) -> Array:
 def _without_ring(found: Separated) -> Separated:
     """Return the ink without a round stamp and what is printed inside it."""
     marked_HW = found.ink_HW > INKED
-    ridge_HW, _ = _middles(marked_HW)
-    point_N2 = np.argwhere(ridge_HW)[:, ::-1].astype(float)
-    if len(point_N2) < 40:
+    ridge_HW, depth_HW = middles(marked_HW)
+    pen = _widest(depth_HW[ridge_HW])
+    if pen < LEAST_PEN:
+        return found
+    point_N2 = np.argwhere(ridge_HW & (2 * depth_HW - 1 <= THIN * pen + 0.5))[:, ::-1].astype(float)
+    if len(point_N2) < LEAST_POINTS:
         return found
     circle = _circle(point_N2, max(marked_HW.shape))
     if circle is None:
@@ -334,12 +331,12 @@ def _without_ring(found: Separated) -> Separated:
     row, column = np.mgrid[: marked_HW.shape[0], : marked_HW.shape[1]]
     away_HW = np.hypot(column - x, row - y)
     ring_HW = marked_HW & (np.abs(away_HW - radius) <= ROUND)
-    ring = _pen(marked_HW & (np.abs(away_HW - radius) <= 0.08 * radius))
+    ring = pen_width(marked_HW & (np.abs(away_HW - radius) <= 0.08 * radius))
     outside_HW = marked_HW & (away_HW > 1.15 * radius)
     if not ring_HW.any() or not _is_something(outside_HW):
         return found
-    pen = _pen(outside_HW)
-    if ring > THIN * pen + 0.5:
+    pen = pen_width(outside_HW)
+    if pen < LEAST_PEN or ring > THIN * pen + 0.5:
         inside = marked_HW & (away_HW < 0.85 * radius)
         doubt = inside.sum() > 0.03 * np.pi * radius**2
         return replace(found, findings=(*found.findings, UNSEPARATED)) if doubt else found
@@ -358,7 +355,20 @@ def _without_ring(found: Separated) -> Separated:
     kept_HW = reaches[mark_HW]
     if (ring_HW & ~kept_HW).sum() < LEAST_GONE * 2 * np.pi * radius:  # it is drawn with the pen
         return found
-    return Separated(_only(found.ink_HW, marked_HW, kept_HW), (*(note for note in found.notes if note != STAMP), STAMP), found.findings)
+    return Separated(
+        _only(found.ink_HW, marked_HW, kept_HW),
+        (*(note for note in found.notes if note != STAMP), STAMP),
+        found.findings,
+    )
+
+
+def _widest(depth_N: Array) -> float:
+    """Return the width that four fifths of the ink are narrower than, in pixels."""
+    if not len(depth_N):
+        return 1.0
+    depth_N = np.sort(depth_N)
+    area_N = np.cumsum(depth_N)
+    return max(1.0, 2 * float(depth_N[np.searchsorted(area_N, 0.8 * area_N[-1])]) - 1)
 
 
 def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:

@@ -10,6 +10,8 @@ from omnitwin.images.values import opaque
 from omnitwin.metrics.arrays import Array
 
 REDUCING_GAP = 3.0  # Pillow averages down to this many times the wanted size before it resamples: fast, and as smooth
+
+
 def plain(picture: Image.Image) -> Image.Image:
     """Return a picture in 8 bits, mode L or RGB, on white (or black, if white shows nothing) if it is transparent."""
     return opaque(picture)

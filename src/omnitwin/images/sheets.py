@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from omnitwin.images.strokes import pen_width
 from omnitwin.metrics.arrays import Array
 
 SHEET = "what lies around the sheet was left out"
@@ -25,7 +26,9 @@ SMALL = 160  # pixels of the longer side of the copy in which a sheet is found
 DARK = 0.72  # of the paper's light: what is darker may lie around a sheet
 LEAST_RANGE = 40  # grey levels between dark and light
 THICK = 0.03  # share of the longer side: radius of what is thick
-THICK_ALONE = 0.035  # share of the longer side: radius, inside the picture, of what is thick and only reaches its border
+THICK_ALONE = (
+    0.035  # share of the longer side: radius, inside the picture, of what is thick and only reaches its border
+)
 THICKER = 1.5  # times the pen: what lies at the border is thicker than strokes
 ACROSS = 3  # pixels of the copy on either side of an edge
 SHARP = 0.6  # of the difference between both sides, over so few pixels: the edge of a thing
@@ -113,7 +116,7 @@ def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
     inside_hw = cv2.distanceTransform(np.pad(thick_hw, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     beyond_hw = cv2.distanceTransform(np.pad(thick_hw, room, mode="edge"), cv2.DIST_L2, 3)[room:-room, room:-room]
     rest_hw = dark_hw & ~cv2.dilate(thick_hw, _disc(2)).astype(bool)
-    pen = float(cv2.distanceTransform(np.pad(rest_hw.astype(np.uint8), 1), cv2.DIST_L2, 3).max())  # half its width
+    pen = pen_width(rest_hw) / 2
     sides = [mark_hw[0], mark_hw[-1], mark_hw[:, 0], mark_hw[:, -1]]
     corners = {int(mark_hw[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
     kept = np.zeros(count, bool)
