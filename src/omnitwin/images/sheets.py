@@ -90,9 +90,11 @@ def _disc(radius: int) -> Array:
 
 def _dark(level_hw: Array) -> Array | None:
     """Return what is much darker than the paper, (h, w) bool; None if the border of the picture holds none of it."""
+    border = np.concatenate([level_hw[0], level_hw[-1], level_hw[:, 0], level_hw[:, -1]])
+    if float(border.min()) >= DARK * float(level_hw.max()):
+        return None
     lightest = float(np.percentile(level_hw, 95))
     limit = DARK * lightest
-    border = np.concatenate([level_hw[0], level_hw[-1], level_hw[:, 0], level_hw[:, -1]])
     if lightest < LEAST_RANGE or float(border.min()) >= limit:
         return None
     light = level_hw[level_hw >= limit]
@@ -110,7 +112,7 @@ def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
     # the ends of wedges are thinner: what is dark and near belongs to it
     grown = cv2.dilate(opened, _disc(radius)) & padded
     thick_hw = grown[room:-room, room:-room]
-    count, mark_hw, box_M5, _ = cv2.connectedComponentsWithStats(thick_hw, connectivity=8)
+    count, mark_hw = cv2.connectedComponents(thick_hw, connectivity=8)
     if count == 1:
         return None
     inside_hw = cv2.distanceTransform(np.pad(thick_hw, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
