@@ -24,6 +24,7 @@ UNEDGED = "a line along the border was ignored"
 
 FULL = 200.0  # level of full light in 8 bits, which leaves room for lighter grain
 LEVELS = np.arange(256) / FULL
+HALF = 0.5 / FULL  # a level is known so well
 SMALL = 48  # pixels of the longer side of the copy in which the light is estimated
 LEAST_SKEW = 0.3  # skewness of a picture with light ink: noise under a lamp has 0.2, ink on a third of the paper 0.7
 REACH = 7  # pixels of that copy: a stroke up to twice as wide is not taken for a shadow
@@ -126,8 +127,8 @@ def _light(grey: Image.Image) -> Array:
     padded = np.pad(np.asarray(small.filter(ImageFilter.BoxBlur(1))), room, mode="edge")
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, window)[room:-room, room:-room]
     even = Image.fromarray(closed).filter(ImageFilter.BoxBlur(reach / 2))
-    light_HW = np.asarray(even.resize(grey.size, Image.Resampling.BILINEAR))
-    light_HW = np.maximum(light_HW, np.uint8(max(1, round(DEEPEST * int(light_HW.max())))))
+    lit_HW = np.asarray(even.resize(grey.size, Image.Resampling.BILINEAR))
+    light_HW: Array = np.maximum(lit_HW, np.uint8(max(1, round(DEEPEST * int(lit_HW.max())))))
     return light_HW
 
 
@@ -143,9 +144,9 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
     apart_L = np.abs(LEVELS - paper)
     order = np.argsort(apart_L, kind="stable")
     noise = (
-        1.4826 * float(apart_L[order][_place(surely_L[order], 0.5)]) if surely_L.any() else 0.0
+        1.4826 * float(apart_L[order][_place(surely_L[order], 0.5)] + HALF) if surely_L.any() else 0.0
     )  # of a normal distribution
-    marks_L = np.where(LEVELS < paper - max(NOISE * noise, LEAST_CONTRAST), count_L, 0)
+    marks_L = np.where(paper - max(NOISE * noise, LEAST_CONTRAST) > LEVELS, count_L, 0)
     if not marks_L.any():
         return np.zeros(level_HW.shape, np.float32), 0.0, False
     ink = _quantile(np.where(_otsu(marks_L) >= LEVELS, marks_L, 0), 0.5)

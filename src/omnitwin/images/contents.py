@@ -8,7 +8,7 @@ H x W pixels, M marks
 import cv2
 import numpy as np
 
-from omnitwin.images.strokes import INKED, pen_width
+from omnitwin.images.strokes import INKED, extent, pen_width
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import DIRT, SEVERAL, TEXT
 
@@ -54,21 +54,21 @@ def _is_word(marked_HW: Array) -> bool:
     height, width = marked_HW.shape
     if width < WORD_ASPECT * height:
         return False
-    runs_R2 = _runs(marked_HW.any(0))
+    runs_R2 = _runs(np.asarray(marked_HW.any(0)))
     if len(runs_R2) < GLYPHS:
         return False
     heights = [np.ptp(np.flatnonzero(marked_HW[:, start:end].any(1))) + 1 for start, end in runs_R2]
-    return sum(high >= LIKE * height for high in heights) >= GLYPHS
+    return sum(bool(high >= LIKE * height) for high in heights) >= GLYPHS
 
 
 def _is_parted(marked_HW: Array, axis: int, pen: float) -> bool:
     """Return whether a wide gap divides the ink into parts that are drawings both."""
-    runs_R2 = _runs(marked_HW.any(axis))
+    runs_R2 = _runs(np.asarray(marked_HW.any(axis)))
     if len(runs_R2) < 2:
         return False
     gaps = runs_R2[1:, 0] - runs_R2[:-1, 1]
     widest = int(np.argmax(gaps))
     middle = int(runs_R2[widest, 1])
     parts = (marked_HW[:, :middle], marked_HW[:, middle:]) if axis == 0 else (marked_HW[:middle], marked_HW[middle:])
-    sizes = [max(np.ptp(np.flatnonzero(part.any(side))) + 1 for side in (0, 1)) for part in parts]
+    sizes = [extent(part) for part in parts]
     return min(sizes) >= max(DOT * pen, ALIKE * max(sizes)) and int(gaps[widest]) >= FAR * max(sizes)

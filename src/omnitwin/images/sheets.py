@@ -81,7 +81,7 @@ def lay_flat(grey: Image.Image) -> Laid:
 
 
 def _edge(level_hw: Array) -> int:
-    return max(1, round(EDGE * max(level_hw.shape)))
+    return max(1, round(EDGE * float(max(level_hw.shape))))
 
 
 def _disc(radius: int) -> Array:
@@ -110,8 +110,7 @@ def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
     padded = np.pad(dark_hw.astype(np.uint8), room, mode="edge")
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, _disc(radius))
     # the ends of wedges are thinner: what is dark and near belongs to it
-    grown = cv2.dilate(opened, _disc(radius)) & padded
-    thick_hw = grown[room:-room, room:-room]
+    thick_hw: Array = cv2.dilate(opened, _disc(radius))[room:-room, room:-room] & dark_hw.astype(np.uint8)
     count, mark_hw = cv2.connectedComponents(thick_hw, connectivity=8)
     if count == 1:
         return None

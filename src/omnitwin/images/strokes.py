@@ -54,7 +54,8 @@ def thickened(ink_HW: Array) -> Array:
 
 def darkest(grey_HW: Array, factor: int) -> Array:
     """Return a picture of 1 / factor the size, each pixel the darkest of those it covers: hairlines stay whole."""
-    high, wide = (side // factor * factor for side in grey_HW.shape)
-    parts = grey_HW[:high, :wide].reshape(high // factor, factor, wide // factor, factor)
+    padded_HW = np.pad(grey_HW, [(0, -side % factor) for side in grey_HW.shape], mode="edge")
+    high, wide = padded_HW.shape
+    parts = padded_HW.reshape(high // factor, factor, wide // factor, factor)
     dark_HW: Array = parts.min((1, 3))
     return dark_HW

@@ -167,7 +167,7 @@ def _range(image: Image.Image, strips: list[tuple[int, int, int, int]]) -> _Rang
 
 
 def _bounds_of_data(sample_P: Array) -> tuple[float, float]:
-    """Return the least and the largest value that is data: a number like -9999 or 3e38 often says that there is none."""
+    """Return the least and the largest value that is data: numbers like -9999 or 3e38 often say that there is none."""
     least, most = -np.inf, np.inf
     for _ in range(4):  # numbers for no data, at most two at either end
         lowest, highest = float(sample_P.min()), float(sample_P.max())

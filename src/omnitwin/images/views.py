@@ -31,6 +31,7 @@ from omnitwin.images.strokes import darkest, is_hairline, thickened
 from omnitwin.images.values import grey_of
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
+from omnitwin.reports.pages import EMPTY_FORM
 
 LARGEST = 480  # pixels of the longer side of an image to clean: a drawing that fills a tenth of it still has 48
 ENLARGED = 2  # an image smaller than the view is enlarged to at least this many times the view's size
@@ -124,6 +125,8 @@ def check_seen(found: Seen, name: str, view: View) -> None:
         return
     if view.frame == "photo":
         raise BadImage(f"{name} has a single colour, and nothing on it", "Give an image that shows something.")
+    if EMPTY_FORM in found.findings:
+        raise BadImage(f"{name} has no drawing, only lines of a form or of paper", "Give an image with a drawing.")
     raise BadImage(
         f"{name} has no ink that stands out from its paper: it is blank, or noise", "Give an image with ink on it."
     )
