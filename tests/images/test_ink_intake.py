@@ -215,7 +215,8 @@ def test_a_large_photo_is_cleaned_as_a_small_copy_and_shows_the_drawing(tmp_path
     photo.paste(drawing().resize((1400, 1400), Image.Resampling.BICUBIC), (1900, 600))
     lit(photo, falling_light((3000, 4000), 0.6)).convert("RGB").save(tmp_path / "photo.jpg")
     cleaned = []
-    monkeypatch.setattr(views, "clean_ink", lambda grey: cleaned.append(grey.size) or cleaning.clean_ink(grey))
+    clean_ink = cleaning.clean_ink
+    monkeypatch.setattr(cleaning, "clean_ink", lambda grey: cleaned.append(grey.size) or clean_ink(grey))
     intake = read_image(tmp_path / "photo.jpg", square(SIZE, "ink"))
     assert [max(size) <= 480 for size in cleaned] == [True]  # of 4000: a hundredth of the pixels
     assert np.abs(np.asarray(intake.image).astype(int) - wanted()).mean() < 10

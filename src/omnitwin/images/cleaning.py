@@ -13,10 +13,10 @@ from omnitwin.images.contents import contents
 from omnitwin.images.foreign import without_foreign
 from omnitwin.images.framing import WHITE
 from omnitwin.images.sheets import lay_flat
+from omnitwin.images.values import TURNED, border_is_dark, border_of
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import BLANK
 
-TURNED = "light ink on dark was turned round"
 EVENED = "uneven light was evened"
 UNFRAMED = "a frame around the drawing was ignored"
 UNRULED = "ruled lines were ignored"
@@ -103,20 +103,6 @@ def _is_light_on_dark(grey: Image.Image) -> bool:
     outstanding_HW = level_HW - around_HW
     spread = float(outstanding_HW.std())
     return float((outstanding_HW * outstanding_HW * outstanding_HW).mean()) > LEAST_SKEW * spread**3
-
-
-def _border(image_HW: Array) -> Array:
-    """Return the outermost pixels; those of the corners count twice."""
-    border: Array = np.concatenate([image_HW[0], image_HW[-1], image_HW[:, 0], image_HW[:, -1]])
-    return border
-
-
-def border_is_dark(grey: Image.Image) -> bool:
-    """Return whether the border, which is paper, is mostly darker than the middle of the grey levels in use."""
-    level_HW = np.asarray(grey)
-    border = _border(level_HW)
-    low, high = grey.getextrema()
-    return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
 
 
 def _light(grey: Image.Image) -> Array:
@@ -240,7 +226,7 @@ def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
     notes = []
     mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel(), minlength=len(box_M5))
     mass_M[0] = 0
-    border = _border(mark_HW)
+    border = border_of(mark_HW)
     along_M = np.bincount(border, minlength=len(mass_M)) / len(border)
     frame_M = (along_M > BORDER) & (mass_M > 0)
     if frame_M.any() and mass_M[~frame_M].any():

@@ -22,6 +22,7 @@ CIRCLES = 800  # tried, through three points each
 POINTS = 500  # of the middles of strokes, at most, to which circles are fitted
 RADII = (0.07, 0.42)  # of the longer side
 ROUND = 1.3  # pixels: deviation from a circle
+PIECE = 3  # pixels of a circle that one middle of a stroke stands for
 WHOLE = 0.6  # share of the circle that is inked
 LEAST_GONE = 0.4  # of its length: as much of a ring is thinner than the pen
 RINGS = 3  # a stamp may have two, one inside the other
@@ -96,6 +97,7 @@ def _widest(depth_N: Array) -> float:
 def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
     """Return middle and radius of a circle that points lie on nearly all around, or None."""
     random = np.random.default_rng(0)
+    all_N2 = point_N2
     if len(point_N2) > POINTS:
         point_N2 = point_N2[random.choice(len(point_N2), POINTS, replace=False)]
     one_C2, two_C2, three_C2 = (point_N2[random.integers(len(point_N2), size=CIRCLES)] for _ in range(3))
@@ -114,9 +116,10 @@ def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
         x, y, radius = _fitted(point_N2[on_N])
         away_N = np.hypot(point_N2[:, 0] - x, point_N2[:, 1] - y)
         on_N = np.abs(away_N - radius) <= ROUND
-    angle_N = np.arctan2(point_N2[on_N, 1] - y, point_N2[on_N, 0] - x)
-    bins = min(40, int(on_N.sum()))
-    covered = len(np.unique(((angle_N + np.pi) / (2 * np.pi) * bins).astype(int) % bins)) / bins
+    on_N = np.abs(np.hypot(all_N2[:, 0] - x, all_N2[:, 1] - y) - radius) <= ROUND
+    angle_N = np.arctan2(all_N2[on_N, 1] - y, all_N2[on_N, 0] - x)
+    pieces = max(12, int(2 * np.pi * radius / PIECE))
+    covered = len(np.unique(((angle_N + np.pi) / (2 * np.pi) * pieces).astype(int) % pieces)) / pieces
     return (x, y, radius) if covered >= WHOLE else None
 
 

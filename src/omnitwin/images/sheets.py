@@ -29,7 +29,7 @@ THICK = 0.03  # share of the longer side: radius of what is thick
 THICK_ALONE = (
     0.035  # share of the longer side: radius, inside the picture, of what is thick and only reaches its border
 )
-THICKER = 1.5  # times the pen: what lies at the border is thicker than strokes
+THICKER = 2.2  # times the pen: what lies at the border is thicker than strokes
 ACROSS = 3  # pixels of the copy on either side of an edge
 SHARP = 0.6  # of the difference between both sides, over so few pixels: the edge of a thing
 WHOLE_SIDE = 0.9  # share of a side that a strip along it takes

@@ -15,6 +15,7 @@ from PIL import Image
 from omnitwin.metrics.arrays import Array
 
 WHITE = 255  # paper
+TURNED = "light ink on dark was turned round"
 NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
 GREY = ("1", "L", "LA", "La")
 STRIP = 1 << 22  # pixels that are made grey at a time
@@ -90,6 +91,23 @@ def _laid(image: Image.Image, mode: str, ground: str | None) -> Image.Image:
             strip = strip.convert("RGB")
         whole.paste(strip.convert(mode), box)
     return whole
+
+
+# ---- light ink on dark
+
+
+def border_of(image_HW: Array) -> Array:
+    """Return the outermost pixels; those of the corners count twice."""
+    border: Array = np.concatenate([image_HW[0], image_HW[-1], image_HW[:, 0], image_HW[:, -1]])
+    return border
+
+
+def border_is_dark(grey: Image.Image) -> bool:
+    """Return whether the border, which is paper, is mostly darker than the middle of the grey levels in use."""
+    level_HW = np.asarray(grey)
+    border = border_of(level_HW)
+    low, high = grey.getextrema()
+    return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
 
 
 # ---- colours

@@ -20,15 +20,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from omnitwin.errors import BadImage
-from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
 from omnitwin.images.costs import SECONDS
 from omnitwin.images.frames import NOTE
 from omnitwin.images.framing import WHITE, fitted, framed
 from omnitwin.images.intake import Picturable, loaded, read_picture
 from omnitwin.images.photo import REDUCING_GAP, letterboxed, plain
 from omnitwin.images.resampling import area_resize
-from omnitwin.images.strokes import darkest, is_hairline, thickened
-from omnitwin.images.values import grey_of
+from omnitwin.images.values import TURNED, border_is_dark, grey_of
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
 from omnitwin.reports.pages import EMPTY_FORM
@@ -148,6 +146,9 @@ def _take_photo(picture: Image.Image, view: View, shown: bool) -> Seen:
 
 
 def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
+    from omnitwin.images.cleaning import clean_ink  # OpenCV waits for the first picture that needs it
+    from omnitwin.images.strokes import is_hairline, thickened
+
     handy = _of_handy_size(grey, view)
     cleaned = clean_ink(handy)
     ink_HW, notes = cleaned.ink_HW, cleaned.notes
@@ -168,6 +169,8 @@ def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
 
 def _hairlines_kept(grey: Image.Image) -> Image.Image:
     """Return a large image scaled down so that lines of a single pixel keep their contrast."""
+    from omnitwin.images.strokes import darkest
+
     factor = -(-max(grey.size) // LARGEST)
     if factor == 1:
         return grey
