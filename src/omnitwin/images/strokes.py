@@ -9,6 +9,7 @@ import numpy as np
 from omnitwin.metrics.arrays import Array
 
 HAIRLINE = 0.012  # of the drawing's longer side: a finer stroke vanishes when the drawing is scaled down
+MOST_HAIRLINES = 12  # times the longer side: strokes of a drawing are hardly longer in all
 USUAL = 0.035  # of the drawing's longer side: a pen of Omniglot
 INKED = 0.15  # of full ink, from which on a pixel belongs to a stroke
 
@@ -40,6 +41,8 @@ def is_hairline(ink_HW: Array) -> bool:
     """Return whether the strokes are far finer than a pen's, for the size of the drawing."""
     marked_HW = ink_HW > INKED
     longer = extent(marked_HW)
+    if int(marked_HW.sum()) > MOST_HAIRLINES * HAIRLINE * longer**2:
+        return False
     return longer * HAIRLINE > 1 and pen_width(marked_HW) < HAIRLINE * longer
 
 
