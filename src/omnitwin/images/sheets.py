@@ -33,7 +33,7 @@ THICKER = 2.2  # times the pen: what lies at the border is thicker than strokes
 ACROSS = 3  # pixels of the copy on either side of an edge
 SHARP = 0.6  # of the difference between both sides, over so few pixels: the edge of a thing
 WHOLE_SIDE = 0.9  # share of a side that a strip along it takes
-LEAST_STRIP = 0.02  # share of the picture that a strip takes; a narrower one is a line
+LEAST_STRIP = 0.02  # share of the picture that a strip takes, and of both sides that a corner does; less is a line
 AROUND = 3  # sides of the picture that are mostly dark, from which on something lies all around a sheet
 MOSTLY = 0.5  # share of a side
 LEAST_SHEET = 0.12  # share of the picture
@@ -125,7 +125,7 @@ def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
         shares = [float((side == mark).mean()) for side in sides]
         depth = float(inside_hw[mark_hw == mark].max())
         alone = any(shares) and depth >= max(THICK_ALONE * longer, THICKER * pen)
-        cornered = mark in corners and sum(share > 0 for share in shares) > 1
+        cornered = mark in corners and sum(share >= LEAST_STRIP for share in shares) > 1
         cornered = cornered and float(beyond_hw[mark_hw == mark].max()) >= THICKER * pen
         strip = max(shares) >= WHOLE_SIDE and depth >= pen and float((mark_hw == mark).mean()) >= LEAST_STRIP
         kept[mark] = (alone or cornered or strip) and _is_sharp(level_hw, mark_hw == mark)
