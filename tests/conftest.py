@@ -9,9 +9,12 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = THREADS
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # threads that wait give up their core soon, as in the program
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -27,6 +30,8 @@ TEST_DATA = "OMNITWIN_TEST_DATA"
 TEST_OWN = "OMNITWIN_TEST_OWN"
 TEST_NETWORK = "OMNITWIN_TEST_NETWORK"
 TEST_BF16 = "OMNITWIN_TEST_BF16"  # present or absent: what the processor is taken for; unset, what it is
+NUMBERS = count()  # of folders of tests
+FEW_PAIRS = 4  # of the exam beyond, each drawn 30 times
 UNWANTED_VARIABLES = ("OMNITWIN_MIRROR", "OMNITWIN_OFFLINE", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
 
 
@@ -61,6 +66,15 @@ def _has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder, as pytest's own of this name, which reads the names of all earlier ones to find a new number."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    folder = tmp_path_factory.getbasetemp() / f"{name}{next(NUMBERS)}"
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of the test's own for all that omnitwin keeps; nothing of the user's is read or written."""
@@ -72,9 +86,29 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def no_power_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has to outlast one, so no test waits for the disk; those that count what is asked of it still do."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[object, Callable[[Path], Any]], tuple[Path, Any]]:
+    """once(key, make) returns an empty folder and make(folder), made by the first test of a module that asks."""
+    made: dict[object, tuple[Path, Any]] = {}
+
+    def once(key: object, make: Callable[[Path], Any]) -> tuple[Path, Any]:
+        if key not in made:
+            folder = tmp_path_factory.mktemp("once")
+            made[key] = folder, make(folder)
+        return made[key]
+
+    return once
+
+
+@pytest.fixture(autouse=True)
 def few_varied_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing a thousand pairs in every variation takes minutes."""
-    monkeypatch.setattr(exam_variations, "BEYOND_PAIRS", 10)
+    monkeypatch.setattr(exam_variations, "BEYOND_PAIRS", FEW_PAIRS)
 
 
 @pytest.fixture(scope="session")

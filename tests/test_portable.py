@@ -201,7 +201,8 @@ SHORT = ("--data", "synthetic", "--exam", "pairs", "--exam", "all-pairs", "--bat
 
 
 @linux
-def test_the_program_runs_where_windows_is_made_of_this_system(tmp_path, home):
+@pytest.mark.parametrize("most", ["the basics", pytest.param("everything", marks=pytest.mark.slow)])
+def test_the_program_runs_where_windows_is_made_of_this_system(most, tmp_path, home):
     """No call that Windows lacks, no link, no file replaced or removed while it is open or mapped, no such name."""
     images = [drawn(tmp_path / f"{name}.png", width) for name, width in (("a", 15), ("b", 16), ("c", 40))]
     run, zips = str(home / "data" / "runs" / "one"), tmp_path / "fake" / "zips"
@@ -225,6 +226,9 @@ def test_the_program_runs_where_windows_is_made_of_this_system(tmp_path, home):
         ("env", "--json"): 0,
         ("demo", "--iterations", "2", "--quiet"): 0,
     }
+    if most == "the basics":  # training and going on, packing, answering, a page; the rest takes figures and time
+        rest = {"show", "env", "demo", "eval"}
+        commands = {words: code for words, code in commands.items() if not rest & set(words[:1])}
     found = answers(tmp_path / "plan", list(commands), fake=tmp_path / "fake", windows=True)
     for (words, code), answer in zip(commands.items(), found, strict=True):
         assert answer["code"] == code, f"{words}: {answer['err']}"
@@ -299,7 +303,8 @@ def test_every_command_works_in_folders_and_on_files_of_any_name(tmp_path, monke
 
 
 @pytest.mark.skipif(os.name == "nt", reason="has no such locale")
-def test_names_that_the_locale_has_no_letters_for_work_and_are_spelt_out(tmp_path, home):
+@pytest.mark.parametrize("most", ["the basics", pytest.param("everything", marks=pytest.mark.slow)])
+def test_names_that_the_locale_has_no_letters_for_work_and_are_spelt_out(most, tmp_path, home):
     place = tmp_path / "研究 é"
     images = [drawn(place / f"{number}漢.png", 15 + number) for number in range(3)]
     environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
@@ -313,13 +318,15 @@ def test_names_that_the_locale_has_no_letters_for_work_and_are_spelt_out(tmp_pat
         ["compare", *images[:2], "--json", "--exit-zero"],
         ["env"],
     ]
+    if most == "the basics":  # a run is made and chosen, images are answered; its exams take figures and time
+        commands = [words for words in commands if not {"eval", "report"} & set(words)]
     found = answers(tmp_path / "plan", commands, environment)
     assert [answer["code"] for answer in found] == [0] * len(commands), [answer["err"] for answer in found]
     assert all((answer["out"] + answer["err"]).isascii() for answer in found)
     spelt = json.loads(found[-2]["out"])["second"]
     assert spelt.encode("ascii", "surrogateescape").decode() == images[1] or spelt == images[1]
     assert (place / "図.png").exists()
-    assert (place / "home" / "data" / "runs" / "漢字" / "report.html").exists()
+    assert (place / "home" / "data" / "runs" / "漢字" / "report.html").exists() == (most == "everything")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii", "utf-16"])

@@ -4,6 +4,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from drawn_once import draw_once
 from scripts import load_script
 
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -15,7 +16,10 @@ RUN = {"demo": "omnitwin demo --iterations 2"}  # the picture has the whole trai
 
 @pytest.fixture(scope="module")
 def terminal():
-    return load_script("docs/terminal.py")
+    """The script; the data sets that it shows are drawn once for all pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        draw_once(patch)
+        yield load_script("docs/terminal.py")
 
 
 def words(picture):
@@ -44,7 +48,9 @@ def cells(picture):
     return found
 
 
-@pytest.mark.parametrize("name", ["compare", "demo", "images", "pairs", "predictions"])
+@pytest.mark.parametrize(
+    "name", ["compare", pytest.param("demo", marks=pytest.mark.slow), "images", "pairs", "predictions"]
+)
 def test_a_picture_shows_what_its_command_prints(terminal, name):
     command = terminal.COMMANDS[name]
     kept = (terminal.FOLDER / f"{name}.svg").read_text(encoding="utf-8")

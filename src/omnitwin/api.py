@@ -42,7 +42,7 @@ from omnitwin.training.planning import plan as plan_run
 from omnitwin.training.runs import continued, read_steps
 from omnitwin.training.training import train as run_recipe
 
-MAY_CHANGE = ("device", "compile", "max_seconds", "checkpoint_seconds", "exam_every")  # of resumed folds
+MAY_CHANGE = ("device", "compile", "max_seconds", "checkpoint_seconds")  # of resumed folds
 Callback = Callable[[StepReport], object]
 
 
@@ -80,7 +80,7 @@ def train(
     recipe: str | Recipe | None = None,
     resume: str | PathLike[str] | None = None,
     encoder: nn.Module | str | None = None,
-    objective: Callable[[Tensor, Tensor], Tensor] | None = None,
+    objective: Callable[[Tensor, Tensor], Tensor] | str | None = None,
     callback: Callback | None = None,
     reporter: Reporter = SILENT,
     name: str | None = None,
@@ -98,7 +98,8 @@ def train(
     resume: a run's name or path, or `newest`; only iterations may change, and images of your own are given again
     encoder: an encoder's name, such as `resnet50`; or your own module, from (B, C, H, W) in the recipe's image_size to
         (B, features); it has that attribute, and a copy of it is trained
-    objective: your own loss, of embeddings (B, D) and labels (B,) to a scalar, for recipes that sample classes (`fast`)
+    objective: an objective's name, such as `proxy-anchor`; or your own loss, of embeddings (B, D) and labels (B,) to a
+        scalar, for recipes that sample classes (`fast`)
     callback: called with the newest StepReport a few times a second; if it returns True or raises, the run is saved
         and ends, and the error is raised again
     name, output: the run's name in the runs folder, or its folder itself; None: named after the recipe and the time
@@ -178,7 +179,7 @@ def plan(
     recipe: str | Recipe | None = None,
     resume: str | PathLike[str] | None = None,
     encoder: nn.Module | str | None = None,
-    objective: Callable[[Tensor, Tensor], Tensor] | None = None,
+    objective: Callable[[Tensor, Tensor], Tensor] | str | None = None,
     reporter: Reporter = SILENT,
     source: str | PathLike[str] | None = None,
     offline: bool | None = None,
@@ -307,7 +308,7 @@ def _asked(
     recipe: str | Recipe | None,
     resume: str | PathLike[str] | None,
     encoder: nn.Module | str | None,
-    objective: Callable[..., Any] | None,
+    objective: Callable[..., Any] | str | None,
     source: SourceConfig,
     options: dict[str, Any],
     reporter: Reporter,
@@ -318,11 +319,14 @@ def _asked(
     changes = {name: value for name, value in options.items() if name not in settings}
     if encoder is not None:
         changes["encoder"] = encoder if isinstance(encoder, str) else OWN
-    if objective is not None:
+    if isinstance(objective, str):
+        changes["objective"] = objective
+    elif objective is not None:
         changes |= {"objective": OWN, "function": _name_of(objective)}
     check_images(images, "training")
     own = None if isinstance(encoder, str) else encoder
-    config = TrainConfig(dataset=images, source=source, encoder=own, objective=objective, **told)
+    loss = None if isinstance(objective, str) else objective
+    config = TrainConfig(dataset=images, source=source, encoder=own, objective=loss, **told)
     if resume is None:
         place = place_of(images)
         if place is not None and not isinstance(recipe, Recipe):

@@ -25,6 +25,7 @@ FOLDS = 5  # of the classes, by default: each network has four fifths of them
 
 DATASETS = ("omniglot", "synthetic")  # the catalogue in data/catalogue.py has these and no others
 EXAMS = ("pairs", "all-pairs", "same-group", "one-shot", "official", "retrieval", "beyond")
+SEVERAL_EXAMS = ("usual", "all")  # words for many: all; or all but those that take long on images of your own
 SUBSETS = ("test", "held-out", "training", "all")  # of a data set, that exams can be taken on; `all` of own images
 SPLITS = ("classes", "images")  # what the parts of somebody's own images have apart
 BASELINES = ("pixels", "hausdorff", "frozen")
@@ -93,15 +94,21 @@ class SourceConfig:
     offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
     force: bool = False  # fetch and pack again what is here already
     pattern: str | None = None  # of a folder: regular expression for the class in a file's path; None: its folder
-    split: str = "classes"  # of a folder or table: a test has other `classes` than training, or only other `images`
+    split: str | None = None  # of a folder or table: a test has other `classes` than training, or only other `images`;
+    # None: as the network was trained, else `classes`
 
     def __post_init__(self) -> None:
         if isinstance(self.source, os.PathLike):
             object.__setattr__(self, "source", os.fspath(self.source))
         if self.source is not None and not isinstance(self.source, str):
             raise BadInput(f"{self.source!r} is no source", "Give a folder, a zip file or a base URL.")
-        if self.split not in SPLITS:
+        if self.split not in (None, *SPLITS):
             raise BadInput(f"no split is called {self.split!r}", f"Use {' or '.join(SPLITS)}.")
+
+    @property
+    def divided(self) -> str:
+        """How a folder or table is divided, unless a network says otherwise."""
+        return self.split or SPLITS[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +146,7 @@ class TrainConfig:
                 raise BadInput("a run's name and its output folder exclude each other", "Leave one out.")
         seconds = self.max_seconds
         if seconds is not None and not (_is_number(seconds) and seconds > 0):
-            raise BadInput(f"the time of a run is a number of seconds above 0, not {seconds!r}", "")
+            raise BadInput(f"the time of a run is a number of seconds above 0, not {seconds!r}", "For example: 1800")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +156,7 @@ class EvalConfig:
     >>> omnitwin.EvalConfig(exams=("one-shot",), way=5, shot=1, seeds=3)
     """
 
-    exams: tuple[str, ...] = ("pairs",)  # names of EXAMS, or `all`
+    exams: tuple[str, ...] = ("pairs",)  # names of EXAMS or SEVERAL_EXAMS
     batches: int = 5  # pairs: random batches
     batch_size: int = 150  # pairs: pairs in each batch
     way: int | None = None  # one-shot: classes to choose from; None: WAYS, or as many as there are
@@ -175,10 +182,12 @@ class EvalConfig:
         for name, bound in least.items():
             given = getattr(self, name)
             if given is not None and given < bound:
-                raise BadInput(f"{name.replace('_', ' ')} must be at least {bound}, not {given}", "")
+                raise BadInput(
+                    f"{name.replace('_', ' ')} must be at least {bound}, not {given}", f"Give {bound} or more."
+                )
         object.__setattr__(self, "exams", tuple(OLDER_EXAMS.get(exam, exam) for exam in self.exams))
         object.__setattr__(self, "scope", OLDER_SCOPES.get(self.scope, self.scope))
-        known = {"exam": (*EXAMS, "all"), "set": SUBSETS, "scope": SCOPES, "baseline": BASELINES}
+        known = {"exam": (*EXAMS, *SEVERAL_EXAMS), "set": SUBSETS, "scope": SCOPES, "baseline": BASELINES}
         words_of = {"exam": self.exams, "set": (self.subset,), "scope": (self.scope,), "baseline": (self.baseline,)}
         for kind, words in words_of.items():
             for word in words:
@@ -191,13 +200,13 @@ class EvalConfig:
             raise BadInput("--baseline and --checkpoint exclude each other", "Leave one out.")
 
 
-REPORT = EvalConfig(exams=("all",), show=FIGURE_PAIRS)  # the exams on a report's page
+REPORT = EvalConfig(exams=("usual",), show=FIGURE_PAIRS)  # the exams on a report's page
 
 
 def check_threshold(threshold: float | None) -> None:
     """Raise BadInput for a threshold that is no probability between 0 and 1; None is the checkpoint's own."""
     if threshold is not None and not (_is_number(threshold) and 0 < threshold < 1):
-        raise BadInput(f"a threshold is a probability between 0 and 1, not {threshold!r}", "")
+        raise BadInput(f"a threshold is a probability between 0 and 1, not {threshold!r}", "For example: 0.5")
 
 
 def check_run_name(name: str) -> None:

@@ -15,8 +15,16 @@ from drawn_places import draw_place, write
 from PIL import Image, ImageDraw
 
 import omnitwin
+from omnitwin.answers import calibrating
 from omnitwin.answers import sample as sampling
-from omnitwin.answers.sample import check_enough, files_by_class, most_of_each, most_pairs, usable
+from omnitwin.answers.calibrated import has_chosen
+from omnitwin.answers.sample import (
+    check_enough,
+    files_by_class,
+    most_of_each,
+    most_pairs,
+    usable,
+)
 from omnitwin.data.listing import HELD_OUT, PARTS, TEST, TRAINING
 from omnitwin.data.own import open_place
 from omnitwin.data.parts import divided
@@ -24,6 +32,8 @@ from omnitwin.data.places import list_images
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS
+from omnitwin.reports.calibrating import Judgement
+from omnitwin.reports.exams import Measure, Reliability
 from omnitwin.reports.operating import CALIBRATION
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.files import digest
@@ -123,6 +133,22 @@ def test_no_image_is_measured_by_a_fit_that_saw_it(place):
     assert "cross-validated" in honest.method
 
 
+def test_an_evaluation_knows_the_classes_that_chose_the_threshold_by_their_names_and_their_place(place, tmp_path):
+    omnitwin.calibrate(place, name="mine")
+
+    def chose(images, twin="mine"):
+        return omnitwin.evaluate(twin, images, exams=["all-pairs"]).report.chose_threshold
+
+    assert chose(place)
+    assert not chose(place, "bundled")
+    assert chose(shutil.copytree(place, tmp_path / "copy" / "signs"))
+    assert not chose(signs(tmp_path / "signs", {f"other {index}": 3 for index in range(12)}))  # only the name is alike
+    verifier = omnitwin.load("mine").verifier
+    assert not has_chosen(verifier, place, ["other"])
+    (runs_folder() / "mine" / CONFIG_FILE).unlink()
+    assert has_chosen(verifier, place, ["other"])  # not known any more
+
+
 def test_images_that_chose_the_threshold_are_familiar_from_then_on(place):
     report = omnitwin.calibrate(place, name="mine")
     old, new = read_description(BUNDLED_WEIGHTS).novelty, read_description(report.written.weights).novelty
@@ -202,7 +228,7 @@ def test_the_boxes_of_a_table_are_the_images(place, tmp_path):
 def test_a_far_that_so_few_pairs_cannot_show_is_refused_before_anything_is_read(tmp_path):
     own = signs(tmp_path / "own", dict.fromkeys(LABELS[:10], 2))
     with pytest.raises(
-        BadInput, match=r"180 dissimilar pairs show a FAR of 0\.017 at best \(rule of three\)"
+        BadInput, match=r"180 dissimilar pairs of these images show a FAR of 0\.017 at best \(rule of three\)"
     ) as caught:
         omnitwin.calibrate(own, target="far=0.0001")
     assert "it needs 30,000" in caught.value.line()
@@ -423,3 +449,62 @@ def test_what_is_missing_is_counted(paired, words):
         check_enough(paired, "the place")
     assert words in caught.value.line()
     check_enough(10, "the place")
+
+
+def test_what_is_missing_of_a_place_that_was_trained_on_is_said_with_the_reason(many, tmp_path):
+    described = trained_on(many, classes_by_part(many)[TRAINING])
+    kept, notes = usable(many, None, described)
+    with pytest.raises(BadInput, match="only the classes that were held out choose the threshold") as refused:
+        check_enough(len(kept.classes), "the place", notes)
+    assert "Give images of other classes" in refused.value.line()
+    assert "Add" not in refused.value.line()
+
+
+# ---- more classes than a file has names ----
+
+
+def test_without_the_names_of_the_trained_classes_only_an_unchanged_place_shows_which_they_were(many, tmp_path):
+    own = open_place(many, read_description(BUNDLED_WEIGHTS).network.view)
+    nameless = trained_on(many, (), fingerprint=own[TRAINING].fingerprint)
+    kept, _ = usable(many, None, nameless)
+    assert set(kept.classes) == classes_by_part(many)[HELD_OUT]
+    changed = replace(nameless, fingerprint="0" * 64)
+    with pytest.raises(BadInput, match=r"their names were not kept, and the images of .* are not those"):
+        usable(many, None, changed)
+    elsewhere = replace(changed, data={**changed.data, "place": str(tmp_path / "other")})
+    _, notes = usable(many, None, elsewhere)
+    assert "make sure that it saw none of these" in " ".join(notes)
+
+
+# ---- a verifier of little use ----
+
+
+def judgement(far=0.1, frr=0.1, error=0.02):
+    measures = tuple(
+        Measure(name=name, value=value, interval=(value / 2, value), n=100, method="by hand")
+        for name, value in (("far", far), ("frr", frr))
+    )
+    reliability = Reliability(mean=(), share=(), weight=(), expected_calibration_error=error, brier_score=0.1)
+    return Judgement(threshold=0.5, temperature=1.0, bias=0.0, measures=measures, reliability=reliability)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ({}, None),
+        ({"far": 0.5, "frr": 0.5}, None),
+        ({"frr": 0.81}, "rejects 81.0 % (40.5 to 81.0) of the similar pairs: it nearly always says different"),
+        ({"far": 0.66}, "accepts 66.0 % (33.0 to 66.0) of the dissimilar pairs: it nearly always says same"),
+        ({"error": 0.05}, "less well than before: calibration error 0.0500, not 0.0200"),
+    ],
+)
+def test_a_verifier_that_errs_more_often_than_not_or_whose_probabilities_are_worse_is_warned_of(after, said):
+    warnings = calibrating.warnings_on(judgement(), judgement(**after))
+    assert len(warnings) == (said is not None)
+    assert said is None or said in warnings[0]
+
+
+def test_a_verifier_that_is_warned_of_is_written(place):
+    report = omnitwin.calibrate(place, target="far=0.006")
+    assert report.written is not None
+    assert report.warnings == calibrating.warnings_on(report.before, report.after)

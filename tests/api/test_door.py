@@ -228,6 +228,15 @@ def test_an_objective_of_ones_own_is_what_is_minimised(tmp_path, images):
     assert "objective=FUNCTION" in refused.value.line()
 
 
+def test_an_objective_may_be_given_by_its_name(tmp_path, images):
+    named = {"recipe": "fast", "objective": "proxy-anchor", "iterations": 2}
+    run = omnitwin.train(images, output=tmp_path / "run", **named, **SMALL)
+    assert run.twin.recipe.objective.name == "proxy-anchor"
+    assert omnitwin.plan(images, **named, **SMALL).iterations == 2
+    with pytest.raises(omnitwin.BadInput, match="no objective is called 'proxy'"):
+        omnitwin.train(images, **{**named, "objective": "proxy"}, **SMALL)
+
+
 class Tiny(nn.Module):
     """An encoder: (B, 1, 12, 12) to (B, 8)."""
 

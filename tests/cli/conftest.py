@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from drawn_once import draw_once
 from PIL import Image, ImageDraw
 
 from omnitwin.answers import choosing
@@ -62,16 +63,23 @@ def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
 def do_little_work(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(synthetic, "ALPHABETS", FEW_ALPHABETS)
     patch.setattr(synthetic, "CHARACTERS", FEW_CHARACTERS)
+    draw_once(patch)
     patch.setattr(heldout, "MOST_IMAGES", FEW_HELD_OUT)
     for name in ("class_replicates", "group_replicates"):
         patch.setattr(exam_curves, name, partial(getattr(resampling, name), count=FEW_REPLICATES))
 
 
+@pytest.fixture(scope="session")
+def built_app():
+    """The program with all its commands, which Typer would build again for each call."""
+    return typer.main.get_command(app)
+
+
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
+def run(built_app, capfd: pytest.CaptureFixture[str]) -> Run:
     """run("train", "--quiet") runs the program, in this process, to its end."""
 
-    def run(*words: object, program: typer.Typer = app) -> Outcome:
+    def run(*words: object, program: Callable[..., object] = built_app) -> Outcome:
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             main([str(word) for word in words], program)

@@ -117,7 +117,10 @@ def test_a_network_that_cannot_tell_is_shown_refused_with_3_and_not_written(run,
         (("--data", "omniglot"), "has its own threshold from training"),
         (("--data", "nowhere"), "no data set is called 'nowhere'"),
         (("--label-from", "("), "--label-from"),
-        (("--target", "far=0.001"), "594 dissimilar pairs show a FAR of 0.0051 at best (rule of three)"),
+        (
+            ("--target", "far=0.001"),
+            "594 dissimilar pairs of these images show a FAR of 0.0051 at best",
+        ),
     ],
 )
 def test_wrong_words_are_refused_in_a_line(run, place, words, said):

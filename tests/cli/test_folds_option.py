@@ -25,6 +25,11 @@ def test_the_screen_names_each_fold_the_figures_and_the_network(run, place):
     assert all("4 test classes: EER " in line for line in folds)
     assert any(line.startswith("equal error rate (EER)") and " to " in line for line in lines)
     assert "8 classes resampled" in outcome.out
+    for rate in ("false accepts (FAR)", "false rejects (FRR)"):
+        assert any(line.startswith(rate) and " to " in line for line in lines)
+    (threshold,) = (line for line in lines if line.startswith("threshold "))
+    assert "on 8 held-out classes of hands" in threshold
+    assert threshold.endswith("cross-validated on these classes")
     assert lines[-1] == "Compare with it: omnitwin compare A.png B.png --checkpoint both"
     assert "Fold 2 of 2: 4 test classes" in outcome.err
     files = [place / "hand 0" / "0.png", place / "hand 0" / "1.png"]

@@ -7,6 +7,7 @@ import pytest
 from drawn_places import draw_place, signature, write
 
 from omnitwin.model.description import read_description
+from omnitwin.training import origin
 
 FEW = ("--recipe", "fast", "--iterations", 2, "--batch-size", 16, "--precision", "fp32", "--device", "cpu", "--quiet")
 CLASSES = {f"writer {index:02}": 5 for index in range(12)}
@@ -119,6 +120,22 @@ def test_a_set_that_is_split_by_images_is_told_to_be_closed(run, home, place):
     assert report["seen"] == "closed"
     outcome = run("eval", "--checkpoint", "mine", "--batches", 1)
     assert "closed set" in " ".join(outcome.out.split())
+    refused = run("eval", "--checkpoint", "mine", "--split", "classes")
+    assert refused.code == 2
+    assert "--split 'classes' cannot change: these images were trained on with 'images'" in refused.err
+
+
+def test_of_more_classes_than_a_file_has_names_none_is_claimed_to_be_new(run, place, tmp_path, monkeypatch):
+    monkeypatch.setattr(origin, "MOST_CLASSES", 3)
+    assert run("train", "--data", place, "--name", "mine", *FEW).code == 0
+    assert evaluated(run)["seen"] == "never"  # the images are those of the training, which says what was trained on
+    assert evaluated(run, "--set", "training")["seen"] == "training"
+    other = draw_place(tmp_path / "other", CLASSES, signature)
+    assert evaluated(run, "--data", other)["seen"] == "never"  # a copy
+    for folder in (place, other):
+        for name in CLASSES:
+            (folder / name / "0.png").unlink()
+        assert evaluated(run, "--data", folder)["seen"] == "unknown"
 
 
 def test_the_network_of_another_set_is_examined_on_the_same_test(run, trained):

@@ -2,8 +2,12 @@
 
 import json
 import re
+import signal
+from dataclasses import replace
 
 import pytest
+
+from omnitwin.exams import catalogue
 
 EXAMS = ("--exam", "pairs", "--exam", "same-alphabet")
 
@@ -98,6 +102,22 @@ def test_a_page_that_cannot_be_written_is_said_before_the_exams(run, trained, tm
         assert outcome.code == 3
         assert "cannot" in outcome.err
         assert "Exam:" not in outcome.err
+
+
+@pytest.mark.parametrize("page_before", [False, True])
+def test_an_interrupted_report_says_what_was_done_and_leaves_no_part_of_a_page(run, trained, monkeypatch, page_before):
+    if page_before:
+        (trained / "report.html").write_text("before")
+    before = {path: path.read_bytes() for path in trained.iterdir()}
+
+    def interrupt(sitting):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setitem(catalogue.EXAMS, "retrieval", replace(catalogue.EXAMS["retrieval"], take=interrupt))
+    outcome = run("report", "--exam", "pairs", "--exam", "retrieval", "--quiet")
+    assert outcome.code == 130
+    assert outcome.complaint() == "omnitwin: interrupted: 1 of 2 exams was done (pairs). No page was written."
+    assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
 
 def test_no_network_yet_exits_3(run):

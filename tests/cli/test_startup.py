@@ -63,7 +63,11 @@ def test_help_version_and_completion_import_nothing_heavy():
 @pytest.mark.skipif(sys.platform != "linux", reason="libgomp is what torch has on Linux")
 @pytest.mark.parametrize(
     ("variables", "spins"),
-    [({}, "10000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+    [
+        ({}, "10000"),
+        pytest.param({"GOMP_SPINCOUNT": "77"}, "77", marks=pytest.mark.slow),
+        pytest.param({"OMP_WAIT_POLICY": "PASSIVE"}, "0", marks=pytest.mark.slow),
+    ],
 )
 def test_threads_that_wait_for_others_soon_give_up_their_core_unless_the_user_says_otherwise(variables, spins):
     known = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
@@ -117,8 +121,8 @@ def test_a_checkpoint_or_run_that_is_not_there_is_refused_without_torch():
 
 
 def test_compare_with_weights_for_numpy_needs_no_torch(images, tmp_path):
-    for words in (images, (*images, tmp_path), (*images, "--json")):
-        [(code, text, heavy)] = calls([["compare", *map(str, words), "--exit-zero"], {}])
+    asked = (images, (*images, tmp_path), (*images, "--json"))
+    for code, text, heavy in calls(*([["compare", *map(str, words), "--exit-zero"], {}] for words in asked)):
         assert code == 0
         assert "probability" in text
         assert heavy == ["numpy", "PIL"]

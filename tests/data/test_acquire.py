@@ -569,11 +569,23 @@ def test_progress_is_told_for_every_byte_and_image(fake_omniglot, official):
         assert sum(counts) == total
 
 
+@pytest.fixture
+def real_report(real_data, once, monkeypatch):
+    """All of Omniglot packed once for the tests of this module: that takes seconds."""
+
+    def pack(folder):
+        monkeypatch.setenv("OMNITWIN_HOME", str(folder))
+        return download(SourceConfig(source=str(real_data)))
+
+    folder, report = once("real data", pack)
+    monkeypatch.setenv("OMNITWIN_HOME", str(folder))
+    return report
+
+
 @pytest.mark.realdata
-def test_the_real_runs_are_twenty_of_twenty_trials_two_to_an_alphabet(real_data):
+def test_the_real_runs_are_twenty_of_twenty_trials_two_to_an_alphabet(real_report):
     """Lake et al. 2015, supplement sec. 5.1: 20 runs, 20 characters of one alphabet each, 10 alphabets."""
-    report = download(SourceConfig(source=str(real_data)))
-    [runs] = [one for one in report.sets if one.name == "official runs"]
+    [runs] = [one for one in real_report.sets if one.name == "official runs"]
     assert (runs.images, runs.alphabets) == (800, 10)
     test = open_images("omniglot", "test", SourceConfig(offline=True))
     official = load_official(test, SourceConfig(offline=True))
@@ -588,8 +600,8 @@ def test_the_real_runs_are_twenty_of_twenty_trials_two_to_an_alphabet(real_data)
 
 
 @pytest.mark.realdata
-def test_the_real_zips_are_packed_and_load_bit_for_bit(real_data):
-    report = download(SourceConfig(source=str(real_data / "images_evaluation.zip")))
-    assert [(one.name, one.images, one.classes, one.alphabets) for one in report.sets] == [("test", 13_180, 659, 20)]
+def test_the_real_zips_are_packed_and_load_bit_for_bit(real_report):
+    [known] = [one for one in real_report.sets if one.name == "test"]
+    assert (known.images, known.classes, known.alphabets) == (13_180, 659, 20)
     packed = open_images("omniglot", "test", SourceConfig(offline=True))
-    assert hashlib.sha256(packed.images_NHW.numpy().tobytes()).hexdigest() == report.sets[0].fingerprint
+    assert hashlib.sha256(packed.images_NHW.numpy().tobytes()).hexdigest() == known.fingerprint

@@ -1,5 +1,7 @@
 """Classes in other colours are classes of their own: every image of one in the same order of red, green and blue."""
 
+import math
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -59,6 +61,31 @@ def test_a_share_of_the_classes_has_other_colours_each_as_often():
     colours = (torch.cat([batch.label_B[::2] for batch in batches]) % 6).bincount(minlength=6) / (60 * 4)
     assert float(colours[0]) == pytest.approx(0.6, abs=4 * (0.24 / 240) ** 0.5)
     assert all(float(each) == pytest.approx(0.08, abs=4 * (0.08 / 240) ** 0.5) for each in colours[1:])
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "colourings", "orders"),
+    [(8, 6, 1), (15, 6, 1), (16, 6, 2), (16, 1, 1), (40, 3, 3), (400, 6, 6)],
+)
+def test_classes_that_leave_a_batch_empty_come_in_several_orders_of_colours(batch_size, colourings, orders):
+    sampling = replace(COLOURFUL, batch_size=batch_size, colourings=colourings)
+    sampler, batches = drawn(sampling)
+    assert sampler.classes == 4 * orders
+    assert sampler.size == 4 * orders * 2
+    for batch in batches:
+        label_CK = batch.label_B.view(-1, 2)
+        assert torch.equal(label_CK[:, 0], label_CK[:, 1])
+        assert len(set(label_CK[:, 0].tolist())) == 4 * orders  # no class twice in the same colours
+        assert (label_CK[:, 0] // 6).bincount().tolist() == [orders] * 4
+
+
+def test_the_further_orders_of_colours_are_each_as_often():
+    _, batches = drawn(replace(COLOURFUL, batch_size=16, colours=1e-9, colourings=2))
+    labels = torch.cat([batch.label_B[::2] for batch in batches])
+    assert int((labels % 6 == 0).sum()) == 4 * 60  # each class once in its own
+    counts = (labels % 6).bincount(minlength=6)[1:]
+    assert counts.sum() == 4 * 60
+    assert (counts - 48).abs().max() < 4 * math.sqrt(48)
 
 
 def test_grey_images_have_no_other_colours():

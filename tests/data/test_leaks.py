@@ -6,7 +6,7 @@ import pytest
 from drawn_places import draw_place
 
 from omnitwin.data import leaks, parts
-from omnitwin.data.own import open_place
+from omnitwin.data.own import open_folds, open_place
 from omnitwin.recipes import View
 
 VIEW = View(height=10, width=12, channels=3, frame="photo")
@@ -62,6 +62,7 @@ def test_they_are_searched_for_again_when_something_changes(place, searches, cha
     opened(place)
     if change == "image":
         next(place.rglob("copy.png")).unlink()
+        (place / "class 05" / "2.png").unlink()  # else all is as before the copy, which is remembered
     if change == "class":
         (place / "class 00").rename(place / "class 77")
     found = opened(place, seed=1 if change == "seed" else 0).parts
@@ -81,3 +82,21 @@ def test_a_file_that_says_nothing_is_not_believed(place, searches, content):
         path.write_text(content)
     assert opened(place).parts == own.parts
     assert len(searches) == 2
+
+
+def test_the_divisions_of_folds_are_searched_for_once_each_and_kept_beside_the_others(place, searches):
+    opened(place)
+    first, _ = open_folds(place, VIEW, 3, processes=0)
+    again, _ = open_folds(place, VIEW, 3, processes=0)
+    opened(place)
+    assert [own.parts for own in again] == [own.parts for own in first]
+    assert len(searches) == 1 + 3
+
+
+def test_of_many_divisions_the_newest_are_kept(place, searches, monkeypatch):
+    monkeypatch.setattr(leaks, "MOST_KEPT", 2)
+    for seed in (0, 1, 2, 2, 1):
+        opened(place, seed)
+    assert len(searches) == 3
+    opened(place, 0)
+    assert len(searches) == 4

@@ -271,8 +271,10 @@ def test_one_damaged_bit_of_packed_runs_is_noticed(saved, test_set, name):
 
 
 @pytest.fixture
-def real_test_set(real_data):
-    return omniglot.decode(real_data / "images_evaluation.zip", omniglot.SETS["test"], nothing)
+def real_test_set(real_data, once):
+    """Decoded once: that takes seconds."""
+    file = real_data / "images_evaluation.zip"
+    return once("real test set", lambda folder: omniglot.decode(file, omniglot.SETS["test"], nothing))[1]
 
 
 @pytest.mark.realdata

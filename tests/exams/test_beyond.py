@@ -10,6 +10,7 @@ from sitters import taken, verifier_of
 
 from omnitwin.config import EvalConfig
 from omnitwin.errors import BadInput
+from omnitwin.exams import beyond as variations
 from omnitwin.exams.beyond import check_drawn
 from omnitwin.exams.catalogue import EXAMS
 from omnitwin.exams.scorer import seated
@@ -44,8 +45,8 @@ def test_a_constant_network_scores_chance_in_every_variation(tiny_105):
 def test_there_is_a_group_for_each_variation_and_the_whole_leaves_out_the_plain_pairs(tiny_105):
     report = take(tiny_105, PixelBaseline(), seeds=2)
     assert [group.name for group in report.groups] == list(VARIATIONS)
-    assert {measure.n for group in report.groups for measure in group.measures} == {20}
-    assert report.n == 20 * (len(VARIATIONS) - 1)
+    assert {measure.n for group in report.groups for measure in group.measures} == {2 * variations.BEYOND_PAIRS}
+    assert report.n == 2 * variations.BEYOND_PAIRS * (len(VARIATIONS) - 1)
 
 
 def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_without_any(tiny_105):

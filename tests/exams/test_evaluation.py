@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from drawn_places import draw_place, signature
 from omniglot_like import RUN_ANSWERS, RUN_DRAWERS
 from photos import photos
 from PIL import Image
@@ -16,7 +17,7 @@ from sitters import Sitter, same_picture, verifier_of
 from omnitwin.answers.comparison import compare
 from omnitwin.answers.engines import on_device, open_baseline
 from omnitwin.answers.verifier import open_verifier
-from omnitwin.config import EXAMS, CompareConfig, EvalConfig, ShowConfig, SourceConfig
+from omnitwin.config import EXAMS, REPORT, CompareConfig, EvalConfig, ShowConfig, SourceConfig
 from omnitwin.data import synthetic
 from omnitwin.data.omniglot import decode
 from omnitwin.data.show import show
@@ -171,6 +172,41 @@ def test_the_command_line_knows_the_names_of_the_catalogue():
     """In its order, and without torch."""
     assert list(catalogue.EXAMS) == list(EXAMS)
     assert [exam.name for exam in catalogue.EXAMS.values()] == list(EXAMS)
+
+
+def test_the_usual_exams_of_a_set_are_all_of_it(run):
+    assert EvalConfig(exams=("usual",)).exams == REPORT.exams
+    assert list(catalogue.chosen(["usual"])) == list(catalogue.chosen(["all"]))
+    assert not any(catalogue.chosen(["usual"]).values())
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken", "said"),
+    [(("usual",), ["stub"], 1), (("all",), ["stub", "beyond"], 0), (("usual", "beyond"), ["stub", "beyond"], 0)],
+)
+def test_the_usual_exams_of_ones_own_ink_leave_out_beyond_unless_it_is_asked_for(
+    run, tmp_path, monkeypatch, asked, taken, said
+):
+    """Each exam but its name and what it needs is a stub: the choice is all that is looked at."""
+    draw_place(tmp_path / "ink", dict.fromkeys("abcdefgh", 2), lambda key: signature(key[0]).rotate(4 * key[1]))
+    stub = lambda name: lambda sitting: replace(coin(sitting), exam=name)  # noqa: E731
+    stubs = {"stub": catalogue.Exam(name="stub", take=stub("stub"))}
+    stubs["beyond"] = replace(catalogue.EXAMS["beyond"], take=stub("beyond"))
+    monkeypatch.setattr(catalogue, "EXAMS", stubs)
+    listener = Listener()
+    report = evaluate(EvalConfig(exams=asked, checkpoint=run, dataset=tmp_path / "ink", device="cpu"), listener)
+    assert [exam.exam for exam in report.exams] == taken
+    assert sum("beyond is left out: it takes many minutes" in note for note in listener.notes) == said
+
+
+def test_an_interruption_says_which_exams_were_done(run):
+    def interrupted(sitting):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"^1 of 2 exams was done \(pairs\)$"):
+        evaluate(EvalConfig(checkpoint=run, device="cpu"), exams=["pairs", interrupted])
+    with pytest.raises(KeyboardInterrupt, match=r"^0 of 1 exam were done$"):
+        evaluate(EvalConfig(checkpoint=run, device="cpu"), exams=[interrupted])
 
 
 def coin(sitting):
@@ -333,7 +369,7 @@ class Oracle(PixelBaseline):
 def test_an_oracle_is_perfect_in_every_exam():
     exams = tuple(exam for exam in SYNTHETIC_EXAMS if exam != "beyond")  # whose images are not of the set
     for name, value in values(evaluate(replace(ALL, exams=exams), verifier=verifier_of(Oracle()))).items():
-        assert value == (0.0 if name[1] == "eer" else 1.0), name
+        assert value == (0.0 if name[1] in ("eer", "far", "frr") else 1.0), name
 
 
 # ---- who sits them ----
@@ -508,12 +544,13 @@ def test_the_exams_of_all_pairs_use_the_threshold_of_the_checkpoint_and_the_exam
 
 def test_a_calibration_moves_thresholds_and_probabilities_and_leaves_every_curve_and_answer(tmp_path):
     """It keeps the order of scores, so AUC, EER, TAR, precision and one-shot answers stay."""
+    at_threshold = ("balanced_accuracy", "balanced_accuracy_at_0.5", "far", "frr")
     reports = []
     for name, calibration in (("raw", None), ("calibrated", {"temperature": 2.0, "bias": -3.0})):
         run = save(tmp_path / name, sensible_network(), calibration=calibration)
         reports.append(values(evaluate(replace(ALL, checkpoint=run))))
     for name, value in reports[0].items():
-        if "balanced" not in name[1] and name[0] != "pairs":
+        if name[1] not in at_threshold and name[0] != "pairs":
             assert reports[1][name] == pytest.approx(value, abs=0.004), name
     assert reports[0]["all-pairs", "balanced_accuracy"] != reports[1]["all-pairs", "balanced_accuracy"]
 

@@ -95,6 +95,7 @@ def test_a_constant_scorer_lies_on_the_diagonal(packed, exam, value):
     found = values(take(exam, sit(packed, constant(value)), packed, threshold=0.3))
     share = similar / (similar + dissimilar)
     chance = {"balanced_accuracy": 0.5, "balanced_accuracy_at_0.5": 0.5, "auc": 0.5, "eer": 0.5}
+    chance |= {"far": 0.0, "frr": 1.0} if value < 0 else {"far": 1.0, "frr": 0.0}
     chance |= {"tar_at_far_1e-2": 1e-2, "tar_at_far_1e-3": 1e-3, "tar_at_far_1e-4": 1e-4, "average_precision": share}
     assert found == pytest.approx(chance, abs=1e-12)
 
@@ -146,10 +147,21 @@ def test_a_random_scorer_is_near_chance_in_every_exam(packed):
 def test_an_oracle_is_perfect(packed, exam):
     report = take(exam, sit(packed, oracle(packed)), packed)
     for measure in report.measures:
-        perfect = 0.0 if measure.name in ("error", "eer") else 1.0
+        perfect = 0.0 if measure.name in ("error", "eer", "far", "frr") else 1.0
         assert measure.value == perfect, measure.name
         assert measure.interval[0] <= perfect <= measure.interval[1]
     assert report.hardest == ()
+
+
+def test_all_pairs_tell_both_errors_at_the_networks_own_threshold(packed):
+    report = take("all-pairs", sit(packed, vague(packed)), packed)
+    far, frr = report.measure("far"), report.measure("frr")
+    assert report.measure("balanced_accuracy").value == pytest.approx(1 - (far.value + frr.value) / 2)
+    assert (far.n, frr.n) == (D, S)
+    for measure in (far, frr):
+        assert measure.value * measure.n == pytest.approx(round(measure.value * measure.n))  # a number of pairs
+        assert "the threshold" in measure.label
+        assert 0 <= measure.interval[0] < measure.value < measure.interval[1] <= 1
 
 
 @pytest.mark.parametrize("shot", [1, 2])
@@ -162,7 +174,7 @@ def test_who_is_always_wrong_scores_nothing(packed):
     wrong = oracle(packed)
     for exam in EXAMS:
         for measure in take(exam, sit(packed, lambda left, right: -wrong(left, right)), packed).measures:
-            expected = 1.0 if measure.name in ("error", "eer") else 0.0
+            expected = 1.0 if measure.name in ("error", "eer", "far", "frr") else 0.0
             if measure.name == "average_precision":  # all dissimilar pairs come first: S similar ones among S + D
                 similar, dissimilar = CURVES[exam]
                 expected = similar / (similar + dissimilar)
@@ -207,8 +219,9 @@ def test_every_figure_comes_with_what_it_was_counted_over_and_an_interval_around
         "official": ("trials", RUNS * 5),
     }[exam]
     assert (report.unit, report.n) == (unit, n)
+    similar = {"all-pairs": S, "same-group": S}.get(exam, 0)
     for measure in report.measures:
-        assert measure.n == n
+        assert measure.n == {"far": n - similar, "frr": similar}.get(measure.name, n)
         assert 0 <= measure.interval[0] <= measure.value <= measure.interval[1] <= 1
         assert measure.interval[0] < measure.interval[1]
         assert measure.method
@@ -359,6 +372,8 @@ def figures(scores, similar, threshold=0.0):
         for name, at in (("balanced_accuracy", threshold), ("balanced_accuracy_at_0.5", 0.0))
     }
     return found | {
+        "far": (scores[~similar] >= threshold).mean(),
+        "frr": (scores[similar] < threshold).mean(),
         "auc": roc_auc_score(similar, scores),
         "eer": crossing(far, tar),
         **{f"tar_at_far_{text}": np.interp(float(text), far, tar) for text in ("1e-2", "1e-3", "1e-4")},
@@ -417,7 +432,8 @@ def test_pairs_of_one_alphabet_have_the_figures_of_two_loops_each_and_together()
         wanted = figures(*part, 0.5)
         for measure in group.measures:
             assert measure.value == pytest.approx(wanted[measure.name], abs=1e-12)
-            assert measure.n == len(part[0])
+            count = {"far": int((~part[1]).sum()), "frr": int(part[1].sum())}
+            assert measure.n == count.get(measure.name, len(part[0]))
 
 
 def test_an_alphabet_of_one_character_adds_its_similar_pairs_and_has_no_figures_of_its_own():

@@ -71,6 +71,10 @@ def test_the_errors_at_the_threshold_are_those_of_thresholds_that_other_folds_ch
     assert (point.classes, point.similar, point.data) == (16, together.similar_N.sum(), "things")
     balanced = judged(folds, "things").exam.measures[0]
     assert balanced.name == "balanced_accuracy"
+    for name, count in (("far", point.dissimilar), ("frr", point.similar)):
+        measure = judged(folds, "things").exam.measure(name)
+        assert (measure.value, measure.interval) == (getattr(point, name), getattr(point, f"{name}_interval"))
+        assert (measure.n, "other folds chose" in measure.method) == (count, True)
     assert balanced.value == pytest.approx(1 - (point.far + point.frr) / 2)
 
 

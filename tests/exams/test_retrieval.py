@@ -94,6 +94,16 @@ def test_intervals_lie_around_their_figures_and_come_from_classes(packed):
         assert "15 classes resampled" in measure.method
 
 
+@pytest.mark.parametrize("answer", ["right", "wrong"])
+def test_where_every_query_or_none_is_found_the_interval_is_wilsons_of_the_classes(packed, answer):
+    """n of n classes: n / (n + z^2) to 1 (Wilson 1927). A bootstrap repeats the figure."""
+    report = take(packed, oracle(packed) if answer == "right" else constant(0.0))
+    least = 15 / (15 + 1.959964**2)
+    for measure in report.measures:
+        assert measure.interval == pytest.approx((least, 1.0) if answer == "right" else (0.0, 1 - least), abs=1e-6)
+        assert "no narrower than Wilson's interval of 15 classes" in measure.method
+
+
 def test_places_count_the_dissimilar_images_that_score_as_high():
     own, others = torch.tensor([[5.0, 3.0, 3.0]]), torch.tensor([[4.0, 3.0, 2.0, 1.0, 0.0]])
     first, fifth, average = _figures(own, others, torch.tensor([3])).flatten().tolist()

@@ -5,14 +5,17 @@ from collections import Counter
 
 import pytest
 from drawn_places import draw_place, signature
+from listening import Notes
 
 from omnitwin.answers.runs import list_runs, remove_runs
 from omnitwin.answers.verifier import open_verifier
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data.own import open_folds
 from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.exams import pooling
 from omnitwin.exams.folds import continued_folds, train_folds
 from omnitwin.model.description import read_description
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.recipes import FAST
 from omnitwin.system.paths import runs_folder
 from omnitwin.training.training import train
@@ -113,7 +116,7 @@ def test_a_stopped_run_goes_on_to_the_same_network_as_an_uninterrupted_one(place
     assert first.stopped_by == "SIGINT"
     assert first.done == min(3, (stops + 1) // 4)  # pressed in the last step of a fold, which then is done
     assert first.weights is None
-    going_on, count = continued_folds(TrainConfig(device="cpu", exam_every=2), output)
+    going_on, count = continued_folds(TrainConfig(device="cpu"), output)
     assert (going_on.dataset, count) == (place, 3)
     again = train_folds(going_on, count, resume=output)
     assert again.weights_sha256 == whole.weights_sha256
@@ -153,7 +156,8 @@ def test_folds_that_start_from_a_trained_twin_go_on_after_a_stop(place, tmp_path
     first = train(config(place, tmp_path / "first"))
     recipe = RECIPE.changed(start=str(first.weights))
     train_folds(config(place, tmp_path / "run", recipe=recipe), 2, new_stop_button=Button(6))
-    going_on, count = continued_folds(TrainConfig(device="cpu", exam_every=2), tmp_path / "run")
+    going_on, count = continued_folds(TrainConfig(device="cpu"), tmp_path / "run")
+    assert going_on.exam_every == 2
     report = train_folds(going_on, count, resume=tmp_path / "run")
     assert report.stopped_by is None
     assert read_description(report.weights).recipe["initial"]["start"] == str(first.weights)
@@ -187,7 +191,7 @@ def test_a_run_that_is_done_is_not_gone_on_with(place, tmp_path):
 
 
 def test_a_target_that_the_folds_cannot_show_is_refused_before_anything_is_trained(place, tmp_path):
-    with pytest.raises(BadInput, match="0001 cannot be shown: the folds have 162 dissimilar pairs"):
+    with pytest.raises(BadInput, match="0001 cannot be shown: the 162 dissimilar pairs of all folds together"):
         train_folds(config(place, tmp_path / "run", target="far=0.0001"), 3)
     assert not (tmp_path / "run").exists()
 
@@ -218,3 +222,14 @@ def test_a_damaged_record_is_refused_in_one_line(place, tmp_path, change):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(BadCheckpoint, match=r"folds\.json"):
         continued_folds(TrainConfig(), output)
+
+
+def test_of_many_test_classes_some_are_compared_and_a_note_says_how_many(place, monkeypatch):
+    _, everything = opened(place)
+    monkeypatch.setattr(pooling, "MOST_CLASSES", 5)
+    reporter = Notes()
+    scored = pooling.score_fold(BUNDLED_WEIGHTS, everything, TrainConfig(device="cpu"), reporter)
+    assert scored.classes == 5
+    assert len(scored.logit_N) == 15 * 14 // 2  # 5 classes of 3 images
+    assert set(scored.left_N.tolist()) == set(range(5))
+    assert [line for line in reporter.said if "5 of 12 test classes are compared" in line]

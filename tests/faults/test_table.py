@@ -52,7 +52,8 @@ WRITE = "OMNITWIN_WRITE_FAULTS"
 DISK = 4 << 20  # bytes of a small disk; a run of the recipe small takes about 3.9 MB
 QUICK = "train --data synthetic --recipe small --holdout 0 --batch-size 8 --precision fp32"
 OWN_EXAM = "--baseline pixels --batches 1 --batch-size 2 --device cpu --data"
-OTHER = {"encoder": "resnet18", "image_size": 1024, "frame": "whole", "head": "difference", "channels": 1}
+OTHER = {"encoder": "resnet18", "image_size": 64, "frame": "whole", "head": "difference", "channels": 1}
+GREEDY = {**OTHER, "image_size": 1024}
 WITHOUT_ENTRY = 54321  # a user whom this system does not know
 ROWS: list[tuple[str, str, str, str]] = []
 
@@ -432,7 +433,7 @@ def scenarios() -> list[Scenario]:
             "--home {disk} download --from {zips}",
             "--home {disk} use {run}",
             "eval --data synthetic --checkpoint {run} --figures {disk}/figures",
-            "report {run} --output {disk}/page.html",
+            "report {run} --exam pairs --output {disk}/page.html",
             "compare a.png b.png --figure {disk}/figure.png",
         )
     ]
@@ -494,6 +495,7 @@ def scenarios() -> list[Scenario]:
         Scenario("state is cut short", cut_short, f"{on} {{run}}", 3),
         Scenario("state says what cannot be", claiming(iteration=-3), f"{on} {{run}}", 3),
         Scenario("state is of another network than it says", claiming(network=OTHER), f"{on} {{run}}", 3),
+        Scenario("state asks for much memory", claiming(network=GREEDY), f"{on} {{run}}", 3),
         Scenario("config asks for much memory", greedy_config, f"{on} {{run}}", 3),
         Scenario("another process trains the run", held, f"{on} {{run}}", 3),
         Scenario("the one that trained it was killed", held_by_a_dead_one, f"{on} {{run}}", 0),

@@ -14,19 +14,19 @@ from kinds import KINDS, do_little_work
 from word_cases import words_case
 
 SEED = 0
-COUNTS = {
-    "images": 100,
-    "places": 30,
-    "zips": 20,
-    "folders": 10,
-    "checkpoints": 40,
-    "packed": 15,
-    "records": 20,
-    "hostile": 12,
-    "servers": 12,
-    "work": 20,
+COUNTS = {  # of every run of the tests, and of `make slow`
+    "images": (40, 100),
+    "places": (20, 30),
+    "zips": (10, 20),
+    "folders": (10, 20),
+    "checkpoints": (16, 40),
+    "packed": (8, 15),
+    "records": (8, 20),
+    "hostile": (4, 12),
+    "servers": (12, 24),
+    "work": (8, 20),
 }
-WORDS = 60
+WORDS = 30
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +34,16 @@ def little_work(monkeypatch):
     do_little_work(monkeypatch)
 
 
-@pytest.mark.parametrize("kind", COUNTS)
-def test_hostile_input_ends_in_time_with_a_documented_code_and_one_clear_line(kind):
-    results = [run_case(kind, KINDS[kind], SEED, number) for number in range(COUNTS[kind])]
+def some_and_more():
+    """The first inputs of each kind, and more of them, which are slow."""
+    for kind, (few, many) in COUNTS.items():
+        yield pytest.param(kind, range(few), id=kind)
+        yield pytest.param(kind, range(many), id=f"{kind}-more", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("kind", "numbers"), list(some_and_more()))
+def test_hostile_input_ends_in_time_with_a_documented_code_and_one_clear_line(kind, numbers):
+    results = [run_case(kind, KINDS[kind], SEED, number) for number in numbers]
     wrong = [f"{command_of(kind, SEED, one.number)}\n{one.problems} {one.told}" for one in results if one.problems]
     assert not wrong, "\n".join(wrong)
     assert {one.accepted for one in results} == ({False} if kind == "places" else {True, False})
@@ -64,17 +71,21 @@ def test_costly_images_are_answered_or_refused_within_five_seconds():
     assert {one.accepted for one in results} == {True, False}
 
 
-@settings(
-    max_examples=WORDS,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(random=st.randoms(use_true_random=False))
-def test_any_command_line_is_answered_or_refused_in_one_line(tmp_path_factory, random):
-    result = run_made("words", words_case, random, tmp_path_factory.mktemp("words"))
-    assert not result.problems, f"{result.problems} {result.told}"
+@pytest.mark.parametrize("count", [WORDS, pytest.param(4 * WORDS, marks=pytest.mark.slow)])
+def test_any_command_line_is_answered_or_refused_in_one_line(tmp_path_factory, count):
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(random=st.randoms(use_true_random=False))
+    def check(random):
+        result = run_made("words", words_case, random, tmp_path_factory.mktemp("words"))
+        assert not result.problems, f"{result.problems} {result.told}"
+
+    check()
 
 
 def seen(case):

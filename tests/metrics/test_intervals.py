@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval, student_975, wilson_interval
+from omnitwin.metrics.intervals import (
+    bootstrap_interval,
+    clustered_wilson_interval,
+    student_975,
+    unanimous_interval,
+    wilson_interval,
+)
 
 EVENLY = np.linspace(0, 1, 100_001)  # replicates of which the quantile at any level is the level itself
 
@@ -114,6 +120,33 @@ def test_clusters_all_wrong_or_all_right_count_as_independent_trials(share):
 
 def test_a_single_cluster_counts_as_independent_trials():
     assert clustered_wilson_interval(np.array([15.0]), np.array([20.0])) == wilson_interval(15, 20)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 5, 20, 200])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_where_every_replicate_is_0_or_1_the_interval_is_wilsons_with_a_trial_for_each_group(value, groups):
+    """Wilson's equation |x - p| = z sqrt(p (1 - p) / n) at x = 0 gives p = z^2 / (n + z^2); at 1 its mirror image."""
+    farthest = 1.959964**2 / (groups + 1.959964**2)
+    expected = (0.0, farthest) if value == 0 else (1 - farthest, 1.0)
+    assert bootstrap_interval(np.full(1000, value), value, value, groups) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("groups", [20, 100, 1000])
+def test_the_interval_of_groups_that_all_agree_holds_what_the_rule_of_three_allows(groups):
+    """Hanley and Lippman-Hand 1983: none of n wrong, and the share may be 3 / n (95 % on one side: 3.84 on both)."""
+    assert 3 / groups <= unanimous_interval(0.0, groups)[1] / (1 - unanimous_interval(0.0, groups)[1]) <= 4 / groups
+
+
+def test_a_bootstrap_that_is_wider_at_0_or_1_stays_as_wide():
+    """The value of the whole comes from finer bins than the replicates, which may still differ."""
+    wide = bootstrap_interval(np.linspace(0, 0.9, 1001), 0.0, 0.0, 50)
+    assert wide[0] == 0.0
+    assert wide[1] > 0.8 > unanimous_interval(0.0, 50)[1]
+
+
+@pytest.mark.parametrize("value", [1e-6, 0.5, 1 - 1e-6])
+def test_between_0_and_1_the_interval_is_the_bootstraps_alone(value):
+    assert bootstrap_interval(np.full(1000, value), value, value, 10) == pytest.approx((value, value), abs=1e-12)
 
 
 def test_clusters_without_trials_change_nothing():

@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from omnitwin.metrics.calibration import best_threshold
+from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
 from omnitwin.metrics.intervals import wilson_interval
 from omnitwin.metrics.operating import (
     MOST_GROUPS,
     counts_by_class,
+    fit_for,
     outcomes_of,
     pairs_needed,
     smallest_far,
@@ -69,6 +70,27 @@ def test_a_target_that_no_threshold_reaches_has_none():
     assert threshold_for("far", 0.4, *counted) is None
     assert threshold_for("precision", 0.6, *counted) is None
     assert threshold_for("balanced", None, *counted) is not None
+
+
+def test_a_fit_is_the_calibration_and_then_the_threshold_of_its_probabilities():
+    logits, similar = scores(0)
+    counted = count_scores(logits, similar)
+    fit = fit_for("far", 0.05, *counted)
+    assert fit.calibration == fit_calibration(*counted)
+    probability = sigmoid(calibrated(counted[0], fit.calibration))
+    assert (fit.threshold, fit.reached) == (threshold_for("far", 0.05, probability, *counted[1:]), True)
+    assert fit_for("balanced", None, -counted[0][::-1], counted[1][::-1], counted[2][::-1]) is None  # upside down
+
+
+def test_a_fit_that_reaches_no_target_has_no_threshold_or_falls_back_to_the_balanced_one():
+    """Ten dissimilar pairs score higher than all similar ones: accepting any accepts 10 of 41, too."""
+    values = np.array([0.0, 1.0, 2.0, 3.0])
+    similar, dissimilar = np.array([0, 10, 10, 0]), np.array([30, 1, 0, 10])
+    fit = fit_for("far", 0.1, values, similar, dissimilar)
+    assert (fit.threshold, fit.reached) == (None, False)
+    fallen = fit_for("far", 0.1, values, similar, dissimilar, fall_back=True)
+    balanced = best_threshold(sigmoid(calibrated(values, fit.calibration)), similar, dissimilar)
+    assert (fallen.threshold, fallen.reached) == (balanced, False)
 
 
 def test_a_threshold_that_would_have_to_be_one_is_refused():
@@ -130,13 +152,22 @@ def test_intervals_are_those_of_a_bootstrap_written_as_loops():
         assert 0.9 < spread < 1.5  # Student's t widens the levels a little
 
 
-def test_rates_without_an_error_still_have_wilsons_interval():
+def test_rates_without_an_error_have_wilsons_interval_of_the_classes():
+    """The 180 dissimilar pairs are of 10 classes: that none is wrong shows no more than 10 trials do."""
     left, right = classes_of_pairs(10, 2)
     rates = outcomes_of((left == right).astype(int), left == right, left, right, 10).rates()
-    for name, n in (("far", 180), ("frr", 10)):
-        assert rates[name][0] == 0
-        assert rates[name][1] == pytest.approx(wilson_interval(0, n), abs=1e-12)
-    assert rates["balanced_accuracy"][0] == rates["precision"][0] == 1.0
+    for name, value in (("far", 0), ("frr", 0), ("balanced_accuracy", 1), ("precision", 1)):
+        assert rates[name][0] == value
+        assert rates[name][1] == pytest.approx(wilson_interval(10 * value, 10), abs=1e-12)
+
+
+def test_a_class_of_one_image_does_not_count_for_a_rejection_rate_without_an_error():
+    left, right = classes_of_pairs(10, 2)
+    kept = (left < 5) | (left != right)  # five classes have no similar pair left
+    left, right = left[kept], right[kept]
+    rates = outcomes_of((left == right).astype(int), left == right, left, right, 10).rates()
+    assert rates["frr"][1] == pytest.approx(wilson_interval(0, 5), abs=1e-12)
+    assert rates["far"][1] == pytest.approx(wilson_interval(0, 10), abs=1e-12)
 
 
 def test_of_nothing_accepted_the_precision_is_not_known():

@@ -174,13 +174,13 @@ def test_a_run_ends_with_the_average_and_its_state_with_both(tmp_path):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("stop", [1, 3, 5])
-def test_a_run_stopped_at_any_step_ends_with_the_bytes_of_one_never_interrupted(tmp_path, precision, stop):
-    straight = train(config(tmp_path / "straight", precision, holdout=1))
+def test_a_run_stopped_at_any_step_ends_with_the_bytes_of_one_never_interrupted(tmp_path, once, precision, stop):
+    whole, straight = once(precision, lambda folder: train(config(folder / "run", precision, holdout=1)))
     stopped = train(config(tmp_path / "parts", precision, holdout=1), stop_button=stop_after(stop))
     assert (stopped.stopped_by, stopped.iteration) == ("SIGINT", stop)
     resumed = train(config(tmp_path / "parts", precision, holdout=1), resume=tmp_path / "parts")
     for name in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
-        assert digest(tmp_path / "straight" / name, "sha256") == digest(tmp_path / "parts" / name, "sha256"), name
+        assert digest(whole / "run" / name, "sha256") == digest(tmp_path / "parts" / name, "sha256"), name
     assert resumed.weights_sha256 == straight.weights_sha256
 
 

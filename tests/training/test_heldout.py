@@ -384,14 +384,14 @@ def test_taking_the_exam_does_not_change_the_weights(tmp_path):
 
 
 @pytest.mark.parametrize("stop", [3, 4, 7])
-def test_a_stopped_and_resumed_run_ends_with_the_weights_and_the_best_of_one_never_stopped(tmp_path, stop):
-    straight = train(config(tmp_path / "straight"))
+def test_a_stopped_and_resumed_run_ends_with_the_weights_and_the_best_of_one_never_stopped(tmp_path, once, stop):
+    whole, straight = once("straight", lambda folder: train(config(folder / "run")))
     train(config(tmp_path / "halves"), stop_button=stop_after(stop))
     resumed = train(config(tmp_path / "halves"), resume=tmp_path / "halves")
     for name in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
-        assert digest(tmp_path / "straight" / name, "sha256") == digest(tmp_path / "halves" / name, "sha256"), name
+        assert digest(whole / "run" / name, "sha256") == digest(tmp_path / "halves" / name, "sha256"), name
     assert (resumed.best_iteration, resumed.held_out_eer) == (straight.best_iteration, straight.held_out_eer)
-    assert exams_in(tmp_path / "halves").items() >= exams_in(tmp_path / "straight").items()
+    assert exams_in(tmp_path / "halves").items() >= exams_in(whole / "run").items()
 
 
 def test_an_exam_that_only_a_stop_brought_about_does_not_choose_the_best(tmp_path):
@@ -485,14 +485,14 @@ def test_with_slack_the_best_is_the_latest_network_whose_error_is_not_much_highe
 
 
 @pytest.mark.parametrize("stop", [3, 5, 6, 9, 11])
-def test_a_resumed_run_knows_the_lowest_error_before_it(tmp_path, stop):
+def test_a_resumed_run_knows_the_lowest_error_before_it(tmp_path, once, stop):
     """0.29 is within half of 0.2 and becomes the best; 0.31 is within half of 0.29, but not of the lowest."""
     scripted = script(lambda iteration: {**NOISY, 10: 0.31}.get(iteration, 0.5))
-    train(config(tmp_path / "straight", iterations=12, slack=1.0), **scripted)
+    whole, _ = once("slack", lambda folder: train(config(folder / "run", iterations=12, slack=1.0), **scripted))
     train(config(tmp_path / "halves", iterations=12, slack=1.0), **scripted, stop_button=stop_after(stop))
     resumed = train(config(tmp_path / "halves", iterations=12, slack=1.0), **scripted, resume=tmp_path / "halves")
     assert resumed.best_iteration == 6
-    assert digest(tmp_path / "straight" / BEST_FILE, "sha256") == digest(tmp_path / "halves" / BEST_FILE, "sha256")
+    assert digest(whole / "run" / BEST_FILE, "sha256") == digest(tmp_path / "halves" / BEST_FILE, "sha256")
 
 
 def test_a_slack_that_is_no_share_is_refused():
@@ -521,14 +521,14 @@ def test_a_run_stops_after_so_many_exams_in_a_row_without_a_better_network(tmp_p
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 6, 7])
-def test_an_interrupted_run_stops_where_one_never_interrupted_stops(tmp_path, stop):
+def test_an_interrupted_run_stops_where_one_never_interrupted_stops(tmp_path, once, stop):
     scripted = script(falling)
-    train(config(tmp_path / "straight", iterations=16, patience=2), **scripted)
+    whole, _ = once("patience", lambda folder: train(config(folder / "run", iterations=16, patience=2), **scripted))
     train(config(tmp_path / "halves", iterations=16, patience=2), **scripted, stop_button=stop_after(stop))
     resumed = train(config(tmp_path / "halves", iterations=16, patience=2), **scripted, resume=tmp_path / "halves")
     assert (resumed.iteration, resumed.stopped_by, resumed.best_iteration) == (8, "patience", 4)
     for name in (WEIGHTS_FILE, STATE_FILE, BEST_FILE):
-        assert digest(tmp_path / "straight" / name, "sha256") == digest(tmp_path / "halves" / name, "sha256"), name
+        assert digest(whole / "run" / name, "sha256") == digest(tmp_path / "halves" / name, "sha256"), name
 
 
 def test_a_run_that_has_stopped_goes_on_only_with_another_patience(tmp_path):

@@ -14,9 +14,9 @@ from omnitwin.errors import BadInput
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model.description import read_description
 from omnitwin.recipes import SMALL
-from omnitwin.reports.operating import HELD_OUT
+from omnitwin.reports.operating import BY_ITSELF, BY_OTHERS, HELD_OUT
 from omnitwin.system.paths import CONFIG_FILE, WEIGHTS_FILE
-from omnitwin.training.heldout import BY_ITSELF, BY_OTHERS, HeldOutExam
+from omnitwin.training.heldout import HeldOutExam
 from omnitwin.training.runs import continued
 from omnitwin.training.training import train
 
@@ -81,6 +81,13 @@ def test_with_ten_classes_the_point_is_cross_validated():
     assert point.far_interval[0] <= point.far <= point.far_interval[1]
 
 
+def test_a_training_reports_the_threshold_of_the_network_that_it_keeps_and_what_it_reached(tmp_path):
+    report = train(config(tmp_path / "run"))
+    kept = read_description(report.best or report.weights)
+    assert (report.threshold, report.operating) == (kept.threshold, kept.operating)
+    assert report.operating is not None
+
+
 def test_a_target_that_the_held_out_pairs_cannot_show_is_refused_before_the_run(tmp_path):
     with pytest.raises(BadInput, match="rule of three") as caught:
         train(config(tmp_path / "run", "far=0.0001"))
@@ -124,3 +131,19 @@ def test_the_default_target_changes_no_bit_of_threshold_and_calibration(tmp_path
     assert plain.calibration == far.calibration
     assert np.isfinite(plain.threshold)
     assert plain.operating is None or plain.operating.target == "balanced"
+
+
+def test_a_resumed_run_takes_its_exams_as_often_as_before_and_not_otherwise(tmp_path):
+    """Patience counts exams: as many of another length would stop it elsewhere."""
+    run = tmp_path / "run"
+    train(config(run))
+    resume, more = str(run), {"iterations": 8}
+    assert continued(TrainConfig(device="cpu"), resume, more)[0].exam_every == 2
+    assert continued(TrainConfig(device="cpu", exam_every=2), resume, more)[0].exam_every == 2
+    with pytest.raises(BadInput, match="exam_every cannot change in a run that is resumed: it is 2"):
+        continued(TrainConfig(device="cpu", exam_every=3), resume, more)
+    record = json.loads((run / CONFIG_FILE).read_text())
+    for older in ({}, {"exam_every": 0}, {"exam_every": True}):
+        kept = {name: value for name, value in record.items() if name != "exam_every"}
+        (run / CONFIG_FILE).write_text(json.dumps(kept | older))
+        assert continued(TrainConfig(device="cpu", exam_every=3), resume, more)[0].exam_every == 3

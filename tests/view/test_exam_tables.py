@@ -21,7 +21,7 @@ from hand_built import (
 from terminals import terminal
 
 from omnitwin.reports.exams import CalibrationReport, ClassErrors, ExamReport, Group, Measure
-from omnitwin.view.exams import circumstances, interval, seen, show_evaluation, subject, value
+from omnitwin.view.exams import circumstances, interval, seen, show_evaluation, spoiled, subject, value
 
 WIDTHS = (40, 80, 160)
 TABLE_EDGES = "┏┃┡│└├+|"  # with which a line of a table begins; `|` is also the left edge of the ROC
@@ -332,12 +332,32 @@ def test_an_exam_without_groups_has_no_table_of_them():
     assert not [line for line in printed(evaluation(exam)) if line[:1] in "┏┃│" and line]
 
 
-def test_images_that_chose_the_threshold_by_calibration_are_said_to_have_done_so():
+def test_images_that_chose_the_threshold_are_said_to_have_done_so_if_the_report_says_so_and_not_by_their_name():
     point = operating_point(chosen_on="calibration", data="stamps")
     calibrated = evaluation(network=network(operating=point), dataset="stamps/test")
-    assert "chose its threshold and calibration: only EER, AUC and ranks are fair" in seen(calibrated)
-    for other in ({"dataset": "coins/test"}, {"network": network(operating=operating_point(data="stamps"))}):
-        assert "chose its" not in seen(replace(calibrated, **other))
+    assert "chose" not in seen(calibrated)
+    assert spoiled(calibrated) == ""
+    chosen = replace(calibrated, chose_threshold=True)
+    assert "chose its threshold and calibration" in seen(chosen)
+    assert "only EER, AUC and ranks are fair" in spoiled(chosen)
+
+
+@pytest.mark.parametrize(
+    ("facts", "warned"),
+    [
+        ({"seen": "training"}, "The network was TRAINED on these images"),
+        ({"seen": "training", "network": None, "baseline": "pixels"}, "The baseline was fitted to these images"),
+        ({"seen": "closed"}, "Closed set"),
+        ({"seen": "unknown"}, "It is not known whether the network was trained on these classes"),
+        ({"seen": "held-out"}, "chose the network's best checkpoint: the figures are too kind"),
+        ({"seen": "held-out", "chose_threshold": True}, "best checkpoint, threshold and calibration"),
+        ({"chose_threshold": True}, "Some of these classes chose the network's threshold"),
+    ],
+)
+def test_what_spoils_the_figures_is_said_before_them(facts, warned):
+    lines = printed(evaluation(**facts), 200)
+    assert warned in lines[0]
+    assert not [line for line in printed(evaluation(), 200) if "too kind" in line or "TRAINED" in line]
 
 
 def test_an_evaluation_says_what_the_networks_threshold_was_chosen_for():

@@ -15,7 +15,7 @@ from omnitwin.reports.data import LeftOutFile, PartFacts, PlaceFacts
 from omnitwin.reports.exams import ClassErrors, EvalReport, ExamReport, Group, Measure, NetworkReport, RunReport
 from omnitwin.reports.pictures import Picture, ScoredPair
 from omnitwin.reports.training import StepReport
-from omnitwin.view.page import check_page, lead, page, write_page
+from omnitwin.view.page import check_page, headline, lead, page, write_page
 
 EVIL = '<script>alert("x")</script> & \'"'
 VOID = {"meta", "img", "br", "source"}
@@ -153,7 +153,7 @@ def exam_after(iteration, error):
     return StepReport(iteration=iteration, loss=1.0, pairs_per_second=5.0, elapsed_seconds=1.0, held_out_eer=error)
 
 
-def test_a_page_begins_with_when_the_network_was_best_and_how_good(report):
+def test_a_page_begins_with_the_figure_of_the_test_and_says_after_it_what_training_found(report):
     """The network that sat the exams is the one after 3 of 5 iterations."""
     best = replace(report, steps=(exam_after(2, 0.3), exam_after(3, 0.125), exam_after(4, 0.2)))
     assert lead(best) == "Best at 3 of 5 iterations: equal error rate 12.5 % on held-out classes."
@@ -163,7 +163,31 @@ def test_a_page_begins_with_when_the_network_was_best_and_how_good(report):
     slack = replace(worse, recipe={**report.recipe, "slack": 1.0})
     assert lead(slack) == "After 3 of 5 iterations: equal error rate 20.0 % on held-out classes."
     text = page(best)
-    assert text.index(lead(best)) < text.index("<table>")
+    assert text.index(headline(best.evaluation)) < text.index("<table>") < text.index(lead(best))
+
+
+def exam_with(name, *measures):
+    measures = tuple(Measure(name=one, value=0.2, interval=(0.1, 0.3), n=9, method="", label=one) for one in measures)
+    return ExamReport(exam=name, description="", n=9, unit="pairs", measures=measures)
+
+
+@pytest.mark.parametrize(
+    ("seen", "images"),
+    [
+        ("never", "2 classes that the network never saw"),
+        ("held-out", "held-out classes, which chose its best checkpoint"),
+        ("closed", "new images of 2 classes that it was trained on"),
+        ("training", "images that it was TRAINED on"),
+    ],
+)
+def test_the_first_line_of_a_page_tells_the_equal_error_rate_of_the_examined_images_and_what_they_are(
+    report, seen, images
+):
+    exams = (exam_with("pairs", "accuracy"), exam_with("all-pairs", "auc", "eer"))
+    evaluation = replace(report.evaluation, seen=seen, exams=exams)
+    assert headline(evaluation) == f"Eer 20.0 % (10.0 to 30.0 %) on {images}"
+    without = replace(evaluation, exams=exams[:1])
+    assert headline(without) == f"Accuracy 20.0 % (10.0 to 30.0 %) on {images}"
 
 
 def test_hyper_parameters_are_folded_and_named_with_their_part(report):
@@ -246,11 +270,12 @@ def test_a_page_about_own_images_says_where_they_are_how_they_are_split_and_what
     [
         ("closed", 0, "say nothing about new classes"),
         ("never", 3, "3 test classes of the place are trained on, too"),
+        ("training", 0, "was TRAINED on these images"),
         ("never", 0, None),
     ],
 )
-def test_a_test_whose_classes_were_trained_on_is_warned_of(report, seen, shared, warned):
+def test_a_test_whose_classes_were_trained_on_is_warned_of_before_its_figures(report, seen, shared, warned):
     evaluation = replace(report.evaluation, seen=seen, place=own_place(shared=shared))
     text = page(replace(report, evaluation=evaluation))
     assert ('<p class="warning">' in text) == (warned is not None)
-    assert warned is None or warned in text
+    assert warned is None or text.index(warned) < text.index("<table")

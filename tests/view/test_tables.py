@@ -9,6 +9,7 @@ from terminals import picture, plan, terminal
 
 from omnitwin.reports.answers import ComparisonReport, LeftOut, RankingReport, TrainedNetwork
 from omnitwin.reports.data import DownloadReport, SetReport
+from omnitwin.reports.operating import BY_ITSELF, BY_OTHER_FITS, BY_OTHER_FOLDS, BY_OTHERS
 from omnitwin.reports.training import TrainReport
 from omnitwin.view.exams import show_evaluation
 from omnitwin.view.tables import (
@@ -91,6 +92,12 @@ def test_command_of_an_interrupted_run_is_on_one_line_in_any_width(width):
 
 def test_finished_run_says_that_it_is_done():
     assert printed(show_training, TRAINED)[0] == "Done: 40 iterations in 1:30"
+
+
+def test_the_exams_that_fit_images_of_ones_own_are_named_for_them():
+    assert not any("--exam" in line for line in printed(show_training, TRAINED))
+    told = " ".join(printed(show_training, replace(TRAINED, own_images=True)))
+    assert "--exam all-pairs --exam retrieval" in told
 
 
 def test_a_run_that_stopped_because_exams_found_nothing_better_is_done():
@@ -279,6 +286,32 @@ def test_a_comparison_says_in_a_line_what_its_threshold_was_chosen_for_if_that_i
         "6.2 % (3.0 to 12.5)"
     ) in lines
     assert not any("chosen for" in line for line in printed(show_comparison, COMPARED))
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        (f"{BY_OTHERS}; by hand", "cross-validated on these classes"),
+        (f"{BY_OTHER_FITS}, 10 folds; by hand", "cross-validated on these classes"),
+        (f"{BY_OTHER_FOLDS}; by hand", "cross-validated on these classes"),
+        (f"{BY_ITSELF}; by hand", "measured on these classes, which chose it: too kind"),
+        ("by hand", None),
+    ],
+)
+def test_a_comparison_says_of_whom_far_and_frr_are_and_so_does_its_json(method, said):
+    report = replace(COMPARED, operating=operating_point(method=method))
+    [line] = [line for line in printed(show_comparison, report, width=300) if "chosen for" in line]
+    assert line.endswith(said or "(3.0 to 12.5)")
+    assert report.rates_are == said
+    assert COMPARED.rates_are is None
+
+
+def test_a_training_says_at_its_end_what_its_threshold_reached_and_on_which_classes():
+    known = replace(TRAINED, threshold=0.61, operating=operating_point(method=f"{BY_OTHERS}; by hand"))
+    [line] = [line for line in printed(show_training, known, width=300) if "threshold" in line]
+    for words in ("0.61", "far=0.01 on 5 held-out classes", "FAR 1.0 % (0.4 to 2.1), FRR 6.2 %", "cross-validated"):
+        assert words in line
+    assert not [line for line in printed(show_training, TRAINED, width=300) if "threshold" in line]
 
 
 def test_a_threshold_of_a_calibration_is_said_to_be_of_these_classes():

@@ -6,6 +6,7 @@ The folder holds weights.safetensors and config.json, which says from which netw
 import json
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from omnitwin.reports.operating import OperatingPoint
 from omnitwin.system.files import digest, write_text
 from omnitwin.system.locks import comes_and_goes, hold
 from omnitwin.system.paths import BUNDLED, CONFIG_FILE, WEIGHTS_FILE, runs_folder, unlinked
-from omnitwin.system.plain import is_link
+from omnitwin.system.plain import is_link, read_text
 from omnitwin.system.tensorfile import copy_tensors
 
 CONFIG_FORMAT, CONFIG_VERSION = "omnitwin-calibrated", 1  # of config.json
@@ -87,7 +88,7 @@ def write_calibrated(
         "omnitwin": __version__,
         "calibrated_from": str(verifier.path),
         "sha256": verifier.sha256,
-        "data": str(config.data),
+        "data": str(config.data.absolute()),
         "label_from": config.pattern,
         "target": fitted.operating.target,
         "images": len(sample.class_N),
@@ -111,6 +112,24 @@ def write_calibrated(
                 weights.unlink()
             raise
         return Calibrated(name=folder.name, folder=folder, weights=weights, weights_sha256=digest(weights, "sha256"))
+
+
+def has_chosen(verifier: Verifier, place: Path, classes: Iterable[str]) -> bool:
+    """Return whether some of these classes of a place chose the threshold of a calibrated verifier.
+
+    Its config knows the place, by path or name, and the names of the classes. Without that config, each class of a
+    place with the name in the verifier's file is taken for one: a warning too many is better than one too few.
+    """
+    assert verifier.path is not None
+    assert verifier.description is not None
+    point, real = verifier.description.operating, os.path.realpath(place)
+    named = point is not None and point.data == os.path.basename(real)
+    with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
+        record = json.loads(read_text(verifier.path.with_name(CONFIG_FILE)))
+        if record["format"] == CONFIG_FORMAT:
+            known = named or os.path.realpath(record["data"]) == real
+            return known and not set(record["classes"]).isdisjoint(classes)
+    return named
 
 
 def _widened(description: Description, novelty_N: Array) -> dict[str, Any] | None:

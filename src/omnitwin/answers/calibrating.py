@@ -6,7 +6,7 @@
 All pairs of the images choose the new threshold. Its errors are estimated by cross-validation over classes
 (metrics.crossing), as the images that choose may not measure. The new verifier is a run's folder with the same tensors.
 
-N images, C classes, P pairs, K bins, R replicates
+N images, C classes, P pairs
 """
 
 import os
@@ -30,30 +30,22 @@ from omnitwin.answers.sample import (
 )
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import CalibrateConfig, Target, parse_target
+from omnitwin.data.showing import check_shown
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.metrics import calibration as calibrating
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.crossing import cross_validated, folds_of
-from omnitwin.metrics.intervals import bootstrap_interval, wilson_interval
-from omnitwin.metrics.operating import (
-    counts_by_class,
-    method_of,
-    outcomes_of,
-    pairs_needed,
-    smallest_far,
-    threshold_for,
-)
-from omnitwin.metrics.resampling import class_replicates
-from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
+from omnitwin.metrics.curves import curve_rates
+from omnitwin.metrics.operating import fit_for, method_of, outcomes_of
+from omnitwin.metrics.roc import count_scores
 from omnitwin.reports.calibrating import CalibrateReport, Judgement
 from omnitwin.reports.exams import Measure
-from omnitwin.reports.operating import CALIBRATION, OperatingPoint
+from omnitwin.reports.operating import BY_OTHER_FITS, CALIBRATION, OperatingPoint
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.files import check_writable
 
 WORST_EER = 0.4  # above, or if chance (50 %) is within the interval, no threshold is worth having
-EER_BINS = 24  # coarse bins around the equal error rate, for its interval
-CROSSED = "cross-validated: each pair by a fit without its classes"
+WORST_RATE = 0.5  # FAR or FRR above which a verifier is warned of: it errs more often than not
+MORE = "Give more images, or choose another --target."
 LABELS = {
     "far": "false accepts (FAR)",
     "frr": "false rejects (FRR)",
@@ -110,16 +102,17 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
         check_writable(folder)
     listing, notes = usable(config.data, config.pattern, verifier.description, reporter)
     files_of, more_notes = files_by_class(listing)
-    check_enough(sum(len(files) > 1 for files in files_of.values()), str(config.data))
-    _check_shown(target, most_pairs(files_of))
+    check_enough(sum(len(files) > 1 for files in files_of.values()), str(config.data), notes)
+    check_shown(target, most_pairs(files_of), "these images", MORE)
     sample = take_sample(listing, files_of, verifier, reporter)
-    check_enough(int(sample.paired_C.sum()), f"{config.data}, without the files that cannot be read,")
+    check_enough(int(sample.paired_C.sum()), f"{config.data}, without the files that cannot be read,", notes)
     pairs = _scored(sample, verifier, reporter)
-    _check_shown(target, int((~pairs.similar_P).sum()))
+    check_shown(target, int((~pairs.similar_P).sum()), "these images", MORE)
     found = _Calibration(verifier, sample, pairs, target)
     eer = found.eer()
     problem = found.problem(eer)
     written = None
+    before, after = found.before(), found.after()
     if problem is None:
         fitted = found.fitted(os.path.basename(os.path.realpath(config.data)))
         folder = folder if config.name else free_folder(config, verifier)  # another process may have taken it
@@ -135,27 +128,37 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
         dissimilar=int((~pairs.similar_P).sum()),
         target=str(target),
         eer=eer,
-        before=found.before(),
-        after=found.after(),
+        before=before,
+        after=after,
         folds=found.folds,
         unread=sample.unread,
         twice=sample.twice,
         notes=(*listing.notes, *notes, *more_notes, *(() if problem else found.notes())),
+        warnings=() if problem or after is None else warnings_on(before, after),
         problem=problem,
         written=written,
         seconds=time.perf_counter() - start,
     )
 
 
-def _check_shown(target: Target, dissimilar: int) -> None:
-    """Raise BadInput if so few dissimilar pairs cannot show the FAR that a target asks for."""
-    needed = pairs_needed(target.kind, target.value)
-    if dissimilar < needed:
-        raise BadInput(
-            f"{target} cannot be shown: {dissimilar:,} dissimilar pairs show a FAR of {smallest_far(dissimilar):.2g} "
-            f"at best (rule of three), and it needs {needed:,}",
-            "Give more images, or choose another --target.",
+def warnings_on(before: Judgement, after: Judgement) -> tuple[str, ...]:
+    """Say if the new verifier errs more often than not, or if its probabilities fit less well than before."""
+    found = []
+    for name, does in (("far", "accepts"), ("frr", "rejects")):
+        measure = after.measure(name)
+        if measure.value > WORST_RATE and measure.interval is not None:
+            low, high = measure.interval
+            kind, instead = ("dissimilar", "same") if name == "far" else ("similar", "different")
+            found.append(
+                f"the new verifier {does} {100 * measure.value:.1f} % ({100 * low:.1f} to {100 * high:.1f}) of the "
+                f"{kind} pairs: it nearly always says {instead}. Choose another --target, or train on such images"
+            )
+    old, new = (side.reliability.expected_calibration_error for side in (before, after))
+    if new > old:
+        found.append(
+            f"the probabilities fit these images less well than before: calibration error {new:.4f}, not {old:.4f}"
         )
+    return tuple(found)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -192,12 +195,9 @@ class _Calibration:
         self.classes = len(sample.class_names)
         fold_C = folds_of(sample.paired_C, sample.order_C)
         self.folds = int(fold_C.max()) + 1
-        self.counted = count_scores(pairs.logit_P, pairs.similar_P)
-        self.calibration = calibrating.fit_calibration(*self.counted)
-        self.threshold: float | None = None
-        if self.calibration is not None:
-            probability_B = calibrating.sigmoid(calibrating.calibrated(self.counted[0], self.calibration))
-            self.threshold = threshold_for(target.kind, target.value, probability_B, *self.counted[1:])
+        fit = fit_for(target.kind, target.value, *count_scores(pairs.logit_P, pairs.similar_P))
+        self.calibration = fit.calibration if fit else None
+        self.threshold = fit.threshold if fit else None
         sides = (pairs.similar_P, pairs.left_P, pairs.right_P)
         self.crossed = cross_validated(target.kind, target.value, pairs.logit_P, *sides, fold_C)
         self.outcomes = outcomes_of(self.crossed.accepted_N, *sides, self.classes)
@@ -205,39 +205,17 @@ class _Calibration:
 
     def eer(self) -> Measure:
         """Return the equal error rate, with an interval by resampling classes, no narrower than Wilson's."""
-        value = equal_error_rate(*roc_curve(*self.counted[1:]))
-        pairs, groups = self.pairs, self.classes
-        bin_P = np.searchsorted(self._edges(value), pairs.logit_P, side="right")
-        sides = (pairs.similar_P, pairs.left_P, pairs.right_P)
-        counts = counts_by_class(bin_P, EER_BINS + 1, *sides, self.classes)
-        similar_K, dissimilar_K = (np.bincount(bin_P[kind], minlength=EER_BINS + 1) for kind in self._kinds)
-        centre = equal_error_rate(*roc_curve(similar_K, dissimilar_K))
-        drawn = [
-            equal_error_rate(*roc_curve(similar_K, dissimilar_K))
-            for similar_K, dissimilar_K in zip(*class_replicates(*counts, seed=0), strict=True)
-            if similar_K.any() and dissimilar_K.any()
-        ]
-        low, high = bootstrap_interval(np.array(drawn), value, centre, groups) if drawn else (0.0, 1.0)
-        similar = float(pairs.similar_P.sum())
-        least, most = wilson_interval(value * similar, similar)
+        pairs = self.pairs
+        rates = curve_rates(pairs.logit_P, pairs.similar_P, pairs.left_P, pairs.right_P, self.classes)
+        value, interval = rates["eer"]
         return Measure(
             name="eer",
             value=value,
-            interval=(min(low, least), max(high, most)),
+            interval=interval,
             n=len(pairs.logit_P),
             method=method_of(self.classes),
             label="equal error rate (EER)",
         )
-
-    @property
-    def _kinds(self) -> tuple[Array, Array]:
-        return self.pairs.similar_P, ~self.pairs.similar_P
-
-    def _edges(self, eer: float) -> Array:
-        """Return EER_BINS ascending logits, dense where the error rates are near the equal error rate."""
-        shares = np.clip(max(eer, 1e-3) * np.geomspace(1 / 8, 8, EER_BINS // 2), 0, 1)
-        similar, dissimilar = (self.pairs.logit_P[kind] for kind in self._kinds)
-        return np.sort(np.concatenate([np.quantile(similar, shares), np.quantile(dissimilar, 1 - shares)]))
 
     def before(self) -> Judgement:
         """Return how the network judges the pairs as it is."""
@@ -253,7 +231,7 @@ class _Calibration:
         """Return how pairs are judged by fits without their classes, beside what is fitted on all."""
         if self.threshold is None:
             return None
-        method = f"{CROSSED}, {self.folds} folds; {method_of(self.classes)}"
+        method = f"{BY_OTHER_FITS}, {self.folds} folds; {method_of(self.classes)}"
         return self._judgement(self.threshold, self.calibration, self.rates, self.crossed.probability_N, method)
 
     def _judgement(
@@ -328,5 +306,5 @@ class _Calibration:
             target=str(self.target),
             classes=self.classes,
             chosen_on=CALIBRATION,
-            method=f"{CROSSED}, {self.folds} folds; {method_of(self.classes)}",
+            method=f"{BY_OTHER_FITS}, {self.folds} folds; {method_of(self.classes)}",
         )

@@ -26,6 +26,7 @@ from omnitwin.images.facts import cut_out
 from omnitwin.images.intake import read_picture
 from omnitwin.images.views import Seen, check_seen, seen
 from omnitwin.metrics.arrays import Array
+from omnitwin.model.description import MOST_CLASSES as MOST_NAMED
 from omnitwin.model.description import Description
 from omnitwin.recipes import View
 from omnitwin.reports.answers import UnreadImage
@@ -36,6 +37,10 @@ MOST_CLASSES = 1000
 MOST_IMAGES = 2000  # 2 million pairs, which take 100 MB
 LEAST_CLASSES = 10  # with two images: a fit without two of them still has eight
 AT_ONCE = 256  # images that are in memory at a time
+WHY_HELD_OUT = (
+    "only the classes that were held out choose the threshold, as the others were trained on, or are for the test"
+)
+NOT_KNOWN = f"the network was trained on more than {MOST_NAMED:,} classes, and their names were not kept"
 SEED = -1  # of the hashes of names: with a split's own seed, the classes of its test would be taken first
 
 
@@ -80,15 +85,18 @@ def usable(
     if description is not None and description.data is not None:
         found = _divided_as_trained(place, description, description.data, reporter)
         if found is not None:
-            return _held_out(place, pattern, description.data, *found)
+            return _held_out(place, pattern, description, *found)
+    unknown = description is not None and description.data is not None and not description.data["classes"]
+    notes = (f"{NOT_KNOWN}: make sure that it saw none of these",) if unknown else ()
     listing = list_images(place, pattern)
     if any(file.split == TEST for file in listing.files):
         kept = [file for file in listing.files if file.split != TEST]
         if not kept:
             raise BadInput(f"{listing.place} holds test images only", "A threshold is chosen on other images.")
         left = len(listing.files) - len(kept)
-        return replace(listing, files=tuple(kept)), (f"{left:,} test images were left out: they choose no threshold",)
-    return listing, ()
+        said = f"{left:,} test images were left out: they choose no threshold"
+        return replace(listing, files=tuple(kept)), (*notes, said)
+    return listing, notes
 
 
 def _divided_as_trained(
@@ -119,15 +127,21 @@ def _divided_as_trained(
 
 
 def _held_out(
-    place: Path, pattern: str | None, data: Mapping[str, Any], store: PictureStore, parts: Parts
+    place: Path, pattern: str | None, description: Description, store: PictureStore, parts: Parts
 ) -> tuple[Listing, tuple[str, ...]]:
     """Return the held-out images of classes that were not trained on, and notes. Raises BadInput as usable does."""
-    if pattern not in (None, data["pattern"]):
+    assert description.data is not None
+    if pattern not in (None, description.data["pattern"]):
         raise BadInput(
             f"the network was trained on the images of {place}, with other classes than --label-from finds",
             "Leave --label-from out.",
         )
-    trained = set(data["classes"])
+    trained = trained_classes(description, store)
+    if trained is None:
+        raise BadInput(
+            f"{NOT_KNOWN}, and the images of {place} are not those of the training any more",
+            "Give images of other classes.",
+        )
     kept = tuple(
         file
         for file, part in zip(store.files, parts.part_N, strict=True)
@@ -135,21 +149,46 @@ def _held_out(
     )
     if not kept:
         raise BadInput(
-            f"the network was trained on the images of {place}, and none were held out", "Give images of other classes."
+            f"the network was trained on the images of {place}, and none were held out: {WHY_HELD_OUT}",
+            "Give images of other classes.",
         )
-    notes = ["the network was trained on these images: only the classes that were held out choose the threshold"]
+    notes = [f"the network was trained on these images: {WHY_HELD_OUT}"]
     if store.broken:
         notes.append(f"{counted(len(store.broken), 'image file')} cannot be read")
     return replace(store.listing, files=kept), tuple(notes)
 
 
-def check_enough(paired: int, what: str) -> None:
-    """Raise BadInput if too few classes have two images. what: how an error names the images"""
+def trained_classes(description: Description, store: PictureStore) -> frozenset[str] | None:
+    """Return the classes that a network was trained on, of a place of its images; None if they are not known.
+
+    Its file has their names, unless they were too many. Then the place has to be as it was in training.
+    """
+    assert description.data is not None
+    if names := description.data["classes"]:
+        return frozenset(names)
+    parts = without_leaks_of(store, divided(store.listing, description.data["seed"], description.data["split"]))
+    trained = [index for index, part in enumerate(parts.part_N) if part == TRAINING]
+    for places in (trained, range(len(store.files))):  # after folds, a network is trained on all
+        if store.fingerprint(places) == description.fingerprint:
+            return frozenset(store.files[place].label for place in places)
+    return None
+
+
+def check_enough(paired: int, what: str, notes: Sequence[str] = ()) -> None:
+    """Raise BadInput if too few classes have two images.
+
+    what: how an error names the images; notes: why some of them choose nothing
+    """
     if paired < LEAST_CLASSES:
         lack = LEAST_CLASSES - paired
+        why = f" ({'; '.join(notes)})" if notes else ""
+        held_out = any(WHY_HELD_OUT in note for note in notes)
         raise BadInput(
-            f"{what} has {counted(paired, 'class')} with two images or more, and a threshold needs {LEAST_CLASSES}",
-            f"Add {counted(lack, 'more class')} of two or more images.",
+            f"{what} has {counted(paired, 'class')} with two images or more{why}, and a threshold needs "
+            f"{LEAST_CLASSES}",
+            "Give images of other classes."
+            if held_out
+            else f"Add {counted(lack, 'more class')} of two or more images.",
         )
 
 

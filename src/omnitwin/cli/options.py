@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, SPLITS, SourceConfig, Target, parse_target
+from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, SEVERAL_EXAMS, SPLITS, SourceConfig, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
 from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
@@ -83,10 +83,11 @@ def exams_option(default: str) -> Any:
     return typer.Option(
         "--exam",
         metavar="NAME",
-        help=f"{any_of(*EXAMS, 'all')}; may be given several times.",
+        help=f"{any_of(*EXAMS, *SEVERAL_EXAMS)}; may be given several times. "
+        "usual: all, but not beyond on your own images.",
         show_default=default,
-        autocompletion=one_of(*EXAMS, "all"),
-        callback=known("exam", *EXAMS, "all", older=OLDER_EXAMS),
+        autocompletion=one_of(*EXAMS, *SEVERAL_EXAMS),
+        callback=known("exam", *EXAMS, *SEVERAL_EXAMS, older=OLDER_EXAMS),
     )
 
 
@@ -195,7 +196,7 @@ Split = Annotated[
         metavar="NAME",
         help="How your own images are divided: the test has other classes than training (classes), or other images of "
         "the same classes (images), which says nothing about new classes.",
-        show_default=SourceConfig.split,
+        show_default=SPLITS[0],
         autocompletion=one_of(*SPLITS),
         callback=known("split", *SPLITS),
     ),
@@ -217,7 +218,7 @@ def source_given(data: str | None, label_from: str | None, split: str | None) ->
     for option, value in (("--label-from", label_from), ("--split", split)):
         if value is not None and data in DATASETS:
             raise BadInput(f"{option} has no effect on {data}", "Leave it out.")
-    return SourceConfig(pattern=label_from, split=split or SourceConfig.split)
+    return SourceConfig(pattern=label_from, split=split)
 
 
 def parse_size(text: str | None) -> dict[str, int]:

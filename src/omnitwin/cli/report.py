@@ -18,6 +18,7 @@ from omnitwin.cli.options import (
     exams_option,
     source_given,
 )
+from omnitwin.cli.stop import saying_what_was_done
 from omnitwin.config import REPORT as DEFAULT
 from omnitwin.system.paths import NEWEST
 
@@ -45,7 +46,7 @@ def report(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write one HTML page about a run: what was trained, its curves, all exams, figures and hardest pairs."""
+    """Write one HTML page about a run: what was trained, its curves, its exams, figures and hardest pairs."""
     place = data_given(data, None)
     config = replace(
         DEFAULT,
@@ -68,7 +69,8 @@ def report(
     check_page(output)
     keep_freed_memory()
     report_to = reporter(quiet)
-    found = reporting.report_run(config, output, report_to)
+    with saying_what_was_done("No page was written."):
+        found = reporting.report_run(config, output, report_to)
     report_to.note("Writing the figures")
     write_page(found)
     if json:

@@ -1,9 +1,15 @@
-"""The stop button: the first Ctrl-C, SIGTERM or SIGHUP asks to finish the step, the second ends at once."""
+"""The stop button: the first Ctrl-C, SIGTERM or SIGHUP asks to finish the step, the second ends at once.
+
+And what is said of an interruption by work that has no such button.
+"""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
+
+import typer
 
 from omnitwin.errors import ExitCode
 
@@ -37,3 +43,20 @@ class StopButton:
             signal.signal(heard, signal.default_int_handler if heard == signal.SIGINT else signal.SIG_DFL)
         again = "Ctrl-C again" if number == signal.SIGINT else "A second signal"
         self.note(f"Finishing this step, then saving. {again} ends at once, without saving.")
+
+
+@contextmanager
+def saying_what_was_done(kept: str) -> Iterator[None]:
+    """Exit 130 with one line if work is interrupted that knows how far it came: `interrupted: 2 of 6 ... . No page ...`
+
+    kept: a sentence about what was written
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        if not interruption.args:  # Typer hands no message on, and main has none to add
+            raise
+        from omnitwin.view.console import message_console, say
+
+        say(message_console(), f"omnitwin: interrupted: {interruption}. {kept}", "bold red")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None

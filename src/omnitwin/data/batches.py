@@ -62,6 +62,15 @@ def classes_of_batch(packed: ImageSet, sampling: ClassSampling) -> tuple[int, in
     return min((sampling.batch_size - singles) // sampling.drawings, several), singles
 
 
+def colourings_of_batch(packed: ImageSet, sampling: ClassSampling) -> int:
+    """Return in how many orders of colours each class comes: more than one if the classes do not fill a batch."""
+    if not sampling.colours or packed.shape[0] != RED_GREEN_BLUE:
+        return 1
+    taken, singles = classes_of_batch(packed, sampling)
+    room = (sampling.batch_size - singles) // sampling.drawings
+    return max(1, min(sampling.colourings, room // max(1, taken)))
+
+
 def ways_round(sampling: ClassSampling, channels: int) -> tuple[int, ...]:
     """Return the ways that are classes of their own, ascending. Grey images have no other colours.
 
@@ -81,7 +90,12 @@ def recoloured(images_BCHW: torch.Tensor, way_B: torch.Tensor) -> torch.Tensor:
 
 
 def draw_batch(
-    packed: ImageSet, sampling: ClassSampling, classes: int, generator: torch.Generator, singles: int = 0
+    packed: ImageSet,
+    sampling: ClassSampling,
+    classes: int,
+    generator: torch.Generator,
+    singles: int = 0,
+    colourings: int = 1,
 ) -> ClassBatch:
     """Draw different classes (fewer if the set has fewer), and K images of each, different ones if there are K.
 
@@ -89,6 +103,7 @@ def draw_batch(
     pairs that are hardest to tell apart. The other classes come from anywhere, each its own way round.
 
     classes: to draw of those with several images; singles: to draw of those with one
+    colourings: orders of colours in which each class with several images comes, other images in each
     """
     device, total = packed.device, len(packed.class_names)
     group_C, alphabets, alone_C = packed.group_C, len(packed.group_names), packed.count_C < 2
@@ -107,6 +122,8 @@ def draw_batch(
     ways = torch.tensor(ways_round(sampling, packed.shape[0]), device=device)
     way_A, way_C = (_ways(ways, count, sampling.colours, generator) for count in (alphabets, total))
     way_C = torch.where(together_C, way_A[group_C], way_C)[class_C]
+    if colourings > 1:  # else no random numbers
+        class_C, way_C = _in_other_colours(class_C, way_C, colourings, generator)
     most = int(packed.count_C.max())
     key_CN = torch.rand((len(class_C), most), generator=generator, device=device)
     key_CN.masked_fill_(torch.arange(most, device=device) >= packed.count_C[class_C, None], -1)
@@ -121,6 +138,17 @@ def draw_batch(
     row_S = packed.first_C[alone_S[:singles]]
     way_S = _ways(ways, len(row_S), sampling.colours, generator)
     return ClassBatch(row_CK, way_C, row_S, way_S)
+
+
+def _in_other_colours(
+    class_C: torch.Tensor, way_C: torch.Tensor, colourings: int, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return each class so many times, in its own order of colours and in others at random."""
+    key_CO = torch.rand((len(class_C), len(COLOURS)), generator=generator, device=class_C.device)
+    own_C1 = torch.div(way_C, WAYS, rounding_mode="floor")[:, None]
+    order_CO = key_CO.scatter(1, own_C1, -1.0).argsort(1)[:, :colourings]
+    way_CO = way_C[:, None] % WAYS + WAYS * order_CO
+    return class_C.repeat_interleave(colourings), way_CO.flatten()
 
 
 def _ways(ways: torch.Tensor, count: int, share: float, generator: torch.Generator) -> torch.Tensor:

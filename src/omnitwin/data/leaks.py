@@ -18,8 +18,9 @@ from omnitwin.errors import CannotWrite
 from omnitwin.system.files import write_text
 from omnitwin.system.plain import LARGEST_TEXT, read_text
 
-FORMAT, FORMAT_VERSION = "omnitwin-leaks", 1
+FORMAT, FORMAT_VERSION = "omnitwin-leaks", 2  # 1 had one division
 RULES = 2  # version of data.duplicates.find_duplicates: another one finds other pictures
+MOST_KEPT = 24  # divisions of a place, the newest ones: those of folds are as many as folds
 LISTS = ("leaking", "trained")  # of Duplicates, that are kept
 
 
@@ -36,8 +37,11 @@ def without_leaks_of(store: PictureStore, parts: Parts) -> Parts:
         labels = [file.label for file in store.files]
         found = find_duplicates(list(store.facts), labels, parts.part_N)
         lists = {name: getattr(found, name) for name in LISTS}
-        record = {"format": FORMAT, "format_version": FORMAT_VERSION, "key": key, **lists}
+        kept = dict(list(_kept(store).items())[1 - MOST_KEPT :])
+        record = {"format": FORMAT, "format_version": FORMAT_VERSION, "found": {**kept, key: lists}}
         text = json.dumps(record)
+        if len(text) >= LARGEST_TEXT:
+            text = json.dumps({**record, "found": {key: lists}})
         if len(text) < LARGEST_TEXT:
             with suppress(CannotWrite):  # it is found again
                 write_text(store.folder / LEAKS, text)
@@ -54,10 +58,17 @@ def _key(store: PictureStore, parts: Parts) -> str:
 def _known(store: PictureStore, key: str) -> Duplicates | None:
     """Return what was found before, or None."""
     try:
-        record: Any = json.loads(read_text(store.folder / LEAKS))
-        lists = {name: record[name] for name in LISTS}
-        known = (record["format"], record["format_version"], record["key"]) == (FORMAT, FORMAT_VERSION, key)
+        lists = {name: _kept(store)[key][name] for name in LISTS}
         sound = all(type(place) is int and 0 <= place < len(store.files) for found in lists.values() for place in found)
-        return Duplicates(**lists) if known and sound else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return Duplicates(**lists) if sound else None
+    except (KeyError, TypeError):
         return None
+
+
+def _kept(store: PictureStore) -> dict[str, Any]:
+    """Return what was found before, by key."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        record: Any = json.loads(read_text(store.folder / LEAKS))
+        if (record["format"], record["format_version"]) == (FORMAT, FORMAT_VERSION):
+            return dict(record["found"].items())
+    return {}

@@ -19,11 +19,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from omnitwin.data.duplicates import find_duplicates
 from omnitwin.data.folds import folds
 from omnitwin.data.leaks import without_leaks_of
 from omnitwin.data.listing import PARTS, TEST, TRAINING, LeftOut, ListedFile
-from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided, without_leaks
+from omnitwin.data.parts import BY_CLASSES, Parts, check_trainable, divided
 from omnitwin.data.pictures import name_of_file, picture_of_file
 from omnitwin.data.places import check_readable, list_images
 from omnitwin.data.rows import LabelledRows
@@ -32,7 +31,7 @@ from omnitwin.data.store_index import row_bytes
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
-from omnitwin.reports.nouns import counted
+from omnitwin.reports.nouns import OF_SETS, counted
 from omnitwin.reports.pictures import Picture
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import free_main_memory, free_memory
@@ -257,12 +256,8 @@ def open_folds(
     BadInput if there are too few classes, too.
     """
     store = _decoded(place, view, pattern, reporter, processes)
-    labels, facts = [file.label for file in store.files], list(store.facts)
-    everything = Parts(part_N=(TRAINING,) * len(labels))
-    divisions = [
-        without_leaks(parts, find_duplicates(facts, labels, parts.part_N))
-        for parts in folds(store.listing, count, seed)
-    ]
+    everything = Parts(part_N=(TRAINING,) * len(store.files))
+    divisions = [without_leaks_of(store, parts) for parts in folds(store.listing, count, seed)]
     for fold, parts in enumerate(divisions, 1):
         if TEST not in parts.part_N:
             raise BadInput(f"every test image of fold {fold} is, exactly or nearly, elsewhere too", "Use fewer folds.")
@@ -282,14 +277,19 @@ def _decoded(place: Path, view: View, pattern: str | None, reporter: Reporter, p
 
 
 def _notes(store: PictureStore, parts: Parts) -> Iterator[str]:
-    """Yield what a person should know of how a place was understood."""
+    """Yield what a person should know of how a place was understood, with the broken files."""
     if store.broken:
         yield f"{counted(len(store.broken), 'image file')} cannot be read: {_named(store.broken)}"
+    yield from notes_on(store, parts)
+
+
+def notes_on(store: PictureStore, parts: Parts) -> Iterator[str]:
+    """Yield what a person should know of how a place was understood, except which files are broken."""
     if store.listing.left_out:
         yield f"{counted(len(store.listing.left_out), 'entry')} left out: {_named(store.listing.left_out)}"
     single = sum(count == 1 for count in Counter(file.label for file in store.files).values())
     if single:
-        yield f"{counted(single, 'class')} with one image: good for dissimilar pairs only"
+        yield f"{counted(single, 'class')} with one image {'makes' if single == 1 else 'make'} dissimilar pairs only"
     yield from store.listing.notes
     yield from parts.notes
 
@@ -297,6 +297,12 @@ def _notes(store: PictureStore, parts: Parts) -> Iterator[str]:
 def _named(left_out: Sequence[LeftOut]) -> str:
     more = f"; and {len(left_out) - NAMED:,} more" if len(left_out) > NAMED else ""
     return "; ".join(f"{each.path} {each.reason}" for each in left_out[:NAMED]) + more
+
+
+def _name_of(place: Path) -> str:
+    """Return what the sets of a place are called: never as a set of the catalogue, whose words are for its writing."""
+    name = place.resolve().name or "images"
+    return f"own {name}" if name in OF_SETS else name
 
 
 def _set_of(store: PictureStore, part: str, places: Sequence[int], reporter: Reporter) -> FolderSet:
@@ -311,7 +317,7 @@ def _set_of(store: PictureStore, part: str, places: Sequence[int], reporter: Rep
     sources = {name: number for number, name in enumerate(sorted({file.source or UNKNOWN for file in files}))}
     sourced = any(file.source for file in files)
     return FolderSet(
-        name=f"{store.listing.place.resolve().name or 'images'}/{part}",
+        name=f"{_name_of(store.listing.place)}/{part}",
         store=store,
         place_N=np.array(places, np.int64),
         class_N=torch.tensor([number_of[file.label] for file in files]),

@@ -10,7 +10,15 @@ from typing import Any, Protocol
 import torch
 
 from omnitwin.data.augment import vary
-from omnitwin.data.batches import WAYS, check_batches, classes_of_batch, draw_batch, recoloured, ways_round
+from omnitwin.data.batches import (
+    WAYS,
+    check_batches,
+    classes_of_batch,
+    colourings_of_batch,
+    draw_batch,
+    recoloured,
+    ways_round,
+)
 from omnitwin.data.imageset import ImageSet, check_pairable, single_classes
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.photo_augment import vary_photos
@@ -86,17 +94,19 @@ class ClassSampler:
         self.images, self.sampling = images, sampling
         self.augment = AUGMENTATIONS[augmentation.name](augmentation)
         self.taken, self.singles = classes_of_batch(images, sampling)
-        self.classes: int | None = self.taken
+        self.colourings = colourings_of_batch(images, sampling)
+        several = self.taken * self.colourings
+        self.classes: int | None = several
         self.notes = _notes(images, sampling.drawings)
         self.ways = ways_round(sampling, images.shape[0])
         self.labels = len(images.class_names) * len(self.ways)
         self.step = sampling.drawings
         self.least = 2 * sampling.drawings
-        self.size = self.taken * sampling.drawings + self.singles
+        self.size = several * sampling.drawings + self.singles
         self.pairs = self.size * (self.size - 1) // 2
 
     def draw(self, generator: torch.Generator) -> Batch:
-        batch = draw_batch(self.images, self.sampling, self.taken, generator, self.singles)
+        batch = draw_batch(self.images, self.sampling, self.taken, generator, self.singles, self.colourings)
         row_B = torch.cat([batch.row_CK.flatten(), batch.row_S])
         way_B = torch.cat([batch.way_C.repeat_interleave(self.sampling.drawings), batch.way_S])
         images = self.augment(recoloured(self.images.gather(row_B), way_B), way_B % WAYS, generator)

@@ -23,7 +23,7 @@ from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import MOST_COARSE, Tally, coarse_edges, tally_pairs
 from omnitwin.metrics import calibration as calibrating
 from omnitwin.metrics.arrays import Array
-from omnitwin.metrics.intervals import bootstrap_interval
+from omnitwin.metrics.intervals import NO_NARROWER, bootstrap_interval, no_narrower
 from omnitwin.metrics.resampling import class_replicates, group_replicates
 from omnitwin.metrics.roc import balanced_accuracy, curve_figures, roc_curve
 from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Group, Measure
@@ -32,6 +32,8 @@ from omnitwin.reports.pictures import ScoredPair
 
 KINDS = (
     measures.BALANCED,
+    measures.FAR,
+    measures.FRR,
     measures.BALANCED_HALF,
     measures.AUC,
     measures.EER,
@@ -144,12 +146,14 @@ def _group_bounds(images: ImageSet) -> list[tuple[int, int]]:
 
 def _figures(similar_K: Array, dissimilar_K: Array, cuts: dict[str, int]) -> dict[str, float]:
     fixed = {name: balanced_accuracy(similar_K, dissimilar_K, first) for name, first in cuts.items()}
-    return fixed | curve_figures(similar_K, dissimilar_K)
+    first = cuts[measures.BALANCED.name]
+    far, frr = dissimilar_K[first:].sum() / dissimilar_K.sum(), similar_K[:first].sum() / similar_K.sum()
+    return {**fixed, "far": float(far), "frr": float(frr), **curve_figures(similar_K, dissimilar_K)}
 
 
 def _kinds(threshold: float) -> tuple[Kind, ...]:
     """Return the kinds of figure of a whole exam, whose labels say its threshold."""
-    return (measures.BALANCED.at(threshold), *KINDS[1:])
+    return (*(kind.at(threshold) for kind in KINDS[:3]), *KINDS[3:])
 
 
 def _measures(
@@ -159,12 +163,13 @@ def _measures(
     cuts: dict[str, int],
     replicate: Callable[[], Replicates],
     groups: int,
-    method: str,
+    resampled: str,
+    seed: int,
 ) -> tuple[Measure, ...]:
     """Return every figure. Those at thresholds are exact, those of the curve come from the fine bins.
 
     Intervals come from replicates of the coarse bins. groups: number of those resampled that have pairs of the kind
-    that fewer of them have
+    that fewer of them have. resampled: them, in words
     """
     rough = _figures(*coarse, cuts)
     values = rough | curve_figures(tally.similar_B, tally.dissimilar_B)
@@ -173,13 +178,18 @@ def _measures(
         for similar_K, dissimilar_K in zip(*replicate(), strict=True)
         if similar_K.any() and dissimilar_K.any()
     ]
-    n = int(tally.similar_B.sum() + tally.dissimilar_B.sum())
+    similar, dissimilar = int(tally.similar_B.sum()), int(tally.dissimilar_B.sum())
+    rates = {measures.FAR.name: dissimilar, measures.FRR.name: similar}
+    wilson = {**rates, measures.EER.name: similar}  # the pairs that a rate is a share of
     found = []
     for kind in kinds:
         value = values[kind.name]
         drawn_R = np.array([figures[kind.name] for figures in replicates])
         interval = bootstrap_interval(drawn_R, value, rough[kind.name], groups) if len(drawn_R) else None
-        found.append(kind.measure(value, interval, n, method))
+        how = bootstrap_method(resampled, seed, value)
+        if interval is not None and kind.name in wilson:
+            interval, how = no_narrower(interval, value, wilson[kind.name]), f"{how}, {NO_NARROWER} of the pairs"
+        found.append(kind.measure(value, interval, rates.get(kind.name, similar + dissimilar), how))
     return tuple(found)
 
 
@@ -194,7 +204,8 @@ def _of_classes(
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, seed),
         int(tally.similar_CK.any(1).sum()),
-        bootstrap_method(resampled, seed),
+        resampled,
+        seed,
     )
 
 
@@ -211,7 +222,8 @@ def _of_groups(
         cuts,
         lambda: (group_replicates(similar_GK, seed), group_replicates(dissimilar_GK, seed)),
         int(min(similar_GK.any(1).sum(), dissimilar_GK.any(1).sum())),
-        bootstrap_method(resampled, seed),
+        resampled,
+        seed,
     )
 
 

@@ -142,7 +142,7 @@ class _Figures:
         self.classes = len(images.class_names)
         self.weight_RB = pair_replicates(left_B, right_B, self.classes, seed)
         self.cut = float(np.float32(log_odds(threshold)))
-        self.method = bootstrap_method(f"{self.classes} {nouns_of(images.name).kinds}", seed)
+        self.resampled, self.seed = f"{self.classes} {nouns_of(images.name).kinds}", seed
 
     def of(self, logit_B: Array, balanced: Kind = BALANCED) -> tuple[Measure, ...]:
         """Return the figures of the scores of a variation, or of several, one after the other."""
@@ -161,5 +161,6 @@ class _Figures:
             drawn_R = np.concatenate(replicates[kind.name])
             drawn_R = drawn_R[np.isfinite(drawn_R)]
             interval = bootstrap_interval(drawn_R, value, value, self.classes) if len(drawn_R) else None
-            measures.append(kind.measure(value, interval, len(logit_B), self.method))
+            method = bootstrap_method(self.resampled, self.seed, value)
+            measures.append(kind.measure(value, interval, len(logit_B), method))
         return tuple(measures)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from omnitwin.config import OLDER_EXAMS
+from omnitwin.config import OLDER_EXAMS, SEVERAL_EXAMS
 from omnitwin.exams.all_pairs import all_pairs, check_groups, same_group
 from omnitwin.exams.beyond import beyond, check_drawn
 from omnitwin.exams.exam import Exam, Take
@@ -18,18 +18,19 @@ EXAMS = {
         Exam(name="one-shot", take=one_shot, check=check_episodes),
         Exam(name="official", take=official, check=check_official, fetch=fetch_runs),
         Exam(name="retrieval", take=retrieval),
-        Exam(name="beyond", take=beyond, check=check_drawn),
+        Exam(name="beyond", take=beyond, check=check_drawn, long_on_own=True),
     )
 }
 
 
 def chosen(asked: Sequence[str | Exam | Take]) -> dict[Exam, bool]:
-    """Return the exams to take, and whether each was asked for by itself (not by `all`).
+    """Return the exams to take, and whether each was asked for by itself (not by `all` or `usual`).
 
     Those of the catalogue come first and in its order. A function is an exam by its name that fits every set.
     """
     names = {OLDER_EXAMS.get(exam, exam) for exam in asked if isinstance(exam, str)}
-    found = {exam: name in names for name, exam in EXAMS.items() if name in names or "all" in names}
+    several = not names.isdisjoint(SEVERAL_EXAMS)
+    found = {exam: name in names for name, exam in EXAMS.items() if several or name in names}
     for own in asked:
         if isinstance(own, Exam):
             found[own] = True

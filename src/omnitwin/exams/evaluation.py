@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from omnitwin.answers.calibrated import has_chosen
 from omnitwin.answers.engines import EMBED_AT_ONCE, on_device, open_baseline, torch_network
+from omnitwin.answers.sample import trained_classes
 from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
@@ -27,10 +29,11 @@ from omnitwin.exams.place import facts_of_place
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
-from omnitwin.model.description import FOLDS
+from omnitwin.model.description import FOLDS, Description
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
-from omnitwin.reports.nouns import nouns_of
+from omnitwin.reports.nouns import counted, nouns_of
+from omnitwin.reports.operating import CALIBRATION
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import describe_device, peak_memory, select_device, select_precision
 from omnitwin.system.randomness import Stream, random_generator
@@ -39,15 +42,17 @@ from omnitwin.training.origin import as_recorded, trained_images
 
 SEED = 0  # of the division of images that the network was not trained on
 BASELINE_PAIRS = 2000  # training pairs that turn a baseline's distances into probabilities
+TAKE_IT = "To take it too: --exam all."
 SMALLER = f"No more than {EMBED_AT_ONCE} images are embedded at once: free the device, or use --device cpu."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Ground:
-    """The images of the exams; seen, left_out and place are those of EvalReport."""
+    """The images of the exams; seen, chose_threshold, left_out and place are those of EvalReport."""
 
     images: ImageSet
     seen: str
+    chose_threshold: bool = False
     left_out: tuple[str, ...] = ()
     place: PlaceFacts | None = None
 
@@ -61,7 +66,8 @@ def evaluate(
 ) -> EvalReport:
     """Take the exams that config names. Each image is embedded once for all of them.
 
-    verifier and exams take the place of those that config names. An exam may be a function of your own:
+    verifier and exams take the place of those that config names. A KeyboardInterrupt says in words which exams were
+    done. An exam may be a function of your own:
 
     >>> evaluate(EvalConfig(checkpoint="bundled", dataset=my_images), exams=["pairs", my_exam])  # doctest: +SKIP
     """
@@ -75,23 +81,29 @@ def evaluate(
     ground = _ground(config, dataset, verifier, reporter)
     if config.baseline == "hausdorff":
         check_ink(ground.images, "the Hausdorff distance is", "Use --baseline pixels or frozen.")
-    taken = _applicable(chosen(asked), ground.images, config, reporter)
+    taken = _applicable(chosen(asked), ground.images, config, ground.place is not None, reporter)
     material = {exam: exam.fetch(ground.images, config, reporter) for exam in taken}
     if not verifier.probabilistic and verifier.calibration is None:
         training = open_images(dataset, "training", config.source, reporter, verifier.view, SEED)
         verifier = fitted(verifier, training, config.seed, BASELINE_PAIRS, reporter)
         if training.fingerprint == ground.images.fingerprint:
-            ground = replace(ground, seen="training")
+            ground = replace(ground, seen="training", chose_threshold=True)
     network = _network_report(verifier)
     scorer = seated(verifier, ground.images, precision if network else "fp32", reporter)
     sitting = Sitting(scorer=scorer, images=ground.images, config=config)
-    reports = [_take(exam, replace(sitting, material=material[exam]), network) for exam in taken]
+    reports: list[ExamReport] = []
+    try:
+        for exam in taken:
+            reports.append(_take(exam, replace(sitting, material=material[exam]), network))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_done_in_words(taken, len(reports))) from None
     return EvalReport(
         network=network,
         baseline=None if network else verifier.name,
         dataset=ground.images.name,
         subset=config.subset,
         seen=ground.seen,
+        chose_threshold=ground.chose_threshold,
         left_out=ground.left_out,
         images=len(ground.images),
         classes=len(ground.images.class_names),
@@ -191,13 +203,16 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     description = verifier.description
     own, record = _opened_place(config, place, verifier, reporter)
     images = part_of(own, config.subset)
-    known = set(record.get("classes", ()))
-    new_C = torch.tensor([name not in known for name in images.class_names])
+    known = trained_classes(description, own.store) if description is not None and record else frozenset[str]()
+    new_C = torch.tensor([known is None or name not in known for name in images.class_names])
     left_out: tuple[str, ...] = ()
     if not record:  # a baseline is fitted on the training part
-        seen = "training" if description is None and config.subset in (TRAINING, ALL) else "never"
+        fitted = description is None and config.subset in (TRAINING, ALL)
+        seen = "training" if fitted else "unknown" if _keeps_no_names(description) else "never"
     elif config.subset in (TRAINING, ALL):
         seen = "training"
+    elif known is None:
+        seen = "unknown"
     elif not new_C.any():
         seen = "training" if description is not None and FOLDS in description.metrics else "closed"
     else:
@@ -208,9 +223,25 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     few = note_on_few(len(images.class_names)) if seen == "never" and config.subset == "test" else None
     if few is not None:
         reporter.note(f"{few[0].upper()}{few[1:]}.")
-    split, seed = record.get("split", config.source.split), record.get("seed", SEED)
+    split, seed = record.get("split", config.source.divided), record.get("seed", SEED)
     facts = facts_of_place(own, split, seed, few)
-    return _Ground(images=images, seen=seen, left_out=left_out, place=facts)
+    chose = _chose_threshold(verifier, seen, place, images)
+    return _Ground(images=images, seen=seen, chose_threshold=chose, left_out=left_out, place=facts)
+
+
+def _keeps_no_names(description: Description | None) -> bool:
+    """Return whether a network was trained on images of the user's own, of classes whose names its file lacks."""
+    return description is not None and description.data is not None and not description.data["classes"]
+
+
+def _chose_threshold(verifier: Verifier, seen: str, place: Path | None, images: ImageSet) -> bool:
+    """Return whether classes of these images chose the network's threshold. place: where they lie, if known"""
+    description = verifier.description
+    if description is None:
+        return False  # a baseline's is fitted later
+    if description.operating is not None and description.operating.chosen_on == CALIBRATION:
+        return place is not None and has_chosen(verifier, place, images.class_names)
+    return seen == "held-out" or (seen == "training" and FOLDS in description.metrics)
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
@@ -230,7 +261,8 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
             raise BadInput(f"{who} has no held-out {kept}", "Use --set test, or train with --holdout 5.")
         if not known:
             raise BadInput(f"this network was trained on other images than {images.name} holds now", "Use --set test.")
-        ground = _Ground(images=only(images, held_out), seen="held-out")
+        chose = _chose_threshold(verifier, "held-out", None, images)
+        ground = _Ground(images=only(images, held_out), seen="held-out", chose_threshold=chose)
     elif known and held_out:
         trained_on = tuple(name for name in part_names(images) if name not in held_out)
         ground = _Ground(images=only(images, trained_on), seen="training", left_out=held_out)
@@ -242,16 +274,24 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
     return ground
 
 
-def _applicable(wanted: dict[Exam, bool], images: ImageSet, config: EvalConfig, reporter: Reporter) -> list[Exam]:
-    """Return the exams that can be taken on these images. Say which cannot, before any exam begins.
+def _applicable(
+    wanted: dict[Exam, bool], images: ImageSet, config: EvalConfig, own: bool, reporter: Reporter
+) -> list[Exam]:
+    """Return the exams that can be taken on these images. Say which are left out, before any exam begins.
 
-    Raises BadInput if an exam was asked for by its own name; notes it if `all` were asked for.
+    own: whether they are somebody's own images, on which `usual` leaves out what takes long
+
+    Raises BadInput if an exam was asked for by its own name; notes it if `all` or the usual ones were asked for.
     """
     found = []
+    brief = own and "all" not in config.exams
     for exam, by_name in wanted.items():
         try:
             exam.check(images, config)
-            found.append(exam)
+            if brief and exam.long_on_own and not by_name:
+                reporter.note(f"{exam.name} is left out: it takes many minutes on images of your own. {TAKE_IT}")
+            else:
+                found.append(exam)
         except BadInput as error:
             if by_name:
                 raise
@@ -267,6 +307,12 @@ def _take(exam: Exam, sitting: Sitting, network: NetworkReport | None) -> ExamRe
     report = attempt(partial(exam.take, sitting), scorer.device, lambda: SMALLER)
     seconds = time.perf_counter() - begun - (scorer.embed_seconds - embedding)
     return replace(report, weights_sha256=network.weights_sha256 if network else None, seconds=seconds)
+
+
+def _done_in_words(taken: Sequence[Exam], done: int) -> str:
+    """Return `2 of 6 exams were done (pairs, all-pairs)`, for an interruption."""
+    names = f" ({', '.join(exam.name for exam in taken[:done])})" if done else ""
+    return f"{done} of {counted(len(taken), 'exam')} {'was' if done == 1 else 'were'} done{names}"
 
 
 def _network_report(verifier: Verifier) -> NetworkReport | None:

@@ -19,6 +19,7 @@ from omnitwin.config import EvalConfig
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import PairBatch
 from omnitwin.exams.scorer import Scorer
+from omnitwin.metrics.intervals import is_unanimous
 from omnitwin.metrics.resampling import REPLICATES
 from omnitwin.reports.exams import ExamReport
 from omnitwin.reports.progress import Reporter
@@ -64,6 +65,7 @@ class Exam:
     take: gives the report of a Sitting, which has scorer, images and config
     check: raises BadInput for a set that the exam cannot be taken on
     fetch: returns other material that the exam needs
+    long_on_own: whether it takes many minutes on images of somebody's own: `usual` leaves it out there
 
     >>> omnitwin.evaluate(twin, images, exams=[omnitwin.Exam(name="mine", take=my_exam)])
     """
@@ -72,6 +74,7 @@ class Exam:
     take: Take
     check: Callable[[ImageSet, EvalConfig], None] = fits_any_set  # raises BadInput for a set it cannot be taken on
     fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing  # returns other material
+    long_on_own: bool = False
 
 
 def joined(parts: Iterable[PairBatch]) -> PairBatch:
@@ -79,6 +82,9 @@ def joined(parts: Iterable[PairBatch]) -> PairBatch:
     return PairBatch(*(torch.cat(columns) for columns in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
-def bootstrap_method(resampled: str, seed: int) -> str:
-    """Say how a bootstrap interval was computed. resampled: the units drawn with replacement, such as `9 classes`"""
-    return f"percentile bootstrap, {resampled} resampled, {REPLICATES:,} replicates, seed {seed}"
+def bootstrap_method(resampled: str, seed: int, value: float | None = None) -> str:
+    """Say how the interval of a value was computed. resampled: the units drawn with replacement, such as `9 classes`"""
+    method = f"percentile bootstrap, {resampled} resampled, {REPLICATES:,} replicates, seed {seed}"
+    if value is None or not is_unanimous(value):
+        return method
+    return f"{method}, at {100 * value:.0f} % no narrower than Wilson's interval of {resampled}"

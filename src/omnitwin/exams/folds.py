@@ -31,9 +31,9 @@ from omnitwin.data.imageset import ImageSet
 from omnitwin.data.listing import HELD_OUT, TEST, TRAINING
 from omnitwin.data.own import open_folds
 from omnitwin.data.parts import BY_CLASSES
+from omnitwin.data.showing import check_shown
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.pooling import Judgement, Scored, judged, score_fold
-from omnitwin.metrics.operating import pairs_needed
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
 from omnitwin.model.description import FOLDS, HELD_OUT_EER, read_description
@@ -55,9 +55,10 @@ from omnitwin.system.paths import (
 )
 from omnitwin.system.plain import is_plain, open_plain, read_text
 from omnitwin.system.words import check_precision
+from omnitwin.training.heldout import is_out_of_patience
 from omnitwin.training.needs import check_needs
 from omnitwin.training.origin import as_recorded, record_of_place
-from omnitwin.training.runs import check_unused, output_folder
+from omnitwin.training.runs import check_unused, exam_every_of, output_folder
 from omnitwin.training.starting import begun
 from omnitwin.training.training import StopButton, train
 
@@ -99,7 +100,7 @@ def train_folds(
     """
     started = time.monotonic()
     place = place_of(config.dataset)
-    if place is None or config.source.split != BY_CLASSES:
+    if place is None or config.source.divided != BY_CLASSES:
         raise BadInput("--folds is for classes of your own images", "Give --data PATH, without --split.")
     output = output_folder(config) if resume is None else resume
     if resume is None:
@@ -147,6 +148,7 @@ def continued_folds(
         source=as_recorded({"pattern": record["pattern"], "split": BY_CLASSES}, config.source),
         target=parse_target(record["target"]),
         precision=record["precision"],
+        exam_every=exam_every_of(record, config.exam_every),
     )
     check_needs(config, select_device(config.device))
     return config, record["count"]
@@ -160,12 +162,7 @@ def _check_target(target: Target, divisions: Sequence[Mapping[str, ImageSet]]) -
     """Raise BadInput if all folds together have too few dissimilar pairs to show a target."""
     counts = [parts[TEST].count_C for parts in divisions]
     there = sum(int((count_C.sum() ** 2 - (count_C**2).sum()) // 2) for count_C in counts)
-    needed = pairs_needed(target.kind, target.value)
-    if there < needed:
-        raise BadInput(
-            f"{target} cannot be shown: the folds have {there:,} dissimilar pairs together, and it needs {needed:,}",
-            "Choose another --target, or fewer folds.",
-        )
+    check_shown(target, there, "all folds together", "Choose another --target, or fewer folds.")
 
 
 class _Heard(AbstractContextManager[Callable[[], str | None]]):
@@ -340,6 +337,7 @@ class _FoldsRun:
             "pattern": data["pattern"],
             "target": str(parse_target(self.config.target)),
             "precision": self.config.precision,
+            "exam_every": self.config.exam_every,
         }
         write_text(self.folder / FOLDS_FILE, json.dumps(record, indent=2) + "\n")
 
@@ -356,6 +354,7 @@ def _read_record(run: Path) -> dict[str, Any]:
                 raise TypeError(f"{name} is {record[name]!r}")
         if not all(type(number) is int for number in (record["count"], *record["done"])):  # to Python, True is 1
             raise TypeError("a fold that is no whole number")
+        exam_every_of(record)
         Recipe.from_json(record["recipe"])
         parse_target(record["target"])
         check_precision(record["precision"])
@@ -387,7 +386,7 @@ def _is_trained(run: Path, config: TrainConfig) -> bool:
     """Return whether a run that has a state needs no more iterations: it has them all, or is out of patience."""
     done = read_description(run / STATE_FILE).iteration
     best = read_description(run / BEST_FILE).iteration if is_plain(run / BEST_FILE) else 0
-    return done >= config.recipe.iterations or 0 < config.recipe.patience * config.exam_every <= done - best
+    return done >= config.recipe.iterations or is_out_of_patience(config.recipe, config.exam_every, done, best)
 
 
 def _kept(run: Path) -> Path:

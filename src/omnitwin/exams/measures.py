@@ -37,6 +37,8 @@ ACCURACY = Kind(name="accuracy")
 ERROR = Kind(name="error", label="error rate", short="error")
 BALANCED = Kind(name="balanced_accuracy", label="balanced accuracy", short="balanced")
 BALANCED_HALF = Kind(name="balanced_accuracy_at_0.5", label="balanced accuracy at 0.5", detail=True)
+FAR = Kind(name="far", label="false accepts (FAR)", short="FAR", detail=True)
+FRR = Kind(name="frr", label="false rejects (FRR)", short="FRR", detail=True)
 AUC = Kind(name="auc", label="ROC AUC", short="AUC", percent=False)
 EER = Kind(name="eer", label="equal error rate (EER)", short="EER")
 TAR_2, TAR_3, TAR_4 = (

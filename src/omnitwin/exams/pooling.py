@@ -3,7 +3,7 @@
     judgement = judged([score_fold(weights, test, config) for weights, test in folds], "products")
     judgement.threshold, judgement.exam.measure("eer").value
 
-M images of a fold's test, N pairs, C classes, B distinct scores, K bins, R replicates
+M images of a fold's test, N pairs, C classes
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,19 +19,18 @@ from omnitwin.exams import measures
 from omnitwin.exams.exam import bootstrap_method
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.arrays import Array
-from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
 from omnitwin.metrics.crossing import cross_validated
-from omnitwin.metrics.intervals import bootstrap_interval
-from omnitwin.metrics.operating import counts_by_class, method_of, outcomes_of, threshold_for
-from omnitwin.metrics.resampling import class_replicates
-from omnitwin.metrics.roc import count_scores, curve_figures
+from omnitwin.metrics.curves import curve_rates
+from omnitwin.metrics.intervals import NO_NARROWER
+from omnitwin.metrics.operating import fit_for, method_of, outcomes_of
+from omnitwin.metrics.roc import count_scores
 from omnitwin.reports.exams import ExamReport, Measure
-from omnitwin.reports.operating import HELD_OUT, OperatingPoint
+from omnitwin.reports.operating import BY_OTHER_FOLDS, HELD_OUT, OperatingPoint
 from omnitwin.reports.progress import SILENT, Reporter
-from omnitwin.training.heldout import UNDECIDED
+from omnitwin.training.heldout import UNDECIDED, some_classes
 
 MOST_IMAGES = 1000  # of a fold that are compared with each other: half a million pairs
-SIMILAR_EDGES, TAIL_EDGES = 32, 56  # of bins for intervals: quantiles of similar scores; FARs evenly spaced in log
+MOST_CLASSES = MOST_IMAGES // 2  # of a fold: two images of each make a similar pair
 KINDS = (
     measures.EER,
     measures.AUC,
@@ -39,7 +38,6 @@ KINDS = (
     measures.TAR_3,
     measures.AVERAGE_PRECISION,
 )
-BY_OTHER_FOLDS = "each pair by a threshold that the other folds chose"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,8 +58,12 @@ class Scored:
 def score_fold(weights: Path, test: ImageSet, config: TrainConfig, reporter: Reporter = SILENT) -> Scored:
     """Return the scores of all pairs of a fold's test images, without the calibration that its checkpoint has.
 
-    Of very many images, the first ones of each class are compared.
+    Of very many images, the first ones of each class are compared; of more than MOST_CLASSES classes, some with two
+    images or more, evenly spaced, which is noted. The others have no number.
     """
+    if (many := len(test.class_names)) > MOST_CLASSES:
+        test = test.of_classes(some_classes(test.count_C, MOST_CLASSES))
+        reporter.note(f"{len(test.class_names):,} of {many:,} test classes are compared: their pairs fill the memory.")
     verifier = open_verifier(str(weights), config.device, engine=TORCH, encoder=config.encoder)
     scorer = seated(replace(verifier, calibration=None), test, reporter=reporter)
     prepared_M = scorer.prepared()
@@ -109,14 +111,10 @@ def judged(folds: Sequence[Scored], data: str, target: Target | None = None, see
     """
     target = target or Target()
     scored = pooled(folds)
-    counted = count_scores(scored.logit_N, scored.similar_N)
-    calibration = fit_calibration(*counted)
-    operating, rates, threshold = None, {}, UNDECIDED
-    if calibration is not None:
-        as_probabilities = (sigmoid(calibrated(counted[0], calibration)), *counted[1:])
-        found = threshold_for(target.kind, target.value, *as_probabilities)
-        target = target if found is not None else Target()
-        threshold = best_threshold(*as_probabilities) if found is None else found
+    fit = fit_for(target.kind, target.value, *count_scores(scored.logit_N, scored.similar_N), fall_back=True)
+    operating, rates = None, {}
+    if fit is not None:
+        target = target if fit.reached else Target()
         accepted_N = cross_validated(
             target.kind,
             target.value,
@@ -138,13 +136,14 @@ def judged(folds: Sequence[Scored], data: str, target: Target | None = None, see
             chosen_on=HELD_OUT,
             method=f"{BY_OTHER_FOLDS}; {method_of(scored.classes, seed)}",
         )
-    exam = _exam(scored, counted, rates, len(folds), threshold, seed)
+    threshold = fit.threshold if fit is not None and fit.threshold is not None else UNDECIDED
+    exam = _exam(scored, rates, len(folds), threshold, seed)
+    calibration = fit.calibration if fit is not None else None
     return Judgement(calibration=calibration, threshold=threshold, operating=operating, exam=exam)
 
 
 def _exam(
     scored: Scored,
-    counted: tuple[Array, Array, Array],
     rates: Mapping[str, tuple[float, tuple[float, float]]],
     folds: int,
     threshold: float,
@@ -152,9 +151,10 @@ def _exam(
 ) -> ExamReport:
     """Return the figures of all pairs as an exam, with intervals by resampling classes."""
     n, similar = len(scored.logit_N), int(scored.similar_N.sum())
+    counts = {measures.FAR: n - similar, measures.FRR: similar}
     at_threshold = [
-        kind.measure(*rates[kind.name], n, f"{BY_OTHER_FOLDS}; {method_of(scored.classes, seed)}")
-        for kind in (measures.BALANCED,)
+        kind.measure(*rates[kind.name], counts.get(kind, n), f"{BY_OTHER_FOLDS}; {method_of(scored.classes, seed)}")
+        for kind in (measures.BALANCED, measures.FAR, measures.FRR)
         if kind.name in rates
     ]
     return ExamReport(
@@ -164,32 +164,17 @@ def _exam(
         n=n,
         unit="pairs",
         threshold=threshold,
-        measures=(*at_threshold, *_of_curve(scored, counted[1], counted[2], seed)),
+        measures=(*at_threshold, *_of_curve(scored, seed)),
     )
 
 
-def _of_curve(scored: Scored, similar_B: Array, dissimilar_B: Array, seed: int) -> list[Measure]:
-    """Return the figures of the ROC. Their intervals come from counts in bins, those of the whole from each score."""
-    values, n = curve_figures(similar_B, dissimilar_B), len(scored.logit_N)
-    edges = np.unique(
-        np.concatenate(
-            [
-                np.quantile(scored.logit_N[scored.similar_N], np.linspace(0, 1, SIMILAR_EDGES)),
-                np.quantile(scored.logit_N[~scored.similar_N], 1 - np.geomspace(1e-4, 1, TAIL_EDGES)),
-            ]
-        )
-    )
-    bin_N = np.searchsorted(edges, scored.logit_N, side="right")
-    similar_CK, dissimilar_CCK = counts_by_class(
-        bin_N, len(edges) + 1, scored.similar_N, scored.left_N, scored.right_N, scored.classes
-    )
-    rough = curve_figures(similar_CK.sum(0), dissimilar_CCK.sum((0, 1)))
-    drawn = zip(*class_replicates(similar_CK, dissimilar_CCK, seed), strict=True)
-    replicates = [curve_figures(similar_K, dissimilar_K) for similar_K, dissimilar_K in drawn if similar_K.any()]
-    groups, method = len(similar_CK), bootstrap_method(f"{scored.classes:,} classes", seed)
+def _of_curve(scored: Scored, seed: int) -> list[Measure]:
+    """Return the figures of the ROC."""
+    rates = curve_rates(scored.logit_N, scored.similar_N, scored.left_N, scored.right_N, scored.classes, seed)
     found = []
     for kind in KINDS:
-        drawn_R = np.array([figures[kind.name] for figures in replicates])
-        interval = bootstrap_interval(drawn_R, values[kind.name], rough[kind.name], groups) if len(drawn_R) else None
-        found.append(kind.measure(values[kind.name], interval, n, method))
+        value, interval = rates[kind.name]
+        method = bootstrap_method(f"{scored.classes:,} classes", seed, value)
+        method = f"{method}, {NO_NARROWER} of the pairs" if kind is measures.EER else method
+        found.append(kind.measure(value, interval, len(scored.logit_N), method))
     return found

@@ -39,11 +39,11 @@ def retrieval(sitting: Sitting) -> ExamReport:
     sums_C4 = torch.cat([found_3C[:, asking_C], images.count_C[asking_C].double()[None]]).T.numpy()
     n, classes = int(sums_C4[:, -1].sum()), len(sums_C4)
     replicates_R4 = group_replicates(sums_C4, seed)
-    method = bootstrap_method(f"{classes} classes", seed)
     measures = []
     for place, kind in enumerate(KINDS):
         value = float(sums_C4[:, place].sum() / n)
         drawn_R: Array = replicates_R4[:, place] / replicates_R4[:, -1]
+        method = bootstrap_method(f"{classes} classes", seed, value)
         measures.append(kind.measure(value, bootstrap_interval(drawn_R, value, value, classes), n, method))
     alone = int((~asking_C).sum())
     without = f"; {alone:,} images are alone in their class, so they are only searched" if alone else ""

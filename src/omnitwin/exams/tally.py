@@ -13,14 +13,13 @@ import torch
 
 from omnitwin.exams.scorer import Scorer
 from omnitwin.metrics.arrays import Array
+from omnitwin.metrics.curves import SIMILAR_EDGES, TAIL_EDGES, score_edges
 from omnitwin.system.randomness import Stream, random_generator
 
 FINE_BITS = 20  # of a score's 32 that name its bin, sign and exponent first: bins are 1/2048 of the score wide, or less
 FINE_SHIFT = 32 - FINE_BITS
 NEGATED = 0x7FFFFFFF  # all bits but the sign: inverted in a negative float, they count upwards
 ANCHORS = 64  # images whose scores with all others show where the coarse edges should lie
-SIMILAR_EDGES, TAIL_EDGES = 32, 56  # coarse edges: quantiles of the similar pairs' scores; FARs evenly spaced in log
-LOWEST_FAR = 1e-6
 MOST_COARSE = 100_000_000  # cells of the coarse counts
 
 Candidate = tuple[float, int, int]  # score and the rows of a pair
@@ -57,12 +56,8 @@ def coarse_edges(
     dissimilar = scores_AN[~same_AN].cpu().numpy()
     classes = len(scorer.packed.class_names)
     thin = min(1.0, most_coarse / (SIMILAR_EDGES + TAIL_EDGES) / classes**2)
-    similar_levels = np.linspace(0, 1, max(2, int(SIMILAR_EDGES * thin)) + 2)[1:-1]
-    tail_levels = 1 - np.geomspace(LOWEST_FAR, 1, max(2, int(TAIL_EDGES * thin)))
-    edges = [np.quantile(dissimilar, tail_levels), np.array(fixed)]
-    if len(similar):
-        edges.append(np.quantile(similar, similar_levels))
-    return torch.from_numpy(np.unique(np.concatenate(edges)).astype(np.float32)).to(prepared_N.device)
+    edges = score_edges(similar, dissimilar, fixed, thin)
+    return torch.from_numpy(edges.astype(np.float32)).to(prepared_N.device)
 
 
 def tally_pairs(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from omnitwin.metrics.arrays import Array
-from omnitwin.metrics.calibration import calibrated, fit_calibration, sigmoid
-from omnitwin.metrics.operating import threshold_for
+from omnitwin.metrics.calibration import calibrated, sigmoid
+from omnitwin.metrics.operating import fit_for
 
 FOLDS = 10  # at most: a fit leaves out a fifth of the classes at most
 MOST_VALUES = 2048  # scores that a fit counts; more are put together by rank
@@ -83,11 +83,10 @@ def _fit(
     values_V, similar_V, dissimilar_V = values_V[there_V], similar_V[there_V], dissimilar_V[there_V]
     if not similar_V.any() or not dissimilar_V.any():
         return None
-    calibration = fit_calibration(values_V, similar_V, dissimilar_V)
-    if calibration is None:
+    fit = fit_for(kind, value, values_V, similar_V, dissimilar_V)
+    if fit is None:
         return None
-    threshold = threshold_for(kind, value, sigmoid(calibrated(values_V, calibration)), similar_V, dissimilar_V)
-    return calibration, REJECT_ALL if threshold is None else threshold
+    return fit.calibration, REJECT_ALL if fit.threshold is None else fit.threshold
 
 
 def _values(logit_N: Array) -> tuple[Array, Array]:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+Interval = tuple[float, float]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 OUTSIDE = 0.05  # chance that a 95 % interval misses the truth, half of it on each side
+NO_NARROWER = "no narrower than Wilson's interval"
 FEW = 4  # groups: of fewer, the percentiles of a bootstrap end at its least and its greatest replicate
 NORMAL_975 = NormalDist().inv_cdf(1 - OUTSIDE / 2)
 
@@ -22,6 +24,12 @@ def wilson_interval(right: float, n: float, quantile: float = NORMAL_975) -> tup
     middle = (share + weight / 2) / (1 + weight)
     half = quantile / (1 + weight) * math.sqrt(share * (1 - share) / n + weight / (4 * n))
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def no_narrower(interval: Interval, share: float, n: float) -> Interval:
+    """Return an interval of a share of n things, widened to hold Wilson's, of independent ones."""
+    low, high = wilson_interval(share * n, n)
+    return min(interval[0], low), max(interval[1], high)
 
 
 def clustered_wilson_interval(right_G: Floats, n_G: Floats) -> tuple[float, float]:
@@ -45,7 +53,10 @@ def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups
     """Return the 95 % percentile interval of a value (in [0, 1]) from R replicates.
 
     centre: the value as the replicates compute it, which can be coarser than value itself
-    groups: number of groups that were resampled
+    groups: number of groups (such as classes) that were resampled
+
+    At 0 and 1 every replicate repeats the value, and percentiles would claim that no other is possible. There the
+    interval is no narrower than unanimous_interval.
 
     With few groups plain percentiles are too narrow, so the levels are widened to those that Student's t reaches
     (Hesterberg 2015, "What teachers should know about the bootstrap", sec. 4.3). Below FEW groups no level suffices, as
@@ -59,7 +70,32 @@ def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups
     if groups < FEW:
         half = student_975(groups - 1) * math.sqrt(groups / (groups - 1)) * float(np.std(replicates_R))
         low, high = min(low, centre - half), max(high, centre + half)
-    return _share(low - centre + value), _share(high - centre + value)
+    low, high = _share(low - centre + value), _share(high - centre + value)
+    if is_unanimous(value):
+        least, most = unanimous_interval(value, groups)
+        return min(low, least), max(high, most)
+    return low, high
+
+
+def is_unanimous(value: float) -> bool:
+    """Return whether all trials behind a rate went one way: it is 0 or 1."""
+    return value in (0.0, 1.0)
+
+
+def unanimous_interval(value: float, groups: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval for a rate of 0 or 1, with each of the groups (such as classes) as one trial.
+
+    For n groups that are all right it is n / (n + 3.84) to 1, for n that are all wrong the mirror image: about what the
+    rule of three says (Hanley and Lippman-Hand 1983, "If nothing goes wrong, is everything all right?": 3 / n, at 95 %
+    on one side). A trial is a group, not an image or a pair, because those of a group are right and wrong together, and
+    nothing shows how much if none differs. It is never too narrow for that: a rate of new groups is at least the share
+    of groups that are right throughout, and this share is what the interval is of. Wilson's was chosen because the
+    other exams use it, and it is the same at 0 and at 1.
+
+    >>> unanimous_interval(1.0, 10)  # doctest: +ELLIPSIS
+    (0.722..., 1.0)
+    """
+    return wilson_interval(value * groups, groups)
 
 
 def student_975(freedom: int) -> float:

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from omnitwin.metrics.arrays import Array
-from omnitwin.metrics.calibration import best_threshold
-from omnitwin.metrics.intervals import bootstrap_interval, wilson_interval
+from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
+from omnitwin.metrics.intervals import NO_NARROWER, Interval, bootstrap_interval, no_narrower
 from omnitwin.metrics.resampling import REPLICATES, class_replicates
 
 THREE = 3.0  # -ln 0.05: if none of n is wrong, the true share is below 3 / n (Hanley and Lippman-Hand 1983), at 95 %
 MOST_GROUPS = 500  # of classes that are resampled: their pairs take 4 MB
 ROUNDING = 1e-9  # of a number of pairs
-
-Interval = tuple[float, float]
 
 
 def smallest_far(dissimilar: float) -> float:
@@ -72,6 +70,37 @@ def _reaches(kind: str, value: float, right: Array, similar: Array, wrong: Array
     return reached
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A calibration, and the threshold that was chosen on its probabilities.
+
+    threshold: None if no threshold reaches the target
+    reached: whether the threshold reaches the target
+    """
+
+    calibration: dict[str, float]
+    threshold: float | None
+    reached: bool
+
+
+def fit_for(
+    kind: str, value: float | None, logit_B: Array, similar_B: Array, dissimilar_B: Array, *, fall_back: bool = False
+) -> Fit | None:
+    """Fit the calibration, then choose the threshold for a target; None if no calibration can be fitted.
+
+    B distinct logits in ascending order. fall_back: the threshold is the balanced one if none reaches the target
+    """
+    calibration = fit_calibration(logit_B, similar_B, dissimilar_B)
+    if calibration is None:
+        return None
+    counted = (sigmoid(calibrated(logit_B, calibration)), similar_B, dissimilar_B)
+    threshold = threshold_for(kind, value, *counted)
+    reached = threshold is not None
+    if not reached and fall_back:
+        threshold = best_threshold(*counted)
+    return Fit(calibration=calibration, threshold=threshold, reached=reached)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outcomes:
     """How the pairs of C classes were judged: rejected and accepted ones.
@@ -101,8 +130,9 @@ class Outcomes:
         """Return `far`, `frr`, `balanced_accuracy` and `precision` with 95 % intervals by resampling classes.
 
         Pairs share images, so no interval of FAR and FRR is narrower than Wilson's, of independent pairs.
+        If none or all of them are wrong, it is no narrower than Wilson's of the classes (intervals.unanimous_interval).
         """
-        groups = len(self.similar_C2)
+        groups, paired = len(self.similar_C2), int(self.similar_C2.any(1).sum())
         drawn = class_replicates(self.similar_C2, self.dissimilar_CC2, seed)
         kept_R = (drawn[0].sum(1) > 0) & (drawn[1].sum(1) > 0)
         similar_R2, dissimilar_R2 = (part_R2[kept_R].astype(np.float64) for part_R2 in drawn)
@@ -110,19 +140,15 @@ class Outcomes:
         values, replicates = _figures(np.array(self.far), np.array(self.frr)), _figures(far_R, frr_R)
         found = {}
         for name, value in values.items():
-            interval = bootstrap_interval(replicates[name], float(value), float(value), groups)
+            resampled = groups if name == "far" else paired
+            interval = bootstrap_interval(replicates[name], float(value), float(value), resampled)
             found[name] = (float(value), interval if len(far_R) else (0.0, 1.0))
-        wrong_of = {"far": (self.dissimilar_2[1], self.dissimilar_2), "frr": (self.similar_2[0], self.similar_2)}
-        for name, (wrong, count_2) in wrong_of.items():
-            known, interval = found[name]
-            found[name] = (known, _wider(interval, wilson_interval(float(wrong), float(count_2.sum()))))
+        for name, count_2 in (("far", self.dissimilar_2), ("frr", self.similar_2)):
+            share, interval = found[name]
+            found[name] = (share, no_narrower(interval, share, float(count_2.sum())))
         if self.similar_2[1] + self.dissimilar_2[1] == 0:
             found["precision"] = (0.0, (0.0, 1.0))  # of nothing accepted, it is not known
         return found
-
-
-def _wider(first: Interval, second: Interval) -> Interval:
-    return min(first[0], second[0]), max(first[1], second[1])
 
 
 def _figures(far: Array, frr: Array) -> dict[str, Array]:
@@ -162,7 +188,5 @@ def counts_by_class(
 def method_of(classes: int, seed: int = 0) -> str:
     """Say how the intervals of Outcomes.rates are made."""
     groups = "" if classes <= MOST_GROUPS else f" in {MOST_GROUPS} groups"
-    return (
-        f"percentile bootstrap, {classes:,} classes{groups} resampled, {REPLICATES:,} replicates, seed {seed}, no "
-        "narrower than Wilson's interval"
-    )
+    resampled = f"{classes:,} classes{groups} resampled, {REPLICATES:,} replicates, seed {seed}"
+    return f"percentile bootstrap, {resampled}, {NO_NARROWER}"

@@ -34,7 +34,7 @@ OWN_DATA: dict[str, Any] = {  # the fields of `data`
     "pattern": (str, type(None)),  # regular expression for the class in a file's path
     "split": str,  # what the parts have apart: one of config.SPLITS
     "seed": int,  # of that division
-    "classes": list,  # names of all classes that were trained on
+    "classes": list,  # names of all classes that were trained on; none: more than MOST_CLASSES, which are not known
 }
 MOST_CLASSES = 20_000  # in `data`: half a megabyte of names
 HELD_OUT_EER = "held_out_eer"  # among the metrics

@@ -37,6 +37,7 @@ class Answer:
     calibrated: whether probabilities were fitted to held-out pairs, as many similar as dissimilar
     threshold: probability from which a pair is called the same
     operating: what the threshold was chosen for, and its errors; None: not known, or another threshold was given
+    rates_are: of whom the errors of `operating` are, in words; None: not known
     """
 
     network: TrainedNetwork = field(metadata=INLINE)
@@ -44,6 +45,10 @@ class Answer:
     calibrated: bool
     threshold: float
     operating: OperatingPoint | None = None
+    rates_are: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rates_are", (self.operating and self.operating.measured) or None)
 
 
 @dataclass(frozen=True, kw_only=True)

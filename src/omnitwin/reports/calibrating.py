@@ -56,6 +56,7 @@ class CalibrateReport:
     unread: files that are no images or show nothing, with the problem
     twice: files whose picture is in the same class already, as the network sees it; they were left out
     notes: what a person should know
+    warnings: why the new verifier may be of little use
     problem: why no verifier was written; None: one was
     written: the new verifier
 
@@ -79,6 +80,7 @@ class CalibrateReport:
     unread: tuple[UnreadImage, ...]
     twice: tuple[str, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
     problem: str | None
     written: Calibrated | None
     seconds: float

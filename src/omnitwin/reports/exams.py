@@ -169,8 +169,10 @@ class EvalReport:
     """Exams of a network (or a baseline) on a set of images.
 
     seen: `never`: the network never saw these characters; `held-out`: they are of the alphabets kept out of training,
-    which chose its threshold; `training`: it was trained on them; `closed`: it was trained on other images of the
-    same classes
+        which chose its best checkpoint; `training`: it was trained on them; `closed`: it was trained on other images of
+        the same classes; `unknown`: it was trained on more classes than its file has names, and whether on these is
+        not known
+    chose_threshold: whether classes among them chose the threshold and calibration of the network or baseline
     """
 
     network: NetworkReport | None  # None: a baseline sat the exams
@@ -178,6 +180,7 @@ class EvalReport:
     dataset: str
     subset: str
     seen: str
+    chose_threshold: bool = False
     left_out: tuple[str, ...] = ()  # alphabets of the set that the exams leave out
     images: int
     classes: int

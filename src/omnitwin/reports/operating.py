@@ -5,6 +5,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 HELD_OUT, CALIBRATION = "held-out", "calibration"  # kinds of classes that a threshold is chosen on
+BY_ITSELF = "the classes that chose the threshold"  # how rates were measured: beginnings of a method
+BY_OTHERS = "each pair by a threshold that neither of its classes chose"
+BY_OTHER_FOLDS = "each pair by a threshold that the other folds chose"
+BY_OTHER_FITS = "cross-validated: each pair by a fit without its classes"
 LONGEST = 500  # characters of a name
 MOST_PAIRS = 1 << 62
 
@@ -53,6 +57,13 @@ class OperatingPoint:
         for count in (self.similar, self.dissimilar, self.classes):
             if type(count) is not int or not 0 < count <= MOST_PAIRS:  # to Python, True is 1
                 raise ValueError(f"a number of pairs or classes that is none: {count}")
+
+    @property
+    def measured(self) -> str:
+        """Of whom the rates are, in a few words; empty if that is not known."""
+        if self.method.startswith((BY_OTHERS, BY_OTHER_FOLDS, BY_OTHER_FITS)):
+            return "cross-validated on these classes"
+        return "measured on these classes, which chose it: too kind" if self.method.startswith(BY_ITSELF) else ""
 
     @classmethod
     def of_rates(

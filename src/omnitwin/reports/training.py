@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnitwin.reports.operating import OperatingPoint
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanReport:
@@ -64,8 +66,11 @@ class TrainReport:
     held_out_eer: float | None  # equal error rate of `best` on the held-out alphabets
     iteration: int  # iterations done
     iterations: int  # that the recipe asks for
+    threshold: float | None = None  # of `best`, else of the last checkpoint
+    operating: OperatingPoint | None = None  # what it was chosen for, and its errors; None: no exam chose it
     loss: float  # of the last batch
     seconds: float  # of this process, with exams and saving
     pairs_per_second: float  # without exams and saving
+    own_images: bool = False  # whether a folder or table was trained on
     stopped_by: str | None  # `SIGINT`, `SIGTERM`, `time`, `patience` or `callback`; None: all iterations are done
     warnings: tuple[str, ...]

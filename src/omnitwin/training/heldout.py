@@ -11,15 +11,16 @@ import torch
 
 from omnitwin.config import Target
 from omnitwin.data.imageset import ImageSet, check_pairable
+from omnitwin.data.showing import check_shown
 from omnitwin.errors import BadInput
 from omnitwin.metrics.arrays import Array
-from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
+from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.metrics.crossing import cross_validated, folds_of
-from omnitwin.metrics.operating import method_of, outcomes_of, pairs_needed, smallest_far, threshold_for
+from omnitwin.metrics.operating import fit_for, method_of, outcomes_of
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network, Recipe
-from omnitwin.reports.operating import HELD_OUT, OperatingPoint
+from omnitwin.reports.operating import BY_ITSELF, BY_OTHERS, HELD_OUT, OperatingPoint
 from omnitwin.system.portions import images_at_once
 
 MOST_IMAGES = 800  # in an exam
@@ -28,8 +29,6 @@ EMBED_AT_ONCE = 128  # images
 FEW_FOLDS, CROSSED_FROM = 5, 10  # folds of classes: an exam should take little time; classes from which it has folds
 UNDECIDED = 0.5  # threshold if no calibration can be fitted
 HOLD_OUT = "Add --holdout, such as 5; to a folder of your own images, add classes."
-BY_OTHERS = "each pair by a threshold that neither of its classes chose"
-BY_ITSELF = "the classes that chose the threshold"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +49,16 @@ def aim(exam: "HeldOutExam | None", target: Target) -> None:
         raise BadInput(f"--target {target} needs classes that are kept out of training", HOLD_OUT)
 
 
-def _examined(count_C: torch.Tensor) -> torch.Tensor:
-    """Return the classes that an exam takes, (C,) bool: all, or of too many some with similar pairs, evenly spaced."""
-    if len(count_C) <= MOST_CLASSES:
+def some_classes(count_C: torch.Tensor, most: int = MOST_CLASSES) -> torch.Tensor:
+    """Return the classes that an exam takes, (C,) bool: all, or of too many some with similar pairs, evenly spaced.
+
+    count_C: images of each class; most: classes
+    """
+    if len(count_C) <= most:
         return torch.ones_like(count_C, dtype=torch.bool)
     several = (count_C > 1).nonzero().flatten()
     examined_C = torch.zeros_like(count_C, dtype=torch.bool)
-    examined_C[several[torch.linspace(0, len(several) - 1, MOST_CLASSES).round().long()]] = True
+    examined_C[several[torch.linspace(0, len(several) - 1, most).round().long()]] = True
     return examined_C
 
 
@@ -67,6 +69,16 @@ def check_patience(recipe: Recipe, held_out: ImageSet | None) -> None:
             "--patience counts exams on classes that are kept out of training, and none are",
             HOLD_OUT,
         )
+
+
+def is_out_of_patience(recipe: Recipe, exam_every: int, done: int, best: int) -> bool:
+    """Return whether as many exams as the recipe's patience have found no better network.
+
+    exam_every: iterations between two exams; done: iterations so far; best: that of the best network, 0 without one
+
+    This depends on iterations alone, so a run that was interrupted stops where it would have stopped.
+    """
+    return 0 < recipe.patience * exam_every <= done - best
 
 
 class HeldOutExam:
@@ -81,7 +93,7 @@ class HeldOutExam:
         self, held_out: ImageSet, network: Network, device: torch.device, most_images: int | None = None
     ) -> None:
         check_pairable(held_out)
-        examined_C = _examined(held_out.count_C)
+        examined_C = some_classes(held_out.count_C)
         self.classes = int((examined_C & (held_out.count_C > 1)).sum())  # with similar pairs
         self.packed = held_out.framed(network.view).to(device)
         hands = max(2, (MOST_IMAGES if most_images is None else most_images) // len(held_out.class_names))
@@ -94,13 +106,8 @@ class HeldOutExam:
 
     def aim_at(self, target: Target) -> None:
         """Choose thresholds for this target. Raises BadInput if the exam has too few dissimilar pairs to show it."""
-        there, needed = int((~self.similar).sum()), pairs_needed(target.kind, target.value)
-        if there < needed:
-            raise BadInput(
-                f"{target} cannot be shown: the {there:,} dissimilar pairs of the held-out classes show a FAR of "
-                f"{smallest_far(there):.2g} at best (rule of three), and it needs {needed:,}",
-                "Hold out more classes (--holdout), or choose another --target.",
-            )
+        hint = "Hold out more classes (--holdout; of your own images, add some), or choose another --target."
+        check_shown(target, int((~self.similar).sum()), "the held-out classes", hint)
         self.target = target
 
     def take(self, network: TwinNetwork) -> HeldOutResult | None:
@@ -116,18 +123,15 @@ class HeldOutExam:
             return None
         values_B, similar_B, dissimilar_B = count_scores(scores.numpy(), self.similar)
         curve = roc_curve(similar_B, dissimilar_B)
-        calibration = fit_calibration(values_B, similar_B, dissimilar_B)
-        if calibration is None:
+        fit = fit_for(self.target.kind, self.target.value, values_B, similar_B, dissimilar_B, fall_back=True)
+        if fit is None or fit.threshold is None:
             return HeldOutResult(eer=equal_error_rate(*curve), threshold=UNDECIDED, calibration=None)
-        counted = (sigmoid(calibrated(values_B, calibration)), similar_B, dissimilar_B)
-        target, threshold = self.target, threshold_for(self.target.kind, self.target.value, *counted)
-        if threshold is None:
-            target, threshold = Target(), best_threshold(*counted)
+        target = self.target if fit.reached else Target()
         return HeldOutResult(
             eer=equal_error_rate(*curve),
-            threshold=threshold,
-            calibration=calibration,
-            operating=self._operating(target, threshold, calibration, scores.numpy()),
+            threshold=fit.threshold,
+            calibration=fit.calibration,
+            operating=self._operating(target, fit.threshold, fit.calibration, scores.numpy()),
         )
 
     def inputs(self, network: TwinNetwork) -> Iterator[torch.Tensor]:

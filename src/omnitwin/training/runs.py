@@ -159,6 +159,7 @@ def continued(
         source=source,
         precision=description.precision if config.precision == TrainConfig.precision else config.precision,
         target=target,
+        exam_every=_exam_every_before(folder, config.exam_every),
     )
     if not granted:
         check_needs(going_on, select_device(config.device))
@@ -187,6 +188,7 @@ def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...
         "held_out": held_out,
         "data": record_of_place(config, trainer.images.class_names),
         "target": str(config.target),
+        "exam_every": config.exam_every,
         **here,
         "computed_by": before if here in before else [*before, here],  # in all sessions
     }
@@ -198,6 +200,29 @@ def target_before(run: Path) -> str:
     with suppress(OSError, KeyError, TypeError, ValueError, RecursionError, BadInput):
         return str(parse_target(json.loads(read_text(run / CONFIG_FILE))["target"]))
     return str(Target())
+
+
+def exam_every_of(record: Mapping[str, Any], asked: int = TrainConfig.exam_every) -> int:
+    """Return the number of iterations between two exams of a run to resume: patience and `best` depend on it.
+
+    record: of the run; without that number, as older ones are, it is the asked one. The default counts as not asked
+    for. Raises BadInput if another number is asked for, ValueError if the recorded one is no such number.
+    """
+    known = record.get("exam_every", asked)
+    if type(known) is not int or known < 1:
+        raise ValueError(f"exam_every is {known!r}")
+    if asked not in (known, TrainConfig.exam_every):
+        raise BadInput(
+            f"exam_every cannot change in a run that is resumed: it is {known}", "Leave it out, or start a new run."
+        )
+    return known
+
+
+def _exam_every_before(run: Path, asked: int) -> int:
+    """Return exam_every of a run to resume by its config, or the asked one if that does not tell."""
+    with suppress(OSError, TypeError, ValueError, AttributeError, RecursionError):
+        return exam_every_of(json.loads(read_text(run / CONFIG_FILE)), asked)
+    return asked
 
 
 def computed_by(trainer: Trainer) -> dict[str, Any]:

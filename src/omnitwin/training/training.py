@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from omnitwin.config import Target, TrainConfig, parse_target
+from omnitwin.data.catalogue import place_of
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import part_names
 from omnitwin.errors import BadInput, TrainingDiverged
@@ -27,7 +28,7 @@ from omnitwin.system.files import digest
 from omnitwin.system.locks import hold
 from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.frozen import FrozenExam, is_frozen
-from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim, check_patience
+from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim, check_patience, is_out_of_patience
 from omnitwin.training.needs import note_needs
 from omnitwin.training.origin import record_of_place
 from omnitwin.training.planning import describe_run, new_schedule
@@ -153,7 +154,8 @@ class _Run:
                     self._save(show)
             seconds = time.monotonic() - self.start
             self._save(show)
-            self._tell_of_missed_target()
+            kept = self.best or self._description(self.results.get(self.done))
+            self._tell_of_missed_target(kept)
         return TrainReport(
             output=self.output,
             weights=self.output / WEIGHTS_FILE,
@@ -163,9 +165,12 @@ class _Run:
             held_out_eer=self.best.metrics[HELD_OUT_EER] if self.best else None,
             iteration=self.done,
             iterations=self.recipe.iterations,
+            threshold=kept.threshold,
+            operating=kept.operating,
             loss=self.loss,
             seconds=seconds,
             pairs_per_second=(self.done - first + 1) * self.trainer.sampler.pairs / max(self.seconds, 1e-9),
+            own_images=place_of(self.config.dataset) is not None,
             stopped_by=stopped_by if self.done < self.recipe.iterations else None,
             warnings=tuple(self.warnings),
         )
@@ -207,12 +212,8 @@ class _Run:
         return self.done % self.config.exam_every == 0 or self.done == self.recipe.iterations
 
     def _is_out_of_patience(self) -> bool:
-        """Return whether as many exams as the recipe's patience have found no better network.
-
-        This depends on iterations alone, so a run that was interrupted stops where it would have stopped.
-        """
         best = self.best.iteration if self.best else 0
-        return 0 < self.recipe.patience * self.config.exam_every <= self.done - best
+        return is_out_of_patience(self.recipe, self.config.exam_every, self.done, best)
 
     def _examine(self) -> HeldOutResult | None:
         """Return the result of this iteration's held-out exam, which is taken once.
@@ -257,10 +258,9 @@ class _Run:
             )
             self.reporter.warn(self.warnings[-1])
 
-    def _tell_of_missed_target(self) -> None:
-        """Warn if no threshold of the best (else the last) checkpoint reaches the target."""
+    def _tell_of_missed_target(self, kept: Description) -> None:
+        """Warn if no threshold of the kept checkpoint (the best, else the last) reaches the target."""
         target = str(parse_target(self.config.target))
-        kept = self.best or self._description(self.results.get(self.done))
         if target != str(Target()) and (kept.operating is None or kept.operating.target != target):
             self.warnings.append(
                 f"no threshold reaches {target} on the held-out classes: the threshold {kept.threshold:.4g} was chosen "

@@ -27,6 +27,8 @@ def show_calibration(report: CalibrateReport, console: Console) -> None:
     say(console, f"{_sentence(report.eer.label)} {value(report.eer)} (95 % interval {interval(report.eer)})")
     console.print(_table(report))
     say(console, _methods(report), "dim")
+    for warning in report.warnings:
+        say(console, f"Warning: {warning}", "bold yellow")
     if report.written is not None:
         say(console, f"Written: {report.written.name}, {report.written.folder}", "bold green")
         name = run_in_words(report.written.folder)

@@ -12,17 +12,19 @@ from rich.text import Text
 
 from omnitwin.reports.exams import ClassErrors, EvalReport, ExamReport, Group, Measure
 from omnitwin.reports.nouns import counted, nouns_of
-from omnitwin.reports.operating import CALIBRATION, OperatingPoint
 from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
 from omnitwin.view.words import BUNDLED_WEIGHTS, LISTED, listed, operating_in_words, percent, trained
 
 SEEN = {
     "never": "{kinds} that the network never saw",
-    "held-out": "{held_out} kept out of training, which chose its threshold, calibration and best checkpoint",
+    "held-out": "{held_out} kept out of training, which chose its best checkpoint",
     "closed": "other images of the classes that it was trained on: a closed set, which says nothing about new classes",
+    "unknown": "{kinds} that the network may have been trained on: not known",
     "training": "images that the network was TRAINED on: no measure of how it does on others",
 }
+NOT_KNOWN = "It is not known whether the network was trained on these classes: it was on more than its file has names."
+CHOSE = "they chose its threshold and calibration, too"
 WORST = 5  # classes in a terminal
 WORST_NOTE = "Error: mean of both shares at the exam's threshold; chance, too, makes a class the worst of many."
 ROC_COLUMNS, ROC_LINES = 48, 8
@@ -31,7 +33,9 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
-    """Draw all exams one after the other; pairs: how many of the shown pairs to draw."""
+    """Draw what spoils the figures, then all exams one after the other. pairs: how many of the shown pairs to draw"""
+    if warning := spoiled(report):
+        say(console, warning, "bold yellow")
     for exam in report.exams:
         if exam.shown[:pairs]:
             console.print(draw_pairs(exam.shown[:pairs], console))
@@ -53,8 +57,6 @@ def show_evaluation(report: EvalReport, console: Console, pairs: int) -> None:
     say(console, f"On {report.dataset}: {seen(report)}; {report.precision} on {report.device}", "dim")
     if report.single_classes:
         say(console, single(report), "dim")
-    if report.seen != "closed" and (warning := closed(report)):  # else said already
-        say(console, warning, "bold yellow")
 
 
 def subject(report: EvalReport) -> str:
@@ -74,20 +76,25 @@ def seen(report: EvalReport) -> str:
     nouns = nouns_of(report.dataset)
     kind = f"the held-out {nouns.held_out}" if report.seen == "training" else f"{nouns.kinds} that were trained on:"
     without = f" (without {kind} {listed(report.left_out, LISTED)})" if report.left_out else ""
-    return SEEN[report.seen].format(**vars(nouns)) + without + _chose(report.network.operating, report.dataset)
+    chose = f"; {CHOSE}" if report.chose_threshold else ""
+    return SEEN[report.seen].format(**vars(nouns)) + without + chose
 
 
-def _chose(point: OperatingPoint | None, dataset: str) -> str:
-    """Say that images chose the threshold that is examined on them, or return nothing."""
-    if point is None or point.chosen_on != CALIBRATION or point.data != dataset.rpartition("/")[0]:
-        return ""
-    return ", but images of this name chose its threshold and calibration: only EER, AUC and ranks are fair"
-
-
-def closed(report: EvalReport) -> str:
-    """Warn of a test whose classes were trained on, or return nothing."""
+def spoiled(report: EvalReport) -> str:
+    """Warn of images that make the figures too kind, or return nothing."""
+    if report.seen == "training":
+        how = "was fitted to" if report.network is None else "was TRAINED on"
+        who = "The baseline" if report.network is None else "The network"
+        return f"{who} {how} these images: the figures do not say how it does on others."
     if report.seen == "closed":
         return "Closed set: the figures say nothing about new classes, only about new images of those trained on."
+    if report.seen == "held-out":
+        what = "best checkpoint, threshold and calibration" if report.chose_threshold else "best checkpoint"
+        return f"These {nouns_of(report.dataset).held_out} chose the network's {what}: the figures are too kind."
+    if report.seen == "unknown":
+        return NOT_KNOWN
+    if report.chose_threshold:
+        return "Some of these classes chose the network's threshold and calibration: only EER, AUC and ranks are fair."
     if report.place is not None and report.place.shared:
         many = counted(report.place.shared, "test class")
         return f"{many} of the place {'is' if report.place.shared == 1 else 'are'} trained on, too."

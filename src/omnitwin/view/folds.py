@@ -7,7 +7,7 @@ from omnitwin.reports.nouns import counted
 from omnitwin.view.console import say
 from omnitwin.view.exams import interval, value
 from omnitwin.view.tables import STOPPED_BY, show_rows
-from omnitwin.view.words import percent, run_in_words, time_in_words
+from omnitwin.view.words import operating_in_words, percent, run_in_words, time_in_words
 
 
 def show_folds(report: FoldsReport, console: Console) -> None:
@@ -36,7 +36,8 @@ def show_folds(report: FoldsReport, console: Console) -> None:
         "folds. It has their threshold and calibration; their figures are those of networks of fewer classes.",
     )
     rows = [("weights", str(report.weights)), ("SHA-256", str(report.weights_sha256))]
-    show_rows([*rows, ("threshold", f"{report.threshold:.4g}")], console)
+    chosen = f", {operating_in_words(report.operating)}" if report.operating is not None else ""
+    show_rows([*rows, ("threshold", f"{report.threshold:.4g}{chosen}")], console)
     say(console, f"Compare with it: omnitwin compare A.png B.png --checkpoint {run}")
 
 

@@ -117,9 +117,12 @@ def show_training(report: TrainReport, console: Console) -> None:
     if report.best is not None and report.held_out_eer is not None:
         eer = percent(report.held_out_eer)
         rows.append(("best", f"{report.best} (iteration {report.best_iteration:,}: held-out EER {eer})"))
+    if report.operating is not None:
+        rows.append(("threshold", f"{report.threshold:.4g}, {operating_in_words(report.operating)}"))
     show_rows(rows, console)
     if report.stopped_by in (None, "patience"):
-        say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}")
+        exams = " --exam all-pairs --exam retrieval" if report.own_images else ""
+        say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}{exams}")
 
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
