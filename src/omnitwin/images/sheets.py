@@ -116,9 +116,11 @@ def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
         return None
     inside_hw = cv2.distanceTransform(np.pad(thick_hw, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     beyond_hw = cv2.distanceTransform(np.pad(thick_hw, room, mode="edge"), cv2.DIST_L2, 3)[room:-room, room:-room]
-    rest_hw = dark_hw & ~cv2.dilate(thick_hw, _disc(2)).astype(bool)
-    pen = pen_width(rest_hw) / 2
     sides = [mark_hw[0], mark_hw[-1], mark_hw[:, 0], mark_hw[:, -1]]
+    at_border = np.unique(np.concatenate(sides))
+    bordering_hw = (thick_hw > 0) & np.isin(mark_hw, at_border)
+    rest_hw = dark_hw & ~cv2.dilate(bordering_hw.astype(np.uint8), _disc(2)).astype(bool)
+    pen = pen_width(rest_hw) / 2
     corners = {int(mark_hw[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
     kept = np.zeros(count, bool)
     for mark in range(1, count):
