@@ -212,8 +212,8 @@ def evaluate(
     twin: what load returns, or a name that load takes
     images: a data set's name, the path of a folder or table, an ImageSet, or a mapping with a `test` part; None: the
         set that the network trained on
-    exams: `pairs`, `all-pairs`, `same-group`, `one-shot`, `official`, `retrieval`, `beyond` or `all`; or exams of
-    your own
+    exams: `pairs`, `all-pairs`, `same-group`, `one-shot`, `official`, `retrieval`, `beyond`, `usual` (all, but not
+        `beyond` on your own images) or `all`; or exams of your own
     options: fields of EvalConfig, such as device="cuda", seeds=5, way=5; neither checkpoint nor baseline; and `pattern`
         and `split` of a folder or table (SourceConfig)
     source, offline: as in open_images

@@ -493,8 +493,8 @@ def judgement(far=0.1, frr=0.1, error=0.02):
     [
         ({}, None),
         ({"far": 0.5, "frr": 0.5}, None),
-        ({"frr": 0.81}, "rejects 81.0 % (40.5 to 81.0) of the similar pairs: it nearly always says different"),
-        ({"far": 0.66}, "accepts 66.0 % (33.0 to 66.0) of the dissimilar pairs: it nearly always says same"),
+        ({"frr": 0.81}, "rejects 81.0 % (40.5 to 81.0) of the similar pairs: it says different more often than not"),
+        ({"far": 0.66}, "accepts 66.0 % (33.0 to 66.0) of the dissimilar pairs: it says same more often than not"),
         ({"error": 0.05}, "less well than before: calibration error 0.0500, not 0.0200"),
     ],
 )
@@ -507,4 +507,4 @@ def test_a_verifier_that_errs_more_often_than_not_or_whose_probabilities_are_wor
 def test_a_verifier_that_is_warned_of_is_written(place):
     report = omnitwin.calibrate(place, target="far=0.006")
     assert report.written is not None
-    assert report.warnings == calibrating.warnings_on(report.before, report.after)
+    assert any("% (" in warning and "more often than not" in warning for warning in report.warnings)

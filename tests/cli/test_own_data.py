@@ -120,6 +120,11 @@ def test_a_set_that_is_split_by_images_is_told_to_be_closed(run, home, place):
     assert report["seen"] == "closed"
     outcome = run("eval", "--checkpoint", "mine", "--batches", 1)
     assert "closed set" in " ".join(outcome.out.split())
+    assert [evaluated(run, "--set", part)["chose_threshold"] for part in ("test", "held-out", "all")] == [
+        False,
+        True,
+        True,
+    ]
     refused = run("eval", "--checkpoint", "mine", "--split", "classes")
     assert refused.code == 2
     assert "--split 'classes' cannot change: these images were trained on with 'images'" in refused.err

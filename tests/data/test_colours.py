@@ -70,13 +70,24 @@ def test_a_share_of_the_classes_has_other_colours_each_as_often():
 def test_classes_that_leave_a_batch_empty_come_in_several_orders_of_colours(batch_size, colourings, orders):
     sampling = replace(COLOURFUL, batch_size=batch_size, colourings=colourings)
     sampler, batches = drawn(sampling)
-    assert sampler.classes == 4 * orders
+    assert (sampler.classes, sampler.colourings) == (4, orders)
     assert sampler.size == 4 * orders * 2
     for batch in batches:
         label_CK = batch.label_B.view(-1, 2)
         assert torch.equal(label_CK[:, 0], label_CK[:, 1])
         assert len(set(label_CK[:, 0].tolist())) == 4 * orders  # no class twice in the same colours
         assert (label_CK[:, 0] // 6).bincount().tolist() == [orders] * 4
+
+
+def test_a_class_without_colour_comes_in_one_order_as_all_of_them_look_alike():
+    images = MANY.images.clone()
+    images[:3] = images[:3].float().mean(1, keepdim=True).to(torch.uint8)  # the three of the first class
+    _, batches = drawn(replace(COLOURFUL, batch_size=24, colourings=3), replace(MANY, images=images))
+    for batch in batches:
+        assert (batch.label_B.view(-1, 2)[:, 0] // 6).bincount().tolist() == [1, 3, 3, 3]
+        labels = {}
+        for image, label in zip(batch.images, batch.label_B.tolist(), strict=True):
+            assert labels.setdefault(tuple(image.flatten().tolist()), label) == label
 
 
 def test_the_further_orders_of_colours_are_each_as_often():

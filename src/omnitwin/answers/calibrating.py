@@ -44,6 +44,7 @@ from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.files import check_writable
 
 WORST_EER = 0.4  # above, or if chance (50 %) is within the interval, no threshold is worth having
+WORSE_FIT = 0.01  # of the calibration error, by which the new one must exceed the old: less is noise
 WORST_RATE = 0.5  # FAR or FRR above which a verifier is warned of: it errs more often than not
 MORE = "Give more images, or choose another --target."
 LABELS = {
@@ -151,10 +152,10 @@ def warnings_on(before: Judgement, after: Judgement) -> tuple[str, ...]:
             kind, instead = ("dissimilar", "same") if name == "far" else ("similar", "different")
             found.append(
                 f"the new verifier {does} {100 * measure.value:.1f} % ({100 * low:.1f} to {100 * high:.1f}) of the "
-                f"{kind} pairs: it nearly always says {instead}. Choose another --target, or train on such images"
+                f"{kind} pairs: it says {instead} more often than not. Choose another --target, or train on such images"
             )
     old, new = (side.reliability.expected_calibration_error for side in (before, after))
-    if new > old:
+    if new > old + WORSE_FIT:
         found.append(
             f"the probabilities fit these images less well than before: calibration error {new:.4f}, not {old:.4f}"
         )

@@ -196,7 +196,7 @@ Split = Annotated[
         metavar="NAME",
         help="How your own images are divided: the test has other classes than training (classes), or other images of "
         "the same classes (images), which says nothing about new classes.",
-        show_default=SPLITS[0],
+        show_default="as the network was trained, else classes",
         autocompletion=one_of(*SPLITS),
         callback=known("split", *SPLITS),
     ),

@@ -23,6 +23,10 @@ MANY = 2**62  # more images than a class can have
 TURNS, WAYS = 4, 8  # ways round: 0 to 3 are quarter turns, 4 to 7 their mirror images
 COLOURS = ((0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (2, 1, 0))  # orders of red, green and blue
 RED_GREEN_BLUE = 3  # channels
+PROBED = 4  # pictures of a class that tell whether it has colours
+COLOURLESS = (
+    0.04  # mean difference of the largest and smallest of red, green and blue, below which all orders look alike
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,17 @@ def colourings_of_batch(packed: ImageSet, sampling: ClassSampling) -> int:
     return max(1, min(sampling.colourings, room // max(1, taken)))
 
 
+def colourless(packed: ImageSet) -> torch.Tensor:
+    """Return which classes have pictures without colour, (C,) bool, by the first PROBED pictures of each."""
+    found = []
+    for first, count in zip(packed.first_C.tolist(), packed.count_C.tolist(), strict=True):
+        rows_B = torch.arange(first, first + min(count, PROBED), device=packed.device)
+        images_BCHW = packed.gather(rows_B)
+        spread_BHW = images_BCHW.amax(1) - images_BCHW.amin(1)
+        found.append(bool(spread_BHW.mean() < COLOURLESS))
+    return torch.tensor(found, device=packed.device)
+
+
 def ways_round(sampling: ClassSampling, channels: int) -> tuple[int, ...]:
     """Return the ways that are classes of their own, ascending. Grey images have no other colours.
 
@@ -96,6 +111,7 @@ def draw_batch(
     generator: torch.Generator,
     singles: int = 0,
     colourings: int = 1,
+    colourless_C: torch.Tensor | None = None,
 ) -> ClassBatch:
     """Draw different classes (fewer if the set has fewer), and K images of each, different ones if there are K.
 
@@ -103,7 +119,8 @@ def draw_batch(
     pairs that are hardest to tell apart. The other classes come from anywhere, each its own way round.
 
     classes: to draw of those with several images; singles: to draw of those with one
-    colourings: orders of colours in which each class with several images comes, other images in each
+    colourings: orders of colours in which each class with several images comes; the images are drawn for each order
+    colourless_C: classes that come in one order only, as all orders look the same
     """
     device, total = packed.device, len(packed.class_names)
     group_C, alphabets, alone_C = packed.group_C, len(packed.group_names), packed.count_C < 2
@@ -123,7 +140,11 @@ def draw_batch(
     way_A, way_C = (_ways(ways, count, sampling.colours, generator) for count in (alphabets, total))
     way_C = torch.where(together_C, way_A[group_C], way_C)[class_C]
     if colourings > 1:  # else no random numbers
-        class_C, way_C = _in_other_colours(class_C, way_C, colourings, generator)
+        again_C, way_C = _in_other_colours(class_C, way_C, colourings, generator)
+        if colourless_C is not None:
+            kept_C = ~colourless_C[again_C] | (torch.arange(len(again_C), device=device) % colourings == 0)
+            again_C, way_C = again_C[kept_C], way_C[kept_C]
+        class_C = again_C
     most = int(packed.count_C.max())
     key_CN = torch.rand((len(class_C), most), generator=generator, device=device)
     key_CN.masked_fill_(torch.arange(most, device=device) >= packed.count_C[class_C, None], -1)
@@ -143,7 +164,7 @@ def draw_batch(
 def _in_other_colours(
     class_C: torch.Tensor, way_C: torch.Tensor, colourings: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each class so many times, in its own order of colours and in others at random."""
+    """Return each class `colourings` times, side by side: in its own order of colours, then in others at random."""
     key_CO = torch.rand((len(class_C), len(COLOURS)), generator=generator, device=class_C.device)
     own_C1 = torch.div(way_C, WAYS, rounding_mode="floor")[:, None]
     order_CO = key_CO.scatter(1, own_C1, -1.0).argsort(1)[:, :colourings]

@@ -15,6 +15,7 @@ from omnitwin.data.batches import (
     check_batches,
     classes_of_batch,
     colourings_of_batch,
+    colourless,
     draw_batch,
     recoloured,
     ways_round,
@@ -53,6 +54,7 @@ class Sampler(Protocol):
     unit: str  # what size, least and step count: `pairs` or `images`
     size: int  # of a batch; a small set can make it less than the recipe's
     classes: int | None  # in a batch, with several images; None: the number varies
+    colourings: int  # orders of colours in which each of them comes
     notes: tuple[str, ...]  # what a user should know of classes with few images
     labels: int  # that images can have: the set's classes, each as often as there are ways round
     pairs: int  # that a step learns from
@@ -68,7 +70,7 @@ class PairSampler:
 
     unit = "pairs"
     classes: int | None = None
-    least = step = 1
+    least = step = colourings = 1
 
     def __init__(self, images: ImageSet, sampling: PairSampling, augmentation: Part) -> None:
         check_pairable(images)
@@ -95,18 +97,20 @@ class ClassSampler:
         self.augment = AUGMENTATIONS[augmentation.name](augmentation)
         self.taken, self.singles = classes_of_batch(images, sampling)
         self.colourings = colourings_of_batch(images, sampling)
-        several = self.taken * self.colourings
-        self.classes: int | None = several
+        self.colourless_C = colourless(images) if self.colourings > 1 else None
+        self.classes: int | None = self.taken
         self.notes = _notes(images, sampling.drawings)
         self.ways = ways_round(sampling, images.shape[0])
         self.labels = len(images.class_names) * len(self.ways)
         self.step = sampling.drawings
         self.least = 2 * sampling.drawings
-        self.size = several * sampling.drawings + self.singles
+        self.size = self.taken * self.colourings * sampling.drawings + self.singles
         self.pairs = self.size * (self.size - 1) // 2
 
     def draw(self, generator: torch.Generator) -> Batch:
-        batch = draw_batch(self.images, self.sampling, self.taken, generator, self.singles, self.colourings)
+        batch = draw_batch(
+            self.images, self.sampling, self.taken, generator, self.singles, self.colourings, self.colourless_C
+        )
         row_B = torch.cat([batch.row_CK.flatten(), batch.row_S])
         way_B = torch.cat([batch.way_C.repeat_interleave(self.sampling.drawings), batch.way_S])
         images = self.augment(recoloured(self.images.gather(row_B), way_B), way_B % WAYS, generator)

@@ -6,7 +6,7 @@ from omnitwin.metrics.operating import pairs_needed, smallest_far
 
 
 def check_shown(target: Target, dissimilar: int, whose: str, hint: str) -> None:
-    """Raise BadInput if so many dissimilar pairs cannot show the FAR that a target asks for, by the rule of three.
+    """Raise BadInput if a number of dissimilar pairs cannot show the FAR that a target asks for, by the rule of three.
 
     whose: the images or classes of these pairs, in words; hint: how to have more
 

@@ -1,7 +1,7 @@
 """`omnitwin eval`: exams of a network or a baseline, by default on classes it never saw."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from omnitwin.answers.verifier import TORCH, Verifier, open_verifier
 from omnitwin.config import EvalConfig, SourceConfig
 from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
 from omnitwin.data.imageset import ImageSet, check_pairable, single_classes
-from omnitwin.data.listing import TRAINING
+from omnitwin.data.listing import HELD_OUT, TRAINING
 from omnitwin.data.own import ALL, OwnImages
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.parts import note_on_few
@@ -91,12 +91,7 @@ def evaluate(
     network = _network_report(verifier)
     scorer = seated(verifier, ground.images, precision if network else "fp32", reporter)
     sitting = Sitting(scorer=scorer, images=ground.images, config=config)
-    reports: list[ExamReport] = []
-    try:
-        for exam in taken:
-            reports.append(_take(exam, replace(sitting, material=material[exam]), network))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_done_in_words(taken, len(reports))) from None
+    reports = _taken(taken, material, sitting, network)
     return EvalReport(
         network=network,
         baseline=None if network else verifier.name,
@@ -112,7 +107,7 @@ def evaluate(
         place=ground.place,
         device=describe_device(device),
         precision=scorer.precision,
-        exams=tuple(reports),
+        exams=reports,
         embedded=scorer.embedded,
         embed_seconds=scorer.embed_seconds,
         seconds=time.perf_counter() - start,
@@ -194,6 +189,19 @@ def _opened_place(
     return again, record
 
 
+def _taken(
+    exams: Sequence[Exam], material: Mapping[Exam, Any], sitting: Sitting, network: NetworkReport | None
+) -> tuple[ExamReport, ...]:
+    """Take the exams, one after the other. A KeyboardInterrupt says in words which of them were done."""
+    reports: list[ExamReport] = []
+    try:
+        for exam in exams:
+            reports.append(_take(exam, replace(sitting, material=material[exam]), network))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_done_in_words(exams, len(reports))) from None
+    return tuple(reports)
+
+
 def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: Reporter) -> _Ground:
     """Return the part of the user's own images that config asks for, and whether the verifier has seen it.
 
@@ -216,7 +224,7 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     elif not new_C.any():
         seen = "training" if description is not None and FOLDS in description.metrics else "closed"
     else:
-        seen = "held-out" if config.subset == "held-out" else "never"
+        seen = "held-out" if config.subset == HELD_OUT else "never"
         left_out = tuple(name for name in images.class_names if name in known)
         images = images.of_classes(new_C) if left_out else images
     check_pairable(images)
@@ -225,7 +233,12 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
         reporter.note(f"{few[0].upper()}{few[1:]}.")
     split, seed = record.get("split", config.source.divided), record.get("seed", SEED)
     facts = facts_of_place(own, split, seed, few)
-    chose = _chose_threshold(verifier, seen, place, images)
+    fitting = TRAINING if description is None else HELD_OUT  # the part that chooses a threshold
+    chose = (description is None or bool(record)) and config.subset in (fitting, ALL)
+    chose = chose or (description is not None and FOLDS in description.metrics and seen == "training")
+    chose = _chose_threshold(verifier, chose, place, images)
+    if description is not None and FOLDS in description.metrics:
+        chose = chose or seen == "training"  # out of fold, all of them did
     return _Ground(images=images, seen=seen, chose_threshold=chose, left_out=left_out, place=facts)
 
 
@@ -234,14 +247,16 @@ def _keeps_no_names(description: Description | None) -> bool:
     return description is not None and description.data is not None and not description.data["classes"]
 
 
-def _chose_threshold(verifier: Verifier, seen: str, place: Path | None, images: ImageSet) -> bool:
-    """Return whether classes of these images chose the network's threshold. place: where they lie, if known"""
+def _chose_threshold(verifier: Verifier, fitted: bool, place: Path | None, images: ImageSet) -> bool:
+    """Return whether classes of these images chose the verifier's threshold.
+
+    fitted: whether they hold the part that chose it in training; place: where they lie, if known
+    """
     description = verifier.description
-    if description is None:
-        return False  # a baseline's is fitted later
-    if description.operating is not None and description.operating.chosen_on == CALIBRATION:
-        return place is not None and has_chosen(verifier, place, images.class_names)
-    return seen == "held-out" or (seen == "training" and FOLDS in description.metrics)
+    point = None if description is None else description.operating
+    if point is None or point.chosen_on != CALIBRATION:
+        return fitted
+    return place is not None and has_chosen(verifier, place, images.class_names)
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
@@ -261,7 +276,7 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
             raise BadInput(f"{who} has no held-out {kept}", "Use --set test, or train with --holdout 5.")
         if not known:
             raise BadInput(f"this network was trained on other images than {images.name} holds now", "Use --set test.")
-        chose = _chose_threshold(verifier, "held-out", None, images)
+        chose = _chose_threshold(verifier, True, None, images)
         ground = _Ground(images=only(images, held_out), seen="held-out", chose_threshold=chose)
     elif known and held_out:
         trained_on = tuple(name for name in part_names(images) if name not in held_out)
@@ -311,8 +326,10 @@ def _take(exam: Exam, sitting: Sitting, network: NetworkReport | None) -> ExamRe
 
 def _done_in_words(taken: Sequence[Exam], done: int) -> str:
     """Return `2 of 6 exams were done (pairs, all-pairs)`, for an interruption."""
-    names = f" ({', '.join(exam.name for exam in taken[:done])})" if done else ""
-    return f"{done} of {counted(len(taken), 'exam')} {'was' if done == 1 else 'were'} done{names}"
+    if not done:
+        return "no exam was done"
+    names = ", ".join(exam.name for exam in taken[:done])
+    return f"{done} of {counted(len(taken), 'exam')} {'was' if done == 1 else 'were'} done ({names})"
 
 
 def _network_report(verifier: Verifier) -> NetworkReport | None:

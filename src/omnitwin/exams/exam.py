@@ -82,9 +82,13 @@ def joined(parts: Iterable[PairBatch]) -> PairBatch:
     return PairBatch(*(torch.cat(columns) for columns in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
-def bootstrap_method(resampled: str, seed: int, value: float | None = None) -> str:
-    """Say how the interval of a value was computed. resampled: the units drawn with replacement, such as `9 classes`"""
+def bootstrap_method(resampled: str, seed: int, value: float | None = None, trials: int | None = None) -> str:
+    """Say how the interval of a value was computed. resampled: the units drawn with replacement, such as `9 classes`
+
+    trials: of Wilson's interval where the value is 0 or 1; None: those units
+    """
     method = f"percentile bootstrap, {resampled} resampled, {REPLICATES:,} replicates, seed {seed}"
     if value is None or not is_unanimous(value):
         return method
-    return f"{method}, at {100 * value:.0f} % no narrower than Wilson's interval of {resampled}"
+    of = resampled if trials is None else f"{trials:,} trials"
+    return f"{method}, at {100 * value:.0f} % no narrower than Wilson's interval of {of}"

@@ -63,7 +63,9 @@ def score_fold(weights: Path, test: ImageSet, config: TrainConfig, reporter: Rep
     """
     if (many := len(test.class_names)) > MOST_CLASSES:
         test = test.of_classes(some_classes(test.count_C, MOST_CLASSES))
-        reporter.note(f"{len(test.class_names):,} of {many:,} test classes are compared: their pairs fill the memory.")
+        reporter.note(
+            f"{len(test.class_names):,} of {many:,} test classes are compared: all pairs would fill the memory."
+        )
     verifier = open_verifier(str(weights), config.device, engine=TORCH, encoder=config.encoder)
     scorer = seated(replace(verifier, calibration=None), test, reporter=reporter)
     prepared_M = scorer.prepared()

@@ -37,7 +37,7 @@ class Answer:
     calibrated: whether probabilities were fitted to held-out pairs, as many similar as dissimilar
     threshold: probability from which a pair is called the same
     operating: what the threshold was chosen for, and its errors; None: not known, or another threshold was given
-    rates_are: of whom the errors of `operating` are, in words; None: not known
+    rates_are: how the errors of `operating` were measured, in words; None: not known
     """
 
     network: TrainedNetwork = field(metadata=INLINE)

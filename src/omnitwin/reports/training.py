@@ -20,6 +20,7 @@ class PlanReport:
     batch_size: int  # in units; a small set can make it less than the recipe's
     unit: str  # `pairs`, or `images`, of which all pairs are trained on
     batch_classes: int | None  # classes in a batch; None for random pairs
+    colourings: int = 1  # orders of red, green and blue in which each of them comes
     pairs_per_iteration: int
     learning_rate: float  # the peak, if it is scheduled
     patience: int = 0  # exams without a better network, after which the run stops; 0: it never does

@@ -42,7 +42,9 @@ def new_sampler(images: ImageSet, recipe: Recipe, network: TwinNetwork) -> Sampl
 
 
 class _Rows:
-    """A set whose images are the numbers of their rows, (B, 1)."""
+    """A set whose images are the numbers of their rows, (B, 1): a single channel, so none comes in other colours."""
+
+    shape = (1, 1, 1)
 
     def __init__(self, images: ImageSet) -> None:
         self._images = images
@@ -66,8 +68,10 @@ class FrozenSampler:
         rows = cast(ImageSet, _Rows(images))
         self.inner: Sampler = type(inner)(rows, recipe.sampling, recipe.augmentation)  # type: ignore[call-arg]
         self.inner.augment = lambda images, way_B, generator: images  # type: ignore[attr-defined]
+        inner = self.inner
         self.unit, self.size, self.classes, self.notes = inner.unit, inner.size, inner.classes, inner.notes
         self.labels, self.pairs, self.least, self.step = inner.labels, inner.pairs, inner.least, inner.step
+        self.colourings = inner.colourings
         self.features_VNF: torch.Tensor | None = None
 
     @torch.no_grad()

@@ -82,6 +82,7 @@ def describe_run(
         batch_size=sampler.size,
         unit=sampler.unit,
         batch_classes=sampler.classes,
+        colourings=sampler.colourings,
         pairs_per_iteration=sampler.pairs,
         learning_rate=recipe.optimiser.learning_rate,
         patience=recipe.patience,

@@ -98,11 +98,12 @@ def network_in_words(plan: PlanReport) -> str:
 
 
 def batch_in_words(plan: PlanReport) -> str:
-    """Return `180 pairs` or `256 images (64 classes, 32,640 pairs)`."""
+    """Return `180 pairs`, `256 images (64 classes, 32,640 pairs)` or `(10 classes in 3 orders of colours, ...)`."""
     count = counted(plan.batch_size, plan.unit.removesuffix("s"))
     if plan.batch_classes is None:
         return count
-    return f"{count} ({counted(plan.batch_classes, 'class')}, {counted(plan.pairs_per_iteration, 'pair')})"
+    orders = f" in {plan.colourings} orders of colours" if plan.colourings > 1 else ""
+    return f"{count} ({counted(plan.batch_classes, 'class')}{orders}, {counted(plan.pairs_per_iteration, 'pair')})"
 
 
 def end_in_words(plan: PlanReport) -> str:
