@@ -38,10 +38,10 @@ def judge(
     The verdict is `unsure` if one of them is nothing that the verifier can judge. always_answer: never `unsure`
     """
     images = (first, second)
-    left_1D, right_1D = (verifier.embed([image]) for image in images)  # alone: a place in a batch may change bits
+    looked = [verifier.look([image]) for image in images]  # alone: a place in a batch may change bits
+    (left_1D, (first_novelty,)), (right_1D, (second_novelty,)) = looked
     probability = float(verifier.probability(left_1D, right_1D)[0])
-    novelties = [verifier.novelties([image])[0] for image in images]
-    found = zip(names, images, novelties, strict=True)
+    found = zip(names, images, (first_novelty, second_novelty), strict=True)
     reasons = () if always_answer else tuple(reason for each in found for reason in doubts_about(*each))
     return Comparison(
         same=not reasons and probability >= verifier.threshold,
@@ -49,8 +49,8 @@ def judge(
         probability=probability,
         threshold=verifier.threshold,
         notes=(*first.notes, *second.notes),
-        first_novelty=novelties[0],
-        second_novelty=novelties[1],
+        first_novelty=first_novelty,
+        second_novelty=second_novelty,
     )
 
 
@@ -178,16 +178,15 @@ class _Scored:
         """Embed and score the images that wait, and drop them."""
         if not self.waiting:
             return
-        embeddings_BD = self.verifier.embed(self.waiting)
+        embeddings_BD, novelties = self.verifier.look(self.waiting)
         if self.query_1D is None:
-            self.query_1D, embeddings_BD = embeddings_BD[:1], embeddings_BD[1:]
+            self.query_1D, embeddings_BD, novelties = embeddings_BD[:1], embeddings_BD[1:], novelties[1:]
             del self.waiting[0]
         if self.waiting:
             start = len(self.logits)
             logits_B = self.verifier.network.score(self.query_1D, embeddings_BD)
             self.logits += logits_B.tolist()
             self.probabilities += self.verifier.probability_of(logits_B).tolist()
-            novelties = self.verifier.novelties(self.waiting)
             for file, image, novelty in zip(self.files[start:], self.waiting, novelties, strict=True):
                 doubts = () if self.always_answer else doubts_about(file.name, image, novelty)
                 self.reasons.append((*self.of_query, *doubts))
