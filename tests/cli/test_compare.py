@@ -64,7 +64,7 @@ def another_format(path, source):
 
 
 def another_version(path, source):
-    written_anew(source, path, record={"format_version": 6})
+    written_anew(source, path, record={"format_version": 7})
 
 
 def unknown_encoder(path, source):

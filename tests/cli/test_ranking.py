@@ -182,7 +182,7 @@ def test_quiet_says_nothing_of_what_was_ranked(run, images, drawings):
 
 @pytest.mark.parametrize("threshold", ["0.000001", "0.999999"])
 def test_ranking_exits_0_whatever_the_verdicts(run, images, drawings, threshold):
-    report, outcome = ranking(run, images[0], drawings, "--threshold", threshold)
+    report, outcome = ranking(run, images[0], drawings, "--threshold", threshold, "--always-answer")
     assert outcome.code == 0
     assert [one["same"] for one in report["ranked"]] == [
         one["probability"] >= float(threshold) for one in report["ranked"]
@@ -205,8 +205,9 @@ def test_text_and_json_agree(run, images, drawings):
         index for index, line in enumerate(lines) if line.split() == ["rank", "probability", "verdict", "file"]
     )
     for one, line in zip(report["ranked"], lines[start + 1 :], strict=False):
-        verdict = "same" if one["same"] else "different"
-        assert line.split()[:3] == [str(one["rank"]), f"{one['probability']:.4f}", verdict]
+        verdict = "cannot tell" if one["verdict"] == "unsure" else one["verdict"]
+        assert line.strip().startswith(f"{one['rank']}  ")
+        assert f"{one['probability']:.4f}  {verdict} " in line
     text = "\n".join(lines)
     assert "read and embedded" in text
     assert "Answered by the bundled weights (" in text

@@ -99,7 +99,7 @@ class Verifier:
 
     def _each(self, of: Callable[[Array], Array], images: Sequence[Seen]) -> Array:
         parts = portions(len(images), len(images), max(images[0].pixels_CHW.shape[1:]))
-        return np.concatenate([of(_pixels(images[part]).astype(np.float32) / WHITE) for part in parts])
+        return np.concatenate([of(pixels_of(images[part]).astype(np.float32) / WHITE) for part in parts])
 
     def probability(self, left_BD: Array, right_BD: Array) -> Array:
         """Return the probability (B,) that each pair of embeddings shows the same thing. One side may have B = 1.
@@ -119,23 +119,33 @@ class Verifier:
             raise BadCheckpoint(f"{self.name} gives no answer: its weights lead to numbers that are not finite")
         return probability_B
 
+    @property
+    def knows(self) -> bool:
+        """Whether the verifier knows images that are unlike those it was trained for, and so may refuse to answer."""
+        drawings = self.novelty is not None and self.view is not None and self.view.frame != "photo"
+        return drawings or self.familiarity is not None
+
     def novelties(self, images: Sequence[Seen], features_BD: Array | None = None) -> list[float | None]:
         """Return how unlike any familiar image each one is (above 1: unlike all), or None if the verifier cannot tell.
 
         Familiar images are those that the network was trained for. Of what its two records say, the larger counts.
 
         features_BD: the network's features of the images, if they are known already
+
+        Raises BadCheckpoint for a record that is of another network.
         """
         if self.view is None:
             return [None] * len(images)
         found: list[Array] = []
         if self.novelty is not None and self.view.frame != "photo":
-            known_BD = statistics(_pixels(images)[:, 0], np.array([image.unrest for image in images]))
+            known_BD = statistics(pixels_of(images)[:, 0], np.array([image.unrest for image in images]))
             found.append(novelty(known_BD, self.novelty))
         if self.familiarity is not None:
             if features_BD is None:
                 features_BD = self._each(self.network.features, images)
-            found.append(novelty_of(traits(features_BD, _pixels(images), self.familiarity), self.familiarity))
+            if features_BD.shape[1] != len(self.familiarity["middle"]):
+                raise BadCheckpoint(f"{self.name} has a record of familiarity that is of another network")
+            found.append(novelty_of(traits(features_BD, pixels_of(images), self.familiarity), self.familiarity))
         return [float(value) for value in np.maximum.reduce(found)] if found else [None] * len(images)
 
     def trained(self) -> TrainedNetwork:
@@ -145,7 +155,7 @@ class Verifier:
         return trained_network(self.path, self.description)
 
 
-def _pixels(images: Sequence[Seen]) -> Array:
+def pixels_of(images: Sequence[Seen]) -> Array:
     """Return the pixels of images, (B, C, H, W) uint8."""
     return np.stack([image.pixels_CHW for image in images])
 

@@ -91,7 +91,7 @@ class Description:
             raise ValueError("a record of data that this omnitwin does not know")
         if self.novelty is not None and not _is_novelty(self.novelty):
             raise ValueError("a record of novelty that this omnitwin does not know")
-        if self.familiarity is not None and not _is_familiarity(self.familiarity):
+        if self.familiarity is not None and not _is_familiarity(self.familiarity, self.network.channels):
             raise ValueError("a record of familiarity that this omnitwin does not know")
 
     @classmethod
@@ -178,7 +178,7 @@ def _is_novelty(record: Any) -> bool:
     return square and all(_is_number(number, LARGEST_METRIC) for number in numbers) and min(limits) > 0
 
 
-def _is_familiarity(record: Any) -> bool:
+def _is_familiarity(record: Any, channels: int) -> bool:
     """Return whether model.familiarity.fit_familiarity could have made a record."""
     names = {"middle", "directions", "length", "mean", "precision", "limit"}
     if not isinstance(record, dict) or record.keys() != names:
@@ -188,7 +188,7 @@ def _is_familiarity(record: Any) -> bool:
         return False
     if not 0 < len(middle) <= FAMILIAR_FEATURES or not 0 < len(record["directions"]) <= FAMILIAR_DIRECTIONS:
         return False
-    if len(mean) - len(record["directions"]) not in (7, 8):  # length, rest, and 5 of grey pixels or 6 of coloured ones
+    if len(mean) - len(record["directions"]) != (7 if channels == 1 else 8):  # length, rest, and those of the pixels
         return False
     sized = ((record["directions"], len(middle)), (record["precision"], len(mean)))
     if not all(isinstance(row, list) and len(row) == size for rows, size in sized for row in rows):
