@@ -132,7 +132,7 @@ def _false_alarms(alarm_2B: Array | None, class_2B: Array, kinds: str) -> tuple[
 
 
 def _share(kind: Kind, alarm_B: Array, class_B: Array, method: str) -> Measure:
-    right_C = np.bincount(class_B, weights=alarm_B.astype(np.float64))
+    right_C: Array = np.bincount(class_B, weights=alarm_B.astype(np.float64))
     interval = clustered_wilson_interval(right_C, np.bincount(class_B).astype(np.float64))
     return kind.measure(float(alarm_B.mean()), interval, len(alarm_B), f"Wilson, {method}")
 
