@@ -94,15 +94,21 @@ class SourceConfig:
     offline: bool | None = None  # whether the network is forbidden; None: as OMNITWIN_OFFLINE says
     force: bool = False  # fetch and pack again what is here already
     pattern: str | None = None  # of a folder: regular expression for the class in a file's path; None: its folder
-    split: str = "classes"  # of a folder or table: a test has other `classes` than training, or only other `images`
+    split: str | None = None  # of a folder or table: a test has other `classes` than training, or only other `images`;
+    # None: as the network was trained, else `classes`
 
     def __post_init__(self) -> None:
         if isinstance(self.source, os.PathLike):
             object.__setattr__(self, "source", os.fspath(self.source))
         if self.source is not None and not isinstance(self.source, str):
             raise BadInput(f"{self.source!r} is no source", "Give a folder, a zip file or a base URL.")
-        if self.split not in SPLITS:
+        if self.split not in (None, *SPLITS):
             raise BadInput(f"no split is called {self.split!r}", f"Use {' or '.join(SPLITS)}.")
+
+    @property
+    def divided(self) -> str:
+        """How a folder or table is divided, unless a network says otherwise."""
+        return self.split or SPLITS[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +146,7 @@ class TrainConfig:
                 raise BadInput("a run's name and its output folder exclude each other", "Leave one out.")
         seconds = self.max_seconds
         if seconds is not None and not (_is_number(seconds) and seconds > 0):
-            raise BadInput(f"the time of a run is a number of seconds above 0, not {seconds!r}", "")
+            raise BadInput(f"the time of a run is a number of seconds above 0, not {seconds!r}", "For example: 1800")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +182,9 @@ class EvalConfig:
         for name, bound in least.items():
             given = getattr(self, name)
             if given is not None and given < bound:
-                raise BadInput(f"{name.replace('_', ' ')} must be at least {bound}, not {given}", "")
+                raise BadInput(
+                    f"{name.replace('_', ' ')} must be at least {bound}, not {given}", f"Give {bound} or more."
+                )
         object.__setattr__(self, "exams", tuple(OLDER_EXAMS.get(exam, exam) for exam in self.exams))
         object.__setattr__(self, "scope", OLDER_SCOPES.get(self.scope, self.scope))
         known = {"exam": (*EXAMS, *SEVERAL_EXAMS), "set": SUBSETS, "scope": SCOPES, "baseline": BASELINES}
@@ -198,7 +206,7 @@ REPORT = EvalConfig(exams=("usual",), show=FIGURE_PAIRS)  # the exams on a repor
 def check_threshold(threshold: float | None) -> None:
     """Raise BadInput for a threshold that is no probability between 0 and 1; None is the checkpoint's own."""
     if threshold is not None and not (_is_number(threshold) and 0 < threshold < 1):
-        raise BadInput(f"a threshold is a probability between 0 and 1, not {threshold!r}", "")
+        raise BadInput(f"a threshold is a probability between 0 and 1, not {threshold!r}", "For example: 0.5")
 
 
 def check_run_name(name: str) -> None:

@@ -159,7 +159,10 @@ class Network:
     def __post_init__(self) -> None:
         _check_positive(self, "image_size")
         if not 0 <= self.image_width <= LARGEST["image_size"]:
-            raise BadInput(f"image_width must be from 0 to {LARGEST['image_size']:,}, not {self.image_width}", "")
+            raise BadInput(
+                f"image_width must be from 0 to {LARGEST['image_size']:,}, not {self.image_width}",
+                "For example: --image-size 64x128",
+            )
         if self.encoder != OWN:
             self._check_encoder()
         if self.head not in HEADS:
@@ -167,7 +170,10 @@ class Network:
         if self.frame not in FRAMES:
             raise BadInput(f"no frame is called {self.frame!r}", f"Use {' or '.join(FRAMES)}.")
         if not 1 <= self.channels <= MOST_CHANNELS:
-            raise BadInput(f"channels must be between 1 and {MOST_CHANNELS}, not {self.channels}", "")
+            raise BadInput(
+                f"channels must be between 1 and {MOST_CHANNELS}, not {self.channels}",
+                "Use --override channels=1 for grey, or 3 for colours.",
+            )
 
     @property
     def view(self) -> View:
@@ -251,7 +257,10 @@ class ClassSampling(Part):
         super().__post_init__()
         _check_positive(self, "batch_size")
         if self.batch_size < 2 * self.drawings:
-            raise BadInput(f"{self.batch_size} images cannot hold {self.drawings} drawings of 2 classes", "")
+            raise BadInput(
+                f"{self.batch_size} images cannot hold {self.drawings} drawings of 2 classes",
+                f"Use --override batch_size={2 * self.drawings} or more.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -525,7 +534,8 @@ class Recipe:
         _check_positive(self, "iterations")
         if self.objective.name not in (PairObjective.name, OWN) and self.network.head != "distance":
             raise BadInput(
-                f"the objective {self.objective.name} needs the head `distance`, not {self.network.head}", ""
+                f"the objective {self.objective.name} needs the head `distance`, not {self.network.head}",
+                "Use --recipe fast, or --override head=distance.",
             )
         if isinstance(self.initial, PretrainedWeights) and not is_foreign(self.network):
             raise BadInput(
@@ -634,6 +644,8 @@ def _with_initial(changes: dict[str, Any], network: Network, before: Part) -> di
     """
     changes = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in changes.items()}
     weights, start = changes.get("weights"), changes.get("start")
+    if changes.get("freeze") is False and weights in (None, NO_WEIGHTS) and not isinstance(before, PretrainedWeights):
+        del changes["freeze"]  # nothing is frozen in other networks anyway
     if weights == NO_WEIGHTS:
         del changes["weights"]
         return {"initial": NewWeights.name, **changes}
@@ -706,7 +718,7 @@ def _with(record: Any, values: Mapping[str, Any]) -> Any:
         changed = replace(record, **values)
         _typed(type(record), values)
     except TypeError as error:
-        raise BadInput(f"a field of the recipe has a wrong value: {error}", "") from error
+        raise BadInput(f"a field of the recipe has a wrong value: {error}", "See them: omnitwin recipes") from error
     return changed
 
 

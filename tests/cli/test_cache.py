@@ -53,7 +53,7 @@ def test_it_tells_place_view_images_size_and_ages(run, place):
     size = sum(path.stat().st_size for path in folder.iterdir())
     lines = run("cache").out.splitlines()
     assert lines[0] == str(place)
-    assert lines[1].startswith("  5 images, 16 x 12 in colour (photo), ")
+    assert lines[1].startswith("  5 images, 12 x 16 pixels in colour (photo), ")
     assert lines[1].endswith(f", made now, last used 3 days ago, key {folder.name}")
     (told,) = json.loads(run("cache", "--json").out)["stores"]
     assert (told["place"], told["images"], told["bytes"]) == (str(place), 5, size)

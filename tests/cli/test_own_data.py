@@ -120,6 +120,9 @@ def test_a_set_that_is_split_by_images_is_told_to_be_closed(run, home, place):
     assert report["seen"] == "closed"
     outcome = run("eval", "--checkpoint", "mine", "--batches", 1)
     assert "closed set" in " ".join(outcome.out.split())
+    refused = run("eval", "--checkpoint", "mine", "--split", "classes")
+    assert refused.code == 2
+    assert "--split 'classes' cannot change: these images were trained on with 'images'" in refused.err
 
 
 def test_of_more_classes_than_a_file_has_names_none_is_claimed_to_be_new(run, place, tmp_path, monkeypatch):

@@ -78,8 +78,8 @@ def test_what_a_folder_holds_besides_its_images_is_counted_and_said(run, images,
 @pytest.mark.parametrize(
     ("subfolders", "files", "words"),
     [
-        (40, 0, "holds no image files itself; its 40 subfolders were not searched."),
-        (1, 3, "holds no image files itself; its subfolder was not searched."),
+        (40, 0, "holds no image files itself; its 40 subfolders were not searched. Name one of them."),
+        (1, 3, "holds no image files itself; its subfolder was not searched. Name that one."),
         (0, 1, "holds no image files, but 1 file of another kind."),
         (0, 2, "holds no image files, but 2 files of other kinds."),
         (0, 0, "holds no image files."),

@@ -19,6 +19,7 @@ from omnitwin.errors import BadInput, DatasetCorrupt
 from omnitwin.images.intake import read_picture
 from omnitwin.images.packing import seen_of
 from omnitwin.recipes import View
+from omnitwin.reports.nouns import OWN, nouns_of
 
 COUNTS = {f"class {index:02}": 2 + index % 3 for index in range(10)}
 VIEW = View(height=18, width=24, channels=3, frame="photo")
@@ -99,6 +100,12 @@ def test_a_set_that_is_small_beside_the_free_memory_is_kept_there(place, monkeyp
     for free, wanted in ((None, True), (1 << 40, True), (1000, False)):
         monkeypatch.setattr("omnitwin.data.own.free_main_memory", lambda free=free: free)
         assert kept(images, None).is_kept == wanted
+
+
+def test_a_folder_with_the_name_of_a_known_set_is_not_taken_for_it(place, tmp_path):
+    images = opened(shutil.copytree(place, tmp_path / "omniglot"))["test"]
+    assert images.name == "own omniglot/test"
+    assert nouns_of(images.name) == OWN
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from omnitwin.data import synthetic
 from omnitwin.images.framing import FILL, INKED, framed, ink_boxes
 from omnitwin.images.resampling import area_resize
-from omnitwin.recipes import square
+from omnitwin.images.views import seen
+from omnitwin.recipes import View, square
 
 PAPER = 255
 
@@ -113,3 +115,16 @@ def test_a_packed_set_is_framed_as_its_images(drawings):
     assert np.array_equal(packed.framed(square(20, "ink")).images_NHW.numpy(), framed(drawings, 20, 20, "ink"))
     assert packed.framed(square(105, "ink")).images_NHW.shape == packed.images_NHW.shape
     assert not torch.equal(packed.framed(square(105, "ink")).images_NHW, packed.images_NHW * 255)
+
+
+@pytest.mark.parametrize(
+    ("frame", "size"),
+    [("ink", (24, 40)), ("whole", (24, 40)), ("whole", (150, 120)), ("photo", (24, 40)), ("photo", (150, 120))],
+)
+def test_a_row_of_a_packed_set_is_seen_as_its_picture_is(drawings, frame, size):
+    view = View(height=size[0], width=size[1], frame=frame)
+    packed = synthetic.draw_set("training", alphabets=2, characters=4, drawers=3)
+    rows = packed.framed(view).images_NHW
+    for drawing, row in zip(drawings, rows.numpy(), strict=True):
+        difference = seen(Image.fromarray(drawing), view).pixels_CHW[0].astype(int) - row
+        assert not difference.any()

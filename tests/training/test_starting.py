@@ -80,6 +80,9 @@ class Heard(type(SILENT)):
 def test_words_choose_how_the_weights_begin():
     assert FOREIGN.changed(weights="default").initial == PretrainedWeights()
     assert FOREIGN.changed(freeze=True).initial == PretrainedWeights(freeze=True)
+    assert FOREIGN.changed(freeze=False) == FOREIGN
+    assert FOREIGN.changed(freeze=False, weights="default").initial == PretrainedWeights()
+    assert FOREIGN.changed(freeze=True).changed(freeze=False).initial == PretrainedWeights()
     assert FOREIGN.changed(weights="x.pth", head_first=0.5).initial == PretrainedWeights(
         weights="x.pth", head_first=0.5
     )

@@ -94,6 +94,12 @@ def test_finished_run_says_that_it_is_done():
     assert printed(show_training, TRAINED)[0] == "Done: 40 iterations in 1:30"
 
 
+def test_the_exams_that_fit_images_of_ones_own_are_named_for_them():
+    assert not any("--exam" in line for line in printed(show_training, TRAINED))
+    told = " ".join(printed(show_training, replace(TRAINED, own_images=True)))
+    assert "--exam all-pairs --exam retrieval" in told
+
+
 def test_a_run_that_stopped_because_exams_found_nothing_better_is_done():
     lines = printed(show_training, replace(TRAINED, stopped_by="patience"))
     assert lines[0] == "Done: 40 iterations in 1:30 (the exams found no better network any more)"

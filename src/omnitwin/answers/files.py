@@ -62,7 +62,10 @@ def view_of(verifier: Verifier) -> View:
     if view is None or verifier.description is None:
         raise BadInput(f"the baseline {verifier.name} takes exams, not image files", "Use a trained network.")
     if view.channels not in (1, 3):
-        raise BadInput(f"{verifier.name} sees images of {view.channels} channels, not files", "")
+        raise BadInput(
+            f"{verifier.name} sees images of {view.channels} channels, not files",
+            "Give a network for 1 or 3 channels, or measure this one: omnitwin.evaluate",
+        )
     return view
 
 
@@ -101,9 +104,11 @@ def _is_image(path: Path) -> bool:
 def _without_images(left_out: LeftOut) -> str:
     folder, subfolders, files = left_out.folder, left_out.subfolders, left_out.files
     if subfolders == 1:
-        return f"{folder} holds no image files itself; its subfolder was not searched."
+        return f"{folder} holds no image files itself; its subfolder was not searched. Name that one."
     if subfolders:
-        return f"{folder} holds no image files itself; its {subfolders:,} subfolders were not searched."
+        return (
+            f"{folder} holds no image files itself; its {subfolders:,} subfolders were not searched. Name one of them."
+        )
     if files == 1:
         return f"{folder} holds no image files, but 1 file of another kind."
     if files:

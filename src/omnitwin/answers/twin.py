@@ -67,7 +67,9 @@ class Twin:
     def recipe(self) -> Recipe:
         """The recipe that the network was trained by. BadInput for a baseline, which has none."""
         if self.verifier.description is None:
-            raise BadInput(f"the baseline {self.verifier.name} was trained by no recipe", "")
+            raise BadInput(
+                f"the baseline {self.verifier.name} was trained by no recipe", "Only a trained twin has one."
+            )
         return self.verifier.description.whole_recipe()
 
     def compare(self, first: Picturable, second: Picturable, *, always_answer: bool = False) -> Comparison:
@@ -128,7 +130,7 @@ class Twin:
         if waiting:
             parts.append(self.verifier.embed(waiting))
         if not parts:
-            raise BadInput("no image was given to embed", "")
+            raise BadInput("no image was given to embed", "Give one or more: paths, PIL images or arrays.")
         return np.concatenate(parts)
 
     def probability(self, left_BD: Array, right_BD: Array) -> Array:

@@ -196,7 +196,7 @@ Split = Annotated[
         metavar="NAME",
         help="How your own images are divided: the test has other classes than training (classes), or other images of "
         "the same classes (images), which says nothing about new classes.",
-        show_default=SourceConfig.split,
+        show_default=SPLITS[0],
         autocompletion=one_of(*SPLITS),
         callback=known("split", *SPLITS),
     ),
@@ -218,7 +218,7 @@ def source_given(data: str | None, label_from: str | None, split: str | None) ->
     for option, value in (("--label-from", label_from), ("--split", split)):
         if value is not None and data in DATASETS:
             raise BadInput(f"{option} has no effect on {data}", "Leave it out.")
-    return SourceConfig(pattern=label_from, split=split or SourceConfig.split)
+    return SourceConfig(pattern=label_from, split=split)
 
 
 def parse_size(text: str | None) -> dict[str, int]:

@@ -126,7 +126,7 @@ def open_own(
     place: Path, source: SourceConfig, reporter: Reporter = SILENT, view: View | None = None, seed: int = 0
 ) -> OwnImages:
     """Return the parts of a folder or table of the user's own images, each decoded once. Raises BadInput."""
-    return open_place(place, view or UNSEEN, pattern=source.pattern, split=source.split, seed=seed, reporter=reporter)
+    return open_place(place, view or UNSEEN, pattern=source.pattern, split=source.divided, seed=seed, reporter=reporter)
 
 
 def part_of(own: OwnImages, subset: str) -> ImageSet:

@@ -93,7 +93,7 @@ def _report(
     look = look_of(facts)
     inside = [file for file, part in zip(files, parts.part_N, strict=True) if part == config.subset]
     if not inside and config.subset != ShowConfig.subset:
-        raise BadInput(f"{listing.place} has no {config.subset} part", "")
+        raise BadInput(f"{listing.place} has no {config.subset} part", "Leave out --set to show all images.")
     tested = {file.label for file, part in zip(files, parts.part_N, strict=True) if part == TEST}
     few = note_on_few(len(tested)) if tested else None
     sampler = _Sampler(listing, inside or files, config.seed, channels=3 if look == COLOUR else 1)

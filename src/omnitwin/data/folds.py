@@ -38,7 +38,7 @@ def folds(listing: Listing, count: int, seed: int = 0) -> tuple[Parts, ...]:
     pairable = sum(images > 1 for images in counts.values())
     needed = max(LEAST_CLASSES * count, math.ceil(2 * LEAST_CLASSES * count / (count - 1))) if count > 1 else 0
     if count < 2:
-        raise BadInput(f"at least 2 folds are needed to test every class, not {count}", "")
+        raise BadInput(f"at least 2 folds are needed to test every class, not {count}", "For example: --folds 5")
     if pairable < needed:
         raise BadInput(
             f"{count} folds need at least {needed} classes with two images, and {listing.place} has {pairable}",

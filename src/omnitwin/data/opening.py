@@ -49,7 +49,7 @@ def open_images(
     *,
     view: View | None = None,
     pattern: str | None = None,
-    split: str = SourceConfig.split,
+    split: str | None = None,
     seed: int = 0,
     source: str | PathLike[str] | None = None,
     offline: bool | None = None,

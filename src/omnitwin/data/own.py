@@ -31,7 +31,7 @@ from omnitwin.data.store_index import row_bytes
 from omnitwin.errors import BadImage, BadInput
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
-from omnitwin.reports.nouns import counted
+from omnitwin.reports.nouns import OF_SETS, counted
 from omnitwin.reports.pictures import Picture
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import free_main_memory, free_memory
@@ -299,6 +299,12 @@ def _named(left_out: Sequence[LeftOut]) -> str:
     return "; ".join(f"{each.path} {each.reason}" for each in left_out[:NAMED]) + more
 
 
+def _name_of(place: Path) -> str:
+    """Return what the sets of a place are called: never as a set of the catalogue, whose words are for its writing."""
+    name = place.resolve().name or "images"
+    return f"own {name}" if name in OF_SETS else name
+
+
 def _set_of(store: PictureStore, part: str, places: Sequence[int], reporter: Reporter) -> FolderSet:
     """Return some pictures of a store as a set. They are sorted by group and class, as those of a listing."""
     files = [store.files[place] for place in places]
@@ -311,7 +317,7 @@ def _set_of(store: PictureStore, part: str, places: Sequence[int], reporter: Rep
     sources = {name: number for number, name in enumerate(sorted({file.source or UNKNOWN for file in files}))}
     sourced = any(file.source for file in files)
     return FolderSet(
-        name=f"{store.listing.place.resolve().name or 'images'}/{part}",
+        name=f"{_name_of(store.listing.place)}/{part}",
         store=store,
         place_N=np.array(places, np.int64),
         class_N=torch.tensor([number_of[file.label] for file in files]),

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from omnitwin.data.rows import LabelledRows
 from omnitwin.errors import DatasetCorrupt
 from omnitwin.images.framing import framed
+from omnitwin.images.photo import letterboxed
 from omnitwin.recipes import View
 from omnitwin.reports.pictures import Picture
 from omnitwin.system import tensorfile
@@ -96,7 +98,11 @@ class PackedSet(LabelledRows):
         seen_NHW = np.empty((len(images_NHW), view.height, view.width), np.uint8)
         for part in portions(len(seen_NHW), FRAMED_AT_ONCE, max(view.height, view.width)):
             grey_nHW = images_NHW[part].cpu().numpy() * np.uint8(255 // self.white)
-            seen_NHW[part] = framed(grey_nHW, view.height, view.width, view.frame)
+            if view.frame == "photo":
+                for place, grey_HW in zip(seen_NHW[part], grey_nHW, strict=True):
+                    place[:] = letterboxed(Image.fromarray(grey_HW), view.height, view.width, 1)[0]
+            else:
+                seen_NHW[part] = framed(grey_nHW, view.height, view.width, view.frame)
         return torch.from_numpy(seen_NHW)
 
     def gather(self, rows_B: torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,9 @@ def show(config: ShowConfig, reporter: Reporter = SILENT) -> ShowReport:
     packed = open_images(config.dataset, config.subset, config.source, reporter)
     check_pairable(packed)
     if config.images > len(packed):
-        raise BadInput(f"{packed.name} has {len(packed):,} images, fewer than {config.images:,}", "")
+        raise BadInput(
+            f"{packed.name} has {len(packed):,} images, fewer than {config.images:,}", f"Show up to {len(packed):,}."
+        )
     cpu = torch.device("cpu")
     order = torch.randperm(len(packed), generator=random_generator(cpu, config.seed, Stream.BROWSED_IMAGES))
     pairs = draw_pairs(packed, config.pairs, random_generator(cpu, config.seed, Stream.BROWSED_PAIRS))

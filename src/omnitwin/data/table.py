@@ -79,7 +79,10 @@ def _text(place: Path) -> str:
     except UnicodeDecodeError as error:
         raise BadInput(f"{place} is not UTF-8 text (byte {error.start:,})", "Save the table as UTF-8.") from error
     except OSError as error:
-        raise BadInput(f"{place} cannot be read: {error.strerror or error}", "") from error
+        raise BadInput(
+            f"{place} cannot be read: {error.strerror or error}",
+            "Mend its permissions, or give another folder or table.",
+        ) from error
 
 
 def _header(place: Path, rows: Iterator[list[str]]) -> list[str]:

@@ -223,7 +223,7 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     few = note_on_few(len(images.class_names)) if seen == "never" and config.subset == "test" else None
     if few is not None:
         reporter.note(f"{few[0].upper()}{few[1:]}.")
-    split, seed = record.get("split", config.source.split), record.get("seed", SEED)
+    split, seed = record.get("split", config.source.divided), record.get("seed", SEED)
     facts = facts_of_place(own, split, seed, few)
     chose = _chose_threshold(verifier, seen, place, images)
     return _Ground(images=images, seen=seen, chose_threshold=chose, left_out=left_out, place=facts)

@@ -100,7 +100,7 @@ def train_folds(
     """
     started = time.monotonic()
     place = place_of(config.dataset)
-    if place is None or config.source.split != BY_CLASSES:
+    if place is None or config.source.divided != BY_CLASSES:
         raise BadInput("--folds is for classes of your own images", "Give --data PATH, without --split.")
     output = output_folder(config) if resume is None else resume
     if resume is None:

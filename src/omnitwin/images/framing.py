@@ -17,9 +17,9 @@ WHITE = 255  # paper
 def framed(grey_NHW: Array, height: int, width: int, frame: str, block: int = BLOCK) -> Array:
     """Return grey images of any size, from 0 for ink to 255 for paper, as (N, height, width) uint8.
 
-    All frames keep the aspect. Frames `whole` and `photo` fit the whole image in the middle of paper. Frame `ink`
-    puts the box around the ink in the middle; it takes FILL of the height or of the width. An image without ink becomes
-    paper.
+    Both frames keep the aspect (for `photo` see images.photo). Frame `whole` fits the whole image in the middle of
+    paper. Frame `ink` puts the box around the ink in the middle; it takes FILL of the height or of the width. An image
+    without ink becomes paper.
 
     block: images framed by their ink at a time, which bounds memory
     """

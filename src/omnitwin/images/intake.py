@@ -22,6 +22,7 @@ from omnitwin.images.kinds import OUTSIDE_PROGRAMS, WITHOUT_HEIF, lacks_reader
 from omnitwin.metrics.arrays import Array
 from omnitwin.system.plain import open_named
 
+DAMAGED = "It may be damaged or cut short: copy or save it again, or give another."
 NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
 STRIP = 1 << 22  # pixels that are made grey at a time
 Picturable = str | os.PathLike[str] | Image.Image | Any  # a file, a PIL image, or an array (also a tensor on the CPU)
@@ -145,9 +146,9 @@ def _decoded(path: Path, take: Callable[[Image.Image], Taken], seconds: float) -
     except BadImage:
         raise
     except OSError as error:
-        raise BadImage(f"{path} cannot be read: {error.strerror or error}") from error
+        raise BadImage(f"{path} cannot be read: {error.strerror or error}", DAMAGED) from error
     except Exception as error:  # decoders of damaged files raise whatever their format makes them raise
-        raise BadImage(f"{path} cannot be read: {error}") from error
+        raise BadImage(f"{path} cannot be read: {error}", DAMAGED) from error
 
 
 @contextmanager

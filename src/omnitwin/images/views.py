@@ -63,8 +63,8 @@ class Seen:
 def seen(picture: Image.Image, view: View, shown: bool = False) -> Seen:
     """Return an upright picture of any mode as a network with this view sees it, and with `shown` as a person does.
 
-    A grey view of 3 channels has the same grey in each. A drawing in black and white becomes in the frames `ink` and
-    `whole` what PackedSet.framed makes of its row.
+    A grey view of 3 channels has the same grey in each. A drawing in black and white becomes what PackedSet.framed
+    makes of its row (for `ink` unless it is smaller than the view: it is enlarged before its ink is found).
     """
     picture = prepared(picture, view)
     if view.frame == "photo":

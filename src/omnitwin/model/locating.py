@@ -133,7 +133,7 @@ def find_run(name: str | None) -> Path | None:
     if name is None:
         found = newest_run()
     elif not name:
-        raise BadInput("an empty word names no run and no file", "")
+        raise BadInput("an empty word names no run and no file", "List the runs: omnitwin runs")
     else:
         path = expand(name)
         found = unlinked_in_data(path) if _exists(path) else None

@@ -197,7 +197,10 @@ def _content(path: Path) -> bytes:
         with open(path, "rb", opener=open_named) as file:
             size = os.fstat(file.fileno()).st_size
             if size > LARGEST_FILE:
-                raise BadInput(f"{path} has {size:,} bytes, and no more than {LARGEST_FILE:,} are read", "")
+                raise BadInput(
+                    f"{path} has {size:,} bytes, and no more than {LARGEST_FILE:,} are read",
+                    "Give --weights default, or the weights file of one network.",
+                )
             return file.read(LARGEST_FILE)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

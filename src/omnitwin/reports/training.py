@@ -71,5 +71,6 @@ class TrainReport:
     loss: float  # of the last batch
     seconds: float  # of this process, with exams and saving
     pairs_per_second: float  # without exams and saving
+    own_images: bool = False  # whether a folder or table was trained on
     stopped_by: str | None  # `SIGINT`, `SIGTERM`, `time`, `patience` or `callback`; None: all iterations are done
     warnings: tuple[str, ...]

@@ -52,7 +52,7 @@ def fitted_recipe(
         colours = "colours" if view.channels == 3 else "grey"
         reporter.note(
             f"{place} looks like {look}: recipe {fitted.name}, {view.height} x {view.width} pixels in {colours}. "
-            "To overrule: --recipe, --image-size, --override channels=1."
+            f"To overrule: --recipe, --image-size, --override channels={1 if view.channels == 3 else 3}."
         )
     return fitted
 

@@ -33,16 +33,13 @@ def trained_images(description: Description, source: SourceConfig) -> tuple[Imag
 
 
 def as_recorded(record: dict[str, Any], source: SourceConfig) -> SourceConfig:
-    """Return how a record says that a place is read and divided. Raises BadInput if the source asks for another way.
-
-    The default split does not count as asked for.
-    """
+    """Return how a record says that a place is read and divided. Raises BadInput if the source asks for another way."""
     ways = (
-        ("--label-from", source.pattern, SourceConfig.pattern, record["pattern"]),
-        ("--split", source.split, SourceConfig.split, record["split"]),
+        ("--label-from", source.pattern, record["pattern"]),
+        ("--split", source.split, record["split"]),
     )
-    for option, asked, default, known in ways:
-        if asked not in (default, known):
+    for option, asked, known in ways:
+        if asked not in (None, known):
             was = "none" if known is None else repr(known)
             raise BadInput(
                 f"{option} {asked!r} cannot change: these images were trained on with {was}",
@@ -62,7 +59,7 @@ def record_of_place(config: TrainConfig, classes: Sequence[str]) -> dict[str, An
     return {
         "place": str(place.absolute()),
         "pattern": config.source.pattern,
-        "split": config.source.split,
+        "split": config.source.divided,
         "seed": config.recipe.seed,
         "classes": list(classes) if len(classes) <= MOST_CLASSES else [],
     }

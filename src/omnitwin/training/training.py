@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from omnitwin.config import Target, TrainConfig, parse_target
+from omnitwin.data.catalogue import place_of
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import part_names
 from omnitwin.errors import BadInput, TrainingDiverged
@@ -175,6 +176,7 @@ class _Run:
             loss=self.loss,
             seconds=seconds,
             pairs_per_second=(self.done - first + 1) * self.trainer.sampler.pairs / max(self.seconds, 1e-9),
+            own_images=place_of(self.config.dataset) is not None,
             stopped_by=stopped_by if self.done < self.recipe.iterations else None,
             warnings=tuple(self.warnings),
         )

@@ -50,7 +50,7 @@ def _facts(each: CachedPictures) -> list[str]:
     if each.images is not None:
         facts.append(counted(each.images, "image"))
         colours = COLOURS.get(each.channels or 0, f"in {each.channels} channels")
-        facts.append(f"{each.width} x {each.height} {colours} ({each.frame})")
+        facts.append(f"{each.height} x {each.width} pixels {colours} ({each.frame})")
     facts.append(bytes_in_words(each.bytes))
     if each.age is not None:
         facts.append(f"made {_ago(each.age)}")

@@ -124,7 +124,8 @@ def show_training(report: TrainReport, console: Console) -> None:
         rows.append(("threshold", f"{report.threshold:.4g}, {operating_in_words(report.operating)}"))
     show_rows(rows, console)
     if report.stopped_by in (None, "patience"):
-        say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}")
+        exams = " --exam all-pairs --exam retrieval" if report.own_images else ""
+        say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}{exams}")
 
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:
