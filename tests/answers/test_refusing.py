@@ -48,7 +48,7 @@ def checkpoint(tmp_path_factory):
     recipe = FAST.changed(encoder="strong", **VIEW)
     facts = {"iteration": 60, "precision": "fp32", "dataset": "discs/training", "fingerprint": "f" * 64}
     network = build_twin(recipe.network).eval()
-    novelty, familiarity = fit_records(network, discs(40, 1), discs(20, 2), recipe.network.view)
+    novelty, familiarity = fit_records(network, discs(40, 1), discs(40, 2), recipe.network.view)
     assert novelty is None  # of drawings only
     described = Description.of_recipe(recipe, metrics={}, familiarity=familiarity, threshold=1e-6, **facts)
     save_checkpoint(path, network, described)
@@ -59,7 +59,8 @@ def checkpoint(tmp_path_factory):
 def test_it_answers_for_new_classes_of_its_own_kind_and_refuses_noise_whichever_comes_first(checkpoint, engine):
     twin, own = Twin(open_verifier(str(checkpoint), engine=engine)), discs(30, 3)
     pairs = [(picture(own, row), picture(own, row + 1)) for row in range(0, 120, 2)]
-    assert np.mean([twin.compare(*pair).verdict == "unsure" for pair in pairs]) <= 0.02
+    refused = sum(twin.compare(*pair).verdict == "unsure" for pair in pairs)
+    assert refused <= 3  # of 60; if 1 % are, more than 3 are so once in 300 times
     for pair in ((NOISE, pairs[0][0]), (pairs[0][0], NOISE), (NOISE, NOISE)):
         answer = twin.compare(*pair)
         assert (answer.verdict, answer.same) == ("unsure", False)

@@ -18,7 +18,7 @@ def looked(classes, each, seed, channels=1, scale=1.0):
     random = np.random.default_rng(seed)
     basis = np.random.default_rng(0).normal(size=(6, FEATURES))
     class_B = np.arange(classes).repeat(each)
-    centre = random.normal(size=(classes, 6))[class_B]
+    centre = 3 * np.eye(6)[0] + random.normal(size=(classes, 6))[class_B]  # features of a network have a mean
     features = (centre + 0.3 * random.normal(size=(len(class_B), 6))) @ basis + 0.2 * random.normal(
         size=(len(class_B), FEATURES)
     )

@@ -21,7 +21,7 @@ import numpy as np
 from omnitwin.metrics.arrays import Array
 
 DIRECTIONS = 8  # principal; more take more images to know their spread
-FALSE_ALARMS = 0.004  # share of familiar images beyond the limit: of the pairs less than 1 %
+FALSE_ALARMS = 0.002  # share of familiar images beyond the limit; of pairs of simulated new classes 0.6 to 0.9 %
 SHRINK = 0.05  # of each trait's variance, added to the covariance
 LEAST = 1e-3  # added before a logarithm; of the whole range of grey, or of a typical length
 TINY = 1e-9
@@ -81,7 +81,7 @@ def limit_of(distance_B: Array, kind_B: Array, classes: int) -> float:
     for kind in np.unique(kind_B):
         log_b = np.log(distance_B[kind_B == kind] + TINY)
         spread = float(log_b.std(ddof=1)) if len(log_b) > 1 else 0.0
-        predicted = float(log_b.mean()) + t * spread * math.sqrt(1 + 1 / len(log_b))
+        predicted = float(log_b.mean()) + t * spread * math.sqrt(1 + 1 / classes)
         bounds.append(max(predicted, float(np.quantile(log_b, 1 - FALSE_ALARMS))))
     return max(math.exp(min(max(bounds), 100.0)), TINY)
 
