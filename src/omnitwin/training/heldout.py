@@ -16,7 +16,7 @@ from omnitwin.errors import BadInput
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.metrics.crossing import cross_validated, folds_of
-from omnitwin.metrics.operating import fit_for, method_of, outcomes_of
+from omnitwin.metrics.operating import fit_for, method_of, outcomes_of, threshold_for
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve, weigh_scores
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network, Recipe
@@ -147,19 +147,19 @@ class HeldOutExam:
             return None
         _, similar_B, dissimilar_B = count_scores(scores.numpy(), self.similar)
         curve = roc_curve(similar_B, dissimilar_B)
-        fit = None
-        for target in (self.target, Target()):  # the balanced one if no threshold reaches the other
-            counted = weigh_scores(scores.numpy(), self.similar, self.weights(target.kind))
-            fit = fit_for(target.kind, target.value, *counted)
-            if fit is None or fit.threshold is not None:
-                break
+        balanced, kind, value = Target(), self.target.kind, self.target.value
+        fit = fit_for(balanced.kind, None, *weigh_scores(scores.numpy(), self.similar, self.weights(balanced.kind)))
         if fit is None or fit.threshold is None:
             return HeldOutResult(eer=equal_error_rate(*curve), threshold=UNDECIDED, calibration=None)
+        logit_B, *counts = weigh_scores(scores.numpy(), self.similar, self.weights(kind))
+        threshold = threshold_for(kind, value, sigmoid(calibrated(logit_B, fit.calibration)), *counts)
+        target = balanced if threshold is None else self.target
+        threshold = fit.threshold if threshold is None else threshold
         return HeldOutResult(
             eer=equal_error_rate(*curve),
-            threshold=fit.threshold,
+            threshold=threshold,
             calibration=fit.calibration,
-            operating=self._operating(target, fit.threshold, fit.calibration, scores.numpy()),
+            operating=self._operating(target, threshold, fit.calibration, scores.numpy()),
         )
 
     def inputs(self, network: TwinNetwork) -> Iterator[torch.Tensor]:
