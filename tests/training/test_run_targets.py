@@ -77,7 +77,7 @@ def test_with_few_classes_the_point_is_that_of_the_exam_itself_and_says_so():
 
 
 def test_half_of_the_weight_of_dissimilar_pairs_is_on_pairs_of_one_alphabet_and_for_a_far_all_of_it():
-    exam, _ = exam_of(((8, 8), (4, 4, 4)))
+    exam, _ = exam_of(((8, 8), (8, 4, 4)))
     group_M = exam.packed.group_C[exam.class_M]
     near = (group_M[exam.pair[0]] == group_M[exam.pair[1]]).numpy()
     for kind, share in (("balanced", 0.5), ("precision", 0.5), ("far", 1.0)):
@@ -87,7 +87,7 @@ def test_half_of_the_weight_of_dissimilar_pairs_is_on_pairs_of_one_alphabet_and_
         assert weight[~exam.similar & near].sum() == pytest.approx(share * (~exam.similar).sum())
 
 
-@pytest.mark.parametrize("alphabets", [((8, 8, 4, 4),), ((8,), (8,), (4,))], ids=["one alphabet", "no two alike"])
+@pytest.mark.parametrize("alphabets", [((8, 8, 8, 8),), ((8,), (4,), (4,))], ids=["one alphabet", "no two alike"])
 def test_where_pairs_are_all_of_one_kind_they_weigh_the_same(alphabets):
     exam, _ = exam_of(alphabets)
     weight = exam.weights("balanced")

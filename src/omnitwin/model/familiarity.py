@@ -21,7 +21,7 @@ import numpy as np
 from omnitwin.metrics.arrays import Array
 
 DIRECTIONS = 8  # principal; more take more images to know their spread
-FALSE_ALARMS = 0.002  # share of familiar images beyond the limit; of pairs of simulated new classes 0.6 to 0.9 %
+FALSE_ALARMS = 0.001  # share of familiar images beyond the limit; of pairs of simulated new classes about 1 %
 SHRINK = 0.05  # of each trait's variance, added to the covariance
 LEAST = 1e-3  # added before a logarithm; of the whole range of grey, or of a typical length
 TINY = 1e-9
@@ -66,23 +66,32 @@ def fit_familiarity(training: Looked, held_out: Looked) -> dict[str, Any] | None
     half_B = np.isin(held_out.class_B, classes[::2])
     for judged_B in (half_B, ~half_B):
         distance_B[judged_B] = _distance(held_BT[judged_B], _gaussian(known_BT, held_BT[~judged_B]))
-    limit = limit_of(distance_B, held_out.kind_B, len(classes))
+    limit = limit_of(distance_B, held_out.kind_B, held_out.class_B)
     return record | _gaussian(known_BT, held_BT) | {"limit": limit}
 
 
-def limit_of(distance_B: Array, kind_B: Array, classes: int) -> float:
-    """Return the distance that at most FALSE_ALARMS of the images of each kind are beyond, also of new ones.
+def limit_of(distance_B: Array, kind_B: Array, class_B: Array) -> float:
+    """Return the distance that at most FALSE_ALARMS of the images of each kind are beyond, also of new classes.
 
     Of few images a quantile says little. So it is no less than the upper bound of a prediction interval of the
-    logarithm's normal distribution, by Student's t of the classes: images of a class are alike.
+    logarithm, with a random effect of the class: images of a class are alike. Satterthwaite 1946, "An approximate
+    distribution of estimates of variance components", gives Student's degrees of freedom.
     """
-    t = _student(1 - FALSE_ALARMS, max(1, classes - 1))
     bounds = []
     for kind in np.unique(kind_B):
         log_b = np.log(distance_B[kind_B == kind] + TINY)
-        spread = float(log_b.std(ddof=1)) if len(log_b) > 1 else 0.0
-        predicted = float(log_b.mean()) + t * spread * math.sqrt(1 + 1 / classes)
-        bounds.append(max(predicted, float(np.quantile(log_b, 1 - FALSE_ALARMS))))
+        _, place_b = np.unique(class_B[kind_B == kind], return_inverse=True)
+        count_C = np.bincount(place_b).astype(np.float64)
+        mean_C = np.bincount(place_b, weights=log_b) / count_C
+        images, classes = len(log_b), len(count_C)
+        free = max(1, images - classes)
+        within = float(((log_b - mean_C[place_b]) ** 2).sum()) / free if images > classes else 0.0
+        between = float(mean_C.var(ddof=1)) if classes > 1 else 0.0
+        between = max(0.0, between - within * float((1 / count_C).mean()))
+        parts = between**2 / max(1, classes - 1) + within**2 / free
+        t = _student(1 - FALSE_ALARMS, (between + within) ** 2 / parts if parts else 1.0)
+        spread = math.sqrt(between * (1 + 1 / classes) + within * (1 + 1 / images))
+        bounds.append(max(float(log_b.mean()) + t * spread, float(np.quantile(log_b, 1 - FALSE_ALARMS))))
     return max(math.exp(min(max(bounds), 100.0)), TINY)
 
 
@@ -154,7 +163,7 @@ def _rounded(values: Array) -> list[Any]:
     return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
 
 
-def _student(share: float, degrees: int) -> float:
+def _student(share: float, degrees: float) -> float:
     """Return the quantile of Student's t, by its expansion about the normal one (Abramowitz and Stegun 26.7.5)."""
     z = NormalDist().inv_cdf(share)
     first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96

@@ -90,7 +90,7 @@ def _novelty(training: Taken, held_out: Taken) -> dict[str, Any]:
     """Fit the record of the ink's statistics; its limits are widened until no variation is refused often."""
     known_BD, held_BD = (statistics(side.pixels_BCHW[:, 0], side.unrest_B) for side in (training, held_out))
     record = fit_novelty(known_BD, held_BD)
-    times = max(1.0, limit_of(novelty(held_BD, record), held_out.kind_B, len(np.unique(held_out.class_B))))
+    times = max(1.0, limit_of(novelty(held_BD, record), held_out.kind_B, held_out.class_B))
     return record | {name: record[name] * times for name in ("distance_limit", "unrest_limit")}
 
 

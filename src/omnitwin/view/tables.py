@@ -1,4 +1,4 @@
-"""Draw each report as text for a terminal, on stdout."""
+"""Draw each report as text for a terminal, on stdout. A small function a report makes more than 400 lines."""
 
 import re
 from collections.abc import Iterable, Sequence
