@@ -167,4 +167,5 @@ def _student(share: float, degrees: float) -> float:
     """Return the quantile of Student's t, by its expansion about the normal one (Abramowitz and Stegun 26.7.5)."""
     z = NormalDist().inv_cdf(share)
     first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    return z + first / degrees + second / degrees**2
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees + second / degrees**2 + third / degrees**3

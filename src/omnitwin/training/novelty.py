@@ -21,7 +21,7 @@ from omnitwin.images.novelty import fit_novelty, novelty, statistics
 from omnitwin.images.variations import VARIATIONS, two_level
 from omnitwin.images.views import seen
 from omnitwin.metrics.arrays import Array
-from omnitwin.model.familiarity import Looked, fit_familiarity, limit_of
+from omnitwin.model.familiarity import Looked, fit_familiarity
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import View, square
 from omnitwin.system.portions import images_at_once
@@ -30,6 +30,7 @@ DRAWINGS = 100  # in each variation; all variations take about 10 s
 FEW_DRAWINGS = 25  # the same at the end of a training, which should not wait for it
 MOST_IMAGES = 1000  # of those taken as they are, on each side
 EMBED_AT_ONCE = 64  # images
+REFUSED = 0.005  # share of the drawings of any variation beyond the limits: of the pairs 1 %
 LEAST_ITERATIONS = 50  # a shorter training is a trial, whose network knows nothing
 
 
@@ -90,7 +91,8 @@ def _novelty(training: Taken, held_out: Taken) -> dict[str, Any]:
     """Fit the record of the ink's statistics; its limits are widened until no variation is refused often."""
     known_BD, held_BD = (statistics(side.pixels_BCHW[:, 0], side.unrest_B) for side in (training, held_out))
     record = fit_novelty(known_BD, held_BD)
-    times = max(1.0, limit_of(novelty(held_BD, record), held_out.kind_B, held_out.class_B))
+    ratio_B, kind_B = novelty(held_BD, record), held_out.kind_B
+    times = max(1.0, *(float(np.quantile(ratio_B[kind_B == kind], 1 - REFUSED)) for kind in np.unique(kind_B)))
     return record | {name: record[name] * times for name in ("distance_limit", "unrest_limit")}
 
 
