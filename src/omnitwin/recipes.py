@@ -249,9 +249,7 @@ class ClassSampling(Part):
     turns: bool = True  # count each character turned by 90, 180 and 270 degrees as a class of its own
     mirrors: bool = False  # and its mirror images
     colours: float = _share(0.0)  # share of classes whose red, green and blue change places: classes of their own
-    colourings: int = _within(
-        1, least=1, most=6
-    )  # orders of colours of a class in a batch that few classes leave empty
+    colourings: int = _within(1, least=1, most=6)  # orders of colours of a class in a batch that has room for them
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -86,8 +86,8 @@ def usable(
         found = _divided_as_trained(place, description, description.data, reporter)
         if found is not None:
             return _held_out(place, pattern, description, *found)
-    unknown = description is not None and description.data is not None and not description.data["classes"]
-    notes = (f"{NOT_KNOWN}: make sure that it saw none of these",) if unknown else ()
+    lacks_names = description is not None and description.lacks_names
+    notes = (f"{NOT_KNOWN}: make sure that it saw none of these",) if lacks_names else ()
     listing = list_images(place, pattern)
     if any(file.split == TEST for file in listing.files):
         kept = [file for file in listing.files if file.split != TEST]

@@ -24,9 +24,7 @@ TURNS, WAYS = 4, 8  # ways round: 0 to 3 are quarter turns, 4 to 7 their mirror 
 COLOURS = ((0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (2, 1, 0))  # orders of red, green and blue
 RED_GREEN_BLUE = 3  # channels
 PROBED = 4  # pictures of a class that tell whether it has colours
-COLOURLESS = (
-    0.04  # mean difference of the largest and smallest of red, green and blue, below which all orders look alike
-)
+COLOURLESS = 0.04  # mean of the largest less the smallest of red, green and blue, below which all orders look alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +64,15 @@ def classes_of_batch(packed: ImageSet, sampling: ClassSampling) -> tuple[int, in
     return min((sampling.batch_size - singles) // sampling.drawings, several), singles
 
 
-def colourings_of_batch(packed: ImageSet, sampling: ClassSampling) -> int:
-    """Return in how many orders of colours each class comes: more than one if the classes do not fill a batch."""
+def colourings_of_batch(packed: ImageSet, sampling: ClassSampling, classes: int, singles: int) -> int:
+    """Return in how many orders of colours each class comes: more than one if the classes do not fill a batch.
+
+    classes, singles: as of classes_of_batch
+    """
     if not sampling.colours or packed.shape[0] != RED_GREEN_BLUE:
         return 1
-    taken, singles = classes_of_batch(packed, sampling)
     room = (sampling.batch_size - singles) // sampling.drawings
-    return max(1, min(sampling.colourings, room // max(1, taken)))
+    return max(1, min(sampling.colourings, room // max(1, classes)))
 
 
 def colourless(packed: ImageSet) -> torch.Tensor:
@@ -140,11 +140,10 @@ def draw_batch(
     way_A, way_C = (_ways(ways, count, sampling.colours, generator) for count in (alphabets, total))
     way_C = torch.where(together_C, way_A[group_C], way_C)[class_C]
     if colourings > 1:  # else no random numbers
-        again_C, way_C = _in_other_colours(class_C, way_C, colourings, generator)
+        class_C, way_C = _in_other_colours(class_C, way_C, colourings, generator)
         if colourless_C is not None:
-            kept_C = ~colourless_C[again_C] | (torch.arange(len(again_C), device=device) % colourings == 0)
-            again_C, way_C = again_C[kept_C], way_C[kept_C]
-        class_C = again_C
+            kept_C = ~colourless_C[class_C] | (torch.arange(len(class_C), device=device) % colourings == 0)
+            class_C, way_C = class_C[kept_C], way_C[kept_C]
     most = int(packed.count_C.max())
     key_CN = torch.rand((len(class_C), most), generator=generator, device=device)
     key_CN.masked_fill_(torch.arange(most, device=device) >= packed.count_C[class_C, None], -1)
@@ -166,8 +165,7 @@ def _in_other_colours(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each class `colourings` times, side by side: in its own order of colours, then in others at random."""
     key_CO = torch.rand((len(class_C), len(COLOURS)), generator=generator, device=class_C.device)
-    own_C1 = torch.div(way_C, WAYS, rounding_mode="floor")[:, None]
-    order_CO = key_CO.scatter(1, own_C1, -1.0).argsort(1)[:, :colourings]
+    order_CO = key_CO.scatter(1, way_C[:, None] // WAYS, -1.0).argsort(1)[:, :colourings]
     way_CO = way_C[:, None] % WAYS + WAYS * order_CO
     return class_C.repeat_interleave(colourings), way_CO.flatten()
 

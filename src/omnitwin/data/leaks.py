@@ -31,14 +31,14 @@ def without_leaks_of(store: PictureStore, parts: Parts) -> Parts:
     """
     if not {TEST, HELD_OUT} & set(parts.part_N):
         return parts
-    key = _key(store, parts)
-    found = _known(store, key)
+    key, kept = _key(store, parts), _kept(store)
+    found = _sound(kept.get(key), len(store.files))
     if found is None:
         labels = [file.label for file in store.files]
         found = find_duplicates(list(store.facts), labels, parts.part_N)
         lists = {name: getattr(found, name) for name in LISTS}
-        kept = dict(list(_kept(store).items())[1 - MOST_KEPT :])
-        record = {"format": FORMAT, "format_version": FORMAT_VERSION, "found": {**kept, key: lists}}
+        newest = dict(list(kept.items())[1 - MOST_KEPT :])
+        record = {"format": FORMAT, "format_version": FORMAT_VERSION, "found": {**newest, key: lists}}
         text = json.dumps(record)
         if len(text) >= LARGEST_TEXT:
             text = json.dumps({**record, "found": {key: lists}})
@@ -55,11 +55,11 @@ def _key(store: PictureStore, parts: Parts) -> str:
     return found.hexdigest()
 
 
-def _known(store: PictureStore, key: str) -> Duplicates | None:
-    """Return what was found before, or None."""
+def _sound(found: Any, files: int) -> Duplicates | None:
+    """Return what was found before, or None if it is not there, or names other pictures than there are."""
     try:
-        lists = {name: _kept(store)[key][name] for name in LISTS}
-        sound = all(type(place) is int and 0 <= place < len(store.files) for found in lists.values() for place in found)
+        lists = {name: found[name] for name in LISTS}
+        sound = all(type(place) is int and 0 <= place < files for places in lists.values() for place in places)
         return Duplicates(**lists) if sound else None
     except (KeyError, TypeError):
         return None

@@ -96,7 +96,7 @@ class ClassSampler:
         self.images, self.sampling = images, sampling
         self.augment = AUGMENTATIONS[augmentation.name](augmentation)
         self.taken, self.singles = classes_of_batch(images, sampling)
-        self.colourings = colourings_of_batch(images, sampling)
+        self.colourings = colourings_of_batch(images, sampling, self.taken, self.singles)
         self.colourless_C = colourless(images) if self.colourings > 1 else None
         self.classes: int | None = self.taken
         self.notes = _notes(images, sampling.drawings)

@@ -30,10 +30,9 @@ from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Group,
 from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.pictures import ScoredPair
 
+AT_THRESHOLD = (measures.BALANCED, measures.FAR, measures.FRR)
 KINDS = (
-    measures.BALANCED,
-    measures.FAR,
-    measures.FRR,
+    *AT_THRESHOLD,
     measures.BALANCED_HALF,
     measures.AUC,
     measures.EER,
@@ -153,7 +152,7 @@ def _figures(similar_K: Array, dissimilar_K: Array, cuts: dict[str, int]) -> dic
 
 def _kinds(threshold: float) -> tuple[Kind, ...]:
     """Return the kinds of figure of a whole exam, whose labels say its threshold."""
-    return (*(kind.at(threshold) for kind in KINDS[:3]), *KINDS[3:])
+    return tuple(kind.at(threshold) if kind in AT_THRESHOLD else kind for kind in KINDS)
 
 
 def _measures(

@@ -29,7 +29,7 @@ from omnitwin.exams.place import facts_of_place
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
-from omnitwin.model.description import FOLDS, Description
+from omnitwin.model.description import FOLDS
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.nouns import counted, nouns_of
@@ -216,7 +216,7 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     left_out: tuple[str, ...] = ()
     if not record:  # a baseline is fitted on the training part
         fitted = description is None and config.subset in (TRAINING, ALL)
-        seen = "training" if fitted else "unknown" if _keeps_no_names(description) else "never"
+        seen = "training" if fitted else "unknown" if description and description.lacks_names else "never"
     elif config.subset in (TRAINING, ALL):
         seen = "training"
     elif known is None:
@@ -235,16 +235,10 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     facts = facts_of_place(own, split, seed, few)
     fitting = TRAINING if description is None else HELD_OUT  # the part that chooses a threshold
     chose = (description is None or bool(record)) and config.subset in (fitting, ALL)
-    chose = chose or (description is not None and FOLDS in description.metrics and seen == "training")
-    chose = _chose_threshold(verifier, chose, place, images)
     if description is not None and FOLDS in description.metrics:
         chose = chose or seen == "training"  # out of fold, all of them did
+    chose = _chose_threshold(verifier, chose, place, images)
     return _Ground(images=images, seen=seen, chose_threshold=chose, left_out=left_out, place=facts)
-
-
-def _keeps_no_names(description: Description | None) -> bool:
-    """Return whether a network was trained on images of the user's own, of classes whose names its file lacks."""
-    return description is not None and description.data is not None and not description.data["classes"]
 
 
 def _chose_threshold(verifier: Verifier, fitted: bool, place: Path | None, images: ImageSet) -> bool:

@@ -14,7 +14,7 @@ from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.intervals import Interval, bootstrap_interval, no_narrower
 from omnitwin.metrics.operating import counts_by_class
 from omnitwin.metrics.resampling import class_replicates
-from omnitwin.metrics.roc import curve_figures
+from omnitwin.metrics.roc import count_scores, curve_figures
 
 SIMILAR_EDGES, TAIL_EDGES = 32, 56  # quantiles of the similar pairs' scores; FARs evenly spaced in log
 LOWEST_FAR = 1e-6
@@ -45,9 +45,8 @@ def curve_rates(
     edges = score_edges(similar, dissimilar)
     bins = len(edges) + 1
     bin_N = np.searchsorted(edges, logit_N, side="right")
-    place_N = np.unique(logit_N, return_inverse=True)[1]
-    values = curve_figures(*_counts(place_N, similar_N, int(place_N.max()) + 1))
-    rough = curve_figures(*_counts(bin_N, similar_N, bins))
+    values = curve_figures(*count_scores(logit_N, similar_N)[1:])
+    rough = curve_figures(*(np.bincount(bin_N[kind], minlength=bins) for kind in (similar_N, ~similar_N)))
     counts = counts_by_class(bin_N, bins, similar_N, left_N, right_N, classes)
     drawn = [
         curve_figures(similar_K, dissimilar_K)
@@ -61,8 +60,3 @@ def curve_rates(
         interval = bootstrap_interval(drawn_R, value, rough[name], groups) if drawn else (0.0, 1.0)
         found[name] = (value, no_narrower(interval, value, len(similar)) if name == "eer" else interval)
     return found
-
-
-def _counts(place_N: Array, similar_N: Array, count: int) -> tuple[Array, Array]:
-    """Return how many similar and dissimilar pairs lie at each place."""
-    return np.bincount(place_N[similar_N], minlength=count), np.bincount(place_N[~similar_N], minlength=count)

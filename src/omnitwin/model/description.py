@@ -122,6 +122,11 @@ class Description:
         """`omniglot` of `omniglot/training`."""
         return self.dataset.split("/")[0]
 
+    @property
+    def lacks_names(self) -> bool:
+        """Whether the network was trained on images of somebody's own, of more classes than its file has names."""
+        return self.data is not None and not self.data["classes"]
+
     def was_trained_at(self, place: Path) -> bool:
         """Return whether a folder or table is the one that the network was trained on, by whatever path."""
         return self.data is not None and os.path.realpath(self.data["place"]) == os.path.realpath(place)

@@ -37,8 +37,9 @@ def keep_pretrained(network: TwinNetwork, initial: PretrainedWeights) -> None:
 
 def new_sampler(images: ImageSet, recipe: Recipe, network: TwinNetwork) -> Sampler:
     """Return the sampler of a recipe: of images, or of features if the backbone is frozen."""
-    sampler = SAMPLERS[recipe.sampling.name](images, recipe.sampling, recipe.augmentation)
-    return FrozenSampler(sampler, images, recipe, network) if is_frozen(recipe) else sampler
+    if is_frozen(recipe):
+        return FrozenSampler(images, recipe, network)
+    return SAMPLERS[recipe.sampling.name](images, recipe.sampling, recipe.augmentation)
 
 
 class _Rows:
@@ -59,16 +60,15 @@ class _Rows:
 class FrozenSampler:
     """Draw batches of the backbone's features: the images of another sampler, each in one of its versions."""
 
-    def __init__(self, inner: Sampler, images: ImageSet, recipe: Recipe, network: TwinNetwork) -> None:
+    def __init__(self, images: ImageSet, recipe: Recipe, network: TwinNetwork) -> None:
         initial = recipe.initial
         assert isinstance(initial, PretrainedWeights)
         varied = not isinstance(recipe.augmentation, NoAugmentation)
         self.versions = initial.versions if varied else 1
         self.images, self.recipe, self.network = images, recipe, network
         rows = cast(ImageSet, _Rows(images))
-        self.inner: Sampler = type(inner)(rows, recipe.sampling, recipe.augmentation)  # type: ignore[call-arg]
-        self.inner.augment = lambda images, way_B, generator: images  # type: ignore[attr-defined]
-        inner = self.inner
+        self.inner = inner = SAMPLERS[recipe.sampling.name](rows, recipe.sampling, recipe.augmentation)
+        inner.augment = lambda images, way_B, generator: images  # type: ignore[attr-defined]
         self.unit, self.size, self.classes, self.notes = inner.unit, inner.size, inner.classes, inner.notes
         self.labels, self.pairs, self.least, self.step = inner.labels, inner.pairs, inner.least, inner.step
         self.colourings = inner.colourings
