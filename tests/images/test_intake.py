@@ -319,3 +319,17 @@ def test_a_line_break_in_a_name_does_not_break_the_line(tmp_path):
 
 def test_a_name_that_no_file_system_takes_is_refused(tmp_path):
     refusal(tmp_path / ("n" * 300))
+
+
+def test_a_file_that_is_no_image_and_vanishes_while_it_is_read_is_a_bad_image(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"half")
+    identify = Image.open
+
+    def identify_late(file):
+        path.unlink()
+        return identify(file)
+
+    monkeypatch.setattr(Image, "open", identify_late)
+    with pytest.raises(BadImage, match="no image that Pillow can read"):
+        read_image(path, square(28))

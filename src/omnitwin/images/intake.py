@@ -141,14 +141,21 @@ def _decoded(path: Path, take: Callable[[Image.Image], Taken], seconds: float) -
     except UnidentifiedImageError:
         if lacking:
             raise BadImage(f"{path} {WITHOUT_HEIF}", "") from None
-        empty = path.stat().st_size == 0
-        raise BadImage(f"{path} is {'an empty file' if empty else 'no image that Pillow can read'}") from None
+        raise BadImage(f"{path} is {'an empty file' if _is_empty(path) else 'no image that Pillow can read'}") from None
     except BadImage:
         raise
     except OSError as error:
         raise BadImage(f"{path} cannot be read: {error.strerror or error}", DAMAGED) from error
     except Exception as error:  # decoders of damaged files raise whatever their format makes them raise
         raise BadImage(f"{path} cannot be read: {error}", DAMAGED) from error
+
+
+def _is_empty(path: Path) -> bool:
+    """Return whether a file has no bytes. One that is gone meanwhile has not been seen to be empty."""
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
 
 
 @contextmanager
