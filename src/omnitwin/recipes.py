@@ -414,7 +414,7 @@ class AdamW(Adam):
 def _check_digest(sha256: str) -> None:
     """Raise BadInput for what is neither a SHA-256 nor empty: a file's name is made of it."""
     if not isinstance(sha256, str) or not re.fullmatch("(?:[0-9a-f]{64})?", sha256):
-        raise BadInput(f"{sha256!r} is no SHA-256", "")
+        raise BadInput(f"{sha256!r} is no SHA-256", "Leave it out: the weights file tells its own.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,5 +120,16 @@ def test_an_interrupted_report_says_what_was_done_and_leaves_no_part_of_a_page(r
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
 
+def test_an_interrupted_eval_says_what_was_done(run, trained, monkeypatch):
+    def interrupt(sitting):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setitem(catalogue.EXAMS, "retrieval", replace(catalogue.EXAMS["retrieval"], take=interrupt))
+    outcome = run("eval", "--exam", "pairs", "--exam", "retrieval", "--quiet")
+    assert outcome.code == 130
+    complaint = "omnitwin: interrupted: 1 of 2 exams was done (pairs). Nothing was printed or written."
+    assert outcome.complaint() == complaint
+
+
 def test_no_network_yet_exits_3(run):
     assert run("report").code == 3

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 from drawn_places import draw_place, photo, signature, write
+from PIL import Image
 
 from omnitwin.config import ShowConfig
 from omnitwin.data.describe import describe
@@ -73,6 +74,12 @@ def test_broken_files_are_named_and_the_rest_stands(place, tmp_path):
         "class 00/text.png": "is no image that Pillow can read",
     }
     assert report.images == 36
+
+
+def test_blank_images_are_named(place, tmp_path):
+    own = draw_place(tmp_path, CLASSES)
+    write(own / "class 00" / "blank.png", Image.new("L", (40, 30), 255))
+    assert (told(own).blank, told(place).blank) == (("class 00/blank.png",), ())
 
 
 def test_a_class_of_broken_files_is_no_class(tmp_path):

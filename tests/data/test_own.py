@@ -201,6 +201,17 @@ def test_what_was_left_out_is_counted_and_named(place, tmp_path):
     ]
 
 
+def test_blank_images_are_counted_and_named(place, tmp_path):
+    own = shutil.copytree(place, tmp_path / "place")
+    write(own / "class 00" / "blank.png", Image.new("RGB", (40, 30), "white"))
+    notes = Notes()
+    opened(own, reporter=notes)
+    said = "1 image of one colour all over, with nothing to learn or compare: class 00/blank.png"
+    assert said in notes.said
+    opened(own, reporter=(again := Notes()))  # from the store, without decoding
+    assert said in again.said
+
+
 def test_a_test_image_that_is_also_trained_on_is_left_out(place, tmp_path):
     own = shutil.copytree(place, tmp_path / "place")
     parts = opened(own)

@@ -153,3 +153,11 @@ def test_heic_with_its_reader_is_read(tmp_path):
     photo(1, (64, 48)).save(tmp_path / "a.heic", "HEIF")
     facts = examine(str(tmp_path / "a.heic"))
     assert (facts.width, facts.height, facts.problem) == (64, 48, None)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK"])
+def test_blank_is_one_colour_all_over_in_every_mode(mode):
+    page = Image.new("L", (60, 40), 255)
+    assert facts_of(page.convert(mode)).blank
+    page.putpixel((59, 39), 0)
+    assert not facts_of(page.convert(mode)).blank

@@ -23,6 +23,7 @@ from omnitwin.cli.options import (
     one_of,
     source_given,
 )
+from omnitwin.cli.stop import saying_what_was_done
 from omnitwin.config import BASELINES, FIGURE_PAIRS, OLDER_SCOPES, SCOPES, SUBSETS, WAYS, EvalConfig
 from omnitwin.errors import BadInput
 from omnitwin.recipes import TORCHVISION
@@ -165,7 +166,8 @@ def evaluate(
         check_figures(figures)
     keep_freed_memory()
     report_to = reporter(quiet)
-    report = evaluation.evaluate(config, report_to)
+    with saying_what_was_done("Nothing was printed or written."):
+        report = evaluation.evaluate(config, report_to)
     if json:
         print_json(report)
     elif not quiet:

@@ -59,7 +59,16 @@ def _parse(word: str) -> tuple[str, Any]:
     try:
         return name, parse(text)
     except (KeyError, ValueError):
-        raise BadInput(f"{name} takes {wanted}, not {text!r}", "") from None
+        raise BadInput(f"{name} takes {wanted}, not {text!r}", f"For example: --override {name}={_example(name)}") from None
+
+
+def _example(field: str) -> str:
+    """Return a field's default, or its value in the first recipe that has it, as `--override` takes it."""
+    values = {each.name: each.default for schema in SCHEMAS for each in fields(schema)}
+    for recipe in reversed(RECIPES.values()):
+        values |= recipe.flat()
+    value = values[field]
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
 
 
 def _number(text: str) -> float:

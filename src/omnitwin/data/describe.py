@@ -110,6 +110,7 @@ def _report(
         look=look,
         coloured=sum(each.coloured for each in facts) / len(facts),
         ink=sum(each.ink for each in facts) / len(facts),
+        blank=tuple(file.path for file, each in zip(files, facts, strict=True) if each.blank),
         broken=_left_out(broken),
         left_out=_left_out(listing.left_out),
         others=listing.others,

@@ -290,13 +290,20 @@ def notes_on(store: PictureStore, parts: Parts) -> Iterator[str]:
     single = sum(count == 1 for count in Counter(file.label for file in store.files).values())
     if single:
         yield f"{counted(single, 'class')} with one image {'makes' if single == 1 else 'make'} dissimilar pairs only"
+    if len(blank := np.flatnonzero(store.facts.blank_N)):
+        named = _first([store.files[place].path for place in blank])
+        yield f"{counted(len(blank), 'image')} of one colour all over, with nothing to learn or compare: {named}"
     yield from store.listing.notes
     yield from parts.notes
 
 
 def _named(left_out: Sequence[LeftOut]) -> str:
-    more = f"; and {len(left_out) - NAMED:,} more" if len(left_out) > NAMED else ""
-    return "; ".join(f"{each.path} {each.reason}" for each in left_out[:NAMED]) + more
+    return _first([f"{each.path} {each.reason}" for each in left_out])
+
+
+def _first(words: Sequence[str]) -> str:
+    """Return the first few, and how many more there are."""
+    return "; ".join((*words[:NAMED], *([f"and {len(words) - NAMED:,} more"] if len(words) > NAMED else [])))
 
 
 def _name_of(place: Path) -> str:

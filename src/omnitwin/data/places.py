@@ -38,5 +38,7 @@ def check_readable(listing: Listing, broken: Sequence[LeftOut]) -> None:
     first = f"{broken[0].path} {broken[0].reason}"
     raise BadInput(
         f"none of the {len(broken):,} image files of {listing.place} can be read: {first}",
-        "Do the paths of the table lead from its folder?" if listing.place.is_file() else "",
+        "Do the paths of the table lead from its folder?"
+        if listing.place.is_file()
+        else "Does another program open them? If so, save them there as PNG or JPEG.",
     )

@@ -31,6 +31,7 @@ import numpy as np
 
 from omnitwin.data.listing import LeftOut, ListedFile, Listing
 from omnitwin.data.store_index import (
+    BLANK,
     INDEX,
     NO_ROW,
     PIXELS,
@@ -74,6 +75,11 @@ class StoredFacts(Sequence[ImageFacts]):
 
     def __len__(self) -> int:
         return len(self.entries_N)
+
+    @property
+    def blank_N(self) -> Array:
+        """Whether each picture has one colour all over."""
+        return (self.entries_N["flags"] & BLANK) > 0
 
     @overload
     def __getitem__(self, place: int) -> ImageFacts: ...

@@ -36,7 +36,7 @@ LARGEST = 1 << 32  # bytes of an index: some fourteen million files
 MOST_PIXELS = 1 << 28  # of a row, in all channels
 LATEST = 2.0**40  # seconds since 1970
 NO_ROW = -1
-COLOURED, INK = 1, 2  # flags
+COLOURED, INK, BLANK = 1, 2, 4  # flags
 ENTRY = np.dtype(
     [
         ("state", "<i8", 3),  # of images.packing
@@ -118,7 +118,7 @@ class NewEntries:
         else:
             self.rows += 1
             entry["row"] = row
-            entry["flags"] = COLOURED * found["coloured"] | INK * found["ink"]
+            entry["flags"] = COLOURED * found["coloured"] | INK * found["ink"] | BLANK * found["blank"]
             for name in ("hash", "crc", "width", "height"):
                 entry[name] = found[name]
             for name in ("digest", "thumb"):
@@ -164,6 +164,7 @@ def facts_of_entry(entry: Any) -> ImageFacts:
         height=int(entry["height"]),
         coloured=bool(entry["flags"] & COLOURED),
         ink=bool(entry["flags"] & INK),
+        blank=bool(entry["flags"] & BLANK),
         digest=entry["digest"].tobytes(),
         hash=int(entry["hash"]),
         thumb=entry["thumb"].tobytes(),

@@ -41,6 +41,7 @@ class ImageFacts:
     """What decoding a file has shown. With a problem, all else is 0 or empty.
 
     width, height: of the upright picture, or of its box, in pixels
+    blank: whether all pixels have one colour
     digest: BLAKE2b of the size and the pixels, 16 bytes: equal for the same pixels, whatever the file
     hash: perceptual hash, 64 bits
     thumb: 8 x 8 pixels RGB, 192 bytes
@@ -50,6 +51,7 @@ class ImageFacts:
     height: int = 0
     coloured: bool = False
     ink: bool = False
+    blank: bool = False
     digest: bytes = b""
     hash: int = 0
     thumb: bytes = b""
@@ -104,6 +106,7 @@ def facts_of(picture: Image.Image) -> ImageFacts:
         height=whole.height,
         coloured=coloured,
         ink=ink,
+        blank=_is_blank(whole),
         digest=_digest(whole),
         hash=perceptual_hash(np.asarray(grey)),
         thumb=thumb.tobytes(),
@@ -160,6 +163,11 @@ def _colour_and_ink(whole: Image.Image) -> tuple[bool, bool]:
         and int(np.flatnonzero(grey_L)[0]) < paper - PAPER_LEVELS  # it is not blank
     )
     return colour >= COLOURED_SHARE, ink
+
+
+def _is_blank(whole: Image.Image) -> bool:
+    """Return whether all pixels of a picture in grey or RGB have one colour."""
+    return all(least == most for least, most in np.reshape(whole.getextrema(), (-1, 2)))
 
 
 def _share(count_L: Array, chosen_L: Array) -> float:

@@ -140,6 +140,7 @@ class DataReport:
     look: str  # `photos in colour`, `grey photos` or `ink on paper`
     coloured: float  # share of the images
     ink: float  # share of the images
+    blank: tuple[str, ...]  # images of one colour all over, which `compare` refuses
     broken: tuple[LeftOutFile, ...]  # image files that cannot be read
     left_out: tuple[LeftOutFile, ...]  # links, folders that may not be read, lines of a table without an image ...
     others: int  # files that are no images by their names

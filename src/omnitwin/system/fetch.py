@@ -204,7 +204,8 @@ class _Transfer:
         if size > self.largest:
             self.part.unlink(missing_ok=True)
             raise DownloadFailed(
-                f"{_short(self.url)} has {size:,} bytes or more, above the {self.largest:,} it may have", ""
+                f"{_short(self.url)} has {size:,} bytes or more, above the {self.largest:,} it may have",
+                "Something else lies there now.",
             )
 
     def _drop(self, why: str) -> NoReturn:

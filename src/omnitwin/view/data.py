@@ -106,6 +106,7 @@ def _remarks(report: DataReport) -> Iterator[tuple[str, str]]:
         yield f"Note: {_others(report.others)} by name", "dim"
     yield from _files("Broken", report.broken)
     yield from _files("Left out", report.left_out)
+    yield from _few("Blank, of one colour all over", list(report.blank))
     across = [group for group in report.duplicates.same if len(group.classes) > 1]
     yield from _few(
         "The same pixels in several classes (are the labels right?)", [listed(group.paths) for group in across]
