@@ -43,9 +43,6 @@ RECIPES = {  # by the kind of picture, not by the set
     "signatures-crossmedia": "ink",
 }
 OPTIONS: dict[str, dict[str, Any]] = {  # what a user knows of the pictures; see docs/LOG.md
-    # from a trained network, an early one may be the best
-    "signatures30": {"exam_every": 20},
-    "signatures-crossmedia": {"exam_every": 20},
     # a face seen from the other side is that face; 400 pictures are learnt soon
     "faces-orl": {"flip": 0.5, "iterations": 200},
 }

@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 from old_records import flat_record
 
+from omnitwin.config import TrainConfig
 from omnitwin.errors import BadInput
 from omnitwin.recipes import CLASSIC, DEMO, FAST, PARTS, RECIPES, SMALL, STRONG, Adam, PairSampling, Recipe
 
@@ -172,3 +173,15 @@ def test_a_recipe_that_starts_from_a_twin_starts_at_random_if_its_network_become
     assert ink.changed(encoder="photo").initial.name == "new"
     assert ink.changed(weights="none").initial.name == "new"
     assert ink.changed(encoder="photo", start="mine").initial.name == "twin"
+
+
+@pytest.mark.parametrize("iterations, every", [(3, 1), (160, 20), (799, 99), (800, 100), (10_000, 100)])
+def test_a_run_is_examined_every_100_iterations_or_eight_times_if_it_is_short(iterations, every):
+    assert TrainConfig(recipe=FAST.changed(iterations=iterations)).examined_every == every
+    assert TrainConfig(recipe=FAST.changed(iterations=iterations), exam_every=7).examined_every == 7
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, True, "7"])
+def test_the_iterations_between_two_exams_are_a_whole_number_above_0(every):
+    with pytest.raises(BadInput, match="exam_every is a number of iterations, 1 or more, not "):
+        TrainConfig(exam_every=every)

@@ -29,6 +29,8 @@ SEVERAL_EXAMS = ("usual", "all")  # words for many: all; or all but those that t
 SUBSETS = ("test", "held-out", "training", "all")  # of a data set, that exams can be taken on; `all` of own images
 SPLITS = ("classes", "images")  # what the parts of somebody's own images have apart
 BASELINES = ("pixels", "hausdorff", "frozen")
+EXAM_EVERY = 100  # iterations, between two exams on the held-out classes
+LEAST_EXAMS = 8  # of a run: the best network of a short run may be an early one
 TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
 SCOPES = ("group", "any")  # from which the classes of an episode come
 OLDER_EXAMS = {"same-alphabet": "same-group"}  # words that are still understood
@@ -130,7 +132,7 @@ class TrainConfig:
     compile: bool = False
     max_seconds: float | None = None
     checkpoint_seconds: float = 300.0  # between two checkpoints: at most this much work is lost
-    exam_every: int = 100  # iterations between two exams on the held-out classes
+    exam_every: int | None = None  # iterations between two exams on the held-out classes; None: examined_every says
     target: str | Target = Target()
     output: Path | None = None
     name: str | None = None
@@ -147,6 +149,14 @@ class TrainConfig:
         seconds = self.max_seconds
         if seconds is not None and not (_is_number(seconds) and seconds > 0):
             raise BadInput(f"the time of a run is a number of seconds above 0, not {seconds!r}", "For example: 1800")
+        every = self.exam_every
+        if every is not None and (type(every) is not int or every < 1):
+            raise BadInput(f"exam_every is a number of iterations, 1 or more, not {every!r}", "For example: 100")
+
+    @property
+    def examined_every(self) -> int:
+        """Iterations between two exams: EXAM_EVERY unless told otherwise, fewer in a run too short for LEAST_EXAMS."""
+        return self.exam_every or max(1, min(EXAM_EVERY, self.recipe.iterations // LEAST_EXAMS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +289,6 @@ class ShowConfig:
     """What to show of a data set.
 
     dataset: its name, or the path of a folder or table of images
-    pattern: regular expression for the class in a file's path; None: its folder is its class
     seed: of the pictures that are drawn, and of the split that is made of a folder or table
     """
 
@@ -287,6 +296,5 @@ class ShowConfig:
     pairs: int = 10
     subset: str = "training"
     dataset: str | Images = "omniglot"
-    pattern: str | None = None
     seed: int = 0
     source: SourceConfig = field(default_factory=SourceConfig)

@@ -27,17 +27,17 @@ def test_the_screen_says_how_the_images_were_understood(run, place):
     assert facts["width"] == "40 pixels"
     assert facts["look"].startswith("photos in colour: 100.0 % in colour")
     assert facts["broken files"] == facts["same pixels"] == facts["nearly the same"] == "none"
-    assert facts["split"] == "made by the classes' names, seed 0"
+    assert facts["split"] == "made by the names of the classes, seed 0: no class is in two parts"
     assert lines[-2] == f"Train on it: omnitwin train --data '{place}'"
     side = RECIPES["photo"].network.image_size
     assert lines[-1] == f"By their look: recipe photo, {side} x {side} pixels, in colours."
 
 
 def test_the_command_to_go_on_with_takes_the_pattern_and_the_seed_along(run, place):
-    words = ("--label-from", "class (\\d+)", "--seed", 3)
+    words = ("--label-from", "class (\\d+)", "--split", "images", "--seed", 3)
     outcome = run("show", "--data", place, *words, "--images", 0, "--pairs", 0, "--json")
     step = json.loads(outcome.out)["next_step"]
-    assert step["command"] == f"omnitwin train --data '{place}' --label-from 'class (\\d+)' --seed 3"
+    assert step["command"] == f"omnitwin train --data '{place}' --label-from 'class (\\d+)' --split images --seed 3"
     assert (step["recipe"], step["channels"]) == ("photo", 3)
 
 

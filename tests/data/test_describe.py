@@ -7,7 +7,7 @@ import pytest
 from drawn_places import draw_place, photo, signature, write
 from PIL import Image
 
-from omnitwin.config import ShowConfig
+from omnitwin.config import ShowConfig, SourceConfig
 from omnitwin.data.describe import describe
 from omnitwin.data.parts import divided
 from omnitwin.data.places import list_images
@@ -56,7 +56,7 @@ def test_the_parts_are_those_of_the_split(place):
         name: Counter(part_N)[name] for name in ("training", "held-out", "test")
     }
     assert sum(part.classes for part in report.parts) == 12
-    assert (report.split, report.seed) == ("made", 3)
+    assert (report.split, report.seed) == ("classes", 3)
 
 
 def test_few_test_classes_are_said_to_have_wide_intervals(place):
@@ -201,3 +201,9 @@ def test_signatures_are_ink_and_none_is_by_two_hands(own_set, name):
     report = told(own_set(name), processes=None)
     assert report.look == "ink on paper"
     assert (report.duplicates.same_across_classes, report.duplicates.near_across_classes) == (0, 0)
+
+
+def test_a_split_by_images_has_every_class_in_the_test(place):
+    report = told(place, source=SourceConfig(split="images"))
+    tested = next(part for part in report.parts if part.name == "test")
+    assert (report.split, tested.classes) == ("images", sum(count > 2 for count in CLASSES.values()))

@@ -7,9 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from omnitwin.cli.options import Data, Figure, Json, LabelFrom, OldDataset, Quiet, check_data, known, one_of
-from omnitwin.config import DATASETS, ShowConfig, SourceConfig
-from omnitwin.errors import BadInput
+from omnitwin.cli.options import (
+    Data,
+    Figure,
+    Json,
+    LabelFrom,
+    OldDataset,
+    Quiet,
+    Split,
+    check_data,
+    known,
+    one_of,
+    source_given,
+)
+from omnitwin.config import DATASETS, ShowConfig
 
 DEFAULT = ShowConfig()
 PARTS = ("training", "held-out", "test")
@@ -18,6 +29,7 @@ PARTS = ("training", "held-out", "test")
 def show(
     data: Data = DEFAULT.dataset,
     label_from: LabelFrom = None,
+    split: Split = None,
     images: Annotated[int, typer.Option("--images", min=0, help="Number of random images.")] = DEFAULT.images,
     pairs: Annotated[int, typer.Option("--pairs", min=0, help="Number of random pairs.")] = DEFAULT.pairs,
     subset: Annotated[
@@ -49,9 +61,8 @@ def show(
         from omnitwin.view.figures import check_figure
 
         check_figure(figure)
-    if label_from is not None and place in DATASETS:
-        raise BadInput(f"--label-from has no effect on {place}", "Leave it out.")
-    config = ShowConfig(images=images, pairs=pairs, subset=subset, dataset=place, pattern=label_from, seed=seed)
+    source = source_given(place, label_from, split)
+    config = ShowConfig(images=images, pairs=pairs, subset=subset, dataset=place, seed=seed, source=source)
     report = _of_name(config, quiet) if place in DATASETS else _of_place(config, quiet)
     _draw(report, json, quiet, figure)
 
@@ -73,9 +84,10 @@ def _of_place(config: ShowConfig, quiet: bool) -> Any:
     if report.problem is not None:
         return report
     words = ["omnitwin", "train", "--data", str(report.place)]
-    words += ["--label-from", config.pattern] if config.pattern is not None else []
+    words += ["--label-from", config.source.pattern] if config.source.pattern is not None else []
+    words += ["--split", config.source.split] if config.source.split is not None else []
     words += ["--seed", str(config.seed)] if config.seed != DEFAULT.seed else []
-    recipe = fitted_recipe(report.place, SourceConfig(pattern=config.pattern), None, {})
+    recipe = fitted_recipe(report.place, config.source, None, {})
     view = recipe.network.view
     step = NextStep(
         command=shlex.join(words), recipe=recipe.name, height=view.height, width=view.width, channels=view.channels

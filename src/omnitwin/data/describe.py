@@ -44,7 +44,7 @@ def describe(config: ShowConfig, reporter: Reporter = SILENT, processes: int | N
 
     Raises BadInput if the place is neither, or none of its images can be read.
     """
-    listing = list_images(Path(config.dataset), config.pattern)
+    listing = list_images(Path(config.dataset), config.source.pattern)
     found = list(examined(listing, reporter, processes))
     broken = [
         LeftOut(path=file.path, reason=facts.problem)
@@ -55,7 +55,7 @@ def describe(config: ShowConfig, reporter: Reporter = SILENT, processes: int | N
     check_readable(listing, broken)
     whole = replace(listing, files=tuple(file for file, _ in pairs))
     facts = [facts for _, facts in pairs]
-    parts = divided(whole, config.seed)
+    parts = divided(whole, config.seed, config.source.divided)
     duplicates = find_duplicates(facts, [file.label for file in whole.files], parts.part_N)
     return _report(config, whole, facts, without_leaks(parts, duplicates), duplicates, broken)
 
@@ -115,7 +115,7 @@ def _report(
         left_out=_left_out(listing.left_out),
         others=listing.others,
         duplicates=_duplicates(files, duplicates),
-        split="given" if parts.given else "made",
+        split="given" if parts.given else config.source.divided,
         seed=config.seed,
         parts=tuple(_part(name, files, parts.part_N) for name in PARTS),
         notes=(*listing.notes, *parts.notes, *([few] if few else [])),

@@ -337,7 +337,7 @@ class _FoldsRun:
             "pattern": data["pattern"],
             "target": str(parse_target(self.config.target)),
             "precision": self.config.precision,
-            "exam_every": self.config.exam_every,
+            "exam_every": self.config.examined_every,
         }
         write_text(self.folder / FOLDS_FILE, json.dumps(record, indent=2) + "\n")
 
@@ -386,7 +386,7 @@ def _is_trained(run: Path, config: TrainConfig) -> bool:
     """Return whether a run that has a state needs no more iterations: it has them all, or is out of patience."""
     done = read_description(run / STATE_FILE).iteration
     best = read_description(run / BEST_FILE).iteration if is_plain(run / BEST_FILE) else 0
-    return done >= config.recipe.iterations or is_out_of_patience(config.recipe, config.exam_every, done, best)
+    return done >= config.recipe.iterations or is_out_of_patience(config.recipe, config.examined_every, done, best)
 
 
 def _kept(run: Path) -> Path:

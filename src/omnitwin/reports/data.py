@@ -145,7 +145,7 @@ class DataReport:
     left_out: tuple[LeftOutFile, ...]  # links, folders that may not be read, lines of a table without an image ...
     others: int  # files that are no images by their names
     duplicates: DuplicateFacts
-    split: str  # `given` by the place, or `made` of the classes' names
+    split: str  # `given` by the place; made by `classes`; or by `images` of the same classes
     seed: int  # of the split that was made, and of the pictures
     parts: tuple[PartFacts, ...]
     notes: tuple[str, ...]

@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 import torch
 
 from omnitwin import __version__
-from omnitwin.config import LONGEST_NAME, SourceConfig, Target, TrainConfig, parse_target
+from omnitwin.config import EXAM_EVERY, LONGEST_NAME, SourceConfig, Target, TrainConfig, parse_target
 from omnitwin.data.catalogue import Images, open_images, open_own, part_of, place_of
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.listing import HELD_OUT, TRAINING
@@ -188,7 +188,7 @@ def write_config(config: TrainConfig, trainer: Trainer, held_out: tuple[str, ...
         "held_out": held_out,
         "data": record_of_place(config, trainer.images.class_names),
         "target": str(config.target),
-        "exam_every": config.exam_every,
+        "exam_every": config.examined_every,
         **here,
         "computed_by": before if here in before else [*before, here],  # in all sessions
     }
@@ -202,23 +202,23 @@ def target_before(run: Path) -> str:
     return str(Target())
 
 
-def exam_every_of(record: Mapping[str, Any], asked: int = TrainConfig.exam_every) -> int:
+def exam_every_of(record: Mapping[str, Any], asked: int | None = None) -> int:
     """Return the number of iterations between two exams of a run to resume: patience and `best` depend on it.
 
-    record: of the run; without that number, as older ones are, it is the asked one. The default counts as not asked
-    for. Raises BadInput if another number is asked for, ValueError if the recorded one is no such number.
+    record: of the run; without that number, as older ones are, it is the asked one, else EXAM_EVERY. Raises BadInput if
+    another number is asked for, ValueError if the recorded one is no such number.
     """
-    known = record.get("exam_every", asked)
+    known = record.get("exam_every", asked or EXAM_EVERY)
     if type(known) is not int or known < 1:
         raise ValueError(f"exam_every is {known!r}")
-    if asked not in (known, TrainConfig.exam_every):
+    if asked not in (known, None):
         raise BadInput(
             f"exam_every cannot change in a run that is resumed: it is {known}", "Leave it out, or start a new run."
         )
     return known
 
 
-def _exam_every_before(run: Path, asked: int) -> int:
+def _exam_every_before(run: Path, asked: int | None) -> int | None:
     """Return exam_every of a run to resume by its config, or the asked one if that does not tell."""
     with suppress(OSError, TypeError, ValueError, AttributeError, RecursionError):
         return exam_every_of(json.loads(read_text(run / CONFIG_FILE)), asked)

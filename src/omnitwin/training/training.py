@@ -209,11 +209,11 @@ class _Run:
                 show(step)
 
     def _exam_is_due(self) -> bool:
-        return self.done % self.config.exam_every == 0 or self.done == self.recipe.iterations
+        return self.done % self.config.examined_every == 0 or self.done == self.recipe.iterations
 
     def _is_out_of_patience(self) -> bool:
         best = self.best.iteration if self.best else 0
-        return is_out_of_patience(self.recipe, self.config.exam_every, self.done, best)
+        return is_out_of_patience(self.recipe, self.config.examined_every, self.done, best)
 
     def _examine(self) -> HeldOutResult | None:
         """Return the result of this iteration's held-out exam, which is taken once.

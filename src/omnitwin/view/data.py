@@ -9,7 +9,7 @@ from omnitwin.reports.nouns import counted
 from omnitwin.view.console import say
 from omnitwin.view.pictures import draw_images, draw_pairs
 from omnitwin.view.tables import show_rows
-from omnitwin.view.words import listed, percent
+from omnitwin.view.words import listed, percent, split_in_words
 
 NAMED = 5  # files and pairs of a kind; JSON has them all
 ALL_OF_THEM = "--json names all"
@@ -44,7 +44,6 @@ def _classes(report: DataReport) -> str:
 
 
 def _facts(report: DataReport) -> list[tuple[str, str]]:
-    how = "given by the place" if report.split == "given" else f"made by the classes' names, seed {report.seed}"
     parts = [
         (f"  {part.name}", f"{counted(part.classes, 'class')}, {counted(part.images, 'image')}")
         for part in report.parts
@@ -60,7 +59,7 @@ def _facts(report: DataReport) -> list[tuple[str, str]]:
         ("same pixels", _same(report)),
         ("nearly the same", _near(report)),
         ("in test and beyond", _leaks(report)),
-        ("split", how),
+        ("split", split_in_words(report.split, report.seed)),
         *parts,
     ]
 

@@ -32,7 +32,7 @@ from omnitwin.view.exams import (
     worst_headings,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
-from omnitwin.view.words import LISTED, listed, operating_in_words, percent, trained
+from omnitwin.view.words import LISTED, listed, operating_in_words, percent, split_in_words, trained
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -156,17 +156,12 @@ def _main_figures(evaluation: EvalReport) -> list[Row]:
 
 def _place(facts: PlaceFacts) -> list[Row]:
     """Return what is known of the user's own images, as rows of a table."""
-    how = {
-        "given": "given by the place itself",
-        "classes": f"made by the names of the classes, seed {facts.seed}: no class is in two parts",
-        "images": f"made by images, seed {facts.seed}: the test has other images of the classes that are trained on",
-    }
     parts = [(part.name, f"{counted(part.classes, 'class')}, {counted(part.images, 'image')}") for part in facts.parts]
     left_out = "none" if not facts.leaks else f"{counted(facts.leaks, 'image')} left out of the test"
     return [
         ("place", str(facts.place)),
         ("images", f"{counted(facts.images, 'image')} of {counted(facts.classes, 'class')}"),
-        ("split", how[facts.split]),
+        ("split", split_in_words(facts.split, facts.seed)),
         *parts,
         ("the same picture in test and elsewhere", left_out),
         ("files that cannot be read", f"{facts.broken_in_all:,}, left out" if facts.broken_in_all else "none"),

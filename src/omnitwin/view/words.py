@@ -63,6 +63,15 @@ def _share_in_words(share: float) -> str:
     return f"{100 * share:.{digits}f}"
 
 
+def split_in_words(split: str, seed: int) -> str:
+    """Return how images of the user's own were divided: `given` by their place, or made by `classes` or `images`."""
+    if split == "given":
+        return "given by the place itself"
+    if split == "images":
+        return f"made by images, seed {seed}: the test has other images of the classes that are trained on"
+    return f"made by the names of the classes, seed {seed}: no class is in two parts"
+
+
 def target_in_words(target: str) -> str:
     return "balanced accuracy" if target == "balanced" else target
 
