@@ -46,7 +46,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # what a user knows of the pictures; see
     # a face seen from the other side is that face; 400 pictures are learnt soon
     "faces-orl": {"flip": 0.5, "iterations": 200},
 }
-BACKBONE = {"encoder": "mobilenet_v2", "image_size": 128, "channels": 3, "precision": "fp32"}  # bf16 slows it on a CPU
+BACKBONE = {"encoder": "mobilenet_v2", "image_size": 128, "channels": 3}
 BACKBONES = {  # what is trained of MobileNetV2, with --weights
     "MobileNetV2 frozen, its embedding trained": BACKBONE | {"freeze": True, "iterations": 500},
     "MobileNetV2 fine-tuned": BACKBONE | {"batch_size": 64, "iterations": 120, "learning_rate": 1e-3},

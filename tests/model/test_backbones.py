@@ -12,6 +12,7 @@ from omnitwin.errors import BadInput, CannotRun
 from omnitwin.model import anatomy, backbones
 from omnitwin.model.checkpoint import layout, load_checkpoint, save_checkpoint
 from omnitwin.model.description import Description
+from omnitwin.model.encoders import has_depthwise
 from omnitwin.model.twin import build_twin
 from omnitwin.recipes import EMBEDDING, FAST, TORCHVISION, Network, is_foreign, sides_of
 
@@ -47,6 +48,18 @@ def test_an_embedding_has_a_length_of_1_and_a_gradient_for_every_weight(name):
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(4))
     (embeddings * torch.randn(4, EMBEDDING)).sum().backward()
     assert all(parameter.grad is not None for parameter in twin.encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    "name, depthwise", [("shufflenet_v2_x0_5", True), ("mobilenet_v3_small", True), ("squeezenet1_1", False)]
+)
+def test_networks_that_convolve_channels_by_themselves_are_known(name, depthwise):
+    assert has_depthwise(build_twin(network(name))) == depthwise
+
+
+def test_a_convolution_in_groups_of_several_channels_is_no_such_one():
+    assert not has_depthwise(nn.Sequential(nn.Conv2d(8, 8, 3, groups=4), nn.Conv2d(1, 1, 3)))
+    assert has_depthwise(nn.Sequential(nn.Conv2d(8, 16, 3, groups=8)))
 
 
 def test_the_features_are_those_of_torchvisions_own_network_on_normalised_pixels():

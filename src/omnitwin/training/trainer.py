@@ -12,7 +12,7 @@ from omnitwin.model import backbones
 from omnitwin.model.anatomy import features_of
 from omnitwin.model.backbones import BackboneEncoder
 from omnitwin.model.checkpoint import layout_with
-from omnitwin.model.encoders import count_parameters
+from omnitwin.model.encoders import count_parameters, has_depthwise
 from omnitwin.model.twin import TwinNetwork, build_twin
 from omnitwin.recipes import PretrainedWeights, Recipe, is_foreign
 from omnitwin.reports.progress import SILENT, Reporter
@@ -78,13 +78,15 @@ class Trainer:
         self.recipe = config.recipe
         self.device = select_device(config.device)
         self.memory = Memory(self.device)
-        self.precision = select_precision(config.precision, self.device)
+        precision = select_precision(config.precision, self.device)  # refused before anything is built
         self.images = images.framed(self.recipe.network.view).to(self.device)
         check_channels(self.images, self.recipe.network.channels)
         self.network = build_network(self.recipe, config.encoder).to(self.device)
         if isinstance(self.recipe.initial, PretrainedWeights):
             keep_pretrained(self.network, self.recipe.initial)
         self.network.train()
+        slow = config.precision == "auto" and self.device.type == "cpu" and has_depthwise(self.network)
+        self.precision = "fp32" if slow else precision
         self.sampler = new_sampler(self.images, self.recipe, self.network)
         if self.precision == "bf16":
             self.network.to(memory_format=torch.channels_last)
