@@ -93,8 +93,20 @@ class NumpyTwin:
 
         Images of a single channel may come as (B, H, W).
         """
+        return self.scaled(self.features(images_BCHW))
+
+    @QUIET
+    def features(self, images_BCHW: Array) -> Array:
+        """Return features (B, D) float32, which scaled turns into embeddings."""
         parts = portions(len(images_BCHW), EMBED_AT_ONCE, max(images_BCHW.shape[-2:]))
-        return np.concatenate([self._embed(images_BCHW[part]) for part in parts])
+        return np.concatenate([self._features(images_BCHW[part]) for part in parts])
+
+    @QUIET
+    def scaled(self, features_BD: Array) -> Array:
+        """Return embeddings (B, D) of length 1."""
+        length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
+        embeddings_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
+        return embeddings_BD
 
     @QUIET
     def score(self, left_BD: Array, right_BD: Array) -> Array:
@@ -102,7 +114,7 @@ class NumpyTwin:
         logits_B: Array = self.bias - self.scale * np.square(left_BD - right_BD).sum(-1)
         return logits_B
 
-    def _embed(self, images: Array) -> Array:
+    def _features(self, images: Array) -> Array:
         images_BHWC = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
         x: Array = for_blocks(images_BHWC.astype(np.float32), self.frame)
         for block in self.blocks:
@@ -110,9 +122,7 @@ class NumpyTwin:
         if self.pooled:
             x = x.mean((1, 2))
         features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
-        length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
-        embeddings_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
-        return embeddings_BD
+        return features_BD
 
 
 def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:

@@ -33,9 +33,18 @@ class TwinNetwork(nn.Module, ABC):
         super().__init__()
         self.encoder = encoder
 
-    @abstractmethod
     def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) float32 of images (B, C, H, W) from 0 (black, ink) to 1 (white, paper)."""
+        return self.scaled(self.features(images_BCHW))
+
+    @abstractmethod
+    def scaled(self, features_BD: torch.Tensor) -> torch.Tensor:
+        """Turn features into embeddings (B, D)."""
+
+    def features(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+        """Return the encoder's features (B, D) float32, which scaled turns into embeddings."""
+        features_BD: torch.Tensor = self.encoder(images_BCHW)
+        return features_BD.float()
 
     @abstractmethod
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
@@ -68,10 +77,9 @@ class DifferenceTwin(TwinNetwork):
         for parameter in self.head.parameters():
             nn.init.normal_(parameter, 0.0, NARROW)
 
-    def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (B, D) float32 in (0, 1) of images (B, C, H, W) from 0 (black, ink) to 1 (white, paper)."""
-        features_BD: torch.Tensor = self.encoder(images_BCHW)
-        return features_BD.float().sigmoid()
+    def scaled(self, features_BD: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (B, D) in (0, 1)."""
+        return features_BD.sigmoid()
 
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
         """Return the logit of each pair of embeddings, (B,): of the probability that both show the same thing."""
@@ -116,10 +124,9 @@ class DistanceTwin(TwinNetwork):
         super().__init__(encoder)
         self.head: Distance = Distance()
 
-    def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (B, D) float32 of length 1."""
-        features_BD: torch.Tensor = self.encoder(images_BCHW)
-        return F.normalize(features_BD.float(), dim=1)
+    def scaled(self, features_BD: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (B, D) of length 1."""
+        return F.normalize(features_BD, dim=1)
 
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
         return self.head.bias - self.head.log_scale.exp() * (left_BD - right_BD).square().sum(1)
