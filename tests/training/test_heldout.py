@@ -23,7 +23,7 @@ from omnitwin.model.locating import locate_checkpoint
 from omnitwin.recipes import SMALL
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training.heldout import HeldOutExam, HeldOutResult
+from omnitwin.training.heldout import HeldOutExam, HeldOutResult, can_stop_early, is_out_of_patience
 from omnitwin.training.planning import plan
 from omnitwin.training.runs import continued, training_images
 from omnitwin.training.trainer import Trainer, build_network
@@ -560,6 +560,16 @@ def test_patience_without_held_out_classes_is_refused(tmp_path, again):
     with pytest.raises(BadInput, match="counts exams on classes that are kept out of training, and none are"):
         again(config(tmp_path / "run", patience=3, holdout=0))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("iterations", [5, 8, 9, 16, 17])
+@pytest.mark.parametrize("patience", [0, 1, 3, 7, 8])
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_whether_a_run_can_stop_early_is_known_before_it(iterations, patience, every):
+    recipe = TINY.changed(iterations=iterations, patience=patience)
+    exams = range(every, iterations, every)
+    stops = any(is_out_of_patience(recipe, every, done, best) for best in exams for done in exams if done >= best)
+    assert can_stop_early(recipe, every) == stops
 
 
 def test_patience_is_a_number_of_exams():

@@ -12,7 +12,7 @@ from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
 from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
 from omnitwin.system.tensorfile import layout_bytes
-from omnitwin.training.heldout import check_patience
+from omnitwin.training.heldout import can_stop_early, check_patience
 from omnitwin.training.needs import note_needs
 from omnitwin.training.optimiser import learning_rate
 from omnitwin.training.resuming import resumed_state
@@ -85,7 +85,7 @@ def describe_run(
         colourings=sampler.colourings,
         pairs_per_iteration=sampler.pairs,
         learning_rate=recipe.optimiser.learning_rate,
-        patience=recipe.patience,
+        patience=recipe.patience if can_stop_early(recipe, config.examined_every) else 0,
         seed=recipe.seed,
         device=describe_device(trainer.device),
         precision=trainer.precision,
