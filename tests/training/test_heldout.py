@@ -277,7 +277,8 @@ def test_held_out_classes_without_a_similar_pair_are_refused():
 def test_of_very_many_classes_an_exam_takes_some_of_all_parts_that_make_similar_pairs():
     packed = uneven_set([[1, 2] * 600, [2] * 500], size=4)
     exam = HeldOutExam(packed, SMALL.network, CPU)
-    examined = set(packed.class_N[exam.rows].tolist())
+    names = [exam.packed.class_names[each] for each in set(exam.packed.class_N[exam.rows].tolist())]
+    examined = {packed.class_names.index(name) for name in names}
     assert len(examined) == exam.classes == 1000
     assert all(packed.count_C[each] > 1 for each in examined)
     assert min(examined) == 1

@@ -175,8 +175,11 @@ def exam_with(name, *measures):
     ("seen", "images"),
     [
         ("never", "2 classes that the network never saw"),
-        ("held-out", "2 held-out classes kept out of training, which chose its best checkpoint"),
-        ("closed", "other images of the 2 classes that it was trained on: a closed set, which says nothing about new classes"),
+        ("held-out", "classes kept out of training, which chose its best checkpoint"),
+        (
+            "closed",
+            "other images of the 2 classes that it was trained on: a closed set, which says nothing about new classes",
+        ),
         ("training", "images that the network was TRAINED on: no measure of how it does on others"),
     ],
 )

@@ -290,9 +290,9 @@ class _Calibration:
         got, (low, high) = self.rates[kind]
         if got <= value if kind == "far" else got >= value:
             return ()
-        words = f"{100 * got:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        words = f"{100 * got:.3g} % ({100 * low:.3g} to {100 * high:.3g})"
         name = "FAR" if kind == "far" else "precision"
-        return (f"on classes that did not choose it, the threshold for {self.target} has a {name} of {words}",)
+        return (f"on classes that did not choose it, the threshold for {self.target} misses it: {name} {words}",)
 
     def fitted(self, data: str) -> Fitted:
         """Return what the new verifier gets. data: name of the images; only if there is no problem"""

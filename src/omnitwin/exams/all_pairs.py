@@ -188,7 +188,7 @@ def _measures(
         how = bootstrap_method(resampled, seed, value, groups)
         if interval is not None and kind.name in wilson:
             interval, how = no_narrower(interval, value, wilson[kind.name]), f"{how}, {NO_NARROWER} of the pairs"
-        found.append(kind.measure(value, interval, rates.get(kind.name, similar + dissimilar), how))
+        found.append(kind.of(dissimilar).measure(value, interval, rates.get(kind.name, similar + dissimilar), how))
     return tuple(found)
 
 

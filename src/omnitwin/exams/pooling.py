@@ -185,10 +185,10 @@ def _exam(
 def _of_curve(scored: Scored, seed: int) -> list[Measure]:
     """Return the figures of the ROC."""
     rates = curve_rates(scored.logit_N, scored.similar_N, scored.left_N, scored.right_N, scored.classes, seed)
-    found = []
+    found, dissimilar = [], int((~scored.similar_N).sum())
     for kind in KINDS:
         value, interval = rates[kind.name]
         method = bootstrap_method(f"{scored.classes:,} classes", seed, value)
         method = f"{method}, {NO_NARROWER} of the pairs" if kind is measures.EER else method
-        found.append(kind.measure(value, interval, len(scored.logit_N), method))
+        found.append(kind.of(dissimilar).measure(value, interval, len(scored.logit_N), method))
     return found

@@ -11,6 +11,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 OUTSIDE = 0.05  # chance that a 95 % interval misses the truth, half of it on each side
 NO_NARROWER = "no narrower than Wilson's interval"
+LEAST = 3  # groups: two classes make one kind of dissimilar pair, which no replicate varies
 FEW = 4  # groups: of fewer, the percentiles of a bootstrap end at its least and its greatest replicate
 NORMAL_975 = NormalDist().inv_cdf(1 - OUTSIDE / 2)
 
@@ -63,7 +64,7 @@ def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups
     no replicate lies beyond the groups' own values: there the interval of Student's t from the spread of the replicates
     is spanned, too.
     """
-    if groups < 2:
+    if groups < LEAST:
         return 0.0, 1.0
     outside = NormalDist().cdf(-math.sqrt(groups / (groups - 1)) * student_975(groups - 1))
     low, high = np.quantile(replicates_R, [outside, 1 - outside])

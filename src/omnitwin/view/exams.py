@@ -16,9 +16,9 @@ from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
 from omnitwin.view.words import BUNDLED_WEIGHTS, LISTED, listed, operating_in_words, percent, trained
 
-SEEN = {  # {count} is empty, or a number and a space
+SEEN = {  # {count} is empty, or the number of classes and a space
     "never": "{count}{kinds} that the network never saw",
-    "held-out": "{count}{held_out} kept out of training, which chose its best checkpoint",
+    "held-out": "{held_out} kept out of training, which chose its best checkpoint",
     "closed": "other images of the {count}classes that it was trained on: a closed set, which says nothing about new "
     "classes",
     "unknown": "{count}{kinds} that the network may have been trained on: not known",
@@ -239,7 +239,7 @@ def _show_roc(exam: ExamReport, console: Console) -> None:
 def worst_headings(exam: ExamReport, report: EvalReport) -> tuple[str, ...]:
     """Return the heads of the columns of the table of the worst classes."""
     kinds = nouns_of(report.dataset).kinds
-    return f"worst of {exam.classes:,} {kinds}", "error, %", "similar pairs rejected", "dissimilar pairs accepted"
+    return f"the worst of {exam.classes:,} {kinds}", "error, %", "similar pairs rejected", "dissimilar pairs accepted"
 
 
 def worst_cells(each: ClassErrors) -> tuple[str, ...]:
