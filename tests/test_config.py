@@ -175,7 +175,7 @@ def test_a_recipe_that_starts_from_a_twin_starts_at_random_if_its_network_become
     assert ink.changed(encoder="photo", start="mine").initial.name == "twin"
 
 
-@pytest.mark.parametrize("iterations, every", [(3, 1), (160, 20), (799, 99), (800, 100), (10_000, 100)])
+@pytest.mark.parametrize(("iterations", "every"), [(3, 1), (160, 20), (799, 99), (800, 100), (10_000, 100)])
 def test_a_run_is_examined_every_100_iterations_or_eight_times_if_it_is_short(iterations, every):
     assert TrainConfig(recipe=FAST.changed(iterations=iterations)).examined_every == every
     assert TrainConfig(recipe=FAST.changed(iterations=iterations), exam_every=7).examined_every == 7

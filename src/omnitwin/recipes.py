@@ -716,7 +716,9 @@ def _with(record: Any, values: Mapping[str, Any]) -> Any:
         changed = replace(record, **values)
         _typed(type(record), values)
     except TypeError as error:
-        raise BadInput(f"a field of the recipe has a wrong value: {error}", "See them: omnitwin recipes") from error
+        raise BadInput(
+            f"a field of the recipe has a wrong value: {error}", "See docs/REFERENCE.md, Recipes."
+        ) from error
     return changed
 
 

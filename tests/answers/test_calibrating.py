@@ -17,7 +17,6 @@ from PIL import Image, ImageDraw
 import omnitwin
 from omnitwin.answers import calibrating
 from omnitwin.answers import sample as sampling
-from omnitwin.answers.calibrated import has_chosen
 from omnitwin.answers.sample import (
     check_enough,
     files_by_class,
@@ -133,7 +132,7 @@ def test_no_image_is_measured_by_a_fit_that_saw_it(place):
     assert "cross-validated" in honest.method
 
 
-def test_an_evaluation_knows_the_classes_that_chose_the_threshold_by_their_names_and_their_place(place, tmp_path):
+def test_an_evaluation_knows_the_images_that_chose_the_threshold_wherever_they_lie(place, tmp_path):
     omnitwin.calibrate(place, name="mine")
 
     def chose(images, twin="mine"):
@@ -141,12 +140,13 @@ def test_an_evaluation_knows_the_classes_that_chose_the_threshold_by_their_names
 
     assert chose(place)
     assert not chose(place, "bundled")
-    assert chose(shutil.copytree(place, tmp_path / "copy" / "signs"))
-    assert not chose(signs(tmp_path / "signs", {f"other {index}": 3 for index in range(12)}))  # only the name is alike
-    verifier = omnitwin.load("mine").verifier
-    assert not has_chosen(verifier, place, ["other"])
+    assert chose(shutil.copytree(place, tmp_path / "renamed"))
+    strangers = tmp_path / "strangers" / place.name  # of the same names
+    for number, path in enumerate(sorted(place.rglob("*.png"))):
+        write(strangers / path.relative_to(place), sign((f"stranger {path.parent.name}", number)))
+    assert not chose(strangers)
     (runs_folder() / "mine" / CONFIG_FILE).unlink()
-    assert has_chosen(verifier, place, ["other"])  # not known any more
+    assert chose(strangers)  # all that is left is the place's name
 
 
 def test_images_that_chose_the_threshold_are_familiar_from_then_on(place):
@@ -336,10 +336,10 @@ def many(tmp_path_factory):
 
 def test_of_a_place_that_the_network_was_trained_on_only_held_out_classes_choose(many, tmp_path):
     by_part = classes_by_part(many)
-    kept, [note] = usable(many, None, trained_on(many, by_part[TRAINING]))
+    kept, [note], _ = usable(many, None, trained_on(many, by_part[TRAINING]))
     assert set(kept.classes) == by_part[HELD_OUT]
     assert "only the classes that were held out" in note
-    elsewhere, notes = usable(many, None, trained_on(tmp_path / "other", by_part[TRAINING]))
+    elsewhere, notes, _ = usable(many, None, trained_on(tmp_path / "other", by_part[TRAINING]))
     assert (elsewhere, notes) == (list_images(many), ())
 
 
@@ -352,7 +352,7 @@ def test_a_copy_of_the_images_that_were_trained_on_is_known_by_its_fingerprint(m
         with pytest.raises(BadInput, match="none were held out"):
             usable(copy, None, described)
     else:
-        kept, _ = usable(copy, None, described)
+        kept, *_ = usable(copy, None, described)
         assert set(kept.classes) == classes_by_part(many)[HELD_OUT]
 
 
@@ -364,7 +364,7 @@ def test_broken_files_move_no_class_between_the_parts_of_training(many, tmp_path
         (own / label / "0.png").write_bytes(b"no image")
         by_listing = classes_by_part(own)
         images = open_place(own, read_description(BUNDLED_WEIGHTS).network.view)
-        kept, notes = usable(own, None, trained_on(own, images["training"].class_names))
+        kept, notes, _ = usable(own, None, trained_on(own, images["training"].class_names))
         assert set(kept.classes) == set(images["held-out"].class_names)
         assert not set(kept.classes) & set(images["test"].class_names)
         assert "1 image file cannot be read" in notes
@@ -453,9 +453,9 @@ def test_what_is_missing_is_counted(paired, words):
 
 def test_what_is_missing_of_a_place_that_was_trained_on_is_said_with_the_reason(many, tmp_path):
     described = trained_on(many, classes_by_part(many)[TRAINING])
-    kept, notes = usable(many, None, described)
+    found = usable(many, None, described)
     with pytest.raises(BadInput, match="only the classes that were held out choose the threshold") as refused:
-        check_enough(len(kept.classes), "the place", notes)
+        check_enough(len(found.listing.classes), "the place", found)
     assert "Give images of other classes" in refused.value.line()
     assert "Add" not in refused.value.line()
 
@@ -466,13 +466,13 @@ def test_what_is_missing_of_a_place_that_was_trained_on_is_said_with_the_reason(
 def test_without_the_names_of_the_trained_classes_only_an_unchanged_place_shows_which_they_were(many, tmp_path):
     own = open_place(many, read_description(BUNDLED_WEIGHTS).network.view)
     nameless = trained_on(many, (), fingerprint=own[TRAINING].fingerprint)
-    kept, _ = usable(many, None, nameless)
+    kept, *_ = usable(many, None, nameless)
     assert set(kept.classes) == classes_by_part(many)[HELD_OUT]
     changed = replace(nameless, fingerprint="0" * 64)
     with pytest.raises(BadInput, match=r"their names were not kept, and the images of .* are not those"):
         usable(many, None, changed)
     elsewhere = replace(changed, data={**changed.data, "place": str(tmp_path / "other")})
-    _, notes = usable(many, None, elsewhere)
+    notes = usable(many, None, elsewhere).notes
     assert "make sure that it saw none of these" in " ".join(notes)
 
 

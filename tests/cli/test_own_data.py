@@ -63,6 +63,23 @@ def test_every_part_can_be_examined_and_is_told_for_what_it_is(run, trained, sub
     assert (report["seen"], report["classes"]) == (seen, classes)
 
 
+def test_a_class_that_chose_the_threshold_never_comes_into_the_test(run, home, trained):
+    (weights,) = home.rglob("weights.safetensors")
+    held_out = read_description(weights).held_out
+    for name in CLASSES:
+        if name not in held_out:
+            shutil.rmtree(trained / name)
+    for number in range(4):
+        for index in range(3):
+            write(trained / f"newcomer {number}" / f"{index}.png", signature((number, index)))
+    report = evaluated(run, "--seed", 0)
+    assert not set(report["left_out"]) - set(held_out)
+    assert (report["seen"], report["chose_threshold"]) == ("never", False)
+    worst = [each["name"] for each in report["exams"][0]["worst"]]
+    assert worst
+    assert not set(worst) & set(held_out)
+
+
 def test_classes_that_were_trained_on_never_come_into_the_test(run, home, trained):
     (weights,) = home.rglob("weights.safetensors")
     known = set(read_description(weights).data["classes"])

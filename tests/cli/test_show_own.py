@@ -73,7 +73,7 @@ def test_broken_files_and_links_are_named_and_the_code_is_0(run, tmp_path):
     assert "Broken: 7" in outcome.out
     assert outcome.out.count("is no image that Pillow can read") == 5
     assert "and 2 more (--json names all)" in outcome.out
-    assert "1 file is no image by name" in outcome.out
+    assert "1 file was passed over: it is no image by name" in outcome.out
     record = json.loads(run("show", "--data", own, "--json", "--images", 0, "--pairs", 0).out)
     assert len(record["broken"]) == 7
 

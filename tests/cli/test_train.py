@@ -182,6 +182,12 @@ def test_dry_run_writes_nothing(run, home):
     assert not home.exists()
 
 
+def test_dry_run_refuses_a_target_that_cannot_be_shown(run):
+    outcome = run(*QUICK, "--holdout", 1, "--target", "far=0.000001", "--dry-run")
+    assert outcome.code == 2
+    assert "cannot be shown" in outcome.err
+
+
 def test_dry_run_tells_parameters_time_and_memory(run):
     # three blocks 3x3: 288 + 18,432 + 73,728, their batch norms 448, linear 1152 x 128 + 128, head 128 + 1
     parameters = 288 + 18_432 + 73_728 + 2 * (32 + 64 + 128) + 1152 * 128 + 128 + 129
@@ -430,7 +436,7 @@ def test_sigterm_finishes_the_step_saves_and_exits_143(run, tmp_path, signal_aft
 def test_second_control_c_leaves_no_half_written_checkpoint(run, tmp_path, signal_after):
     signal_after(2, signal.SIGINT, signal.SIGINT)
     assert run(*QUICK, "--iterations", 5, "--output", tmp_path / "run").code == 130
-    assert names_in(tmp_path / "run") == {"config.json", "metrics.jsonl"}
+    assert names_in(tmp_path / "run") == {"best.safetensors", "config.json", "metrics.jsonl"}
 
 
 def test_the_command_an_interrupted_run_prints_ends_as_if_never_interrupted(run, tmp_path, signal_after):

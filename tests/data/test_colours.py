@@ -90,6 +90,13 @@ def test_a_class_without_colour_comes_in_one_order_as_all_of_them_look_alike():
             assert labels.setdefault(tuple(image.flatten().tolist()), label) == label
 
 
+def test_where_no_class_has_colours_a_batch_is_as_large_as_it_says():
+    grey = replace(MANY, images=MANY.images.float().mean(1, keepdim=True).to(torch.uint8).expand(-1, 3, -1, -1))
+    sampler, batches = drawn(replace(COLOURFUL, batch_size=24, colourings=3), grey)
+    assert (sampler.colourings, sampler.size) == (1, 8)
+    assert {len(batch.images) for batch in batches} == {8}
+
+
 def test_the_further_orders_of_colours_are_each_as_often():
     _, batches = drawn(replace(COLOURFUL, batch_size=16, colours=1e-9, colourings=2))
     labels = torch.cat([batch.label_B[::2] for batch in batches])

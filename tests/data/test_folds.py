@@ -91,8 +91,10 @@ def test_a_given_split_is_not_used_and_a_note_says_so():
 def test_too_few_classes_are_refused_with_how_many_it_takes(count, needed):
     assert len(folds(listing(dict.fromkeys(names(needed), 2)), count)) == count
     few = {**dict.fromkeys(names(needed - 1), 2), "alone": 1}
-    with pytest.raises(BadInput, match=f"{count} folds need at least {needed} classes with two images"):
+    with pytest.raises(BadInput, match=f"{count} folds need at least {needed} classes with two images") as refused:
         folds(listing(few), count)
+    hint = {2: "Use --folds 3", 3: "Add classes: 6 are the least", 4: "Use --folds 3", 10: "Use --folds 9"}[count]
+    assert hint in refused.value.line()
 
 
 @pytest.mark.parametrize("count", [1, 0, -3])

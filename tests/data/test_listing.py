@@ -51,6 +51,10 @@ def test_one_folder_around_all_classes_is_no_group(tmp_path):
 def test_images_at_the_top_have_the_class_of_the_place(tmp_path):
     listing = list_images(touch(tmp_path / "mixed", "a.jpg", "milk/b.jpg"))
     assert labels(listing) == {"a.jpg": "mixed", "milk/b.jpg": "milk"}
+    assert listing.notes == (
+        "1 image lies in mixed itself, beside the folders of classes: taken for a class of its own",
+    )
+    assert list_images(touch(tmp_path / "flat", "a.jpg", "b.jpg")).notes == ()
 
 
 @pytest.mark.parametrize(

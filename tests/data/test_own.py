@@ -10,7 +10,7 @@ from drawn_places import draw_place, photo, write
 from listening import Notes
 from PIL import Image
 
-from omnitwin.data.catalogue import PROTOCOL, checked
+from omnitwin.data.catalogue import PROTOCOL, checked, part_of
 from omnitwin.data.own import open_folds, open_place
 from omnitwin.data.parts import divided
 from omnitwin.data.places import list_images
@@ -237,6 +237,21 @@ def test_what_cannot_be_trained_on_is_refused_when_it_is_to_be(tmp_path):
         own["training"]
     with pytest.raises(KeyError):
         own["test"]
+
+
+def test_one_folder_of_images_is_refused_with_the_folder_above(place):
+    with pytest.raises(BadInput, match="it has 1 class") as refused:
+        opened(place / "class 00")["training"]
+    assert "so are one class: name the folder above" in refused.value.line()
+
+
+def test_a_place_without_a_test_says_how_many_classes_it_takes_and_what_else_there_is(tmp_path):
+    notes = Notes()
+    own = opened(draw_place(tmp_path, dict.fromkeys("abcde", 3)), reporter=notes)
+    assert any("too few classes for a test part: 6 with two images are the least" in note for note in notes.said)
+    with pytest.raises(BadInput, match="has no test part") as refused:
+        part_of(own, "test")
+    assert refused.value.line().endswith("--set held-out")
 
 
 def test_a_place_of_broken_files_is_refused(tmp_path):

@@ -23,6 +23,7 @@ from omnitwin.data.omniglot import decode
 from omnitwin.data.show import show
 from omnitwin.errors import BadCheckpoint, BadInput, DatasetMissing, DeviceMissing
 from omnitwin.exams import catalogue, evaluation
+from omnitwin.exams.measures import TAR_3
 from omnitwin.model import checkpoint
 from omnitwin.model.baselines import HausdorffBaseline, PixelBaseline
 from omnitwin.model.description import Description
@@ -259,7 +260,10 @@ def test_every_figure_of_every_exam_brings_its_words(run):
         ("balanced accuracy", "balanced", True, False),
         ("balanced accuracy at 0.5, the threshold", "balanced", True, False),
     }
-    assert labels["tar_at_far_1e-3"] == {("TAR at FAR 1e-3",) * 2 + (True, True)}
+    tar = "TAR at FAR 1e-3"
+    assert labels["tar_at_far_1e-3"] == {(f"{tar} (too few pairs to show it)", tar, True, True)}
+    assert TAR_3.of(3000) is TAR_3
+    assert TAR_3.of(2999).label.endswith("(too few pairs to show it)")
 
 
 # ---- whose ----

@@ -122,13 +122,19 @@ def test_a_single_cluster_counts_as_independent_trials():
     assert clustered_wilson_interval(np.array([15.0]), np.array([20.0])) == wilson_interval(15, 20)
 
 
-@pytest.mark.parametrize("groups", [2, 3, 5, 20, 200])
+@pytest.mark.parametrize("groups", [3, 5, 20, 200])
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_where_every_replicate_is_0_or_1_the_interval_is_wilsons_with_a_trial_for_each_group(value, groups):
     """Wilson's equation |x - p| = z sqrt(p (1 - p) / n) at x = 0 gives p = z^2 / (n + z^2); at 1 its mirror image."""
     farthest = 1.959964**2 / (groups + 1.959964**2)
     expected = (0.0, farthest) if value == 0 else (1 - farthest, 1.0)
     assert bootstrap_interval(np.full(1000, value), value, value, groups) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("groups", [0, 1, 2])
+def test_of_fewer_than_three_groups_a_bootstrap_says_nothing(groups):
+    """Of two classes every replicate that has dissimilar pairs has the same ones."""
+    assert bootstrap_interval(np.full(1000, 0.5), 0.5, 0.5, groups) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("groups", [20, 100, 1000])

@@ -51,7 +51,7 @@ def test_an_embedding_has_a_length_of_1_and_a_gradient_for_every_weight(name):
 
 
 @pytest.mark.parametrize(
-    "name, depthwise", [("shufflenet_v2_x0_5", True), ("mobilenet_v3_small", True), ("squeezenet1_1", False)]
+    ("name", "depthwise"), [("shufflenet_v2_x0_5", True), ("mobilenet_v3_small", True), ("squeezenet1_1", False)]
 )
 def test_networks_that_convolve_channels_by_themselves_are_known(name, depthwise):
     assert has_depthwise(build_twin(network(name))) == depthwise

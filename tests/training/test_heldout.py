@@ -23,7 +23,7 @@ from omnitwin.model.locating import locate_checkpoint
 from omnitwin.recipes import SMALL
 from omnitwin.system.files import digest
 from omnitwin.system.paths import BEST_FILE, CONFIG_FILE, METRICS_FILE, STATE_FILE, WEIGHTS_FILE
-from omnitwin.training.heldout import HeldOutExam, HeldOutResult
+from omnitwin.training.heldout import HeldOutExam, HeldOutResult, can_stop_early, is_out_of_patience
 from omnitwin.training.planning import plan
 from omnitwin.training.runs import continued, training_images
 from omnitwin.training.trainer import Trainer, build_network
@@ -290,7 +290,8 @@ def test_held_out_classes_without_a_similar_pair_are_refused():
 def test_of_very_many_classes_an_exam_takes_some_of_all_parts_that_make_similar_pairs():
     packed = uneven_set([[1, 2] * 600, [2] * 500], size=4)
     exam = HeldOutExam(packed, SMALL.network, CPU)
-    examined = set(packed.class_N[exam.rows].tolist())
+    names = [exam.packed.class_names[each] for each in set(exam.packed.class_N[exam.rows].tolist())]
+    examined = {packed.class_names.index(name) for name in names}
     assert len(examined) == exam.classes == 1000
     assert all(packed.count_C[each] > 1 for each in examined)
     assert min(examined) == 1
@@ -573,6 +574,16 @@ def test_patience_without_held_out_classes_is_refused(tmp_path, again):
     with pytest.raises(BadInput, match="counts exams on classes that are kept out of training, and none are"):
         again(config(tmp_path / "run", patience=3, holdout=0))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("iterations", [5, 8, 9, 16, 17])
+@pytest.mark.parametrize("patience", [0, 1, 3, 7, 8])
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_whether_a_run_can_stop_early_is_known_before_it(iterations, patience, every):
+    recipe = TINY.changed(iterations=iterations, patience=patience)
+    exams = range(every, iterations, every)
+    stops = any(is_out_of_patience(recipe, every, done, best) for best in exams for done in exams if done >= best)
+    assert can_stop_early(recipe, every) == stops
 
 
 def test_patience_is_a_number_of_exams():

@@ -164,6 +164,9 @@ def test_a_resumed_run_takes_its_exams_as_often_as_before_and_not_otherwise(tmp_
         with pytest.raises(BadInput, match="exam_every cannot change in a run that is resumed: it is 2"):
             continued(TrainConfig(device="cpu", exam_every=other), resume, more)
     record = json.loads((run / CONFIG_FILE).read_text())
+    (run / CONFIG_FILE).write_text(json.dumps(record | {"exam_every": 1}))  # which a run of its length has by itself
+    longer = continued(TrainConfig(device="cpu"), resume, {"iterations": 4000})[0]
+    assert (longer.exam_every, longer.examined_every) == (None, 100)
     for older in ({}, {"exam_every": 0}, {"exam_every": True}):
         kept = {name: value for name, value in record.items() if name != "exam_every"}
         (run / CONFIG_FILE).write_text(json.dumps(kept | older))

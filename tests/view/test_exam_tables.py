@@ -351,7 +351,7 @@ def test_images_that_chose_the_threshold_are_said_to_have_done_so_if_the_report_
         ({"seen": "unknown"}, "It is not known whether the network was trained on these classes"),
         ({"seen": "held-out"}, "chose the network's best checkpoint: the figures are too kind"),
         ({"seen": "held-out", "chose_threshold": True}, "best checkpoint, threshold and calibration"),
-        ({"chose_threshold": True}, "Some of these classes chose the network's threshold"),
+        ({"chose_threshold": True}, "Some of these images chose the network's threshold"),
     ],
 )
 def test_what_spoils_the_figures_is_said_before_them(facts, warned):

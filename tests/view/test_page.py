@@ -175,9 +175,12 @@ def exam_with(name, *measures):
     ("seen", "images"),
     [
         ("never", "2 classes that the network never saw"),
-        ("held-out", "held-out classes, which chose its best checkpoint"),
-        ("closed", "new images of 2 classes that it was trained on"),
-        ("training", "images that it was TRAINED on"),
+        ("held-out", "classes kept out of training, which chose its best checkpoint"),
+        (
+            "closed",
+            "other images of the 2 classes that it was trained on: a closed set, which says nothing about new classes",
+        ),
+        ("training", "images that the network was TRAINED on: no measure of how it does on others"),
     ],
 )
 def test_the_first_line_of_a_page_tells_the_equal_error_rate_of_the_examined_images_and_what_they_are(

@@ -291,7 +291,7 @@ def test_a_comparison_says_in_a_line_what_its_threshold_was_chosen_for_if_that_i
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        (f"{BY_OTHERS}; by hand", "cross-validated on these classes"),
+        (f"{BY_OTHERS}; by hand", "cross-validated on these classes, which also chose the best checkpoint"),
         (f"{BY_OTHER_FITS}, 10 folds; by hand", "cross-validated on these classes"),
         (f"{BY_OTHER_FOLDS}; by hand", "cross-validated on these classes"),
         (f"{BY_ITSELF}; by hand", "measured on these classes, which chose it: too kind"),

@@ -6,29 +6,34 @@ The folder holds weights.safetensors and config.json, which says from which netw
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from omnitwin import __version__
-from omnitwin.answers.sample import Sample
+from omnitwin.answers.sample import AT_ONCE, Sample, digest_of
 from omnitwin.answers.verifier import Verifier
 from omnitwin.config import CalibrateConfig, check_run_name
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.metrics.arrays import Array
 from omnitwin.model.description import FORMAT, record_for
 from omnitwin.model.familiarity import FALSE_ALARMS
+from omnitwin.recipes import View
 from omnitwin.reports.calibrating import Calibrated
 from omnitwin.reports.operating import OperatingPoint
 from omnitwin.system.files import digest, write_text
 from omnitwin.system.locks import comes_and_goes, hold
 from omnitwin.system.paths import BUNDLED, CONFIG_FILE, WEIGHTS_FILE, runs_folder, unlinked
 from omnitwin.system.plain import is_link, read_text
+from omnitwin.system.portions import portions
 from omnitwin.system.tensorfile import copy_tensors
+
+if TYPE_CHECKING:
+    from omnitwin.data.imageset import ImageSet  # imports torch, which an answer may not need
 
 CONFIG_FORMAT, CONFIG_VERSION = "omnitwin-calibrated", 1  # of config.json
 LONGEST = 60  # characters of a name that is made, of up to 4 bytes each
@@ -94,6 +99,7 @@ def write_calibrated(
         "target": fitted.operating.target,
         "images": len(sample.class_N),
         "classes": list(sample.class_names),
+        "digests": list(sample.digests),
     }
     with hold(folder):
         if not _is_free(folder):
@@ -115,22 +121,30 @@ def write_calibrated(
         return Calibrated(name=folder.name, folder=folder, weights=weights, weights_sha256=digest(weights, "sha256"))
 
 
-def has_chosen(verifier: Verifier, place: Path, classes: Iterable[str]) -> bool:
-    """Return whether some of these classes of a place chose the threshold of a calibrated verifier.
+def has_chosen(verifier: Verifier, images: "ImageSet") -> bool:
+    """Return whether some of these images chose the threshold of a calibrated verifier, wherever they lie now.
 
-    Its config knows the place, by path or name, and the names of the classes. Without that config, each class of a
-    place with the name in the verifier's file is taken for one: a warning too many is better than one too few.
+    Its config has a digest of what the network saw of each. Without that config, all images of a place with the name in
+    the verifier's file are taken for them: a warning too many is better than one too few.
     """
     assert verifier.path is not None
     assert verifier.description is not None
-    point, real = verifier.description.operating, os.path.realpath(place)
-    named = point is not None and point.data == os.path.basename(real)
     with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
         record = json.loads(read_text(verifier.path.with_name(CONFIG_FILE)))
         if record["format"] == CONFIG_FORMAT:
-            known = named or os.path.realpath(record["data"]) == real
-            return known and not set(record["classes"]).isdisjoint(classes)
-    return named
+            chose = set(record["digests"])
+            return any(digest in chose for digest in _digests(images, verifier.description.network.view))
+    point = verifier.description.operating
+    return point is not None and point.data == images.name.rpartition("/")[0]
+
+
+def _digests(images: "ImageSet", view: View) -> Iterator[str]:
+    """Yield the digest of what a network with this view sees of each image."""
+    framed = images.framed(view)
+    for part in portions(len(framed), AT_ONCE, max(view.height, view.width)):
+        rows_B = framed.class_N.new_tensor(range(part.start, part.stop))
+        pixels_BCHW = framed.gather(rows_B).mul(255).round().byte().cpu().numpy()
+        yield from map(digest_of, pixels_BCHW)
 
 
 def _widened(record: dict[str, Any] | None, limits: Sequence[str], novelty_N: Array) -> dict[str, Any] | None:

@@ -101,12 +101,13 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
     folder = free_folder(config, verifier)
     if not folder.exists():  # else a killed process began to write it
         check_writable(folder)
-    listing, notes = usable(config.data, config.pattern, verifier.description, reporter)
+    may_choose = usable(config.data, config.pattern, verifier.description, reporter)
+    listing = may_choose.listing
     files_of, more_notes = files_by_class(listing)
-    check_enough(sum(len(files) > 1 for files in files_of.values()), str(config.data), notes)
+    check_enough(sum(len(files) > 1 for files in files_of.values()), str(config.data), may_choose)
     check_shown(target, most_pairs(files_of), "these images", MORE)
     sample = take_sample(listing, files_of, verifier, reporter)
-    check_enough(int(sample.paired_C.sum()), f"{config.data}, without the files that cannot be read,", notes)
+    check_enough(int(sample.paired_C.sum()), f"{config.data}, without the files that cannot be read,", may_choose)
     pairs = _scored(sample, verifier, reporter)
     check_shown(target, int((~pairs.similar_P).sum()), "these images", MORE)
     found = _Calibration(verifier, sample, pairs, target)
@@ -134,7 +135,7 @@ def calibrate_network(config: CalibrateConfig, reporter: Reporter = SILENT) -> C
         folds=found.folds,
         unread=sample.unread,
         twice=sample.twice,
-        notes=(*listing.notes, *notes, *more_notes, *(() if problem else found.notes())),
+        notes=(*listing.notes, *may_choose.notes, *more_notes, *(() if problem else found.notes())),
         warnings=() if problem or after is None else warnings_on(before, after),
         problem=problem,
         written=written,
@@ -289,9 +290,9 @@ class _Calibration:
         got, (low, high) = self.rates[kind]
         if got <= value if kind == "far" else got >= value:
             return ()
-        words = f"{100 * got:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        words = f"{100 * got:.3g} % ({100 * low:.3g} to {100 * high:.3g})"
         name = "FAR" if kind == "far" else "precision"
-        return (f"on classes that did not choose it, the threshold for {self.target} has a {name} of {words}",)
+        return (f"on classes that did not choose it, the threshold for {self.target} misses it: {name} {words}",)
 
     def fitted(self, data: str) -> Fitted:
         """Return what the new verifier gets. data: name of the images; only if there is no problem"""

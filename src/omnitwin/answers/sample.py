@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -44,6 +44,17 @@ NOT_KNOWN = f"the network was trained on more than {MOST_NAMED:,} classes, and t
 SEED = -1  # of the hashes of names: with a split's own seed, the classes of its test would be taken first
 
 
+class Usable(NamedTuple):
+    """The images of a place that may choose a threshold, and why others may not.
+
+    trained_on: whether the network was trained on the place, so that only its held-out classes may
+    """
+
+    listing: Listing
+    notes: tuple[str, ...]
+    trained_on: bool = False
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
     """Embedded images, by class.
@@ -51,6 +62,7 @@ class Sample:
     class_N: number of each image's class, ascending
     class_names: of the C classes that have images
     novelty_N: of each image, for a verifier that can tell; else empty
+    digests: of the pixels of each image, as digest_of makes them
     unread, twice: as in CalibrateReport
     """
 
@@ -58,6 +70,7 @@ class Sample:
     class_N: Array
     class_names: tuple[str, ...]
     novelty_N: Array
+    digests: tuple[str, ...]
     unread: tuple[UnreadImage, ...]
     twice: tuple[str, ...]
 
@@ -72,10 +85,8 @@ class Sample:
         return np.array(sorted(range(len(self.class_names)), key=lambda number: _hash(self.class_names[number])))
 
 
-def usable(
-    place: Path, pattern: str | None, description: Description | None, reporter: Reporter = SILENT
-) -> tuple[Listing, tuple[str, ...]]:
-    """Return the images of a place that may choose a threshold, and notes on what was left out.
+def usable(place: Path, pattern: str | None, description: Description | None, reporter: Reporter = SILENT) -> Usable:
+    """Return the images of a place that may choose a threshold, with notes on what was left out.
 
     pattern: as in list_images
 
@@ -95,8 +106,8 @@ def usable(
             raise BadInput(f"{listing.place} holds test images only", "A threshold is chosen on other images.")
         left = len(listing.files) - len(kept)
         said = f"{left:,} test images were left out: they choose no threshold"
-        return replace(listing, files=tuple(kept)), (*notes, said)
-    return listing, notes
+        return Usable(replace(listing, files=tuple(kept)), (*notes, said))
+    return Usable(listing, notes)
 
 
 def _divided_as_trained(
@@ -126,9 +137,7 @@ def _divided_as_trained(
     return None
 
 
-def _held_out(
-    place: Path, pattern: str | None, description: Description, store: PictureStore, parts: Parts
-) -> tuple[Listing, tuple[str, ...]]:
+def _held_out(place: Path, pattern: str | None, description: Description, store: PictureStore, parts: Parts) -> Usable:
     """Return the held-out images of classes that were not trained on, and notes. Raises BadInput as usable does."""
     assert description.data is not None
     if pattern not in (None, description.data["pattern"]):
@@ -155,7 +164,7 @@ def _held_out(
     notes = [f"the network was trained on these images: {WHY_HELD_OUT}"]
     if store.broken:
         notes.append(f"{counted(len(store.broken), 'image file')} cannot be read")
-    return replace(store.listing, files=kept), tuple(notes)
+    return Usable(replace(store.listing, files=kept), tuple(notes), trained_on=True)
 
 
 def trained_classes(description: Description, store: PictureStore) -> frozenset[str] | None:
@@ -174,20 +183,19 @@ def trained_classes(description: Description, store: PictureStore) -> frozenset[
     return None
 
 
-def check_enough(paired: int, what: str, notes: Sequence[str] = ()) -> None:
+def check_enough(paired: int, what: str, found: Usable | None = None) -> None:
     """Raise BadInput if too few classes have two images.
 
-    what: how an error names the images; notes: why some of them choose nothing
+    what: how an error names the images; found: with the notes why some of them choose nothing
     """
     if paired < LEAST_CLASSES:
         lack = LEAST_CLASSES - paired
-        why = f" ({'; '.join(notes)})" if notes else ""
-        held_out = any(WHY_HELD_OUT in note for note in notes)
+        why = f" ({'; '.join(found.notes)})" if found is not None and found.notes else ""
         raise BadInput(
             f"{what} has {counted(paired, 'class')} with two images or more{why}, and a threshold needs "
             f"{LEAST_CLASSES}",
             "Give images of other classes."
-            if held_out
+            if found is not None and found.trained_on
             else f"Add {counted(lack, 'more class')} of two or more images.",
         )
 
@@ -230,15 +238,15 @@ def take_sample(
     total = sum(min(len(files), most) for files in files_of.values())
     with reporter.task("Reading images", total, "images") as advance:
         for label, files in files_of.items():
-            taken: set[bytes] = set()  # digests of the class's pictures
+            taken: set[str] = set()  # digests of the class's pictures
             for path, image in _read_all(listing, files, verifier):
                 if isinstance(image, UnreadImage):
                     taking.unread.append(image)
-                elif (pixels := _digest(image.pixels_CHW.tobytes())) in taken:
+                elif (pixels := digest_of(image.pixels_CHW)) in taken:
                     taking.twice.append(str(path))
                 else:
                     taken.add(pixels)
-                    taking.add(label, image)
+                    taking.add(label, image, pixels)
                     advance(1)
                 if len(taken) == most:
                     break
@@ -280,11 +288,13 @@ class _Taking:
         self.embeddings: list[Array] = []
         self.novelties: list[float] = []
         self.labels: list[str] = []
+        self.digests: list[str] = []
         self.unread: list[UnreadImage] = []
         self.twice: list[str] = []
 
-    def add(self, label: str, image: Seen) -> None:
+    def add(self, label: str, image: Seen, digest: str) -> None:
         self.labels.append(label)
+        self.digests.append(digest)
         self.waiting.append(image)
         if len(self.waiting) == AT_ONCE:
             self._embed()
@@ -298,6 +308,7 @@ class _Taking:
             class_N=np.array([number_of[label] for label in self.labels], dtype=np.int64),
             class_names=names,
             novelty_N=np.array(self.novelties),
+            digests=tuple(self.digests),
             unread=tuple(self.unread),
             twice=tuple(self.twice),
         )
@@ -310,8 +321,9 @@ class _Taking:
             self.waiting = []
 
 
-def _digest(content: bytes) -> bytes:
-    return sha256(content).digest()
+def digest_of(pixels_CHW: Array) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of what a network sees of an image (uint8)."""
+    return sha256(pixels_CHW.tobytes()).hexdigest()[:16]
 
 
 def _hash(name: str) -> float:

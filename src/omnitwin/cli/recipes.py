@@ -59,7 +59,9 @@ def _parse(word: str) -> tuple[str, Any]:
     try:
         return name, parse(text)
     except (KeyError, ValueError):
-        raise BadInput(f"{name} takes {wanted}, not {text!r}", f"For example: --override {name}={_example(name)}") from None
+        raise BadInput(
+            f"{name} takes {wanted}, not {text!r}", f"For example: --override {name}={_example(name)}"
+        ) from None
 
 
 def _example(field: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from omnitwin.config import SourceConfig
 from omnitwin.data import acquire, synthetic
 from omnitwin.data.imageset import ImageSet
+from omnitwin.data.listing import HELD_OUT, TEST
 from omnitwin.data.own import OwnImages, open_place
 from omnitwin.errors import BadInput
 from omnitwin.recipes import View, square
@@ -134,6 +135,8 @@ def part_of(own: OwnImages, subset: str) -> ImageSet:
     if subset not in own:
         raise BadInput(
             f"{own.store.listing.place} has no {subset} part, but {', '.join(own)}",
-            f"See why: omnitwin show --data {own.store.listing.place}",
+            f"To measure on the classes that chose the threshold: --set {HELD_OUT}"
+            if subset == TEST and HELD_OUT in own
+            else f"See why: omnitwin show --data {own.store.listing.place}",
         )
     return own[subset]

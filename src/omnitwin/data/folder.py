@@ -66,8 +66,17 @@ def list_folder(folder: Path, pattern: str | None = None) -> Listing:
         files=in_order(files),
         left_out=tuple(sorted(left_out, key=lambda each: each.path)),
         others=others,
-        notes=alike({file.label for file in files}),
+        notes=(*_loose(files, folder, pattern), *alike({file.label for file in files})),
     )
+
+
+def _loose(files: Sequence[ListedFile], folder: Path, pattern: str | None) -> tuple[str, ...]:
+    """Return a note on images that lie beside the folders of classes: they are a class of their own."""
+    loose = sum("/" not in file.path for file in files)
+    if pattern is not None or not 0 < loose < len(files):
+        return ()
+    lie = "1 image lies" if loose == 1 else f"{loose:,} images lie"
+    return (f"{lie} in {folder.name or folder} itself, beside the folders of classes: taken for a class of its own",)
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

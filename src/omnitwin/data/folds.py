@@ -36,13 +36,15 @@ def folds(listing: Listing, count: int, seed: int = 0) -> tuple[Parts, ...]:
     """
     counts = Counter(file.label for file in listing.files)
     pairable = sum(images > 1 for images in counts.values())
-    needed = max(LEAST_CLASSES * count, math.ceil(2 * LEAST_CLASSES * count / (count - 1))) if count > 1 else 0
     if count < 2:
         raise BadInput(f"at least 2 folds are needed to test every class, not {count}", "For example: --folds 5")
-    if pairable < needed:
+    if pairable < (needed := classes_needed(count)):
+        fitting = [each for each in range(2, pairable + 1) if classes_needed(each) <= pairable]
         raise BadInput(
             f"{count} folds need at least {needed} classes with two images, and {listing.place} has {pairable}",
-            "Choose fewer folds, or add images.",
+            f"Use --folds {fitting[-1]}, or add classes."
+            if fitting
+            else f"Add classes: {min(classes_needed(2), classes_needed(3))} are the least for any folds.",
         )
     notes: tuple[str, ...] = ()
     if listing.has_split:
@@ -54,6 +56,11 @@ def folds(listing: Listing, count: int, seed: int = 0) -> tuple[Parts, ...]:
     return tuple(
         Parts(part_N=tuple(part_of[file.label] for file in listing.files), notes=notes) for part_of in divisions
     )
+
+
+def classes_needed(count: int) -> int:
+    """Return how many classes with two images so many folds (2 or more) need, for three parts in each."""
+    return max(LEAST_CLASSES * count, math.ceil(2 * LEAST_CLASSES * count / (count - 1)))
 
 
 def _grouped(listing: Listing, counts: Mapping[str, int], count: int, seed: int) -> list[dict[str, str]] | None:

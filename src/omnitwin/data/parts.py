@@ -113,7 +113,11 @@ def divided(listing: Listing, seed: int = 0, split: str = BY_CLASSES) -> Parts:
     part_of, notes = _divided(listing.files, seed, (TEST, HELD_OUT, TRAINING))
     missing = [part for part in (TEST, HELD_OUT) if part not in part_of.values()]
     if missing:
-        notes += (f"there are too few classes for a {' and a '.join(missing)} part",)
+        enough = LEAST_CLASSES * len(PARTS)
+        notes += (
+            f"there are too few classes for a {' and a '.join(missing)} part: {enough} with two images are the least; "
+            "--split images tests on other images of the same classes",
+        )
     return Parts(part_N=tuple(part_of[file.label] for file in listing.files), notes=notes)
 
 
@@ -164,7 +168,13 @@ def why_untrainable(labels: Iterable[str]) -> str | None:
 def check_trainable(listing: Listing) -> None:
     """Raise BadInput if a set cannot be trained on, with what is missing."""
     if lack := why_untrainable(file.label for file in listing.files):
-        raise BadInput(f"{listing.place} cannot be trained on: {lack}", "Add images, a folder for each class.")
+        loose = len(listing.classes) == 1 and all("/" not in file.path for file in listing.files)
+        raise BadInput(
+            f"{listing.place} cannot be trained on: {lack}",
+            "Its images lie in it directly, and so are one class: name the folder above, or see --label-from."
+            if loose and listing.place.is_dir()
+            else "Add images, a folder for each class.",
+        )
 
 
 def _given(listing: Listing, seed: int) -> Parts:

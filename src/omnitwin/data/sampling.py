@@ -52,7 +52,7 @@ class Sampler(Protocol):
     """Draw batches from a set."""
 
     unit: str  # what size, least and step count: `pairs` or `images`
-    size: int  # of a batch; a small set can make it less than the recipe's
+    size: int  # of a batch; a small set can make it less than the recipe's, and classes without colour less than this
     classes: int | None  # in a batch, with several images; None: the number varies
     colourings: int  # orders of colours in which each of them comes
     notes: tuple[str, ...]  # what a user should know of classes with few images
@@ -98,6 +98,8 @@ class ClassSampler:
         self.taken, self.singles = classes_of_batch(images, sampling)
         self.colourings = colourings_of_batch(images, sampling, self.taken, self.singles)
         self.colourless_C = colourless(images) if self.colourings > 1 else None
+        if self.colourless_C is not None and self.colourless_C.all():
+            self.colourings, self.colourless_C = 1, None
         self.classes: int | None = self.taken
         self.notes = _notes(images, sampling.drawings)
         self.ways = ways_round(sampling, images.shape[0])

@@ -23,7 +23,7 @@ from omnitwin.exams.scorer import Scorer
 from omnitwin.exams.tally import MOST_COARSE, Tally, coarse_edges, tally_pairs
 from omnitwin.metrics import calibration as calibrating
 from omnitwin.metrics.arrays import Array
-from omnitwin.metrics.intervals import NO_NARROWER, bootstrap_interval, no_narrower, pairs_of
+from omnitwin.metrics.intervals import NO_NARROWER, bootstrap_interval, no_narrower
 from omnitwin.metrics.resampling import class_replicates, group_replicates
 from omnitwin.metrics.roc import balanced_accuracy, curve_figures, roc_curve
 from omnitwin.reports.exams import CalibrationReport, Curves, ExamReport, Group, Measure
@@ -162,14 +162,13 @@ def _measures(
     cuts: dict[str, int],
     replicate: Callable[[], Replicates],
     groups: int,
-    apart: int,
     resampled: str,
     seed: int,
 ) -> tuple[Measure, ...]:
     """Return every figure. Those at thresholds are exact, those of the curve come from the fine bins.
 
     Intervals come from replicates of the coarse bins. groups: number of those resampled that have pairs of the kind
-    that fewer of them have. apart: trials of a FAR, see intervals.unanimous_interval. resampled: the groups in words
+    that fewer of them have. resampled: the groups in words
     """
     rough = _figures(*coarse, cuts)
     values = rough | curve_figures(tally.similar_B, tally.dissimilar_B)
@@ -185,12 +184,11 @@ def _measures(
     for kind in kinds:
         value = values[kind.name]
         drawn_R = np.array([figures[kind.name] for figures in replicates])
-        trials = apart if kind.name == measures.FAR.name else groups
-        interval = bootstrap_interval(drawn_R, value, rough[kind.name], groups, trials) if len(drawn_R) else None
-        how = bootstrap_method(resampled, seed, value, trials)
+        interval = bootstrap_interval(drawn_R, value, rough[kind.name], groups) if len(drawn_R) else None
+        how = bootstrap_method(resampled, seed, value, groups)
         if interval is not None and kind.name in wilson:
             interval, how = no_narrower(interval, value, wilson[kind.name]), f"{how}, {NO_NARROWER} of the pairs"
-        found.append(kind.measure(value, interval, rates.get(kind.name, similar + dissimilar), how))
+        found.append(kind.of(dissimilar).measure(value, interval, rates.get(kind.name, similar + dissimilar), how))
     return tuple(found)
 
 
@@ -205,7 +203,6 @@ def _of_classes(
         cuts,
         lambda: class_replicates(tally.similar_CK, tally.dissimilar_CCK, seed),
         int(tally.similar_CK.any(1).sum()),
-        pairs_of(len(tally.similar_CK)),
         resampled,
         seed,
     )
@@ -224,7 +221,6 @@ def _of_groups(
         (similar_GK.sum(0), dissimilar_GK.sum(0)),
         cuts,
         lambda: (group_replicates(similar_GK, seed), group_replicates(dissimilar_GK, seed)),
-        groups,
         groups,
         resampled,
         seed,

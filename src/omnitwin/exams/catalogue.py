@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from omnitwin.config import OLDER_EXAMS, SEVERAL_EXAMS
+from omnitwin.errors import BadInput
 from omnitwin.exams.all_pairs import all_pairs, check_groups, same_group
 from omnitwin.exams.beyond import beyond, check_drawn
 from omnitwin.exams.exam import Exam, Take
@@ -26,7 +27,8 @@ EXAMS = {
 def chosen(asked: Sequence[str | Exam | Take]) -> dict[Exam, bool]:
     """Return the exams to take, and whether each was asked for by itself (not by `all` or `usual`).
 
-    Those of the catalogue come first and in its order. A function is an exam by its name that fits every set.
+    Those of the catalogue come first and in its order. A function is an exam by its name that fits every set. Raises
+    BadInput if none is asked for.
     """
     names = {OLDER_EXAMS.get(exam, exam) for exam in asked if isinstance(exam, str)}
     several = not names.isdisjoint(SEVERAL_EXAMS)
@@ -36,4 +38,6 @@ def chosen(asked: Sequence[str | Exam | Take]) -> dict[Exam, bool]:
             found[own] = True
         elif not isinstance(own, str):
             found[Exam(name=getattr(own, "__name__", type(own).__name__).replace("_", "-"), take=own)] = True
+    if not found:
+        raise BadInput("no exam is named", f"Use {', '.join((*EXAMS, *SEVERAL_EXAMS))}, or a function of your own.")
     return found

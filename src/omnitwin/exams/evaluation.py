@@ -29,7 +29,7 @@ from omnitwin.exams.place import facts_of_place
 from omnitwin.exams.scorer import seated
 from omnitwin.metrics.calibration import fit_calibration
 from omnitwin.metrics.roc import count_scores
-from omnitwin.model.description import FOLDS
+from omnitwin.model.description import FOLDS, Description
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport
 from omnitwin.reports.nouns import counted, nouns_of
@@ -215,8 +215,8 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     new_C = torch.tensor([known is None or name not in known for name in images.class_names])
     left_out: tuple[str, ...] = ()
     if not record:  # a baseline is fitted on the training part
-        fitted = description is None and config.subset in (TRAINING, ALL)
-        seen = "training" if fitted else "unknown" if description and description.lacks_names else "never"
+        fits = description is None and config.subset in (TRAINING, ALL)
+        seen = "training" if fits else "unknown" if description and description.lacks_names else "never"
     elif config.subset in (TRAINING, ALL):
         seen = "training"
     elif known is None:
@@ -225,7 +225,14 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
         seen = "training" if description is not None and FOLDS in description.metrics else "closed"
     else:
         seen = "held-out" if config.subset == HELD_OUT else "never"
-        left_out = tuple(name for name in images.class_names if name in known)
+        if seen == "never":
+            new_C &= ~_held_out(images, description)
+        if not new_C.any():
+            raise BadInput(
+                f"every test class of {place} was trained on, or chose the network's best checkpoint and threshold",
+                "Add classes, or give other images: --data PATH",
+            )
+        left_out = tuple(name for name, new in zip(images.class_names, new_C.tolist(), strict=True) if not new)
         images = images.of_classes(new_C) if left_out else images
     check_pairable(images)
     few = note_on_few(len(images.class_names)) if seen == "never" and config.subset == "test" else None
@@ -237,20 +244,27 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
     chose = (description is None or bool(record)) and config.subset in (fitting, ALL)
     if description is not None and FOLDS in description.metrics:
         chose = chose or seen == "training"  # out of fold, all of them did
-    chose = _chose_threshold(verifier, chose, place, images)
+    chose = _chose_threshold(verifier, chose, images)
     return _Ground(images=images, seen=seen, chose_threshold=chose, left_out=left_out, place=facts)
 
 
-def _chose_threshold(verifier: Verifier, fitted: bool, place: Path | None, images: ImageSet) -> bool:
-    """Return whether classes of these images chose the verifier's threshold.
+def _held_out(images: ImageSet, description: Description | None) -> torch.Tensor:
+    """Return which classes were held out when a network was trained, (C,) bool. A class added since may move others."""
+    held_out = () if description is None else description.held_out
+    held_P = torch.tensor([name in held_out for name in part_names(images)])
+    return held_P if images.group_C is None else held_P[images.group_C]
 
-    fitted: whether they hold the part that chose it in training; place: where they lie, if known
+
+def _chose_threshold(verifier: Verifier, in_training: bool, images: ImageSet) -> bool:
+    """Return whether some of these images chose the verifier's threshold.
+
+    in_training: whether they hold the part that chose it in training, unless it was calibrated since
     """
     description = verifier.description
     point = None if description is None else description.operating
     if point is None or point.chosen_on != CALIBRATION:
-        return fitted
-    return place is not None and has_chosen(verifier, place, images.class_names)
+        return in_training
+    return has_chosen(verifier, images)
 
 
 def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: Reporter) -> _Ground:
@@ -270,7 +284,7 @@ def _ground(config: EvalConfig, dataset: Images, verifier: Verifier, reporter: R
             raise BadInput(f"{who} has no held-out {kept}", "Use --set test, or train with --holdout 5.")
         if not known:
             raise BadInput(f"this network was trained on other images than {images.name} holds now", "Use --set test.")
-        chose = _chose_threshold(verifier, True, None, images)
+        chose = _chose_threshold(verifier, True, images)
         ground = _Ground(images=only(images, held_out), seen="held-out", chose_threshold=chose)
     elif known and held_out:
         trained_on = tuple(name for name in part_names(images) if name not in held_out)

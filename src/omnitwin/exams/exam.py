@@ -72,8 +72,8 @@ class Exam:
 
     name: str
     take: Take
-    check: Callable[[ImageSet, EvalConfig], None] = fits_any_set  # raises BadInput for a set it cannot be taken on
-    fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing  # returns other material
+    check: Callable[[ImageSet, EvalConfig], None] = fits_any_set
+    fetch: Callable[[ImageSet, EvalConfig, Reporter], Any] = fetch_nothing
     long_on_own: bool = False
 
 

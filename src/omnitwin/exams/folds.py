@@ -33,7 +33,7 @@ from omnitwin.data.own import open_folds
 from omnitwin.data.parts import BY_CLASSES
 from omnitwin.data.showing import check_shown
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.exams.pooling import Judgement, Scored, judged, score_fold
+from omnitwin.exams.pooling import Judgement, Scored, compared, judged, most_of_each, score_fold
 from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
 from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
 from omnitwin.model.description import FOLDS, HELD_OUT_EER, read_description
@@ -160,7 +160,8 @@ def _no_button() -> StopButton:
 
 def _check_target(target: Target, divisions: Sequence[Mapping[str, ImageSet]]) -> None:
     """Raise BadInput if all folds together have too few dissimilar pairs to show a target."""
-    counts = [parts[TEST].count_C for parts in divisions]
+    tests = [compared(parts[TEST]) for parts in divisions]
+    counts = [test.count_C.clamp(max=most_of_each(test)) for test in tests]
     there = sum(int((count_C.sum() ** 2 - (count_C**2).sum()) // 2) for count_C in counts)
     check_shown(target, there, "all folds together", "Choose another --target, or fewer folds.")
 

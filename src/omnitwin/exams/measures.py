@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from omnitwin.metrics.operating import pairs_needed
 from omnitwin.reports.exams import Measure
 
 
@@ -14,6 +15,13 @@ class Kind:
     short: str = ""
     percent: bool = True
     detail: bool = False
+    far: float | None = None  # of which it tells the share of similar pairs accepted
+
+    def of(self, dissimilar: int) -> "Kind":
+        """Return the same kind, whose label says if so many dissimilar pairs cannot show its FAR (rule of three)."""
+        if self.far is None or dissimilar >= pairs_needed("far", self.far):
+            return self
+        return replace(self, label=f"{self.label} (too few pairs to show it)", short=self.short or self.label)
 
     def at(self, threshold: float) -> "Kind":
         """Return the same kind with the exam's threshold in its label."""
@@ -42,7 +50,8 @@ FRR = Kind(name="frr", label="false rejects (FRR)", short="FRR", detail=True)
 AUC = Kind(name="auc", label="ROC AUC", short="AUC", percent=False)
 EER = Kind(name="eer", label="equal error rate (EER)", short="EER")
 TAR_2, TAR_3, TAR_4 = (
-    Kind(name=f"tar_at_far_{far}", label=f"TAR at FAR {far}", detail=True) for far in ("1e-2", "1e-3", "1e-4")
+    Kind(name=f"tar_at_far_{far}", label=f"TAR at FAR {far}", detail=True, far=float(far))
+    for far in ("1e-2", "1e-3", "1e-4")
 )
 AVERAGE_PRECISION = Kind(name="average_precision", label="average precision", percent=False, detail=True)
 RECALL_1 = Kind(name="recall_at_1", label="nearest image is of the class (R@1)", short="R@1")

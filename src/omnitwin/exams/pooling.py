@@ -55,21 +55,33 @@ class Scored:
         return similar
 
 
+def compared(test: ImageSet) -> ImageSet:
+    """Return the classes of a fold's test that are compared with each other: all, or some of very many."""
+    if len(test.class_names) <= MOST_CLASSES:
+        return test
+    return test.of_classes(some_classes(test.count_C, MOST_CLASSES))
+
+
+def most_of_each(test: ImageSet) -> int:
+    """Return how many images of each of these classes are compared."""
+    return max(2, MOST_IMAGES // len(test.class_names))
+
+
 def score_fold(weights: Path, test: ImageSet, config: TrainConfig, reporter: Reporter = SILENT) -> Scored:
     """Return the scores of all pairs of a fold's test images, without the calibration that its checkpoint has.
 
     Of very many images, the first ones of each class are compared; of more than MOST_CLASSES classes, some with two
     images or more, evenly spaced, which is noted. The others have no number.
     """
-    if (many := len(test.class_names)) > MOST_CLASSES:
-        test = test.of_classes(some_classes(test.count_C, MOST_CLASSES))
+    many, test = len(test.class_names), compared(test)
+    if len(test.class_names) < many:
         reporter.note(
             f"{len(test.class_names):,} of {many:,} test classes are compared: all pairs would fill the memory."
         )
     verifier = open_verifier(str(weights), config.device, engine=TORCH, encoder=config.encoder)
     scorer = seated(replace(verifier, calibration=None), test, reporter=reporter)
     prepared_M = scorer.prepared()
-    each = max(2, MOST_IMAGES // len(test.class_names))
+    each = most_of_each(test)
     class_M = scorer.packed.class_N.cpu()
     kept_M = (np.arange(len(class_M)) - scorer.packed.first_C.cpu()[class_M].numpy()) < each
     rows = np.flatnonzero(kept_M)
@@ -173,10 +185,10 @@ def _exam(
 def _of_curve(scored: Scored, seed: int) -> list[Measure]:
     """Return the figures of the ROC."""
     rates = curve_rates(scored.logit_N, scored.similar_N, scored.left_N, scored.right_N, scored.classes, seed)
-    found = []
+    found, dissimilar = [], int((~scored.similar_N).sum())
     for kind in KINDS:
         value, interval = rates[kind.name]
         method = bootstrap_method(f"{scored.classes:,} classes", seed, value)
         method = f"{method}, {NO_NARROWER} of the pairs" if kind is measures.EER else method
-        found.append(kind.measure(value, interval, len(scored.logit_N), method))
+        found.append(kind.of(dissimilar).measure(value, interval, len(scored.logit_N), method))
     return found

@@ -11,6 +11,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 OUTSIDE = 0.05  # chance that a 95 % interval misses the truth, half of it on each side
 NO_NARROWER = "no narrower than Wilson's interval"
+LEAST = 3  # groups: two classes make one kind of dissimilar pair, which no replicate varies
 FEW = 4  # groups: of fewer, the percentiles of a bootstrap end at its least and its greatest replicate
 NORMAL_975 = NormalDist().inv_cdf(1 - OUTSIDE / 2)
 
@@ -49,23 +50,21 @@ def clustered_wilson_interval(right_G: Floats, n_G: Floats) -> tuple[float, floa
     return wilson_interval(share * worth, worth, student_975(groups - 1))
 
 
-def bootstrap_interval(
-    replicates_R: Floats, value: float, centre: float, groups: int, trials: int | None = None
-) -> tuple[float, float]:
+def bootstrap_interval(replicates_R: Floats, value: float, centre: float, groups: int) -> tuple[float, float]:
     """Return the 95 % percentile interval of a value (in [0, 1]) from R replicates.
 
     centre: the value as the replicates compute it, which can be coarser than value itself
     groups: number of groups (such as classes) that were resampled
 
     At 0 and 1 every replicate repeats the value, and percentiles would claim that no other is possible. There the
-    interval is no narrower than unanimous_interval of the groups, or of `trials` (for a FAR the pairs of groups).
+    interval is no narrower than unanimous_interval of the groups.
 
     With few groups plain percentiles are too narrow, so the levels are widened to those that Student's t reaches
     (Hesterberg 2015, "What teachers should know about the bootstrap", sec. 4.3). Below FEW groups no level suffices, as
     no replicate lies beyond the groups' own values: there the interval of Student's t from the spread of the replicates
     is spanned, too.
     """
-    if groups < 2:
+    if groups < LEAST:
         return 0.0, 1.0
     outside = NormalDist().cdf(-math.sqrt(groups / (groups - 1)) * student_975(groups - 1))
     low, high = np.quantile(replicates_R, [outside, 1 - outside])
@@ -74,7 +73,7 @@ def bootstrap_interval(
         low, high = min(low, centre - half), max(high, centre + half)
     low, high = _share(low - centre + value), _share(high - centre + value)
     if is_unanimous(value):
-        least, most = unanimous_interval(value, trials or groups)
+        least, most = unanimous_interval(value, groups)
         return min(low, least), max(high, most)
     return low, high
 
@@ -87,24 +86,19 @@ def is_unanimous(value: float) -> bool:
 def unanimous_interval(value: float, groups: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval for a rate of 0 or 1, with each of the groups (such as classes) as one trial.
 
-    For a FAR a trial is two classes: all that their images can show is whether these two are told apart.
-
     For n groups that are all right it is n / (n + 3.84) to 1, for n that are all wrong the mirror image: about what the
     rule of three says (Hanley and Lippman-Hand 1983, "If nothing goes wrong, is everything all right?": 3 / n, at 95 %
     on one side). A trial is a group, not an image or a pair, because those of a group are right and wrong together, and
-    nothing shows how much if none differs. It is never too narrow for that: a rate of new groups is at least the share
-    of groups that are right throughout, and this share is what the interval is of. Wilson's was chosen because the
-    other exams use it, and it is the same at 0 and at 1.
+    nothing shows how much if none differs. For a rate within classes it is never too narrow: the rate of new groups is
+    at least the share of groups that are right throughout, and this share is what the interval is of. A FAR is of pairs
+    of classes, of which there are more, but they are no more trials than the classes: one class that looks like all
+    others spoils every pair that it is in. Wilson's was chosen because the other exams use it, and it is the same at 0
+    and at 1.
 
     >>> unanimous_interval(1.0, 10)  # doctest: +ELLIPSIS
     (0.722..., 1.0)
     """
     return wilson_interval(value * groups, groups)
-
-
-def pairs_of(groups: int) -> int:
-    """Return in how many ways two of the groups can be chosen, at least 1."""
-    return max(1, groups * (groups - 1) // 2)
 
 
 def student_975(freedom: int) -> float:

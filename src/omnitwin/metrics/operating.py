@@ -13,7 +13,7 @@ import numpy as np
 
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import best_threshold, calibrated, fit_calibration, sigmoid
-from omnitwin.metrics.intervals import NO_NARROWER, Interval, bootstrap_interval, no_narrower, pairs_of
+from omnitwin.metrics.intervals import NO_NARROWER, Interval, bootstrap_interval, no_narrower
 from omnitwin.metrics.resampling import REPLICATES, class_replicates
 
 THREE = 3.0  # -ln 0.05: if none of n is wrong, the true share is below 3 / n (Hanley and Lippman-Hand 1983), at 95 %
@@ -107,7 +107,7 @@ class Outcomes:
 
     similar_C2: similar pairs of each class
     dissimilar_CC2: dissimilar pairs of each two classes, each counted once
-    classes: number of classes; more than MOST_GROUPS were put together at random, and dissimilar pairs within such a
+    classes: number of classes; more than MOST_GROUPS were put together by number, and dissimilar pairs within such a
         group are left out of the replicates
     similar_2, dissimilar_2: all pairs
     """
@@ -130,8 +130,7 @@ class Outcomes:
         """Return `far`, `frr`, `balanced_accuracy` and `precision` with 95 % intervals by resampling classes.
 
         Pairs share images, so no interval of FAR and FRR is narrower than Wilson's, of independent pairs.
-        If none or all of them are wrong, it is no narrower than Wilson's of the classes, or for the FAR of the pairs of
-        classes (intervals.unanimous_interval).
+        If none or all of them are wrong, it is no narrower than Wilson's of the classes (intervals.unanimous_interval).
         """
         groups, paired = len(self.similar_C2), int(self.similar_C2.any(1).sum())
         drawn = class_replicates(self.similar_C2, self.dissimilar_CC2, seed)
@@ -142,8 +141,7 @@ class Outcomes:
         found = {}
         for name, value in values.items():
             resampled = groups if name == "far" else paired
-            trials = pairs_of(groups) if name == "far" else None
-            interval = bootstrap_interval(replicates[name], float(value), float(value), resampled, trials)
+            interval = bootstrap_interval(replicates[name], float(value), float(value), resampled)
             found[name] = (float(value), interval if len(far_R) else (0.0, 1.0))
         for name, count_2 in (("far", self.dissimilar_2), ("frr", self.similar_2)):
             share, interval = found[name]
@@ -191,5 +189,4 @@ def method_of(classes: int, seed: int = 0) -> str:
     """Say how the intervals of Outcomes.rates are made."""
     groups = "" if classes <= MOST_GROUPS else f" in {MOST_GROUPS} groups"
     resampled = f"{classes:,} classes{groups} resampled, {REPLICATES:,} replicates, seed {seed}"
-    unanimous = "at 0 and 100 % of the classes (FAR: of their pairs)"
-    return f"percentile bootstrap, {resampled}, {NO_NARROWER} of the pairs, {unanimous}"
+    return f"percentile bootstrap, {resampled}, {NO_NARROWER} of the pairs, at 0 and 100 % of the classes"

@@ -172,7 +172,7 @@ class EvalReport:
         which chose its best checkpoint; `training`: it was trained on them; `closed`: it was trained on other images of
         the same classes; `unknown`: it was trained on more classes than its file has names, and whether on these is
         not known
-    chose_threshold: whether classes among them chose the threshold and calibration of the network or baseline
+    chose_threshold: whether some of these images chose the threshold and calibration of the network or baseline
     """
 
     network: NetworkReport | None  # None: a baseline sat the exams

@@ -63,7 +63,9 @@ class OperatingPoint:
     @property
     def measured(self) -> str:
         """Of whom the rates are, in a few words; empty if that is not known."""
-        if self.method.startswith((BY_OTHERS, BY_OTHER_FOLDS, BY_OTHER_FITS)):
+        if self.method.startswith(BY_OTHERS):
+            return "cross-validated on these classes, which also chose the best checkpoint"
+        if self.method.startswith((BY_OTHER_FOLDS, BY_OTHER_FITS)):
             return "cross-validated on these classes"
         return "measured on these classes, which chose it: too kind" if self.method.startswith(BY_ITSELF) else ""
 

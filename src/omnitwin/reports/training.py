@@ -23,7 +23,7 @@ class PlanReport:
     colourings: int = 1  # orders of red, green and blue in which each of them comes
     pairs_per_iteration: int
     learning_rate: float  # the peak, if it is scheduled
-    patience: int = 0  # exams without a better network, after which the run stops; 0: it never does
+    patience: int = 0  # exams without a better network, after which the run stops; 0: it never does, or is too short
     seed: int
     device: str
     precision: str

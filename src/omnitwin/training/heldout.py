@@ -82,6 +82,11 @@ def is_out_of_patience(recipe: Recipe, exam_every: int, done: int, best: int) ->
     return 0 < recipe.patience * exam_every <= done - best
 
 
+def can_stop_early(recipe: Recipe, exam_every: int) -> bool:
+    """Return whether a run has so many exams that its patience can end before it does."""
+    return recipe.patience > 0 and (1 + recipe.patience) * exam_every < recipe.iterations
+
+
 class HeldOutExam:
     """Score all pairs of the first images of each held-out class, in fp32. Every exam of a run takes the same pairs.
 
@@ -94,12 +99,13 @@ class HeldOutExam:
         self, held_out: ImageSet, network: Network, device: torch.device, most_images: int | None = None
     ) -> None:
         check_pairable(held_out)
-        examined_C = some_classes(held_out.count_C)
-        self.classes = int((examined_C & (held_out.count_C > 1)).sum())  # with similar pairs
+        if len(held_out.class_names) > MOST_CLASSES:
+            held_out = held_out.of_classes(some_classes(held_out.count_C))
+        self.classes = int((held_out.count_C > 1).sum())  # with similar pairs
         self.packed = held_out.framed(network.view).to(device)
         hands = max(2, (MOST_IMAGES if most_images is None else most_images) // len(held_out.class_names))
         place_N = torch.arange(len(held_out)) - held_out.first_C[held_out.class_N]
-        self.rows = ((place_N < hands) & examined_C[held_out.class_N]).nonzero().flatten().to(device)
+        self.rows = (place_N < hands).nonzero().flatten().to(device)
         class_M = held_out.class_N.to(device)[self.rows]
         self.pair = torch.triu_indices(len(self.rows), len(self.rows), 1, device=device)
         self.similar = (class_M[self.pair[0]] == class_M[self.pair[1]]).cpu().numpy()

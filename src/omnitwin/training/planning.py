@@ -5,14 +5,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from omnitwin.config import TrainConfig
+from omnitwin.config import TrainConfig, parse_target
 from omnitwin.data.split import part_names
 from omnitwin.recipes import Recipe, spelled_size
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.reports.training import PlanReport
 from omnitwin.system.device import describe_device, peak_memory, select_device, synchronize
 from omnitwin.system.tensorfile import layout_bytes
-from omnitwin.training.heldout import check_patience
+from omnitwin.training.heldout import HeldOutExam, aim, can_stop_early, check_patience
 from omnitwin.training.needs import note_needs
 from omnitwin.training.optimiser import learning_rate
 from omnitwin.training.resuming import resumed_state
@@ -40,6 +40,8 @@ def plan(config: TrainConfig, reporter: Reporter = SILENT, done: int = 0, output
     images, held_out = training_images(config, reporter)
     check_patience(config.recipe, held_out)
     trainer = Trainer(config, images)
+    exam = HeldOutExam(held_out, config.recipe.network, trainer.device) if held_out else None
+    aim(exam, parse_target(config.target))
     if output is None:
         trainer.start_from(initial_tensors(config))
     trainer.prepare(reporter)
@@ -85,7 +87,7 @@ def describe_run(
         colourings=sampler.colourings,
         pairs_per_iteration=sampler.pairs,
         learning_rate=recipe.optimiser.learning_rate,
-        patience=recipe.patience,
+        patience=recipe.patience if can_stop_early(recipe, config.examined_every) else 0,
         seed=recipe.seed,
         device=describe_device(trainer.device),
         precision=trainer.precision,

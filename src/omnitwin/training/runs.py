@@ -152,14 +152,18 @@ def continued(
         words = ", ".join(map(spell, refused))
         raise BadInput(f"{words} cannot change in a run that is resumed", "Leave it out, or start a new run.")
     images, source = _images_of(description, config)
+    wanted = recipe.changed(**{name: asked[name] for name in MAY_CHANGE if name in asked})
+    exam_every = _exam_every_before(folder, config.exam_every)
+    if wanted.iterations != recipe.iterations and exam_every == TrainConfig(recipe=recipe).examined_every:
+        exam_every = config.exam_every  # nobody chose it: a longer run has its own
     going_on = replace(
         config,
-        recipe=recipe.changed(**{name: asked[name] for name in MAY_CHANGE if name in asked}),
+        recipe=wanted,
         dataset=images,
         source=source,
         precision=description.precision if config.precision == TrainConfig.precision else config.precision,
         target=target,
-        exam_every=_exam_every_before(folder, config.exam_every),
+        exam_every=exam_every,
     )
     if not granted:
         check_needs(going_on, select_device(config.device))

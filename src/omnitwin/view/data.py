@@ -58,7 +58,7 @@ def _facts(report: DataReport) -> list[tuple[str, str]]:
         ("broken files", f"{len(report.broken):,}, left out" if report.broken else "none"),
         ("same pixels", _same(report)),
         ("nearly the same", _near(report)),
-        ("in test and beyond", _leaks(report)),
+        ("test and elsewhere", _leaks(report)),
         ("split", split_in_words(report.split, report.seed)),
         *parts,
     ]
@@ -94,7 +94,9 @@ def _near(report: DataReport) -> str:
 
 def _leaks(report: DataReport) -> str:
     count = len(report.duplicates.leaks)
-    return f"{counted(count, 'test image')}, the same or nearly so" if count else "none"
+    if not count:
+        return "no picture is in both"
+    return f"{counted(count, 'test image')} {'is' if count == 1 else 'are'} in another part, too, exactly or nearly"
 
 
 def _remarks(report: DataReport) -> Iterator[tuple[str, str]]:
@@ -116,7 +118,7 @@ def _remarks(report: DataReport) -> Iterator[tuple[str, str]]:
 
 
 def _others(count: int) -> str:
-    return "1 file is no image" if count == 1 else f"{count:,} files are no images"
+    return "1 file was passed over: it is no image" if count == 1 else f"{count:,} files were passed over: no images"
 
 
 def _files(title: str, files: Sequence[LeftOutFile]) -> Iterator[tuple[str, str]]:

@@ -16,11 +16,12 @@ from omnitwin.view.console import clean, say
 from omnitwin.view.pictures import draw_pairs
 from omnitwin.view.words import BUNDLED_WEIGHTS, LISTED, listed, operating_in_words, percent, trained
 
-SEEN = {
-    "never": "{kinds} that the network never saw",
+SEEN = {  # {count} is empty, or the number of classes and a space
+    "never": "{count}{kinds} that the network never saw",
     "held-out": "{held_out} kept out of training, which chose its best checkpoint",
-    "closed": "other images of the classes that it was trained on: a closed set, which says nothing about new classes",
-    "unknown": "{kinds} that the network may have been trained on: not known",
+    "closed": "other images of the {count}classes that it was trained on: a closed set, which says nothing about new "
+    "classes",
+    "unknown": "{count}{kinds} that the network may have been trained on: not known",
     "training": "images that the network was TRAINED on: no measure of how it does on others",
 }
 NOT_KNOWN = "It is not known whether the network was trained on these classes: it was on more than its file has names."
@@ -77,24 +78,31 @@ def seen(report: EvalReport) -> str:
     kind = f"the held-out {nouns.held_out}" if report.seen == "training" else f"{nouns.kinds} that were trained on:"
     without = f" (without {kind} {listed(report.left_out, LISTED)})" if report.left_out else ""
     chose = f"; {CHOSE}" if report.chose_threshold else ""
-    return SEEN[report.seen].format(**vars(nouns)) + without + chose
+    return examined(report) + without + chose
+
+
+def examined(report: EvalReport, count: str = "") -> str:
+    """Say what images a network was examined on. count: of the classes, with a space behind it"""
+    return SEEN[report.seen].format(count=count, **vars(nouns_of(report.dataset)))
 
 
 def spoiled(report: EvalReport) -> str:
     """Warn of images that make the figures too kind, or return nothing."""
+    chose = "Some of these images chose the network's threshold and calibration: only EER, AUC and ranks are fair."
     if report.seen == "training":
         how = "was fitted to" if report.network is None else "was TRAINED on"
         who = "The baseline" if report.network is None else "The network"
         return f"{who} {how} these images: the figures do not say how it does on others."
     if report.seen == "closed":
-        return "Closed set: the figures say nothing about new classes, only about new images of those trained on."
+        closed = "Closed set: the figures say nothing about new classes, only about new images of those trained on."
+        return f"{closed} {chose}" if report.chose_threshold else closed
     if report.seen == "held-out":
         what = "best checkpoint, threshold and calibration" if report.chose_threshold else "best checkpoint"
         return f"These {nouns_of(report.dataset).held_out} chose the network's {what}: the figures are too kind."
     if report.seen == "unknown":
-        return NOT_KNOWN
+        return f"{NOT_KNOWN} {chose}" if report.chose_threshold else NOT_KNOWN
     if report.chose_threshold:
-        return "Some of these classes chose the network's threshold and calibration: only EER, AUC and ranks are fair."
+        return chose
     if report.place is not None and report.place.shared:
         many = counted(report.place.shared, "test class")
         return f"{many} of the place {'is' if report.place.shared == 1 else 'are'} trained on, too."
@@ -231,7 +239,7 @@ def _show_roc(exam: ExamReport, console: Console) -> None:
 def worst_headings(exam: ExamReport, report: EvalReport) -> tuple[str, ...]:
     """Return the heads of the columns of the table of the worst classes."""
     kinds = nouns_of(report.dataset).kinds
-    return f"worst of {exam.classes:,} {kinds}", "error, %", "similar pairs rejected", "dissimilar pairs accepted"
+    return f"the worst of {exam.classes:,} {kinds}", "error, %", "similar pairs rejected", "dissimilar pairs accepted"
 
 
 def worst_cells(each: ClassErrors) -> tuple[str, ...]:

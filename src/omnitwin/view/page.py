@@ -20,6 +20,7 @@ from omnitwin.view.console import clean
 from omnitwin.view.exams import (
     WORST_NOTE,
     circumstances,
+    examined,
     group_cells,
     group_headings,
     group_method,
@@ -39,13 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
-EXAMINED = {
-    "never": "{count} {kinds} that the network never saw",
-    "held-out": "held-out {held_out}, which chose its best checkpoint",
-    "unknown": "{count} {kinds} that the network may have been trained on: not known",
-    "closed": "new images of {count} {kinds} that it was trained on",
-    "training": "images that it was TRAINED on",
-}
 Row = tuple[str, ...]
 
 
@@ -96,8 +90,7 @@ def headline(evaluation: EvalReport) -> str:
 
     The first equal error rate of the exams, to be compared with that of the training; without one, the first figure.
     """
-    nouns = nouns_of(evaluation.dataset)
-    images = EXAMINED[evaluation.seen].format(count=f"{evaluation.classes:,}", **vars(nouns))
+    images = examined(evaluation, f"{evaluation.classes:,} ")
     rates = [rate for exam in evaluation.exams if (rate := exam.find("eer")) is not None]
     first = (rates or [evaluation.exams[0].measures[0]])[0]
     bounds = "" if first.interval is None else f" ({interval(first)})"

@@ -57,6 +57,7 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
 
 SAW = "What the network saw"
 ENOUGH_FOR_SPEED = 100  # images; fewer are read too soon for their number in a second to mean much
+GUESSING = 0.4  # held-out EER above which a network is called little better than that
 STOPPED_BY = {"SIGINT": "Ctrl-C"}  # a signal by the key that sends it
 SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
 UNLIKE = f"{UNFAMILIAR}; the answer means little"
@@ -123,6 +124,8 @@ def show_training(report: TrainReport, console: Console) -> None:
     if report.operating is not None:
         rows.append(("threshold", f"{report.threshold:.4g}, {operating_in_words(report.operating)}"))
     show_rows(rows, console)
+    if report.held_out_eer is not None and report.held_out_eer > GUESSING:
+        say(console, "That is little better than guessing (50 %): train longer, or on more classes.", "bold yellow")
     if report.stopped_by in (None, "patience"):
         exams = " --exam all-pairs --exam retrieval" if report.own_images else ""
         say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}{exams}")
