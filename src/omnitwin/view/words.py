@@ -167,7 +167,7 @@ def done_in_words(report: TrainReport) -> str:
 
 def stopped_in_words(report: TrainReport) -> str:
     """Return what was saved of a run that was stopped, and the command that goes on with it."""
-    return (
-        f"Stopped ({STOPPED_BY.get(report.stopped_by or '', report.stopped_by)}) and saved after {report.iteration:,} of "
-        f"{counted(report.iterations, 'iteration')}. Go on with: omnitwin train --resume {run_in_words(report.output)}"
-    )
+    why = STOPPED_BY.get(report.stopped_by or "", report.stopped_by)
+    go_on = f"Go on with: omnitwin train --resume {run_in_words(report.output)}"
+    done = f"{report.iteration:,} of {counted(report.iterations, 'iteration')}"
+    return f"Stopped ({why}) and saved after {done}. {go_on}"
