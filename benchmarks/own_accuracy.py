@@ -43,7 +43,6 @@ RECIPES = {  # by the kind of picture, not by the set
     "signatures-crossmedia": "ink",
 }
 OPTIONS: dict[str, dict[str, Any]] = {  # what a user knows of the pictures; see docs/LOG.md
-    "coil100": {"iterations": 400},  # four networks in ten minutes
     # a face seen from the other side is that face; 400 pictures are learnt soon
     "faces-orl": {"flip": 0.5, "iterations": 200},
 }
@@ -53,7 +52,7 @@ BACKBONES = {  # what is trained of MobileNetV2, with --weights
     "MobileNetV2 fine-tuned": BACKBONE | {"batch_size": 64, "iterations": 120, "learning_rate": 1e-3},
 }
 # few classes: folds choose the threshold, and the network trains on all classes; fewer folds where one takes minutes
-FOLDED = {"coil100": 3, "grocery": 3, "faces-orl": 3, "signatures30": 5, "signatures-crossmedia": 5}
+FOLDED = {"grocery": 3, "faces-orl": 3, "signatures30": 5, "signatures-crossmedia": 5}
 
 
 def write_table(archive: Path, folder: Path, fold: int | None) -> Path:

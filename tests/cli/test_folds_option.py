@@ -82,6 +82,5 @@ def test_an_exam_of_few_test_classes_says_that_folds_exist(run, place):
     assert run("train", "--data", place, *SHORT, "--name", "small", "--quiet").code == 0
     outcome = run("eval", "--checkpoint", "small", "--exam", "all-pairs")
     assert outcome.code == 0
-    assert "Figures of 2 test classes have wide intervals; omnitwin train --folds K tests every class once." in (
-        outcome.err.splitlines()
-    )
+    note = "Figures of 2 test classes have wide intervals; omnitwin train --folds 3 (or more) tests every class once."
+    assert note in outcome.err.splitlines()

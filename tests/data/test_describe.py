@@ -60,7 +60,7 @@ def test_the_parts_are_those_of_the_split(place):
 
 
 def test_few_test_classes_are_said_to_have_wide_intervals(place):
-    note = "figures of 2 test classes have wide intervals; omnitwin train --folds K tests every class once"
+    note = "figures of 2 test classes have wide intervals; omnitwin train --folds 3 (or more) tests every class once"
     assert note in told(place).notes
 
 

@@ -152,7 +152,7 @@ def note_on_few(classes: int) -> str | None:
     if classes >= FEW_CLASSES:
         return None
     which = counted(classes, "test class")
-    return f"figures of {which} have wide intervals; omnitwin train --folds K tests every class once"
+    return f"figures of {which} have wide intervals; omnitwin train --folds 3 (or more) tests every class once"
 
 
 def why_untrainable(labels: Iterable[str]) -> str | None:

@@ -6,8 +6,8 @@ from omnitwin.reports.folds import FoldReport, FoldsReport
 from omnitwin.reports.nouns import counted
 from omnitwin.view.console import say
 from omnitwin.view.exams import interval, value
-from omnitwin.view.tables import STOPPED_BY, show_rows
-from omnitwin.view.words import operating_in_words, percent, run_in_words, time_in_words
+from omnitwin.view.tables import show_rows
+from omnitwin.view.words import STOPPED_BY, operating_in_words, percent, run_in_words, time_in_words
 
 
 def show_folds(report: FoldsReport, console: Console) -> None:

@@ -44,12 +44,14 @@ from omnitwin.view.words import (
     done_in_words,
     end_in_words,
     listed,
+    measuring_in_words,
     network_in_words,
     operating_in_words,
     percent,
-    run_in_words,
+    stopped_in_words,
     time_in_words,
     trained,
+    weakness,
 )
 
 if TYPE_CHECKING:  # importing the records of exams takes time, and an answer needs none
@@ -57,8 +59,6 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
 
 SAW = "What the network saw"
 ENOUGH_FOR_SPEED = 100  # images; fewer are read too soon for their number in a second to mean much
-GUESSING = 0.4  # held-out EER above which a network is called little better than that
-STOPPED_BY = {"SIGINT": "Ctrl-C"}  # a signal by the key that sends it
 SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
 UNLIKE = f"{UNFAMILIAR}; the answer means little"
 
@@ -105,13 +105,7 @@ def show_training(report: TrainReport, console: Console) -> None:
     if report.stopped_by in (None, "patience"):
         say(console, done_in_words(report), "bold green")
     else:
-        say(
-            console,
-            f"Stopped ({STOPPED_BY.get(report.stopped_by, report.stopped_by)}) and saved after {report.iteration:,} of "
-            f"{counted(report.iterations, 'iteration')}. "
-            f"Go on with: omnitwin train --resume {run_in_words(report.output)}",
-            "bold yellow",
-        )
+        say(console, stopped_in_words(report), "bold yellow")
     rows = [
         ("loss", f"{report.loss:.4f}"),
         ("speed", f"{report.pairs_per_second:,.0f} pairs/s"),
@@ -124,11 +118,10 @@ def show_training(report: TrainReport, console: Console) -> None:
     if report.operating is not None:
         rows.append(("threshold", f"{report.threshold:.4g}, {operating_in_words(report.operating)}"))
     show_rows(rows, console)
-    if report.held_out_eer is not None and report.held_out_eer > GUESSING:
-        say(console, "That is little better than guessing (50 %): train longer, or on more classes.", "bold yellow")
+    if weak := weakness(report.held_out_eer):
+        say(console, weak, "bold yellow")
     if report.stopped_by in (None, "patience"):
-        exams = " --exam all-pairs --exam retrieval" if report.own_images else ""
-        say(console, f"Measure it: omnitwin eval --checkpoint {run_in_words(report.output)}{exams}")
+        say(console, f"Measure it: {measuring_in_words(report)}")
 
 
 def show_comparison(report: ComparisonReport, console: Console, show_input: bool = False) -> None:

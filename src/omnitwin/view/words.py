@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
 
 BUNDLED_WEIGHTS = "the bundled weights"
 NAMED = 3  # files that a line names
+STOPPED_BY = {"SIGINT": "Ctrl-C"}  # a signal by the key that sends it
+GUESSING = 0.4  # equal error rate above which a network is called little better than that
 LISTED = 10  # parts kept out of training: more are not all named
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
 
@@ -49,6 +51,12 @@ def age_in_words(seconds: float) -> str:
 
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def weakness(held_out_eer: float | None) -> str:
+    """Warn of a network that hardly tells held-out images apart; nothing for others."""
+    weak = held_out_eer is not None and held_out_eer > GUESSING
+    return "That is little better than guessing (50 %): train longer, or on more classes." if weak else ""
 
 
 def rate(share: float, interval: tuple[float, float]) -> str:
@@ -92,6 +100,12 @@ def run_in_words(folder: Path) -> str:
         if folder.parent == runs_folder() and not Path(folder.name).exists():
             return shlex.quote(folder.name)
     return shlex.quote(str(folder))
+
+
+def measuring_in_words(report: TrainReport) -> str:
+    """Return the command that measures a network."""
+    exams = " --exam all-pairs --exam retrieval" if report.own_images else ""
+    return f"omnitwin eval --checkpoint {run_in_words(report.output)}{exams}"
 
 
 def trained(report: "TrainedNetwork | NetworkReport") -> str:
@@ -150,3 +164,11 @@ def done_in_words(report: TrainReport) -> str:
     """Return `Done: 40 iterations in 1:30`, with the reason if the run might have gone on."""
     early = " (the exams found no better network any more)" if report.stopped_by else ""
     return f"Done: {counted(report.iteration, 'iteration')} in {time_in_words(report.seconds)}{early}"
+
+
+def stopped_in_words(report: TrainReport) -> str:
+    """Return what was saved of a run that was stopped, and the command that goes on with it."""
+    why = STOPPED_BY.get(report.stopped_by or "", report.stopped_by)
+    go_on = f"Go on with: omnitwin train --resume {run_in_words(report.output)}"
+    done = f"{report.iteration:,} of {counted(report.iterations, 'iteration')}"
+    return f"Stopped ({why}) and saved after {done}. {go_on}"
