@@ -128,11 +128,13 @@ def has_chosen(verifier: Verifier, images: "ImageSet") -> bool:
     """
     assert verifier.path is not None
     assert verifier.description is not None
+    chose: set[str] | None = None
     with suppress(OSError, KeyError, TypeError, ValueError, RecursionError):
         record = json.loads(read_text(verifier.path.with_name(CONFIG_FILE)))
         if record["format"] == CONFIG_FORMAT:
             chose = set(record["digests"])
-            return any(digest in chose for digest in _digests(images, verifier.description.network.view))
+    if chose is not None:
+        return not chose.isdisjoint(_digests(images, verifier.description.network.view))
     point = verifier.description.operating
     return point is not None and point.data == images.name.rpartition("/")[0]
 

@@ -3,6 +3,8 @@
 C classes, P parts: the groups, or the classes of a set without groups
 """
 
+from collections.abc import Collection
+
 import torch
 
 from omnitwin.data.imageset import ImageSet, check_pairable
@@ -55,5 +57,10 @@ def only(images: ImageSet, names: tuple[str, ...]) -> ImageSet:
     if missing:
         kind = "class" if images.group_C is None else nouns_of(images.name).group
         raise BadInput(f"{images.name} has no {kind} {missing[0]}", "The network was trained on another set.")
-    named_P = torch.tensor([name in names for name in known])
-    return images.of_classes(named_P if images.group_C is None else named_P[images.group_C])
+    return images.of_classes(in_parts(images, names))
+
+
+def in_parts(images: ImageSet, names: Collection[str]) -> torch.Tensor:
+    """Return which classes are of the parts with these names, (C,) bool. A name that no part has is passed over."""
+    named_P = torch.tensor([name in names for name in part_names(images)])
+    return named_P if images.group_C is None else named_P[images.group_C]

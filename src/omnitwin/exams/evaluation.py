@@ -20,7 +20,7 @@ from omnitwin.data.listing import HELD_OUT, TRAINING
 from omnitwin.data.own import ALL, OwnImages
 from omnitwin.data.pairs import draw_pairs
 from omnitwin.data.parts import note_on_few
-from omnitwin.data.split import only, part_names
+from omnitwin.data.split import in_parts, only, part_names
 from omnitwin.errors import BadCheckpoint, BadInput
 from omnitwin.exams.catalogue import chosen
 from omnitwin.exams.exam import CPU, Exam, Sitting, Take
@@ -250,9 +250,7 @@ def _own_ground(config: EvalConfig, place: Path, verifier: Verifier, reporter: R
 
 def _held_out(images: ImageSet, description: Description | None) -> torch.Tensor:
     """Return which classes were held out when a network was trained, (C,) bool. A class added since may move others."""
-    held_out = () if description is None else description.held_out
-    held_P = torch.tensor([name in held_out for name in part_names(images)])
-    return held_P if images.group_C is None else held_P[images.group_C]
+    return in_parts(images, () if description is None else description.held_out)
 
 
 def _chose_threshold(verifier: Verifier, in_training: bool, images: ImageSet) -> bool:

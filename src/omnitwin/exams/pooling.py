@@ -57,9 +57,7 @@ class Scored:
 
 def compared(test: ImageSet) -> ImageSet:
     """Return the classes of a fold's test that are compared with each other: all, or some of very many."""
-    if len(test.class_names) <= MOST_CLASSES:
-        return test
-    return test.of_classes(some_classes(test.count_C, MOST_CLASSES))
+    return some_classes(test, MOST_CLASSES)
 
 
 def most_of_each(test: ImageSet) -> int:

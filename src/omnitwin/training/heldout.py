@@ -49,17 +49,14 @@ def aim(exam: "HeldOutExam | None", target: Target) -> None:
         raise BadInput(f"--target {target} needs classes that are kept out of training", HOLD_OUT)
 
 
-def some_classes(count_C: torch.Tensor, most: int = MOST_CLASSES) -> torch.Tensor:
-    """Return the classes that an exam takes, (C,) bool: all, or of too many some with similar pairs, evenly spaced.
-
-    count_C: images of each class; most: classes
-    """
-    if len(count_C) <= most:
-        return torch.ones_like(count_C, dtype=torch.bool)
-    several = (count_C > 1).nonzero().flatten()
-    examined_C = torch.zeros_like(count_C, dtype=torch.bool)
+def some_classes(images: ImageSet, most: int = MOST_CLASSES) -> ImageSet:
+    """Return the classes that an exam takes: all, or of more than `most` some with similar pairs, evenly spaced."""
+    if len(images.class_names) <= most:
+        return images
+    several = (images.count_C > 1).nonzero().flatten()
+    examined_C = torch.zeros_like(images.count_C, dtype=torch.bool)
     examined_C[several[torch.linspace(0, len(several) - 1, most).round().long()]] = True
-    return examined_C
+    return images.of_classes(examined_C)
 
 
 def check_patience(recipe: Recipe, held_out: ImageSet | None) -> None:
@@ -98,8 +95,7 @@ class HeldOutExam:
         self, held_out: ImageSet, network: Network, device: torch.device, most_images: int | None = None
     ) -> None:
         check_pairable(held_out)
-        if len(held_out.class_names) > MOST_CLASSES:
-            held_out = held_out.of_classes(some_classes(held_out.count_C))
+        held_out = some_classes(held_out)
         self.classes = int((held_out.count_C > 1).sum())  # with similar pairs
         self.packed = held_out.framed(network.view).to(device)
         hands = max(2, (MOST_IMAGES if most_images is None else most_images) // len(held_out.class_names))
