@@ -19,6 +19,7 @@ FRAMES = ("whole", "ink", "photo")  # of View; their meaning never changes: chec
 OWN = "own"  # the name of an encoder or objective that was given to the Python API
 MOST = 1_000_000  # largest number in a part, unless its field says less
 MOST_CHANNELS = 64
+MOST_MEMBERS = 16
 MOST_SLACK = 100
 HEADS = ("difference", "distance")  # of model.twin
 LARGEST = {"image_size": 1024, "iterations": 10**9, "batch_size": MOST}  # far above what a machine could do
@@ -155,6 +156,7 @@ class Network:
     frame: str = "whole"  # how a picture lies in there (View)
     head: str = "difference"  # how two embeddings become a score (model.twin)
     channels: int = 1  # of an image: 1 is grey, 3 are colours; an encoder of your own may take more
+    members: int = 1  # encoders of this kind side by side, each trained by itself: a distance is the mean of theirs
 
     def __post_init__(self) -> None:
         _check_positive(self, "image_size")
@@ -174,12 +176,25 @@ class Network:
                 f"channels must be between 1 and {MOST_CHANNELS}, not {self.channels}",
                 "Use --override channels=1 for grey, or 3 for colours.",
             )
+        self._check_members()
 
     @property
     def view(self) -> View:
         """How this network sees a picture."""
         width = self.image_width or self.image_size
         return View(height=self.image_size, width=width, channels=self.channels, frame=self.frame)
+
+    def _check_members(self) -> None:
+        if not 1 <= self.members <= MOST_MEMBERS:
+            raise BadInput(
+                f"members must be between 1 and {MOST_MEMBERS}, not {self.members}", "For one: --override members=1"
+            )
+        if self.members == 1:
+            return
+        if self.encoder not in ENCODERS or is_foreign(self):
+            raise BadInput(f"the encoder {self.encoder} is a network by itself", "Use --override members=1.")
+        if self.head != "distance":
+            raise BadInput(f"several members need the head `distance`, not {self.head}", "Use --override members=1.")
 
     def _check_encoder(self) -> None:
         encoder, view = self.encoder, self.view
@@ -543,6 +558,8 @@ class Recipe:
         wanted = PairSampling.name if self.objective.name == PairObjective.name else ClassSampling.name
         if self.sampling.name != wanted:
             raise BadInput(f"the objective {self.objective.name} needs the sampling {wanted}, not {self.sampling.name}")
+        if self.network.members > 1 and self.objective.name == PairObjective.name:
+            raise BadInput("the objective pairs trains a single member", "Use --override members=1.")
 
     def flat(self) -> dict[str, Any]:
         """Return every field of the recipe and of its parts by its unique name, and every part's name."""
@@ -558,9 +575,12 @@ class Recipe:
         """Return the recipe with changed fields, its own or its parts', by name. Raises BadInput for any other name.
 
         A part's name (sampling="pairs") replaces that part. The new part takes over the fields that both have. The
-        fields weights, freeze and start choose how the weights begin; weights="none" is at random.
+        fields weights, freeze and start choose how the weights begin; weights="none" is at random. Another encoder
+        stands alone, unless `members` says otherwise.
         """
         changes = _with_initial(changes, self.network, self.initial)
+        if changes.get("encoder", self.network.encoder) != self.network.encoder:
+            changes = {"members": 1, **changes}
         parts: dict[str, Any] = {}
         for each in ("network", *PARTS):
             part = getattr(self, each)
@@ -655,7 +675,7 @@ def _with_initial(changes: dict[str, Any], network: Network, before: Part) -> di
         return {"initial": PretrainedWeights.name, "weights": DEFAULT_WEIGHTS, "weights_sha256": "", **changes}
     if start is not None:
         return {"initial": TwinWeights.name, "start_sha256": "", **changes}
-    kind = ("encoder", "head", "channels", "frame")
+    kind = ("encoder", "head", "channels", "frame", "members")
     if isinstance(before, TwinWeights) and any(
         each in changes and changes[each] != getattr(network, each) for each in kind
     ):

@@ -45,14 +45,21 @@ class Anatomy:
     tensors: Callable[[View], Shapes]  # names and shapes of its tensors, by the images that it sees
 
 
-def anatomy_of(encoder: str) -> Anatomy:
-    """Return the anatomy of one of recipes.ENCODERS."""
-    return _of_blocks(BLOCKS[encoder]) if encoder in BLOCKS else ANATOMIES[encoder]
+def anatomy_of(network: Network) -> Anatomy:
+    """Return the anatomy of a network whose encoder is one of recipes.ENCODERS."""
+    encoder = network.encoder
+    member = _of_blocks(BLOCKS[encoder]) if encoder in BLOCKS else ANATOMIES[encoder]
+    return member if network.members == 1 else _of_members(member, network.members)
+
+
+def member_prefixes(network: Network) -> tuple[str, ...]:
+    """Return how the names of each member's tensors begin within the encoder. An encoder alone has no prefix."""
+    return ("",) if network.members == 1 else tuple(f"members.{m}." for m in range(network.members))
 
 
 def features_of(network: Network) -> int:
     """Return how many numbers an embedding has. Raises KeyError for an encoder of the user's own."""
-    return EMBEDDING if is_foreign(network) else anatomy_of(network.encoder).features
+    return EMBEDDING if is_foreign(network) else anatomy_of(network).features
 
 
 def for_blocks(images: Any, frame: str) -> Any:
@@ -78,7 +85,7 @@ def layout(network: Network, own: Layout | None = None, features: int = 0) -> La
 
         own, features = backbones.layout(network), EMBEDDING
     if own is None:
-        known = anatomy_of(network.encoder)
+        known = anatomy_of(network)
         shapes, features = dict(known.tensors(network.view)), known.features
         own = {name: (shape, "int64" if name.endswith("_tracked") else "float32") for name, shape in shapes.items()}
     head = {"log_scale": (), "bias": ()} if network.head == "distance" else {"weight": (1, features), "bias": (1,)}
@@ -128,6 +135,17 @@ def _of_blocks(blocks: Blocks) -> Anatomy:
         yield "out.weight", (blocks.features, inputs * rows * columns)
 
     return Anatomy(features=blocks.features, tensors=tensors)
+
+
+def _of_members(member: Anatomy, members: int) -> Anatomy:
+    """Return the anatomy of members of a kind, side by side."""
+
+    def tensors(view: View) -> Shapes:
+        for m in range(members):
+            for name, shape in member.tensors(view):
+                yield f"members.{m}.{name}", shape
+
+    return Anatomy(features=members * member.features, tensors=tensors)
 
 
 def _normalised(convolution: str, norm: str, outputs: int, inputs: int, side: int = 3) -> Shapes:

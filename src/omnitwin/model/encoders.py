@@ -1,10 +1,12 @@
 """Encoders: an image in, a feature vector out. Both twins share one encoder and its weights.
 
-B images, C channels, H x W pixels (S x S if square), D features
+B images, C channels, H x W pixels (S x S if square), D features, M members
 """
 
 from collections.abc import Callable
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -92,6 +94,23 @@ class BlocksEncoder(nn.Module):
         return features_BD
 
 
+class Members(nn.Module):
+    """Encoders of one kind side by side, each with features of length 1. (B, C, H, W) -> (B, M D).
+
+    Networks that differ in their initial weights err in different places, and so less together (Lakshminarayanan et al.
+    2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles"). Features in a row, scaled to
+    length 1 as a whole, have the mean of the members' squared distances.
+    """
+
+    def __init__(self, members: list[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.features = sum(cast(int, member.features) for member in members)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return torch.cat([F.normalize(member(images_BCHW).float(), dim=1) for member in self.members], 1)
+
+
 class Block(nn.Module):
     """Convolution, pooling, batch norm and ReLU, then residual pairs of convolutions."""
 
@@ -131,6 +150,12 @@ def build_encoder(network: Network) -> nn.Module:
     """Return the encoder of a network, with new weights."""
     if is_foreign(network):
         return BackboneEncoder(network)
+    if network.members == 1:
+        return _build_member(network)
+    return Members([_build_member(network) for _ in range(network.members)])
+
+
+def _build_member(network: Network) -> nn.Module:
     if network.encoder in BLOCKS:
         return BlocksEncoder(network.encoder, network.view)
     return ENCODERS[network.encoder]()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from omnitwin.metrics.arrays import Array
-from omnitwin.model.anatomy import BLOCKS, for_blocks, layout
+from omnitwin.model.anatomy import BLOCKS, for_blocks, layout, member_prefixes
 from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
 from omnitwin.model.tensors import Tensors, read_tensors
 from omnitwin.recipes import Network
@@ -77,15 +77,36 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class NumpyTwin:
-    """One encoder for both images, and a score that falls with the squared distance of their embeddings."""
+class Encoder:
+    """Blocks, then a linear map, (B, H, W, C) -> (B, D) of length 1."""
 
     blocks: tuple[Block, ...]
     out_KD: Array
+    pooled: bool = False
+
+    def __call__(self, x_BHWC: Array) -> Array:
+        x = x_BHWC
+        for block in self.blocks:
+            x = block(x)
+        if self.pooled:
+            x = x.mean((1, 2))
+        features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
+        length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
+        unit_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
+        return unit_BD
+
+
+@dataclass(frozen=True, eq=False)
+class NumpyTwin:
+    """One encoder for both images, and a score that falls with the squared distance of their embeddings.
+
+    members: encoders side by side; their features in a row, over the root of their number, are an embedding
+    """
+
+    members: tuple[Encoder, ...]
     scale: np.float32
     bias: np.float32
     frame: str = "whole"
-    pooled: bool = False
 
     @QUIET
     def embed(self, images_BCHW: Array) -> Array:
@@ -105,13 +126,10 @@ class NumpyTwin:
     def _embed(self, images: Array) -> Array:
         images_BHWC = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
         x: Array = for_blocks(images_BHWC.astype(np.float32), self.frame)
-        for block in self.blocks:
-            x = block(x)
-        if self.pooled:
-            x = x.mean((1, 2))
-        features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
-        length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
-        embeddings_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
+        if len(self.members) == 1:
+            return self.members[0](x)
+        embeddings_BD: Array = np.concatenate([member(x) for member in self.members], 1)
+        embeddings_BD /= np.sqrt(np.float32(len(self.members)))
         return embeddings_BD
 
 
@@ -126,14 +144,20 @@ def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
 @QUIET
 def build(tensors: Tensors, network: Network) -> NumpyTwin:
     """Return the network of tensors that read_tensors has checked, named as in torch."""
-    anatomy = BLOCKS[network.encoder]
-    out_DOHW = tensors["encoder.out.weight"].reshape(-1, anatomy.widths[-1], *anatomy.places(network.view))
     return NumpyTwin(
-        blocks=tuple(_block(tensors, f"encoder.blocks.{i}", pairs) for i, pairs in enumerate(anatomy.residual)),
-        out_KD=np.ascontiguousarray(out_DOHW.transpose(2, 3, 1, 0).reshape(-1, anatomy.features)),
+        members=tuple(_encoder(tensors, f"encoder.{prefix}", network) for prefix in member_prefixes(network)),
         scale=np.float32(np.exp(tensors["head.log_scale"])),
         bias=np.float32(tensors["head.bias"]),
         frame=network.frame,
+    )
+
+
+def _encoder(tensors: Tensors, prefix: str, network: Network) -> Encoder:
+    anatomy = BLOCKS[network.encoder]
+    out_DOHW = tensors[f"{prefix}out.weight"].reshape(-1, anatomy.widths[-1], *anatomy.places(network.view))
+    return Encoder(
+        blocks=tuple(_block(tensors, f"{prefix}blocks.{i}", pairs) for i, pairs in enumerate(anatomy.residual)),
+        out_KD=np.ascontiguousarray(out_DOHW.transpose(2, 3, 1, 0).reshape(-1, anatomy.features)),
         pooled=anatomy.pooled,
     )
 

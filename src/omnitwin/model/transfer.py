@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from omnitwin.errors import BadInput
-from omnitwin.model.anatomy import BLOCKS, layout
+from omnitwin.model.anatomy import BLOCKS, layout, member_prefixes
 from omnitwin.recipes import Network
 
-OUT = "encoder.out.weight"  # of the linear map after the blocks
+OUT = "out.weight"  # of the linear map after the blocks
 
 
 def fitted(tensors: Mapping[str, Tensor], trained: Network, network: Network) -> dict[str, Tensor]:
@@ -26,7 +26,8 @@ def fitted(tensors: Mapping[str, Tensor], trained: Network, network: Network) ->
     """
     result = dict(tensors)
     if trained.encoder == network.encoder and network.encoder in BLOCKS and trained.view != network.view:
-        result[OUT] = _resampled(tensors[OUT], trained, network)
+        for out in (f"encoder.{prefix}{OUT}" for prefix in member_prefixes(trained)):
+            result[out] = _resampled(tensors[out], trained, network)
     wanted = layout(network)
     if {name: tuple(tensor.shape) for name, tensor in result.items()} != {
         name: kind[0] for name, kind in wanted.items()

@@ -4,11 +4,11 @@ An objective of embeddings maps (embeddings (B, D) float32, labels (B,) int64) t
 recipes.py and an entry in LOSSES. A function given to the Python API needs neither. What a loss learns itself, such as
 a proxy of each class, moves with the network and is saved for `--resume`, but is no part of the network.
 
-B images, P pairs, D features, C labels
+B images, P pairs, D features, C labels, M members
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, cast
@@ -167,13 +167,37 @@ class _OfProxies(nn.Module):
         self.loss, self.part = loss, recipe.objective
         self.network = (network,)  # in a tuple, which hides its parameters
         generator = random_generator(torch.device("cpu"), recipe.seed, Stream.PROXIES)
-        first_CD = torch.randn((labels, cast(int, network.encoder.features)), generator=generator)
+        first_CD = torch.randn((labels, _features_of_a_member(network, recipe)), generator=generator)
         self.proxies = nn.Parameter(F.normalize(first_CD, dim=1).to(next(network.parameters()).device))
 
     def forward(self, embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
         head_loss, logits_BB = _of_head(*self.network, embeddings_BD, batch.label_B)
         loss = self.loss(embeddings_BD, batch.label_B, self.proxies, self.part.margin, self.part.proxy_scale)
         return loss + head_loss, logits_BB
+
+
+class _OfMembers(nn.Module):
+    """The mean of the losses of the members of an encoder: each is trained as if it were alone.
+
+    The members see the same batches and differ in their initial weights. The logits are the mean of theirs, which are
+    those of the whole network.
+    """
+
+    def __init__(self, losses: Sequence[Loss]) -> None:
+        super().__init__()
+        self.losses = losses
+        self.learning = nn.ModuleDict({str(m): loss for m, loss in enumerate(losses) if isinstance(loss, nn.Module)})
+
+    def forward(self, embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
+        members = len(self.losses)
+        parts = [part_BD * math.sqrt(members) for part_BD in embeddings_BD.chunk(members, 1)]
+        losses, logits = zip(*(loss(part, batch) for loss, part in zip(self.losses, parts, strict=True)), strict=True)
+        known = [each for each in logits if each is not None]
+        return torch.stack(losses).mean(), torch.stack(known).mean(0) if known else None
+
+
+def _features_of_a_member(network: TwinNetwork, recipe: Recipe) -> int:
+    return cast(int, network.encoder.features) // recipe.network.members
 
 
 def _of_own(own: EmbeddingLoss) -> Loss:
@@ -205,7 +229,11 @@ LOSSES: dict[str, NewLoss] = {
 
 def learned_layout(recipe: Recipe, features: int, labels: int) -> Layout:
     """Return the layout of what a recipe's loss learns itself, by its names. features: the size of an embedding"""
-    return {"proxies": ((labels, features), "float32")} if isinstance(recipe.objective, ProxyObjective) else {}
+    if not isinstance(recipe.objective, ProxyObjective):
+        return {}
+    members = recipe.network.members
+    names = ["proxies"] if members == 1 else [f"learning.{m}.proxies" for m in range(members)]
+    return {name: ((labels, features // members), "float32") for name in names}
 
 
 def images_of_a_pass(recipe: Recipe, batch_statistics: bool, device: torch.device) -> int:
@@ -226,7 +254,7 @@ def new_objective(recipe: Recipe, machinery: Machinery, labels: int, own: Embedd
     labels: the number of labels that batches have
     own: the user's function, for a recipe whose objective is called `own`
     """
-    name = recipe.objective.name
+    name, members = recipe.objective.name, recipe.network.members
     if name == "pairs":
         return OfPairs(
             machinery, images_of_a_pass(recipe, has_batch_statistics(machinery.network), machinery.device) // 2
@@ -234,5 +262,7 @@ def new_objective(recipe: Recipe, machinery: Machinery, labels: int, own: Embedd
     if name == OWN:
         if own is None:
             raise BadInput("this recipe has an objective of your own", "In Python, pass it: objective=FUNCTION.")
-        return OfEmbeddings(machinery, _of_own(own))
-    return OfEmbeddings(machinery, LOSSES[name](machinery.network, recipe, labels))
+        losses = [_of_own(own)] * members
+    else:
+        losses = [LOSSES[name](machinery.network, recipe, labels) for _ in range(members)]
+    return OfEmbeddings(machinery, losses[0] if members == 1 else _OfMembers(losses))

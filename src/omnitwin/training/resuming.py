@@ -90,7 +90,8 @@ def iteration_of(path: Path) -> int | None:
 
 def _labels_in(found: Layout) -> int:
     """Return the number of labels that a state's own proxies imply: it is known only once data are open."""
-    shape, _ = found.get(f"{LEARNED}proxies", ((), ""))
+    shapes = (shape for name, (shape, _) in found.items() if name.startswith(LEARNED) and name.endswith("proxies"))
+    shape = next(shapes, ())
     return shape[0] if shape else 0
 
 
