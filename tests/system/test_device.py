@@ -59,6 +59,14 @@ def test_a_cpu_multiplies_bf16_where_it_has_one_of_the_instructions_for_it(featu
     assert multiplies_bf16(features) is native
 
 
+@pytest.mark.parametrize(
+    ("allowed", "native"),
+    [("", True), ("AVX2", False), ("avx512_core_vnni", False), ("AVX512_CORE_BF16", True), ("AVX512_CORE_AMX", True)],
+)
+def test_bf16_that_onednn_would_emulate_is_not_native(allowed, native):
+    assert multiplies_bf16({"amx_bf16": True}, allowed) is native
+
+
 def test_auto_precision_of_a_cpu_is_what_its_features_say():
     native = multiplies_bf16(getattr(torch.cpu, "get_capabilities", dict)())
     assert select_precision("auto", CPU) == ("bf16" if native else "fp32")

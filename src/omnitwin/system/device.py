@@ -1,6 +1,7 @@
 """The device that computes: its choice, number format, memory and queue."""
 
 import ctypes
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ import torch
 from omnitwin.errors import DeviceMissing
 from omnitwin.system.words import check_device, check_precision
 
+ISA_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # of oneDNN, which emulates what they forbid
+WITH_BF16 = ("BF16", "FP16", "AMX", "AVX10", "DEFAULT", "ALL")  # in their values, if bf16 is allowed
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt(3)
 
 
@@ -56,14 +59,21 @@ def select_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
-        native = multiplies_bf16(getattr(torch.cpu, "get_capabilities", dict)())
+        allowed = next((os.environ[name] for name in ISA_VARIABLES if name in os.environ), "")
+        native = multiplies_bf16(getattr(torch.cpu, "get_capabilities", dict)(), allowed)
     else:
         native = False
     return "bf16" if native else "fp32"
 
 
-def multiplies_bf16(features: Mapping[str, object]) -> bool:
-    """Return whether a CPU with these features (named as by torch.cpu.get_capabilities) multiplies bf16."""
+def multiplies_bf16(features: Mapping[str, object], allowed: str = "") -> bool:
+    """Return whether a CPU with these features (named as by torch.cpu.get_capabilities) multiplies bf16.
+
+    allowed: the newest instructions that oneDNN may use, as ISA_VARIABLES name them; empty: any
+    """
+    known = allowed.upper()
+    if known and not any(word in known for word in WITH_BF16):
+        return False
     return bool(features.get("amx_bf16") or features.get("avx512_bf16"))
 
 
