@@ -95,11 +95,10 @@ class BlocksEncoder(nn.Module):
 
 
 class Members(nn.Module):
-    """Encoders of one kind side by side, each with features of length 1. (B, C, H, W) -> (B, M D).
+    """Encoders of one kind side by side, their features in a row. (B, C, H, W) -> (B, M D).
 
     Networks that differ in their initial weights err in different places, and so less together (Lakshminarayanan et al.
-    2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles"). Features in a row, scaled to
-    length 1 as a whole, have the mean of the members' squared distances.
+    2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles").
     """
 
     def __init__(self, members: list[nn.Module]) -> None:
@@ -108,7 +107,7 @@ class Members(nn.Module):
         self.features = sum(cast(int, member.features) for member in members)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        return torch.cat([F.normalize(member(images_BCHW).float(), dim=1) for member in self.members], 1)
+        return torch.cat([member(images_BCHW) for member in self.members], 1)
 
 
 class Block(nn.Module):

@@ -78,7 +78,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """Blocks, then a linear map, (B, H, W, C) -> (B, D) of length 1."""
+    """Blocks, then a linear map to the features, (B, H, W, C) -> (B, D)."""
 
     blocks: tuple[Block, ...]
     out_KD: Array
@@ -91,16 +91,14 @@ class Encoder:
         if self.pooled:
             x = x.mean((1, 2))
         features_BD: Array = (x.reshape(len(x), 1, -1) @ self.out_KD)[:, 0]
-        length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
-        unit_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
-        return unit_BD
+        return features_BD
 
 
 @dataclass(frozen=True, eq=False)
 class NumpyTwin:
     """One encoder for both images, and a score that falls with the squared distance of their embeddings.
 
-    members: encoders side by side; their features in a row, over the root of their number, are an embedding
+    members: encoders side by side; their features, each scaled to length 1, are in a row in an embedding
     """
 
     members: tuple[Encoder, ...]
@@ -126,10 +124,10 @@ class NumpyTwin:
     def _embed(self, images: Array) -> Array:
         images_BHWC = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
         x: Array = for_blocks(images_BHWC.astype(np.float32), self.frame)
-        if len(self.members) == 1:
-            return self.members[0](x)
-        embeddings_BD: Array = np.concatenate([member(x) for member in self.members], 1)
-        embeddings_BD /= np.sqrt(np.float32(len(self.members)))
+        units = [scaled(member(x)) for member in self.members]
+        if len(units) == 1:
+            return units[0]
+        embeddings_BD: Array = np.concatenate(units, 1) / np.sqrt(np.float32(len(units)))
         return embeddings_BD
 
 
@@ -160,6 +158,13 @@ def _encoder(tensors: Tensors, prefix: str, network: Network) -> Encoder:
         out_KD=np.ascontiguousarray(out_DOHW.transpose(2, 3, 1, 0).reshape(-1, anatomy.features)),
         pooled=anatomy.pooled,
     )
+
+
+def scaled(features_BD: Array) -> Array:
+    """Return features scaled to length 1, (B, D)."""
+    length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
+    unit_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)
+    return unit_BD
 
 
 def max_pool(x_BHWC: Array) -> Array:

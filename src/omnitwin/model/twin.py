@@ -4,6 +4,7 @@ B images or pairs, C channels, H x W pixels, D features; N embeddings, or A left
 """
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from typing import cast
 
@@ -109,17 +110,20 @@ class DifferenceTwin(TwinNetwork):
 class DistanceTwin(TwinNetwork):
     """Score of two images = bias - scale |z(a) - z(b)|^2, where z is the encoder's features scaled to length 1.
 
-    The head has two parameters only; all else is left to the encoder.
+    The head has two parameters only; all else is left to the encoder. The features of each of several members are
+    scaled by themselves, and the squared distance is the mean of theirs.
     """
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, members: int = 1) -> None:
         super().__init__(encoder)
         self.head: Distance = Distance()
+        self.members = members
 
     def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) float32 of length 1."""
         features_BD: torch.Tensor = self.encoder(images_BCHW)
-        return F.normalize(features_BD.float(), dim=1)
+        units = [F.normalize(part.float(), dim=1) for part in features_BD.chunk(self.members, 1)]
+        return units[0] if self.members == 1 else torch.cat(units, 1) / math.sqrt(self.members)
 
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
         return self.head.bias - self.head.log_scale.exp() * (left_BD - right_BD).square().sum(1)
@@ -153,7 +157,7 @@ def build_twin(network: Network, encoder: nn.Module | None = None) -> TwinNetwor
         encoder = build_encoder(network)
     else:
         encoder = tried(encoder, network)
-    return (DistanceTwin if network.head == "distance" else DifferenceTwin)(encoder)
+    return DistanceTwin(encoder, network.members) if network.head == "distance" else DifferenceTwin(encoder)
 
 
 def check_encoder(encoder: nn.Module) -> None:
