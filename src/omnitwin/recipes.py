@@ -675,7 +675,7 @@ def _with_initial(changes: dict[str, Any], network: Network, before: Part) -> di
         return {"initial": PretrainedWeights.name, "weights": DEFAULT_WEIGHTS, "weights_sha256": "", **changes}
     if start is not None:
         return {"initial": TwinWeights.name, "start_sha256": "", **changes}
-    kind = ("encoder", "head", "channels", "frame", "members")
+    kind = ("encoder", "head", "channels", "frame")
     if isinstance(before, TwinWeights) and any(
         each in changes and changes[each] != getattr(network, each) for each in kind
     ):

@@ -99,16 +99,15 @@ def test_numpy_answers_as_torch_does(tmp_path, recipe):
 def test_the_gradient_of_a_member_is_that_of_its_network_alone(images, objective):
     trainer = Trainer(config(images, objective=objective), images)
     network = trainer.recipe.network
-    batch = trainer.draw(1)
-    trainer.objective.backward(batch)
     for m in range(3):
         single = Trainer(config(images, objective=objective, members=1), images)
         single.network.load_state_dict(member(network, trainer.network.state_dict(), m).state_dict())
-        single.objective.backward(batch)
-        prefix = f"encoder.members.{m}."
+        expected = single.objective.backward(single.draw(1, m))
+        found = trainer.objective.backward(trainer.draw(1, m), m)
+        torch.testing.assert_close(found, expected)
         for name, parameter in single.network.encoder.named_parameters():
-            shared = trainer.network.get_parameter(f"{prefix}{name}").grad
-            torch.testing.assert_close(3 * shared, parameter.grad, rtol=1e-3, atol=1e-5)
+            shared = trainer.network.get_parameter(f"encoder.members.{m}.{name}").grad
+            torch.testing.assert_close(shared, parameter.grad)
 
 
 def test_members_begin_with_other_weights_and_stay_apart(images):
@@ -136,7 +135,7 @@ def test_each_member_learns_proxies_of_its_own(images):
     state = trainer.state()
     labels = trainer.sampler.labels
     assert state_layout(trainer.recipe, labels=labels).keys() == state.keys()
-    proxies = [state[f"objective.learning.{m}.proxies"] for m in range(3)]
+    proxies = [state[f"objective.{m}.proxies"] for m in range(3)]
     assert [tuple(each.shape) for each in proxies] == 3 * [(labels, 256)]
     assert not torch.equal(proxies[0], proxies[1])
 
@@ -151,6 +150,19 @@ def test_a_trained_twin_of_members_starts_one_for_pictures_of_another_size():
         expected = fitted(alone, replace(small, members=1), replace(large, members=1))
         found = member(large, other.state_dict(), m).state_dict()
         assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_one_trained_encoder_starts_all_members_which_other_batches_part(images):
+    alone = build_twin(replace(THREE.network, members=1))
+    tensors = fitted(alone.state_dict(), replace(THREE.network, members=1), THREE.network)
+    trainer = Trainer(config(images), images)
+    trainer.start_from(tensors)
+    for m in range(3):
+        found = member(THREE.network, trainer.network.state_dict(), m).state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in alone.state_dict().items())
+    trainer.step(1)
+    weights = [each.out.weight for each in trainer.network.encoder.members]
+    assert not torch.equal(weights[0], weights[1])
 
 
 def test_a_record_from_before_there_were_members_has_one():

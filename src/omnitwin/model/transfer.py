@@ -16,6 +16,7 @@ from omnitwin.errors import BadInput
 from omnitwin.model.anatomy import BLOCKS, layout, member_prefixes
 from omnitwin.recipes import Network
 
+ENCODER = "encoder."  # before the names of its tensors
 OUT = "out.weight"  # of the linear map after the blocks
 
 
@@ -28,6 +29,8 @@ def fitted(tensors: Mapping[str, Tensor], trained: Network, network: Network) ->
     if trained.encoder == network.encoder and network.encoder in BLOCKS and trained.view != network.view:
         for out in (f"encoder.{prefix}{OUT}" for prefix in member_prefixes(trained)):
             result[out] = _resampled(tensors[out], trained, network)
+    if trained.members == 1 and network.members > 1:
+        result = _copied(result, network)
     wanted = layout(network)
     if {name: tuple(tensor.shape) for name, tensor in result.items()} != {
         name: kind[0] for name, kind in wanted.items()
@@ -38,6 +41,15 @@ def fitted(tensors: Mapping[str, Tensor], trained: Network, network: Network) ->
             "Start from a network of the same encoder, channels and head.",
         )
     return result
+
+
+def _copied(tensors: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """Return the tensors of a network whose members all begin as a single encoder is; other batches part them."""
+    copied = {name: tensor for name, tensor in tensors.items() if not name.startswith(ENCODER)}
+    for name in tensors.keys() - copied.keys():
+        for prefix in member_prefixes(network):
+            copied[f"{ENCODER}{prefix}{name.removeprefix(ENCODER)}"] = tensors[name]
+    return copied
 
 
 def _resampled(weight_DP: Tensor, trained: Network, network: Network) -> Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from omnitwin.errors import BadInput
-from omnitwin.model.encoders import NARROW, build_encoder
+from omnitwin.model.encoders import NARROW, Members, build_encoder
 from omnitwin.recipes import OWN, Network
 
 FIRST_SCALE, FIRST_BIAS = 8.0, 4.0  # initial scale and bias of a distance's logit
@@ -37,6 +37,10 @@ class TwinNetwork(nn.Module, ABC):
     @abstractmethod
     def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) float32 of images (B, C, H, W) from 0 (black, ink) to 1 (white, paper)."""
+
+    def learn(self, images_BCHW: torch.Tensor, member: int) -> torch.Tensor:
+        """Return the embeddings (B, D) from which a member of the encoder learns; a single one is the whole network."""
+        return self.embed(images_BCHW)
 
     @abstractmethod
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
@@ -124,6 +128,12 @@ class DistanceTwin(TwinNetwork):
         features_BD: torch.Tensor = self.encoder(images_BCHW)
         units = [F.normalize(part.float(), dim=1) for part in features_BD.chunk(self.members, 1)]
         return units[0] if self.members == 1 else torch.cat(units, 1) / math.sqrt(self.members)
+
+    def learn(self, images_BCHW: torch.Tensor, member: int) -> torch.Tensor:
+        """Return the embeddings (B, D) of length 1 that a member would give alone."""
+        encoder = cast(Members, self.encoder).members[member] if self.members > 1 else self.encoder
+        features_BD: torch.Tensor = encoder(images_BCHW)
+        return F.normalize(features_BD.float(), dim=1)
 
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
         return self.head.bias - self.head.log_scale.exp() * (left_BD - right_BD).square().sum(1)

@@ -4,7 +4,7 @@ An objective of embeddings maps (embeddings (B, D) float32, labels (B,) int64) t
 recipes.py and an entry in LOSSES. A function given to the Python API needs neither. What a loss learns itself, such as
 a proxy of each class, moves with the network and is saved for `--resume`, but is no part of the network.
 
-B images, P pairs, D features, C labels, M members
+B images, P pairs, D features, C labels
 """
 
 import math
@@ -60,8 +60,11 @@ class Objective(Protocol):
     chance: float | None  # nats: the loss of a network that gives all pairs the same score; None: unknown
     learned: dict[str, nn.Parameter]  # what the loss itself learns, by name
 
-    def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add the gradients. Return the loss and the standard deviation of the logits, scalars on the device."""
+    def backward(self, batch: Batch, member: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add the gradients. Return the loss and the standard deviation of the logits, scalars on the device.
+
+        member: of the encoder, which alone learns from this batch
+        """
 
 
 class OfPairs:
@@ -78,7 +81,7 @@ class OfPairs:
         network = machinery.network
         self.forward: Callable[..., torch.Tensor] = torch.compile(network) if machinery.compile else network
 
-    def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def backward(self, batch: Batch, member: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
         assert batch.similar_P is not None
         parts = (*batch.images.chunk(2), batch.similar_P)
         logits, losses = [], []
@@ -93,24 +96,32 @@ class OfPairs:
 
 
 class OfEmbeddings:
-    """A loss of the embeddings of a batch and their labels."""
+    """A loss of the embeddings of a batch and their labels.
+
+    losses: one for each member of the encoder, which learns as if it were alone
+    """
 
     chance: float | None = None
 
-    def __init__(self, machinery: Machinery, loss: Loss) -> None:
-        self.machinery, self.loss = machinery, loss
-        self.learned = dict(loss.named_parameters()) if isinstance(loss, nn.Module) else {}
+    def __init__(self, machinery: Machinery, losses: Sequence[Loss]) -> None:
+        self.machinery, self.losses = machinery, losses
+        self.learned = {
+            name: parameter
+            for member, loss in enumerate(losses)
+            if isinstance(loss, nn.Module)
+            for name, parameter in loss.named_parameters(prefix="" if len(losses) == 1 else str(member))
+        }
         network = machinery.network
         network.to(memory_format=torch.channels_last)
-        self.embed: Callable[..., torch.Tensor] = torch.compile(network.embed) if machinery.compile else network.embed
+        self.embed: Callable[..., torch.Tensor] = torch.compile(network.learn) if machinery.compile else network.learn
 
-    def backward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def backward(self, batch: Batch, member: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
         with autocast(self.machinery.device, self.machinery.precision):
             images = batch.images  # of a frozen backbone they are features (training.frozen)
             if images.dim() == 4:
                 images = images.contiguous(memory_format=torch.channels_last)
-            embeddings_BD = self.embed(images)
-        loss, logits_BB = self.loss(embeddings_BD, batch)
+            embeddings_BD = self.embed(images, member)
+        loss, logits_BB = self.losses[member](embeddings_BD, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         if logits_BB is None:
             with torch.no_grad():
@@ -176,26 +187,6 @@ class _OfProxies(nn.Module):
         return loss + head_loss, logits_BB
 
 
-class _OfMembers(nn.Module):
-    """The mean of the losses of the members of an encoder: each is trained as if it were alone.
-
-    The members see the same batches and differ in their initial weights. The logits are the mean of theirs, which are
-    those of the whole network.
-    """
-
-    def __init__(self, losses: Sequence[Loss]) -> None:
-        super().__init__()
-        self.losses = losses
-        self.learning = nn.ModuleDict({str(m): loss for m, loss in enumerate(losses) if isinstance(loss, nn.Module)})
-
-    def forward(self, embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
-        members = len(self.losses)
-        parts = [part_BD * math.sqrt(members) for part_BD in embeddings_BD.chunk(members, 1)]
-        losses, logits = zip(*(loss(part, batch) for loss, part in zip(self.losses, parts, strict=True)), strict=True)
-        known = [each for each in logits if each is not None]
-        return torch.stack(losses).mean(), torch.stack(known).mean(0) if known else None
-
-
 def _features_of_a_member(network: TwinNetwork, recipe: Recipe) -> int:
     return cast(int, network.encoder.features) // recipe.network.members
 
@@ -232,7 +223,7 @@ def learned_layout(recipe: Recipe, features: int, labels: int) -> Layout:
     if not isinstance(recipe.objective, ProxyObjective):
         return {}
     members = recipe.network.members
-    names = ["proxies"] if members == 1 else [f"learning.{m}.proxies" for m in range(members)]
+    names = ["proxies"] if members == 1 else [f"{member}.proxies" for member in range(members)]
     return {name: ((labels, features // members), "float32") for name in names}
 
 
@@ -265,4 +256,4 @@ def new_objective(recipe: Recipe, machinery: Machinery, labels: int, own: Embedd
         losses = [_of_own(own)] * members
     else:
         losses = [LOSSES[name](machinery.network, recipe, labels) for _ in range(members)]
-    return OfEmbeddings(machinery, losses[0] if members == 1 else _OfMembers(losses))
+    return OfEmbeddings(machinery, losses)

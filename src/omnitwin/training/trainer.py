@@ -117,22 +117,27 @@ class Trainer:
     def step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Take a step (1 is the first). Return its loss and the spread of its logits, scalars on the device.
 
-        The spread is the standard deviation. Raises CannotRun, with a smaller batch to try, if memory is short.
+        The spread is the standard deviation; of several members both are means. Raises CannotRun, with a smaller batch
+        to try, if memory is short.
         """
         return attempt(lambda: self._do_step(iteration), self.device, self.smaller_batch, self.machinery.compile)
 
-    def draw(self, iteration: int) -> Batch:
-        """Return the batch of an iteration."""
-        return self.sampler.draw(random_generator(self.device, self.recipe.seed, Stream.PAIRS, RANK, iteration))
+    def draw(self, iteration: int, member: int = 0) -> Batch:
+        """Return the batch of an iteration. member: of the encoder, from which it learns"""
+        key = (iteration, member) if member else (iteration,)
+        return self.sampler.draw(random_generator(self.device, self.recipe.seed, Stream.PAIRS, RANK, *key))
 
     def _do_step(self, iteration: int) -> tuple[torch.Tensor, torch.Tensor]:
-        batch = self.draw(iteration)
+        first = self.draw(iteration)
         if isinstance(self.recipe.initial, PretrainedWeights):
             cast(BackboneEncoder, self.network.encoder).hold(is_held(self.recipe, iteration))
         self.optimiser.begin(iteration)
-        loss, spread = self.objective.backward(batch)
+        results = [self.objective.backward(first)]
+        for member in range(1, self.recipe.network.members):
+            results.append(self.objective.backward(self.draw(iteration, member), member))
         self.optimiser.end(iteration)
-        return loss, spread
+        losses, spreads = zip(*results, strict=True)
+        return torch.stack(losses).mean(), torch.stack(spreads).mean()
 
     def smaller_batch(self) -> str:
         """Return the advice for a step that lacked memory."""
