@@ -23,7 +23,7 @@ from omnitwin.model.description import read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint
 from omnitwin.recipes import RECIPES
 from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, runs_folder
-from omnitwin.training.novelty import fit_on_variations
+from omnitwin.training.novelty import DRAWINGS, fit_records
 from omnitwin.training.runs import training_images
 
 RECIPE = RECIPES["strong"]
@@ -61,8 +61,9 @@ def export(run: Path) -> None:
     recipe = description.whole_recipe()
     training, held_out = training_images(TrainConfig(recipe=recipe))
     assert held_out is not None
-    novelty = fit_on_variations(training, held_out, recipe.network.image_size, recipe.seed)
-    save_checkpoint(run / HALF, network.half(), replace(description, novelty=novelty))
+    half = network.half().float()  # as it will answer
+    known = fit_records(half, training, held_out, recipe.network.view, recipe.seed, DRAWINGS)
+    save_checkpoint(run / HALF, half.half(), replace(description, novelty=known[0], familiarity=known[1]))
 
 
 def examine(run: Path) -> dict[str, Any]:

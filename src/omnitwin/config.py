@@ -236,11 +236,12 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerConfig:
-    """The network, the probability from which it answers `same`, and the device."""
+    """The network, the probability from which it answers `same`, the device, and whether it may refuse to answer."""
 
     checkpoint: str | None = None  # None: the bundled weights, or what `omnitwin use` chose
     threshold: float | None = None  # None: the checkpoint's own
     device: str = "cpu"  # one pair is done before a GPU has woken up
+    always_answer: bool = False  # answer `same` or `different` also where the verifier cannot tell
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "device", device_word(self.device))

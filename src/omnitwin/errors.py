@@ -36,6 +36,7 @@ class ExitCode(IntEnum):
     DIFFERENT = 1  # `compare`: different; nothing else ever exits 1
     BAD_INPUT = 2  # a wrong word or image was given
     CANNOT_RUN = 3  # something is missing: data, a device, a sound checkpoint, room on the disk
+    CANNOT_TELL = 4  # `compare`: cannot tell, as an image is nothing that the network can judge
     UNEXPECTED = 70  # a bug, never to be mistaken for "different" (EX_SOFTWARE of sysexits.h)
     HUNG_UP = 129  # the terminal was closed (128 + SIGHUP)
     INTERRUPTED = 130  # interrupted, by Ctrl-C (128 + SIGINT)

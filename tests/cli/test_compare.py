@@ -64,7 +64,7 @@ def another_format(path, source):
 
 
 def another_version(path, source):
-    written_anew(source, path, record={"format_version": 6})
+    written_anew(source, path, record={"format_version": 7})
 
 
 def unknown_encoder(path, source):
@@ -486,17 +486,52 @@ def knowing(trained, path, limit):
     return path
 
 
-def test_an_image_beyond_the_limits_of_novelty_gets_its_answer_with_a_warning(run, trained, images, tmp_path):
+def test_of_an_image_beyond_the_limits_of_novelty_it_cannot_tell_exits_4_and_says_why(run, trained, images, tmp_path):
     strict = knowing(trained, tmp_path / "strict.safetensors", 1e-6)
-    report = comparison(run, *images, "--checkpoint", strict)
+    for threshold in (ALWAYS, NEVER):
+        outcome = run("compare", *images, "--checkpoint", strict, "--threshold", threshold)
+        assert (outcome.code, outcome.err) == (4, "")
+        (line,) = [line for line in outcome.out.splitlines() if line.startswith("cannot tell")]
+        assert "upright.png: unlike any image" in line
+        assert "lying.png: unlike any image" in line
+        assert not any(line.startswith(("same", "different")) for line in outcome.out.splitlines())
+    assert run("compare", *images, "--checkpoint", strict, "--exit-zero").code == 0
+
+
+def test_in_json_the_verdict_is_unsure_with_reasons_and_never_same(run, trained, images, tmp_path):
+    strict = knowing(trained, tmp_path / "strict.safetensors", 1e-6)
+    report, turned = (
+        comparison(run, *files, "--checkpoint", strict, "--threshold", ALWAYS) for files in (images, images[::-1])
+    )
+    assert (report["verdict"], report["same"], len(report["reasons"])) == ("unsure", False, 2)
+    assert (turned["verdict"], sorted(turned["reasons"])) == ("unsure", sorted(report["reasons"]))
     assert min(report["first_novelty"], report["second_novelty"]) > 1
-    outcome = run("compare", *images, "--checkpoint", strict, "--exit-zero")
-    assert f"probability {report['probability']:.4f}" in outcome.out
-    assert "Warning" not in outcome.out
+    assert turned["probability"] == report["probability"]
+
+
+def test_asked_to_answer_always_it_answers_with_a_warning(run, trained, images, tmp_path):
+    strict = knowing(trained, tmp_path / "strict.safetensors", 1e-6)
+    words = (*images, "--checkpoint", strict, "--always-answer")
+    outcome = run("compare", *words, "--threshold", ALWAYS)
+    assert (outcome.code, outcome.out.count("cannot tell")) == (0, 0)
     assert [line.split(" any")[0] for line in outcome.err.splitlines()] == [
         "Warning: upright.png is unlike",
         "Warning: lying.png is unlike",
     ]
+    assert run("compare", *words, "--threshold", NEVER).code == 1
+    assert [comparison(run, *words, "--threshold", end)["verdict"] for end in (ALWAYS, NEVER)] == ["same", "different"]
+
+
+def test_a_ranking_marks_what_it_cannot_tell_and_calls_none_of_it_same(run, trained, images, tmp_path):
+    strict = knowing(trained, tmp_path / "strict.safetensors", 1e-6)
+    words = ("compare", images[0], *images, "--checkpoint", strict, "--threshold", ALWAYS)
+    outcome = run(*words)
+    (row,) = [line for line in outcome.out.splitlines() if line.endswith("lying.png")]
+    assert (outcome.code, row.split()[2:4]) == (0, ["cannot", "tell"])
+    (ranked,) = json.loads(run(*words, "--json").out)["ranked"]
+    assert (ranked["verdict"], ranked["same"], len(ranked["reasons"])) == ("unsure", False, 2)
+    (answered,) = json.loads(run(*words, "--json", "--always-answer").out)["ranked"]
+    assert (answered["verdict"], answered["same"], answered["reasons"]) == ("same", True, [])
 
 
 @pytest.mark.parametrize("words", [("--json",), ("--quiet",)])

@@ -182,7 +182,7 @@ def test_quiet_says_nothing_of_what_was_ranked(run, images, drawings):
 
 @pytest.mark.parametrize("threshold", ["0.000001", "0.999999"])
 def test_ranking_exits_0_whatever_the_verdicts(run, images, drawings, threshold):
-    report, outcome = ranking(run, images[0], drawings, "--threshold", threshold)
+    report, outcome = ranking(run, images[0], drawings, "--threshold", threshold, "--always-answer")
     assert outcome.code == 0
     assert [one["same"] for one in report["ranked"]] == [
         one["probability"] >= float(threshold) for one in report["ranked"]
@@ -205,8 +205,9 @@ def test_text_and_json_agree(run, images, drawings):
         index for index, line in enumerate(lines) if line.split() == ["rank", "probability", "verdict", "file"]
     )
     for one, line in zip(report["ranked"], lines[start + 1 :], strict=False):
-        verdict = "same" if one["same"] else "different"
-        assert line.split()[:3] == [str(one["rank"]), f"{one['probability']:.4f}", verdict]
+        verdict = "cannot tell" if one["verdict"] == "unsure" else one["verdict"]
+        assert line.strip().startswith(f"{one['rank']}  ")
+        assert f"{one['probability']:.4f}  {verdict} " in line
     text = "\n".join(lines)
     assert "read and embedded" in text
     assert "Answered by the bundled weights (" in text
@@ -270,16 +271,20 @@ def test_show_input_shows_what_the_network_saw_of_the_query_and_the_best_ten(run
     assert "What the network saw" not in plain
 
 
-def test_images_unlike_any_drawing_are_warned_of_once_on_stderr_and_told_each_in_json(run, images, drawings):
+def test_images_unlike_any_drawing_are_marked_each_and_explained_in_one_line(run, images, drawings):
     for size, path in enumerate(drawings.iterdir()):
         disc = Image.new("L", (60, 60), 255)
         ImageDraw.Draw(disc).ellipse((5, 5, 45 + size, 45), fill=0)
         disc.save(path)
+    ranked = ranking(run, images[0], drawings)[0]["ranked"]
+    far = [one for one in ranked if one["novelty"] > 1]
+    assert len(far) > 3
+    assert [one["verdict"] == "unsure" for one in ranked] == [one["novelty"] > 1 for one in ranked]
     outcome = run("compare", images[0], drawings)
-    far = sum(one["novelty"] > 1 for one in ranking(run, images[0], drawings)[0]["ranked"])
-    assert far > 3
-    assert "Warning" not in outcome.out
-    warnings = [line for line in outcome.err.splitlines() if "ranked images are unlike any drawing" in line]
-    assert len(warnings) == 1
-    assert warnings[0].startswith(f"Warning: {far} ")
-    assert ranking(run, images[0], drawings)[1].err == ""
+    (line,) = [line for line in outcome.out.splitlines() if line.startswith("Cannot tell")]
+    assert line.startswith(f"Cannot tell: {len(far)} images (")
+    assert line.endswith(": unlike any image that the network was trained for")
+    assert "Warning" not in outcome.out + outcome.err
+    answered = run("compare", images[0], drawings, "--always-answer")
+    (warning,) = [line for line in answered.err.splitlines() if "ranked images are unlike any" in line]
+    assert warning.startswith(f"Warning: {len(far)} ")

@@ -56,6 +56,7 @@ def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_wit
         report = take(tiny_105, PixelBaseline(), record | limits)
         assert [group.measures[-1].value for group in report.groups] == [share] * len(VARIATIONS)
         assert report.measure("false_alarms").n == 2 * report.n
+        assert (report.measure("refused").value, report.measure("refused").n) == (share, report.n)
     assert [measure.name for measure in take(tiny_105, PixelBaseline()).measures] == ["balanced_accuracy", "auc"]
 
 
@@ -121,3 +122,11 @@ def test_only_ink_on_paper_is_varied_grey_or_in_colour():
     greys = torch.arange(0, 240, 4, dtype=torch.uint8).expand(4, 3, 40, 60)
     with pytest.raises(BadInput, match="the variations are of ink on paper, and things is"):
         check_drawn(replace(drawn, images=greys), EvalConfig())
+
+
+def test_a_pair_is_refused_if_either_image_is_novel_so_refusals_lie_between_the_alarms_and_twice_as_many(tiny_105):
+    record = fit_on_variations(tiny_105, tiny_105, 20, drawings=10)
+    record |= {"distance_limit": 3.0, "unrest_limit": 1e9}  # near the median of Mahalanobis distances in 8 dimensions
+    report = take(tiny_105, PixelBaseline(), record)
+    alarms, refused = (report.measure(name).value for name in ("false_alarms", "refused"))
+    assert 0 < alarms <= refused <= 2 * alarms

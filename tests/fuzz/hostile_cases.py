@@ -73,7 +73,7 @@ def hostile_case(random: Random, folder: Path) -> Case:
         changed = [name for name, there in _both(before, listing(precious)) if there[0] != there[1]]
         return f"changed outside: {changed}" if changed else None
 
-    codes = (0, 1, 2, 3) if words[0] == "compare" else (0, 2, 3)
+    codes = (0, 1, 2, 3, 4) if words[0] == "compare" else (0, 2, 3)
     return Case(words=words, codes=codes, variables=variables, check=check, seconds=WAIT)
 
 

@@ -50,7 +50,7 @@ def image_case(random: Random, folder: Path) -> Case:
     if way < 0.7:
         pair = [str(hostile), str(drawing)]
         random.shuffle(pair)
-        return Case(words=("compare", *options, "--", *pair), codes=(0, 1, 2))
+        return Case(words=("compare", *options, "--", *pair), codes=(0, 1, 2, 4))
     if way < 0.85:
         more = [str(drawing), str(hostile), str(_hostile_file(random, folder / "another"))]
         random.shuffle(more)
@@ -70,7 +70,7 @@ def bomb_case(random: Random, folder: Path) -> Case:
     pair = [str(bomb), str(drawing)]
     random.shuffle(pair)
     network = random.choice(((), (), ("--checkpoint", str(_photo_network()))))
-    return Case(words=("compare", "--quiet", *network, *pair), codes=(0, 1, 2))
+    return Case(words=("compare", "--quiet", *network, *pair), codes=(0, 1, 2, 4))
 
 
 @cache

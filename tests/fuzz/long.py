@@ -140,7 +140,7 @@ def _print_table(rows: list[dict]) -> None:
     total: Counter = Counter()
     for row in rows:
         codes = row["codes"]
-        inputs, accepted = sum(codes.values()), codes[0] + codes[1]
+        inputs, accepted = sum(codes.values()), codes[0] + codes[1] + codes[4]
         counts = {"inputs": inputs, "accepted": accepted, "refused": codes[2] + codes[3], "seconds": row["seconds"]}
         counts |= {"tracebacks": row["tracebacks"], "other": row["wrong"] - row["tracebacks"]}
         total.update(counts)

@@ -110,7 +110,7 @@ def _default_case(random: Random, folder: Path) -> Case:
     words = random.choice(
         (("use",), ("compare", "--quiet", *drawings()), ("env",), ("use", "bundled"), ("env", "--json"))
     )
-    return Case(words=words, codes=(0, 1, 2, 3))
+    return Case(words=words, codes=(0, 1, 2, 3, 4))
 
 
 def _lock_case(random: Random, folder: Path) -> Case:

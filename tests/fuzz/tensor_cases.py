@@ -64,7 +64,7 @@ def checkpoint_case(random: Random, folder: Path) -> Case:
         return Case(words=words)
     what = random.random()
     if what < 0.6:
-        codes = (0, 1, 2, 3)
+        codes = (0, 1, 2, 3, 4)
         quiet = random.choice(((), ("--quiet",), ("--json",)))
         return Case(words=("compare", *quiet, "--checkpoint", str(path), *drawings()), codes=codes)
     if what < 0.8:

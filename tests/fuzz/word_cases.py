@@ -85,7 +85,7 @@ def work_case(random: Random, folder: Path) -> Case:
     make = random.choice((_compare, _compare, _show, _train, _eval, _use, _env, _download))
     words = make(random, folder)
     return Case(
-        words=words, codes=(0, 1, 2, 3), variables=_variables(random, folder, real=True), shown="--figure" in words
+        words=words, codes=(0, 1, 2, 3, 4), variables=_variables(random, folder, real=True), shown="--figure" in words
     )
 
 

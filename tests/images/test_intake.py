@@ -8,7 +8,7 @@ import pytest
 from PIL import EpsImagePlugin, Image, ImageDraw
 
 from omnitwin.errors import BadImage
-from omnitwin.images import costs, intake
+from omnitwin.images import costs, intake, values
 from omnitwin.images.views import read_image
 from omnitwin.recipes import square
 
@@ -300,7 +300,7 @@ def test_a_picture_comes_out_the_same_in_strips_as_in_one_piece(tmp_path, monkey
     path = tmp_path / "picture.tif"
     (grey.convert("I").convert(mode) if mode == "I;16" else grey.convert(mode)).save(path)
     whole = read_image(path, square(60))
-    monkeypatch.setattr(intake, "STRIP", 7 * 60)
+    monkeypatch.setattr(values, "STRIP", 7 * 60)
     assert read_image(path, square(60)).image.tobytes() == whole.image.tobytes()
 
 

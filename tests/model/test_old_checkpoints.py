@@ -68,6 +68,9 @@ def test_it_says_of_itself_what_it_knew_then_and_nothing_of_what_came_later(old,
         assert (description.data, description.operating) == (None, None)
     else:
         assert description.data["place"] == "/own/drawings"
+        newest = request.node.callspec.params["old"] >= 6
+        assert description.operating.within == ("alphabet" if newest else "")
+        assert (description.familiarity is not None) == newest
         assert (description.operating.target, description.operating.far_interval) == ("far=0.01", (0.005, 0.03))
 
 

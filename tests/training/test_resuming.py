@@ -46,7 +46,7 @@ def rewrite(path, **changes):
     """Change a file's record; None takes a field away. The tensors stay."""
     with safe_open(path, framework="pt") as file:
         record = json.loads(file.metadata()["omnitwin"]) | changes
-    may_be_none = ("calibration", "novelty", "data")
+    may_be_none = ("calibration", "novelty", "familiarity", "data")
     left = {name: value for name, value in record.items() if value is not None or name in may_be_none}
     save_file(load_file(path), path, metadata={"omnitwin": json.dumps(left)})
 

@@ -57,7 +57,7 @@ def test_the_threshold_keeps_to_the_target_and_only_it_differs_from_a_balanced_e
     balanced = HeldOutExam(exam.packed, SMALL.network, CPU).take(network)
     assert (result.eer, result.calibration) == (balanced.eer, balanced.calibration)
     probability = probabilities(exam, network, result.calibration)
-    assert (probability[~exam.similar] >= result.threshold).mean() <= 0.1
+    assert (probability[~exam.similar & exam.near_N] >= result.threshold).mean() <= 0.1
     assert result.operating.target == "far=0.1"
     assert balanced.operating.target == "balanced"
 
@@ -67,11 +67,31 @@ def test_with_few_classes_the_point_is_that_of_the_exam_itself_and_says_so():
     result = exam.take(network)
     probability = probabilities(exam, network, result.calibration)
     point = result.operating
-    assert point.far == (probability[~exam.similar] >= result.threshold).mean()
+    within = ~exam.similar & exam.near_N
+    assert point.far == (probability[within] >= result.threshold).mean()
+    assert point.within == "group"
     assert point.frr == (probability[exam.similar] < result.threshold).mean()
-    assert (point.similar, point.dissimilar) == (exam.similar.sum(), (~exam.similar).sum())
+    assert (point.similar, point.dissimilar) == (exam.similar.sum(), within.sum())
     assert (point.classes, point.chosen_on, point.data) == (4, HELD_OUT, exam.packed.name)
     assert point.method.startswith(BY_ITSELF)
+
+
+def test_half_of_the_weight_of_dissimilar_pairs_is_on_pairs_of_one_alphabet_and_for_a_far_all_of_it():
+    exam, _ = exam_of(((8, 8), (8, 4, 4)))
+    group_M = exam.packed.group_C[exam.class_M]
+    near = (group_M[exam.pair[0]] == group_M[exam.pair[1]]).numpy()
+    for kind, share in (("balanced", 0.5), ("precision", 0.5), ("far", 1.0)):
+        weight = exam.weights(kind)
+        assert (weight[exam.similar] == 1).all()
+        assert weight[~exam.similar].sum() == pytest.approx((~exam.similar).sum())
+        assert weight[~exam.similar & near].sum() == pytest.approx(share * (~exam.similar).sum())
+
+
+@pytest.mark.parametrize("alphabets", [((8, 8, 8, 8),), ((8,), (4,), (4,))], ids=["one alphabet", "no two alike"])
+def test_where_pairs_are_all_of_one_kind_they_weigh_the_same(alphabets):
+    exam, _ = exam_of(alphabets)
+    weight = exam.weights("balanced")
+    assert weight is None or (weight == 1).all()
 
 
 def test_with_ten_classes_the_point_is_cross_validated():

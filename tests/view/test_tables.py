@@ -262,13 +262,13 @@ def test_a_speed_is_told_of_many_images_alone():
 def test_images_unlike_any_drawing_are_warned_of_in_one_line_that_names_the_first_few():
     lines = printed(warn_of_ranking, ranking(9, novelties=[2.0, 0.5, 3.0, 1.5, 1.01, 1.0, None, 0.1, 9.0]))
     (line,) = lines
-    assert line.startswith("Warning: 5 ranked images are unlike any drawing")
+    assert line.startswith("Warning: 5 ranked images are unlike any image")
     assert line.endswith(": 01.png, 03.png, 04.png and 2 more")
 
 
 def test_a_query_unlike_any_drawing_is_warned_of_apart():
     (line,) = printed(warn_of_ranking, replace(ranking(2), novelty=1.25))
-    assert line.startswith("Warning: query.png is unlike any drawing")
+    assert line.startswith("Warning: query.png is unlike any image")
     assert "novelty 1.25, limit 1" in line
 
 
@@ -321,3 +321,39 @@ def test_a_threshold_of_a_calibration_is_said_to_be_of_these_classes():
     lines = printed(show_comparison, replace(COMPARED, operating=point), width=300)
     [line] = [line for line in lines if "chosen for" in line]
     assert "for balanced accuracy on 5 classes of stamps: FAR 0.0 % (0.0 to 0.01)" in line
+
+
+DOUBT = "a.png: unlike any image that the network was trained for"
+
+
+def test_a_comparison_that_cannot_be_told_begins_with_that_and_its_reasons_and_is_never_called_same():
+    doubtful = replace(COMPARED, same=False, reasons=(DOUBT, "b.png: text"))
+    lines = printed(show_comparison, doubtful, width=300)
+    (verdict,) = [line for line in lines if line.startswith("cannot tell")]
+    assert verdict == f"cannot tell: {DOUBT}; b.png: text"
+    assert not any(line.startswith(("same", "different")) for line in lines)
+    assert printed(warn_of_comparison, replace(doubtful, first_novelty=9.0)) == []
+
+
+def test_no_record_calls_a_pair_same_and_gives_reasons_against_it():
+    with pytest.raises(ValueError, match="`same`, with reasons"):
+        replace(COMPARED, same=True, reasons=(DOUBT,))
+    answers = (
+        replace(COMPARED, same=same, reasons=reasons) for same, reasons in ((True, ()), (False, ()), (False, (DOUBT,)))
+    )
+    assert [answer.verdict for answer in answers] == ["same", "different", "unsure"]
+
+
+def test_a_ranking_names_each_reason_once_with_its_files():
+    report = ranking(4)
+    images = tuple(replace(image, same=False, reasons=(f"{image.file.name}: text",)) for image in report.ranked[:2])
+    lines = printed(show_ranking, replace(report, ranked=(*images, *report.ranked[2:])))
+    assert [line for line in lines if line.startswith("Cannot tell")] == [
+        "Cannot tell: 2 images (01.png, 02.png): text"
+    ]
+    assert [("cannot tell" in line, " same " in line) for line in lines if "drawings/" in line] == [
+        (True, False),
+        (True, False),
+        (False, True),
+        (False, False),
+    ]

@@ -6,7 +6,7 @@ The folder holds weights.safetensors and config.json, which says from which netw
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +19,9 @@ from omnitwin.answers.sample import AT_ONCE, Sample, digest_of
 from omnitwin.answers.verifier import Verifier
 from omnitwin.config import CalibrateConfig, check_run_name
 from omnitwin.errors import BadCheckpoint, BadInput
-from omnitwin.images.novelty import FALSE_ALARMS
 from omnitwin.metrics.arrays import Array
-from omnitwin.model.description import FORMAT, Description, record_for
+from omnitwin.model.description import FORMAT, record_for
+from omnitwin.model.familiarity import FALSE_ALARMS
 from omnitwin.recipes import View
 from omnitwin.reports.calibrating import Calibrated
 from omnitwin.reports.operating import OperatingPoint
@@ -85,7 +85,8 @@ def write_calibrated(
         threshold=fitted.threshold,
         calibration=fitted.calibration,
         operating=fitted.operating,
-        novelty=_widened(verifier.description, sample.novelty_N),
+        novelty=_widened(verifier.description.novelty, ("distance_limit", "unrest_limit"), sample.novelty_N),
+        familiarity=_widened(verifier.description.familiarity, ("limit",), sample.novelty_N),
     )
     record = {
         "format": CONFIG_FORMAT,
@@ -148,10 +149,9 @@ def _digests(images: "ImageSet", view: View) -> Iterator[str]:
         yield from map(digest_of, pixels_BCHW)
 
 
-def _widened(description: Description, novelty_N: Array) -> dict[str, Any] | None:
-    """Return the record of novelty with limits beyond which few of these images are: they are familiar from now on."""
-    record = description.novelty
+def _widened(record: dict[str, Any] | None, limits: Sequence[str], novelty_N: Array) -> dict[str, Any] | None:
+    """Return a record with limits beyond which few of these images are: they are familiar from now on."""
     if record is None or not len(novelty_N):
         return record
     times = min(max(1.0, float(np.quantile(novelty_N, 1 - FALSE_ALARMS))), MOST_TIMES)
-    return {**record, **{name: record[name] * times for name in ("distance_limit", "unrest_limit")}}
+    return {**record, **{name: record[name] * times for name in limits}}

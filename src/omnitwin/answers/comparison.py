@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from omnitwin.answers.doubts import doubts_about
 from omnitwin.answers.files import find_images, read, read_all
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import CompareConfig, RankConfig
@@ -25,14 +26,26 @@ AT_ONCE = 256  # images that are in memory at a time
 FOLLOWED_FROM = 200  # images; progress of fewer is not shown
 
 
-def judge(verifier: Verifier, first: Seen, second: Seen) -> Comparison:
-    """Return whether two images show the same thing; exchanging them changes no bit of the probability."""
+def judge(
+    verifier: Verifier,
+    first: Seen,
+    second: Seen,
+    names: tuple[str, str] = ("the first image", "the second image"),
+    always_answer: bool = False,
+) -> Comparison:
+    """Return whether two images show the same thing; exchanging them changes no bit of the probability.
+
+    The verdict is `unsure` if one of them is nothing that the verifier can judge. always_answer: never `unsure`
+    """
     images = (first, second)
-    left_1D, right_1D = (verifier.embed([image]) for image in images)  # alone: a place in a batch may change bits
+    looked = [verifier.look([image]) for image in images]  # alone: a place in a batch may change bits
+    (left_1D, (first_novelty,)), (right_1D, (second_novelty,)) = looked
     probability = float(verifier.probability(left_1D, right_1D)[0])
-    first_novelty, second_novelty = verifier.novelties(images)
+    found = zip(names, images, (first_novelty, second_novelty), strict=True)
+    reasons = () if always_answer else tuple(reason for each in found for reason in doubts_about(*each))
     return Comparison(
-        same=probability >= verifier.threshold,
+        same=not reasons and probability >= verifier.threshold,
+        reasons=reasons,
         probability=probability,
         threshold=verifier.threshold,
         notes=(*first.notes, *second.notes),
@@ -47,7 +60,7 @@ def compare(config: CompareConfig) -> ComparisonReport:
     first, second = (read(file, verifier, shown=True) for file in (config.first, config.second))
     assert first.shown is not None
     assert second.shown is not None
-    answer = judge(verifier, first, second)
+    answer = judge(verifier, first, second, (config.first.name, config.second.name), config.always_answer)
     notes = [f"{config.first.name}: {note}" for note in first.notes]
     notes += [f"{config.second.name}: {note}" for note in second.notes]
     return ComparisonReport(
@@ -59,6 +72,7 @@ def compare(config: CompareConfig) -> ComparisonReport:
         first=config.first,
         second=config.second,
         same=answer.same,
+        reasons=answer.reasons,
         probability=answer.probability,
         notes=tuple(notes),
         first_picture=picture_of_image(first.shown),
@@ -83,7 +97,8 @@ def rank(config: RankConfig, reporter: Reporter = SILENT, verifier: Verifier | N
     query = read(config.query, verifier)
     (query_novelty,) = verifier.novelties([query])
     found = find_images(config.others, config.query)
-    scored = _Scored(verifier, query)
+    reasons = () if config.always_answer else doubts_about(config.query.name, query, query_novelty)
+    scored = _Scored(verifier, query, reasons, config.always_answer)
     with (reporter if len(found.files) >= FOLLOWED_FROM else SILENT).task(
         "Reading images", len(found.files), "images"
     ) as advance:
@@ -121,8 +136,10 @@ class _Scored:
     Images are embedded in batches, the query in the first: torch's last bits depend on the other images of a batch.
     """
 
-    def __init__(self, verifier: Verifier, query: Seen) -> None:
+    def __init__(self, verifier: Verifier, query: Seen, reasons: tuple[str, ...], always_answer: bool) -> None:
         self.verifier = verifier
+        self.of_query, self.always_answer = reasons, always_answer
+        self.reasons: list[tuple[str, ...]] = []  # why the verifier cannot tell, of each file with the query
         self.query_1D: Array | None = None
         self.waiting = [query]
         self.files: list[Path] = []
@@ -148,7 +165,8 @@ class _Scored:
                 rank=rank,
                 file=self.files[place],
                 probability=self.probabilities[place],
-                same=self.probabilities[place] >= self.verifier.threshold,
+                same=not self.reasons[place] and self.probabilities[place] >= self.verifier.threshold,
+                reasons=self.reasons[place],
                 notes=self.notes[place],
                 novelty=self.novelties[place],
             )
@@ -160,16 +178,19 @@ class _Scored:
         """Embed and score the images that wait, and drop them."""
         if not self.waiting:
             return
-        embeddings_BD = self.verifier.embed(self.waiting)
+        embeddings_BD, novelties = self.verifier.look(self.waiting)
         if self.query_1D is None:
-            self.query_1D, embeddings_BD = embeddings_BD[:1], embeddings_BD[1:]
+            self.query_1D, embeddings_BD, novelties = embeddings_BD[:1], embeddings_BD[1:], novelties[1:]
             del self.waiting[0]
         if self.waiting:
             start = len(self.logits)
             logits_B = self.verifier.network.score(self.query_1D, embeddings_BD)
             self.logits += logits_B.tolist()
             self.probabilities += self.verifier.probability_of(logits_B).tolist()
-            self.novelties += self.verifier.novelties(self.waiting)
+            for file, image, novelty in zip(self.files[start:], self.waiting, novelties, strict=True):
+                doubts = () if self.always_answer else doubts_about(file.name, image, novelty)
+                self.reasons.append((*self.of_query, *doubts))
+            self.novelties += novelties
             candidates = (*self.pictures, *range(start, len(self.logits)))
             best = sorted(candidates, key=lambda place: (-self.logits[place], place))[:BEST]
             self.pictures = {

@@ -1,6 +1,7 @@
 """The torch engine: a network or a baseline on its device, arrays in and arrays out, as NumpyTwin is."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from omnitwin.metrics.arrays import Array
 from omnitwin.model import checkpoint
 from omnitwin.model.baselines import BASELINES
 from omnitwin.model.tensors import Tensors
+from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network
 from omnitwin.reports.progress import SILENT, Reporter
 from omnitwin.system.device import select_device
@@ -39,16 +41,31 @@ class TorchNetwork:
     model: Model
     device: torch.device
 
-    @torch.inference_mode()
     def embed(self, images_BCHW: Array) -> Array:
         """Return embeddings (B, D) float32 of images from 0 (black, ink) to 1 (white, paper).
 
         Images of a single channel may come as (B, H, W).
         """
+        return self._of(self.model.embed, images_BCHW)
+
+    def features(self, images_BCHW: Array) -> Array:
+        """Return the features (B, D) float32 of which a twin network makes embeddings."""
+        assert isinstance(self.model, TwinNetwork)
+        return self._of(self.model.features, images_BCHW)
+
+    @torch.inference_mode()
+    def scaled(self, features_BD: Array) -> Array:
+        """Return the embeddings (B, D) that a twin network makes of features."""
+        assert isinstance(self.model, TwinNetwork)
+        embeddings_BD: Array = self.model.scaled(torch.from_numpy(features_BD).to(self.device)).cpu().numpy()
+        return embeddings_BD
+
+    @torch.inference_mode()
+    def _of(self, look: Callable[[torch.Tensor], torch.Tensor], images_BCHW: Array) -> Array:
         images = torch.from_numpy(images_BCHW).float()
         at_once = images_at_once(EMBED_AT_ONCE, max(images_BCHW.shape[-2:]))
         whole = images[:, None] if images.dim() == 3 else images
-        parts = [self.model.embed(part.to(self.device)).cpu() for part in torch.split(whole, at_once)]
+        parts = [look(part.to(self.device)).cpu() for part in torch.split(whole, at_once)]
         embeddings_BD: Array = torch.cat(parts).numpy()
         return embeddings_BD
 

@@ -315,8 +315,9 @@ class _Taking:
 
     def _embed(self) -> None:
         if self.waiting:
-            self.embeddings.append(self.verifier.embed(self.waiting))
-            self.novelties += [value for value in self.verifier.novelties(self.waiting) if value is not None]
+            embeddings_BD, novelties = self.verifier.look(self.waiting)
+            self.embeddings.append(embeddings_BD)
+            self.novelties += [value for value in novelties if value is not None]
             self.waiting = []
 
 

@@ -72,8 +72,11 @@ class Twin:
             )
         return self.verifier.description.whole_recipe()
 
-    def compare(self, first: Picturable, second: Picturable) -> Comparison:
+    def compare(self, first: Picturable, second: Picturable, *, always_answer: bool = False) -> Comparison:
         """Return whether two images show the same thing. Exchanging them changes no bit of the answer.
+
+        The verdict is `unsure`, with the reasons, if an image is unlike what the network was trained for, or is no
+        page with one drawing. always_answer: say `same` or `different` even then
 
         An image is a file's path, a PIL image, or an array: (H, W), (H, W, 3) or (H, W, 4) uint8, or (H, W) of numbers
         in any unit, dark for ink. A network that sees colours sees those of the image, any other its grey levels.
@@ -83,17 +86,20 @@ class Twin:
         >>> answer.verdict, answer.probability
         ('same', 0.9976)
         """
-        return comparison.judge(self.verifier, self._read(first), self._read(second))
+        return comparison.judge(self.verifier, self._read(first), self._read(second), always_answer=always_answer)
 
     def rank(
         self,
         query: str | PathLike[str],
         others: str | PathLike[str] | Iterable[str | PathLike[str]],
         reporter: Reporter = SILENT,
+        *,
+        always_answer: bool = False,
     ) -> RankingReport:
         """Rank image files by the probability that they show what the query shows, the most similar first.
 
         others: files, and folders, which stand for the image files in them; or one of these
+        always_answer: as of compare
 
         The report names files that cannot be read. Raises BadImage if the query is one, BadInput if nothing is left.
 
@@ -103,7 +109,8 @@ class Twin:
         view_of(self.verifier)
         if isinstance(others, str | PathLike):
             others = [others]
-        config = RankConfig(query=_path(query), others=tuple(_path(other) for other in _each(others, "files")))
+        paths = tuple(_path(other) for other in _each(others, "files"))
+        config = RankConfig(query=_path(query), others=paths, always_answer=always_answer)
         return comparison.rank(config, reporter, self.verifier)
 
     def embed(self, images: Iterable[Picturable]) -> Array:

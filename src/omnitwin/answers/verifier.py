@@ -8,7 +8,7 @@
 B images or pairs, D features, C channels, H x W pixels
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +24,7 @@ from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.model import numpy_twin
 from omnitwin.model.anatomy import layout
 from omnitwin.model.description import FORMAT, Description, describe, opened, record_of
+from omnitwin.model.familiarity import novelty_of, traits
 from omnitwin.model.locating import BUNDLED_WEIGHTS, locate_checkpoint, trained_network
 from omnitwin.model.numpy_twin import runs_in_numpy
 from omnitwin.model.tensors import read_tensors
@@ -43,6 +44,8 @@ class Network(Protocol):
     """The common part of both engines: arrays in, arrays out. See NumpyTwin."""
 
     def embed(self, images_BCHW: Array, /) -> Array: ...
+    def features(self, images_BCHW: Array, /) -> Array: ...
+    def scaled(self, features_BD: Array, /) -> Array: ...
     def score(self, left_BD: Array, right_BD: Array, /) -> Array: ...
 
 
@@ -56,7 +59,8 @@ class Verifier:
     threshold: probability from which a pair counts as the same
     calibration: temperature and bias of the logit; None: none is applied
     operating: what the threshold was chosen for, and its errors; None: not known, or another threshold was given
-    novelty: the record by which images.novelty knows familiar images; None: nothing was fitted
+    novelty: the record by which images.novelty knows drawings; None: nothing was fitted
+    familiarity: the record by which model.familiarity knows familiar images; None: nothing was fitted
     probabilistic: whether scores are logits by themselves, before any calibration
     path: its weights file, or None for a baseline
     sha256: digest of that file when it was opened, or None for a baseline
@@ -71,6 +75,7 @@ class Verifier:
     calibration: dict[str, float] | None = None
     operating: OperatingPoint | None = None
     novelty: dict[str, Any] | None = None
+    familiarity: dict[str, Any] | None = None
     probabilistic: bool = True
     path: Path | None = None
     sha256: str | None = None
@@ -83,8 +88,18 @@ class Verifier:
 
     def embed(self, images: Sequence[Seen]) -> Array:
         """Return embeddings (B, D) float32 of images that were read for this verifier's view."""
+        return self._each(self.network.embed, images)
+
+    def look(self, images: Sequence[Seen]) -> tuple[Array, list[float | None]]:
+        """Return embed's and novelties' results, by one pass through the network."""
+        if self.familiarity is None:
+            return self.embed(images), self.novelties(images)
+        features_BD = self._each(self.network.features, images)
+        return self.network.scaled(features_BD), self.novelties(images, features_BD)
+
+    def _each(self, of: Callable[[Array], Array], images: Sequence[Seen]) -> Array:
         parts = portions(len(images), len(images), max(images[0].pixels_CHW.shape[1:]))
-        return np.concatenate([self.network.embed(_pixels(images[part]).astype(np.float32) / WHITE) for part in parts])
+        return np.concatenate([of(pixels_of(images[part]).astype(np.float32) / WHITE) for part in parts])
 
     def probability(self, left_BD: Array, right_BD: Array) -> Array:
         """Return the probability (B,) that each pair of embeddings shows the same thing. One side may have B = 1.
@@ -104,15 +119,34 @@ class Verifier:
             raise BadCheckpoint(f"{self.name} gives no answer: its weights lead to numbers that are not finite")
         return probability_B
 
-    def novelties(self, images: Sequence[Seen]) -> list[float | None]:
+    @property
+    def knows(self) -> bool:
+        """Whether the verifier knows images that are unlike those it was trained for, and so may refuse to answer."""
+        drawings = self.novelty is not None and self.view is not None and self.view.frame != "photo"
+        return drawings or self.familiarity is not None
+
+    def novelties(self, images: Sequence[Seen], features_BD: Array | None = None) -> list[float | None]:
         """Return how unlike any familiar image each one is (above 1: unlike all), or None if the verifier cannot tell.
 
-        Familiar images are those that the network was trained on. It can tell of drawings only.
+        Familiar images are those that the network was trained for. Of what its two records say, the larger counts.
+
+        features_BD: the network's features of the images, if they are known already
+
+        Raises BadCheckpoint for a record that is of another network.
         """
-        if self.novelty is None or self.view is None or self.view.frame == "photo":
+        if self.view is None:
             return [None] * len(images)
-        known_BD = statistics(_pixels(images)[:, 0], np.array([image.unrest for image in images]))
-        return [float(value) for value in novelty(known_BD, self.novelty)]
+        found: list[Array] = []
+        if self.novelty is not None and self.view.frame != "photo":
+            known_BD = statistics(pixels_of(images)[:, 0], np.array([image.unrest for image in images]))
+            found.append(novelty(known_BD, self.novelty))
+        if self.familiarity is not None:
+            if features_BD is None:
+                features_BD = self._each(self.network.features, images)
+            if features_BD.shape[1] != len(self.familiarity["middle"]):
+                raise BadCheckpoint(f"{self.name} has a record of familiarity that is of another network")
+            found.append(novelty_of(traits(features_BD, pixels_of(images), self.familiarity), self.familiarity))
+        return [float(value) for value in np.maximum.reduce(found)] if found else [None] * len(images)
 
     def trained(self) -> TrainedNetwork:
         """Return which network this is and how far it was trained. Only of a verifier with a weights file."""
@@ -121,7 +155,7 @@ class Verifier:
         return trained_network(self.path, self.description)
 
 
-def _pixels(images: Sequence[Seen]) -> Array:
+def pixels_of(images: Sequence[Seen]) -> Array:
     """Return the pixels of images, (B, C, H, W) uint8."""
     return np.stack([image.pixels_CHW for image in images])
 
@@ -168,6 +202,7 @@ def open_verifier(
         calibration=description.calibration,
         operating=description.operating if threshold is None else None,
         novelty=description.novelty,
+        familiarity=description.familiarity,
         path=path,
         sha256=sha256,
         description=description,

@@ -9,6 +9,7 @@ import typer
 from omnitwin.cli.options import Checkpoint, Device, Figure, Json, Quiet
 from omnitwin.config import CompareConfig, RankConfig
 from omnitwin.errors import ExitCode
+from omnitwin.reports.answers import SAME, UNSURE
 
 
 def compare(
@@ -28,11 +29,17 @@ def compare(
     ] = False,
     figure: Figure = None,
     device: Device = CompareConfig.device,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 for different, too.")] = False,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 for different and cannot tell, too.")] = False,
+    always_answer: Annotated[
+        bool,
+        typer.Option("--always-answer", help="Answer same or different even of images that cannot be judged."),
+    ] = CompareConfig.always_answer,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tell whether two images show the same thing. The exit code is 0 for same, 1 for different.
+    """Tell whether two images show the same thing. The exit code is 0 for same, 1 for different, 4 for cannot tell.
+
+    It cannot tell if an image is unlike what the network was trained for, or shows no one drawing.
 
     With more than two images, or a folder, rank the others by the probability that they show what the first shows.
     The exit code is then 0.
@@ -43,16 +50,29 @@ def compare(
         check_figure(figure, (first, *others))
     if len(others) > 1 or os.path.isdir(others[0]):
         ranking = RankConfig(
-            query=first, others=tuple(others), checkpoint=checkpoint, threshold=threshold, device=device
+            query=first,
+            others=tuple(others),
+            checkpoint=checkpoint,
+            threshold=threshold,
+            device=device,
+            always_answer=always_answer,
         )
         _rank(ranking, figure, show_input, json, quiet)
         return
-    pair = CompareConfig(first=first, second=others[0], checkpoint=checkpoint, threshold=threshold, device=device)
-    if not _same(pair, figure, show_input, json, quiet) and not exit_zero:
-        raise typer.Exit(ExitCode.DIFFERENT)
+    pair = CompareConfig(
+        first=first,
+        second=others[0],
+        checkpoint=checkpoint,
+        threshold=threshold,
+        device=device,
+        always_answer=always_answer,
+    )
+    verdict = _verdict(pair, figure, show_input, json, quiet)
+    if verdict != SAME and not exit_zero:
+        raise typer.Exit(ExitCode.CANNOT_TELL if verdict == UNSURE else ExitCode.DIFFERENT)
 
 
-def _same(config: CompareConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> bool:
+def _verdict(config: CompareConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> str:
     from omnitwin.answers import comparison
     from omnitwin.view.console import message_console, print_json, result_console
 
@@ -68,7 +88,7 @@ def _same(config: CompareConfig, figure: Path | None, show_input: bool, json: bo
         from omnitwin.view.figures import comparison_figure
 
         comparison_figure(report, figure)
-    return report.same
+    return report.verdict
 
 
 def _rank(config: RankConfig, figure: Path | None, show_input: bool, json: bool, quiet: bool) -> None:

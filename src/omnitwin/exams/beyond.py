@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from omnitwin.answers.doubts import LIMIT
+from omnitwin.answers.verifier import pixels_of
 from omnitwin.config import BEYOND_PAIRS, EvalConfig
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
 from omnitwin.exams.exam import CPU, Sitting, bootstrap_method, joined
 from omnitwin.exams.ink import check_ink
-from omnitwin.exams.measures import AUC, BALANCED, FALSE_ALARMS, Kind
+from omnitwin.exams.measures import AUC, BALANCED, FALSE_ALARMS, REFUSED, Kind
 from omnitwin.images.framing import WHITE
-from omnitwin.images.novelty import novelty, statistics
 from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
-from omnitwin.images.views import seen
+from omnitwin.images.views import Seen, seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import log_odds
 from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
@@ -39,44 +40,43 @@ def check_drawn(images: ImageSet, config: EvalConfig) -> None:
 def beyond(sitting: Sitting) -> ExamReport:
     """Score the same random pairs in each variation. Each image is varied by itself and preprocessed as a file is.
 
-    The figures over all leave out the pairs as they were drawn. If the network knows novelty (images.novelty), its
-    false alarms are counted too: the share of images that it warns of, all of which are drawings.
+    The figures over all leave out the pairs as they were drawn. If the network knows what is unlike its images, its
+    false alarms are counted too: the share of images that it finds novel, and of pairs that it refuses for that. All
+    are drawings, and can be answered; the other figures count the answers that it would give.
     """
     scorer, images, config = sitting.scorer, sitting.images, sitting.config
     pairs = joined(
         draw_pairs(images, BEYOND_PAIRS, random_generator(CPU, seed, Stream.BEYOND)) for seed in sitting.seeds
     )
     height, width = scorer.packed.shape[1:]
-    view, known = scorer.verifier.view or View(height=height, width=width), scorer.verifier.novelty
+    view, knows = scorer.verifier.view or View(height=height, width=width), scorer.verifier.knows
     logits: dict[str, Array] = {}
-    alarms: dict[str, Array] = {}
+    alarms: dict[str, Array] = {}  # (2, B) bool: of the left and the right images
     drawings = 2 * len(pairs.left_B) * len(VARIATIONS)
     with scorer.reporter.task("Drawing and comparing variations", drawings, "images") as advance:
         for number, name in enumerate(VARIATIONS):
             key = [natural(config.seed), number]
             scores: list[Array] = []
-            left: list[Array] = []  # statistics
-            right: list[Array] = []
+            novel: tuple[list[bool], list[bool]] = ([], [])  # left and right
             for part in portions(len(pairs.left_B), len(pairs.left_B), max(height, width)):
                 places = range(len(pairs.left_B))[part]
                 sides = _taken_in(name, key, images, pairs, places, view, advance)
-                pixels = [torch.from_numpy(pixels_BDHW).float() / WHITE for pixels_BDHW, _ in sides]
+                pixels = [torch.from_numpy(pixels_of(side)).float() / WHITE for side in sides]
                 scores.append(scorer.score_images(*pixels).double().numpy())
-                if known is not None:
-                    left.append(statistics(sides[0][0][:, 0], sides[0][1]))
-                    right.append(statistics(sides[1][0][:, 0], sides[1][1]))
+                for found, side in zip(novel, sides if knows else (), strict=False):
+                    found += [value is not None and value > LIMIT for value in scorer.verifier.novelties(side)]
             logits[name] = np.concatenate(scores)
-            if known is not None:
-                alarms[name] = novelty(np.concatenate(left + right), known) > 1
+            if knows:
+                alarms[name] = np.array(novel)
     nouns = nouns_of(images.name)
     figures = _Figures(images, pairs, sitting.threshold, config.seed)
-    class_B = images.class_N[torch.cat([pairs.left_B, pairs.right_B])]
+    class_2B = torch.stack([images.class_N[rows] for rows in (pairs.left_B, pairs.right_B)]).cpu().numpy()
     groups = tuple(
-        Group(name=name, measures=(*figures.of(logits[name]), *_false_alarms(alarms.get(name), class_B, nouns.kinds)))
+        Group(name=name, measures=(*figures.of(logits[name]), *_false_alarms(alarms.get(name), class_2B, nouns.kinds)))
         for name in VARIATIONS
     )
     varied = [name for name in VARIATIONS if name != AS_DRAWN]
-    alarm_B = np.concatenate([alarms[name] for name in varied]) if alarms else None
+    alarm_2B = np.concatenate([alarms[name] for name in varied], axis=1) if alarms else None
     whole = figures.of(np.concatenate([logits[name] for name in varied]), BALANCED.at(sitting.threshold))
     return ExamReport(
         exam="beyond",
@@ -88,7 +88,7 @@ def beyond(sitting: Sitting) -> ExamReport:
         n=whole[0].n,
         unit="pairs",
         threshold=sitting.threshold,
-        measures=(*whole, *_false_alarms(alarm_B, class_B.repeat(len(varied)), nouns.kinds)),
+        measures=(*whole, *_false_alarms(alarm_2B, np.tile(class_2B, len(varied)), nouns.kinds)),
         grouped_by="variation",
         groups=groups,
     )
@@ -102,8 +102,8 @@ def _taken_in(
     places: Sequence[int],
     view: View,
     advance: Callable[[int], None],
-) -> list[tuple[Array, Array]]:
-    """Return the left and the right images of some pairs in a variation, and the unrest of their paper (B,).
+) -> list[list[Seen]]:
+    """Return the left and the right images of some pairs in a variation.
 
     places: of the pairs
 
@@ -111,26 +111,30 @@ def _taken_in(
     """
     sides = []
     for side, rows_B in enumerate((pairs.left_B, pairs.right_B)):
-        shape = (len(places), view.channels, view.height, view.width)
-        pixels_BDHW, unrest_B = np.empty(shape, dtype=np.uint8), np.empty(len(places))
-        for at, place in enumerate(places):
+        found = []
+        for place in places:
             random = np.random.default_rng([*key, side, place])
-            found = seen(VARIATIONS[name](two_level(images.picture(int(rows_B[place]))), random), view)
-            pixels_BDHW[at], unrest_B[at] = found.pixels_CHW, found.unrest
+            found.append(seen(VARIATIONS[name](two_level(images.picture(int(rows_B[place]))), random), view))
             advance(1)
-        sides.append((pixels_BDHW, unrest_B))
+        sides.append(found)
     return sides
 
 
-def _false_alarms(alarm_B: Array | None, class_B: torch.Tensor, kinds: str) -> tuple[Measure, ...]:
-    """Return the share of images, each of a class, that a network warns of; nothing if it never warns."""
-    if alarm_B is None:
+def _false_alarms(alarm_2B: Array | None, class_2B: Array, kinds: str) -> tuple[Measure, ...]:
+    """Return the share of images that a network finds novel, and of pairs that it refuses; nothing if it never does."""
+    if alarm_2B is None:
         return ()
-    n_C = class_B.bincount().double().numpy()
-    alarms_C = class_B.bincount(weights=torch.from_numpy(alarm_B).double()).numpy()
-    interval = clustered_wilson_interval(alarms_C, n_C)
-    method = f"Wilson, variance between {kinds}; n counts images"
-    return (FALSE_ALARMS.measure(float(alarm_B.mean()), interval, len(alarm_B), method),)
+    either_B, left_B = np.logical_or(alarm_2B[0], alarm_2B[1]), class_2B[0]
+    return (
+        _share(REFUSED, either_B, left_B, f"variance between {kinds} of the left image; n counts pairs"),
+        _share(FALSE_ALARMS, alarm_2B.reshape(-1), class_2B.reshape(-1), f"variance between {kinds}; n counts images"),
+    )
+
+
+def _share(kind: Kind, alarm_B: Array, class_B: Array, method: str) -> Measure:
+    right_C: Array = np.bincount(class_B, weights=alarm_B.astype(np.float64))
+    interval = clustered_wilson_interval(right_C, np.bincount(class_B).astype(np.float64))
+    return kind.measure(float(alarm_B.mean()), interval, len(alarm_B), f"Wilson, {method}")
 
 
 class _Figures:

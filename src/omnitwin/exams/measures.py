@@ -57,4 +57,6 @@ AVERAGE_PRECISION = Kind(name="average_precision", label="average precision", pe
 RECALL_1 = Kind(name="recall_at_1", label="nearest image is of the class (R@1)", short="R@1")
 RECALL_5 = Kind(name="recall_at_5", label="one of the 5 nearest is of the class (R@5)", short="R@5")
 MAP_R = Kind(name="map_at_r", label="mean average precision at R (MAP@R)", short="MAP@R")
+REFUSED = Kind(name="refused", label="false alarms (pairs refused: cannot tell)", short="refused")
+REFUSED = Kind(name="refused", label="pairs refused (cannot tell)", short="refused")
 FALSE_ALARMS = Kind(name="false_alarms", label="false alarms (drawings warned of)", short="alarms")

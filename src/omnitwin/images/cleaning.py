@@ -4,20 +4,27 @@ H x W pixels; levels are from 0 for black to 1 for white, ink from 0 for paper t
 """
 
 from dataclasses import dataclass
-from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
+from omnitwin.images.contents import contents
+from omnitwin.images.foreign import without_foreign
 from omnitwin.images.framing import WHITE
+from omnitwin.images.sheets import lay_flat
+from omnitwin.images.values import TURNED, border_is_dark, border_of
 from omnitwin.metrics.arrays import Array
+from omnitwin.reports.pages import BLANK
 
-TURNED = "light ink on dark was turned round"
 EVENED = "uneven light was evened"
 UNFRAMED = "a frame around the drawing was ignored"
 UNRULED = "ruled lines were ignored"
 UNEDGED = "a line along the border was ignored"
 
+FULL = 200.0  # level of full light in 8 bits, which leaves room for lighter grain
+LEVELS = np.arange(256) / FULL
+HALF = 0.5 / FULL  # a level is known so well
 SMALL = 48  # pixels of the longer side of the copy in which the light is estimated
 LEAST_SKEW = 0.3  # skewness of a picture with light ink: noise under a lamp has 0.2, ink on a third of the paper 0.7
 REACH = 7  # pixels of that copy: a stroke up to twice as wide is not taken for a shadow
@@ -28,7 +35,6 @@ NOISE = 4.0  # standard deviations of the paper's noise: ink differs from the pa
 LEAST_CONTRAST = 0.06  # of full light, between paper and ink
 TEXTURE = 1.0  # percent of the paper away from strokes that may be taken for ink
 AWAY, EDGES = 0.03, 1.5  # shares of the longer side, and widths of a stroke's edge: paper as far from strokes is away
-SAMPLED = 160  # pixels of the longer side from which the levels of paper and ink are estimated
 CELLS = 16  # a side, over which noise averages out
 LEAST_AWAY = 0.05  # share of the cells over which unrest is averaged at least
 RULED = 0.5  # share of a row or column of paper that a ruled line darkens at least
@@ -55,6 +61,7 @@ class Cleaned:
     ink_HW: Array  # (H, W) float32
     notes: tuple[str, ...] = ()  # what was done, in words
     unrest: float = 0.0
+    findings: tuple[str, ...] = ()  # of reports.pages
 
 
 def clean_ink(grey: Image.Image) -> Cleaned:
@@ -62,25 +69,29 @@ def clean_ink(grey: Image.Image) -> Cleaned:
 
     The pixels of a black and white drawing stay as they are. The grey edges of strokes stay where they are.
     """
-    notes = []
+    laid = lay_flat(grey)
+    grey, notes = laid.grey, [*laid.notes]
     if _is_light_on_dark(grey):
         grey = ImageOps.invert(grey)
         notes.append(TURNED)
     low, high = (float(bound) / WHITE for bound in grey.getextrema())  # type: ignore[arg-type]
-    level_HW = np.asarray(grey, dtype=np.float32) / WHITE
+    level_HW = np.asarray(grey)
     if high - low < LEAST_CONTRAST:
-        return Cleaned(ink_HW=np.zeros_like(level_HW), notes=tuple(notes))
+        return Cleaned(ink_HW=np.zeros(level_HW.shape, np.float32), notes=tuple(notes), findings=(BLANK,))
     unrest = 0.0
     if two_level := sum(count > 0 for count in grey.histogram()) == 2:
-        ink_HW = (level_HW < (low + high) / 2).astype(np.float32)
+        ink_HW = (level_HW < (low + high) / 2 * WHITE).astype(np.float32)
     else:
         light_HW = _light(grey)
         if float(light_HW.min()) < UNEVEN * float(light_HW.max()):
             notes.append(EVENED)
-        ink_HW, unrest, ruled = _ink_on_even_paper(level_HW / light_HW)
+        ink_HW, unrest, ruled = _ink_on_even_paper(cv2.divide(level_HW, light_HW, scale=FULL))
         notes += [UNRULED] if ruled else []
-    ink_HW, more = _drawing_alone(ink_HW, scanned=not two_level)
-    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest)
+    separated = without_foreign(ink_HW)
+    notes += separated.notes
+    ink_HW, more = _drawing_alone(separated.ink_HW, scanned=not two_level)
+    findings = separated.findings or contents(ink_HW) or (() if ink_HW.any() else (BLANK,))
+    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest, findings=findings)
 
 
 def _is_light_on_dark(grey: Image.Image) -> bool:
@@ -94,75 +105,74 @@ def _is_light_on_dark(grey: Image.Image) -> bool:
     return float((outstanding_HW * outstanding_HW * outstanding_HW).mean()) > LEAST_SKEW * spread**3
 
 
-def _border(image_HW: Array) -> Array:
-    """Return the outermost pixels; those of the corners count twice."""
-    border: Array = np.concatenate([image_HW[0], image_HW[-1], image_HW[:, 0], image_HW[:, -1]])
-    return border
-
-
-def border_is_dark(grey: Image.Image) -> bool:
-    """Return whether the border, which is paper, is mostly darker than the middle of the grey levels in use."""
-    level_HW = np.asarray(grey)
-    border = _border(level_HW)
-    low, high = grey.getextrema()
-    return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
-
-
 def _light(grey: Image.Image) -> Array:
-    """Return the light on the paper, (H, W) float32: the picture with all narrow dark marks closed."""
+    """Return the light on the paper, (H, W) uint8: the picture with all narrow dark marks closed."""
     small = grey.reduce(factor) if (factor := max(grey.size) // SMALL) > 1 else grey
     reach = REACH if factor > 1 else max(1, max(grey.size) * REACH // SMALL)
-    closed = np.pad(np.asarray(small.filter(ImageFilter.BoxBlur(1))), 2 * reach, mode="edge")
-    for extreme in (np.maximum, np.minimum):
-        for axis in (0, 1):
-            closed = _extreme(closed, reach, extreme, axis)
-    light = Image.fromarray(closed).filter(ImageFilter.BoxBlur(reach / 2)).resize(grey.size, Image.Resampling.BILINEAR)
-    light_HW = np.asarray(light, dtype=np.float32) / WHITE
-    return np.maximum(light_HW, DEEPEST * float(light_HW.max()))
-
-
-def _extreme(image_HW: Array, reach: int, extreme: Any, axis: int) -> Array:
-    """Return the largest (np.maximum) or smallest (np.minimum) value up to `reach` pixels away along an axis.
-
-    The result is 2 * reach pixels shorter: it leaves out the ends, which have fewer neighbours.
-    """
-    windows = np.lib.stride_tricks.sliding_window_view(image_HW, 2 * reach + 1, axis)
-    result: Array = extreme.reduce(windows, axis=-1)
-    return result
+    window, room = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8), 2 * reach
+    padded = np.pad(np.asarray(small.filter(ImageFilter.BoxBlur(1))), room, mode="edge")
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, window)[room:-room, room:-room]
+    even = Image.fromarray(closed).filter(ImageFilter.BoxBlur(reach / 2))
+    lit_HW = np.asarray(even.resize(grey.size, Image.Resampling.BILINEAR))
+    light_HW: Array = np.maximum(lit_HW, np.uint8(max(1, round(DEEPEST * int(lit_HW.max())))))
+    return light_HW
 
 
 def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
-    """Return the ink (H, W), the unrest, and whether the paper is ruled.
+    """Return the ink (H, W), the unrest, and whether the paper is ruled, of levels (uint8) with FULL for full light.
 
-    The ink comes from a soft threshold midway between the levels of paper and ink, steeper on noisy paper.
+    The ink comes from a soft threshold midway between the levels of paper and ink, steeper on noisy paper. Levels are
+    counted, and all else follows from the counts: L of 256 levels.
     """
-    every = max(1, max(level_HW.shape) // SAMPLED)
-    level = level_HW[::every, ::every]
-    surely = level[level > PAPER]
-    paper = float(np.median(surely)) if len(surely) else 1.0
-    noise = 1.4826 * float(np.median(np.abs(surely - paper))) if len(surely) else 0.0  # of a normal distribution
-    marks = level[level < paper - max(NOISE * noise, LEAST_CONTRAST)]
-    if not len(marks):
-        return np.zeros_like(level_HW), 0.0, False
-    ink = float(np.median(marks[marks <= _otsu(marks)]))
+    count_L = _counts(level_HW)
+    surely_L = np.where(LEVELS > PAPER, count_L, 0)
+    paper = _quantile(surely_L, 0.5) if surely_L.any() else 1.0
+    apart_L = np.abs(LEVELS - paper)
+    order = np.argsort(apart_L, kind="stable")
+    noise = (
+        1.4826 * float(apart_L[order][_place(surely_L[order], 0.5)] + HALF) if surely_L.any() else 0.0
+    )  # of a normal distribution
+    marks_L = np.where(paper - max(NOISE * noise, LEAST_CONTRAST) > LEVELS, count_L, 0)
+    if not marks_L.any():
+        return np.zeros(level_HW.shape, np.float32), 0.0, False
+    ink = _quantile(np.where(_otsu(marks_L) >= LEVELS, marks_L, 0), 0.5)
     middle, contrast = (paper + ink) / 2, paper - ink
     away_HW = _away(level_HW, middle, contrast)
-    away = level_HW[away_HW]
-    texture = paper - float(np.percentile(away[:: every * every], TEXTURE)) if len(away) else 0.0
+    away_L = _counts(level_HW, away_HW)
+    texture = paper - _quantile(away_L, TEXTURE / 100) if away_L.any() else 0.0
     margin = min(max(texture, 0.0), STEEPEST * contrast / 2)
-    ink_HW: Array = 0.5 + (middle - level_HW) / (contrast - 2 * margin)
-    ink_HW = ink_HW.clip(0, 1)
-    apart_HW = (level_HW - paper + ink_HW * contrast) / contrast
-    faint_HW = (level_HW < paper - max(NOISE * noise / 2, LEAST_CONTRAST / 2)) & (ink_HW <= VISIBLE)
-    return ink_HW, _unrest(apart_HW, away_HW), _is_ruled(faint_HW, away_HW)
+    ink_L = (0.5 + (middle - LEVELS) / (contrast - 2 * margin)).clip(0, 1).astype(np.float32)
+    unexplained_L = ((LEVELS - paper + ink_L * contrast) / contrast).astype(np.float32)
+    faint_L = (paper - max(NOISE * noise / 2, LEAST_CONTRAST / 2) > LEVELS) & (ink_L <= VISIBLE)
+    faint_HW = cv2.LUT(level_HW, faint_L.astype(np.uint8))
+    unrest = _unrest(cv2.LUT(level_HW, unexplained_L), away_HW)
+    return cv2.LUT(level_HW, ink_L), unrest, _is_ruled(faint_HW, away_HW)
+
+
+def _counts(level_HW: Array, where_HW: Array | None = None) -> Array:
+    counts: Array = cv2.calcHist([level_HW], [0], where_HW, [256], [0, 256]).ravel()
+    return counts
+
+
+def _place(count_L: Array, share: float) -> int:
+    """Return the first place up to which a share of what is counted lies."""
+    upto_L = np.cumsum(count_L, dtype=np.float64)
+    return int(np.searchsorted(upto_L, share * upto_L[-1]))
+
+
+def _quantile(count_L: Array, share: float) -> float:
+    return float(LEVELS[_place(count_L, share)])
 
 
 def _is_ruled(faint_HW: Array, away_HW: Array) -> bool:
     """Return whether two or more narrow lines, fainter than ink, cross the paper in one direction."""
     widest = max(3, round(RULED_WIDTH * max(faint_HW.shape)))
+    faint_HW = faint_HW & away_HW
+    if not faint_HW.any():
+        return False
     for axis in (0, 1):
-        paper_L = away_HW.sum(axis)
-        ruled_L = ((faint_HW & away_HW).sum(axis) > RULED * paper_L) & (paper_L > RULED * away_HW.shape[axis])
+        paper_L = away_HW.sum(axis, dtype=np.int32)
+        ruled_L = (faint_HW.sum(axis, dtype=np.int32) > RULED * paper_L) & (paper_L > RULED * away_HW.shape[axis])
         bounds = np.flatnonzero(np.diff(np.pad(ruled_L.astype(np.int8), 1)))
         if int((bounds[1::2] - bounds[::2] <= widest).sum()) > 1:
             return True
@@ -172,36 +182,39 @@ def _is_ruled(faint_HW: Array, away_HW: Array) -> bool:
 def _unrest(apart_HW: Array, away_HW: Array) -> float:
     """Return the mean over cells of the mean difference that neither paper nor ink explains, away from strokes."""
     side = -(-max(apart_HW.shape) // CELLS)
-    unexplained, paper = (Image.fromarray((part * away_HW).astype(np.float32)).reduce(side) for part in (apart_HW, 1.0))
+    away_HW = away_HW.astype(np.float32)
+    unexplained, paper = (Image.fromarray(part).reduce(side) for part in (apart_HW * away_HW, away_HW))
     counted = np.asarray(paper)
     return float(np.abs(np.asarray(unexplained)).sum() / max(float(counted.sum()), LEAST_AWAY * counted.size))
 
 
 def _away(level_HW: Array, middle: float, contrast: float) -> Array:
-    """Return where no stroke is near, (H, W) bool; the softer the edges of strokes, the further away."""
-    dark_HW = level_HW < middle
-    steps = [np.abs(np.diff(level_HW, axis=axis))[np.diff(dark_HW, axis=axis)] for axis in (0, 1)]
-    step = np.concatenate(steps)
+    """Return 1 where no stroke is near, (H, W) uint8; the softer the edges of strokes, the further away."""
+    dark_HW = cv2.LUT(level_HW, (middle > LEVELS).astype(np.uint8))
+    steps = []
+    for before, after in (
+        ((slice(None, -1),), (slice(1, None),)),
+        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+    ):
+        turns = np.nonzero(dark_HW[before] != dark_HW[after])
+        steps.append(np.abs(level_HW[before][turns].astype(np.int16) - level_HW[after][turns]))
+    step = np.concatenate(steps) / FULL
     edge = contrast / max(float(np.median(step)), contrast / 100) if len(step) else 0.0
     reach = round(max(1.0, AWAY * max(level_HW.shape), EDGES * edge))
-    near = Image.fromarray(dark_HW.astype(np.uint8) * np.uint8(WHITE))
-    for _ in range(2):  # a wide blur may lower the edge of a single stroke to less than a grey level
-        near = near.filter(ImageFilter.BoxBlur(reach / 2)).point([0] + [WHITE] * WHITE)
-    away_HW: Array = np.asarray(near) == 0
+    side = 4 * -(-reach // 2) + 1
+    away_HW: Array = 1 - cv2.dilate(dark_HW, np.ones((side, side), np.uint8))
     return away_HW
 
 
-def _otsu(values: Array) -> float:
+def _otsu(count_L: Array) -> float:
     """Return the threshold with the least variance on either side (Otsu 1979)."""
-    counts, edges = np.histogram(values, 64)
-    middles = (edges[:-1] + edges[1:]) / 2
-    below, mass = np.cumsum(counts), np.cumsum(counts * middles)
-    above = below[-1] - below
-    gap = np.divide(mass, below, out=np.zeros(64), where=below > 0) - np.divide(
-        mass[-1] - mass, above, out=np.zeros(64), where=above > 0
+    below_L, mass_L = np.cumsum(count_L, dtype=np.float64), np.cumsum(count_L * LEVELS)
+    above_L = below_L[-1] - below_L
+    gap_L = np.divide(mass_L, below_L, out=np.zeros(256), where=below_L > 0) - np.divide(
+        mass_L[-1] - mass_L, above_L, out=np.zeros(256), where=above_L > 0
     )
-    variance = below * above * gap**2
-    return float(edges[1:][np.argmax(variance)]) if variance.any() else float(values.max())
+    variance_L = below_L * above_L * gap_L**2
+    return float(LEVELS[np.argmax(variance_L)] if variance_L.any() else LEVELS[np.flatnonzero(count_L)[-1]])
 
 
 def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
@@ -209,17 +222,17 @@ def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
 
     scanned: whether there may be edges of sheets; they go, too
     """
-    mark_HW = _marks(ink_HW > VISIBLE)
+    _, mark_HW, box_M5, _ = cv2.connectedComponentsWithStats((ink_HW > VISIBLE).astype(np.uint8), connectivity=8)
     notes = []
-    mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel())
+    mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel(), minlength=len(box_M5))
     mass_M[0] = 0
-    border = _border(mark_HW)
+    border = border_of(mark_HW)
     along_M = np.bincount(border, minlength=len(mass_M)) / len(border)
     frame_M = (along_M > BORDER) & (mass_M > 0)
     if frame_M.any() and mass_M[~frame_M].any():
         notes.append(UNFRAMED)
         mass_M[frame_M] = 0
-    if scanned and (edge_M := _edges_of_sheets(mark_HW, len(mass_M)) & (mass_M > 0)).any() and mass_M[~edge_M].any():
+    if scanned and (edge_M := _edges_of_sheets(mark_HW, box_M5) & (mass_M > 0)).any() and mass_M[~edge_M].any():
         notes.append(UNEDGED)
         mass_M[edge_M] = 0
     width = _pen_width(mark_HW == int(mass_M.argmax()))
@@ -229,22 +242,20 @@ def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
         many = ", many for a drawing" if count >= MANY_SPECKS else ""
         notes.append(f"{count} specks were ignored{many}" if count > 1 else "a speck was ignored")
         mass_M[speck_M] = 0
+    if not notes:
+        return ink_HW * (mark_HW > 0), notes
     kept_HW: Array = ink_HW * (mass_M > 0)[mark_HW]
     return kept_HW, notes
 
 
-def _edges_of_sheets(mark_HW: Array, marks: int) -> Array:
+def _edges_of_sheets(mark_HW: Array, box_M5: Array) -> Array:
     """Return which marks are long and lie wholly in the strips along the border, (M,) bool."""
-    strip = round(MARGIN * max(mark_HW.shape))
+    marks, strip = len(box_M5), round(MARGIN * max(mark_HW.shape))
     inside_M = np.bincount(mark_HW[strip:-strip, strip:-strip].ravel(), minlength=marks) if strip else np.ones(marks)
-    mark_P = mark_HW[places := np.nonzero(mark_HW)]
-    long_M = np.zeros(marks, bool)
-    for place_P, side in zip(places, mark_HW.shape, strict=True):
-        first_M, last_M = np.full(marks, side), np.full(marks, -1)
-        np.minimum.at(first_M, mark_P, place_P)
-        np.maximum.at(last_M, mark_P, place_P)
-        long_M |= last_M - first_M >= LONG * side
+    width_M, height_M = box_M5[:, 2], box_M5[:, 3]
+    long_M = (width_M >= LONG * mark_HW.shape[1]) | (height_M >= LONG * mark_HW.shape[0])
     edge_M: Array = long_M & (inside_M == 0)
+    edge_M[0] = False
     return edge_M
 
 
@@ -253,31 +264,3 @@ def _pen_width(inked_HW: Array) -> float:
     inked_HW = np.pad(inked_HW, 1)
     outline = int((inked_HW[1:] != inked_HW[:-1]).sum() + (inked_HW[:, 1:] != inked_HW[:, :-1]).sum())
     return 2 * float(inked_HW.sum()) / max(1.0, outline * np.pi / 4)  # slanting lines have longer outlines: stairs
-
-
-def _marks(inked_HW: Array) -> Array:
-    """Return the number of the mark that each pixel belongs to (8 neighbours), from 1; 0 for paper."""
-    height, width = inked_HW.shape
-    there_P = np.flatnonzero(inked_HW)
-    place = np.full((height + 2) * (width + 2), -1)
-    padded = (there_P // width + 1) * (width + 2) + there_P % width + 1
-    place[padded] = np.arange(len(there_P))
-    pairs = []
-    for step in (1, width + 1, width + 2, width + 3):
-        other_P = place[padded + step]
-        pairs.append(np.stack([np.flatnonzero(other_P >= 0), other_P[other_P >= 0]]))
-    first_E, other_E = np.concatenate(pairs, axis=1)
-    root_P = np.arange(len(there_P))
-    while True:
-        low_E = np.minimum(root_P[first_E], root_P[other_E])
-        high_E = np.maximum(root_P[first_E], root_P[other_E])
-        apart = low_E < high_E
-        if not apart.any():
-            break
-        first_E, other_E = first_E[apart], other_E[apart]
-        np.minimum.at(root_P, high_E[apart], low_E[apart])
-        while not np.array_equal(shorter_P := root_P[root_P], root_P):
-            root_P = shorter_P
-    mark_HW = np.zeros(inked_HW.shape, dtype=np.int64)
-    mark_HW.ravel()[there_P] = np.unique(root_P, return_inverse=True)[1] + 1
-    return mark_HW

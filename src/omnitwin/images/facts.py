@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from omnitwin.errors import BadImage
-from omnitwin.images.intake import STRIP, read_picture
+from omnitwin.images.intake import read_picture
 from omnitwin.images.photo import plain
+from omnitwin.images.values import STRIP
 from omnitwin.metrics.arrays import Array
 
 LEVELS = np.arange(256)

@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
@@ -17,14 +18,11 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from omnitwin.errors import BadImage
 from omnitwin.images.costs import J2K_PIXELS, MOST_PIXELS, SECONDS, MeteredFile, limit, limit_head
-from omnitwin.images.framing import WHITE
+from omnitwin.images.frames import NOTE, chosen
 from omnitwin.images.kinds import OUTSIDE_PROGRAMS, WITHOUT_HEIF, lacks_reader
-from omnitwin.metrics.arrays import Array
 from omnitwin.system.plain import open_named
 
 DAMAGED = "It may be damaged or cut short: copy or save it again, or give another."
-NUMBERS = ("I;16", "I;16L", "I;16B", "I", "F")  # modes whose values may be in any unit
-STRIP = 1 << 22  # pixels that are made grey at a time
 Picturable = str | os.PathLike[str] | Image.Image | Any  # a file, a PIL image, or an array (also a tensor on the CPU)
 Taken = TypeVar("Taken")
 Prepare = Callable[[Image.Image], Image.Image]
@@ -131,7 +129,8 @@ def _decoded(path: Path, take: Callable[[Image.Image], Taken], seconds: float) -
                 limit(image, file)
                 with _unheard_libtiff() if image.format == "TIFF" else nullcontext():
                     image.load()
-                return take(image)
+                    picture = chosen(image, partial(limit, image, file))
+                return take(picture)
     except FileNotFoundError:
         raise BadImage(f"{path} does not exist") from None
     except PermissionError as error:
@@ -179,46 +178,9 @@ def _unheard_libtiff() -> Iterator[None]:
 def _upright(image: Image.Image, prepare: Prepare | None) -> Image.Image:
     """Return an image, prepared, turned as its EXIF says. (ImageOps.exif_transpose also writes all EXIF again.)"""
     picture = image if prepare is None else prepare(image)
+    if note := image.info.get(NOTE):
+        picture.info[NOTE] = note
     turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     if turn is not None:
         return picture.transpose(turn)
     return picture.copy() if picture is image and image.format == "JPEG2000" else picture  # its `reduce` is a number
-
-
-def grey_of(image: Image.Image) -> Image.Image:
-    """Return an image in 256 grey levels, on white where it is transparent.
-
-    It works strip by strip, because copies of a large image take too much memory.
-    """
-    if image.mode in ("1", "L") and not image.has_transparency_data:
-        return image if image.mode == "L" else image.convert("L")
-    grey = Image.new("L", image.size)
-    rows = max(1, STRIP // image.width)
-    strips = [(0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows)]
-    scale = _scale(image, strips) if image.mode in NUMBERS else None
-    for strip in strips:
-        part = image.crop(strip)
-        grey.paste(_scaled(part, *scale) if scale else _on_white(part), strip)
-    return grey
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        layers = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
-    return image.convert("RGB").convert("L") if image.mode not in ("1", "L") else image.convert("L")
-
-
-def _values(image: Image.Image) -> Array:
-    return np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
-
-
-def _scale(image: Image.Image, strips: list[tuple[int, int, int, int]]) -> tuple[float, float]:
-    """Return the lowest value, and the grey levels that a difference of 1 makes."""
-    bounds = [(float(values.min()), float(values.max())) for values in (_values(image.crop(strip)) for strip in strips)]
-    low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
-    return low, WHITE / max(high - low, 1e-9)
-
-
-def _scaled(image: Image.Image, low: float, levels: float) -> Image.Image:
-    return Image.fromarray(((_values(image) - low) * levels).round().astype(np.uint8))

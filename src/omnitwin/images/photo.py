@@ -6,32 +6,15 @@ C channels (3 or 1), H x W pixels
 import numpy as np
 from PIL import Image
 
-from omnitwin.images.intake import NUMBERS, STRIP, grey_of
+from omnitwin.images.values import opaque
 from omnitwin.metrics.arrays import Array
 
 REDUCING_GAP = 3.0  # Pillow averages down to this many times the wanted size before it resamples: fast, and as smooth
-PLAIN = {"1": "L", "L": "L", "LA": "L", "La": "L"}  # modes without colour; every other one becomes RGB
 
 
 def plain(picture: Image.Image) -> Image.Image:
-    """Return a picture in 8 bits, mode L or RGB, on white if it is transparent.
-
-    It works strip by strip, because copies of a large picture take too much memory.
-    """
-    if picture.mode in NUMBERS:
-        return grey_of(picture)
-    mode = PLAIN.get(picture.mode, "RGB")
-    if picture.mode == mode and not picture.has_transparency_data:
-        return picture
-    whole = Image.new(mode, picture.size)
-    rows = max(1, STRIP // picture.width)
-    for top in range(0, picture.height, rows):
-        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-        if strip.has_transparency_data:
-            layers = strip.convert("RGBA")
-            strip = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
-        whole.paste(strip.convert(mode), (0, top))
-    return whole
+    """Return a picture in 8 bits, mode L or RGB, on white (or black, if white shows nothing) if it is transparent."""
+    return opaque(picture)
 
 
 def letterboxed(picture: Image.Image, height: int, width: int, channels: int) -> Array:

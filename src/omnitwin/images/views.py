@@ -12,7 +12,7 @@ C channels, H x W pixels
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,17 +20,20 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from omnitwin.errors import BadImage
-from omnitwin.images.cleaning import TURNED, border_is_dark, clean_ink
 from omnitwin.images.costs import SECONDS
+from omnitwin.images.frames import NOTE
 from omnitwin.images.framing import WHITE, fitted, framed
-from omnitwin.images.intake import Picturable, grey_of, loaded, read_picture
+from omnitwin.images.intake import Picturable, loaded, read_picture
 from omnitwin.images.photo import REDUCING_GAP, letterboxed, plain
 from omnitwin.images.resampling import area_resize
+from omnitwin.images.values import TURNED, border_is_dark, grey_of
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
+from omnitwin.reports.pages import EMPTY_FORM
 
 LARGEST = 480  # pixels of the longer side of an image to clean: a drawing that fills a tenth of it still has 48
 ENLARGED = 2  # an image smaller than the view is enlarged to at least this many times the view's size
+THICKENED = "hairlines were made as wide as a pen's strokes"
 SHOWN = 112  # pixels of the longer side of a drawing that a person sees
 SHOWN_PHOTO = 210  # of a photo, as view.figures draws it
 
@@ -47,6 +50,7 @@ class Seen:
     shown: Image.Image | None = None
     notes: tuple[str, ...] = ()  # what was done, in words
     unrest: float = 0.0  # of the paper (images.cleaning); 0 unless the frame is `ink`
+    findings: tuple[str, ...] = ()  # facts of reports.pages; none unless the frame is `ink`
 
     @property
     def image(self) -> Image.Image:
@@ -66,14 +70,19 @@ def seen(picture: Image.Image, view: View, shown: bool = False) -> Seen:
     A grey view of 3 channels has the same grey in each. A drawing in black and white becomes what PackedSet.framed
     makes of its row (for `ink` unless it is smaller than the view: it is enlarged before its ink is found).
     """
-    picture = prepared(picture, view)
+    frame = picture.info.get(NOTE)
+    found = _seen(prepared(picture, view), view, shown)
+    return replace(found, notes=(str(frame), *found.notes)) if frame else found
+
+
+def _seen(picture: Image.Image, view: View, shown: bool) -> Seen:
     if view.frame == "photo":
         return _take_photo(picture, view, shown)
     taken = _take_whole(picture, view, shown) if view.frame == "whole" else _take_ink(picture, view, shown)
     if view.channels == 1:
         return taken
     pixels_CHW = np.repeat(taken.pixels_CHW, view.channels, axis=0)
-    return Seen(pixels_CHW=pixels_CHW, shown=taken.shown, notes=taken.notes, unrest=taken.unrest)
+    return replace(taken, pixels_CHW=pixels_CHW)
 
 
 def prepared(picture: Image.Image, view: View) -> Image.Image:
@@ -114,6 +123,8 @@ def check_seen(found: Seen, name: str, view: View) -> None:
         return
     if view.frame == "photo":
         raise BadImage(f"{name} has a single colour, and nothing on it", "Give an image that shows something.")
+    if EMPTY_FORM in found.findings:
+        raise BadImage(f"{name} has no drawing, only lines of a form or of paper", "Give an image with a drawing.")
     raise BadImage(
         f"{name} has no ink that stands out from its paper: it is blank, or noise", "Give an image with ink on it."
     )
@@ -135,15 +146,38 @@ def _take_photo(picture: Image.Image, view: View, shown: bool) -> Seen:
 
 
 def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
+    from omnitwin.images.cleaning import clean_ink  # OpenCV waits for the first picture that needs it
+    from omnitwin.images.strokes import is_hairline, thickened
+
     handy = _of_handy_size(grey, view)
     cleaned = clean_ink(handy)
-    paper_1HW = np.rint((1 - cleaned.ink_HW) * WHITE).astype(np.uint8)[None]
+    ink_HW, notes = cleaned.ink_HW, cleaned.notes
+    if is_hairline(ink_HW) or (handy is not grey and not ink_HW.any()):
+        cleaned = clean_ink(_hairlines_kept(grey))
+        ink_HW, notes = cleaned.ink_HW, cleaned.notes
+        if is_hairline(ink_HW):
+            ink_HW, notes = thickened(ink_HW), (*notes, THICKENED)
+    paper_1HW = np.rint((1 - ink_HW) * WHITE).astype(np.uint8)[None]
     return Seen(
         pixels_CHW=framed(paper_1HW, view.height, view.width, "ink"),
         shown=_small(handy) if shown else None,
-        notes=cleaned.notes,
+        notes=notes,
         unrest=cleaned.unrest,
+        findings=cleaned.findings,
     )
+
+
+def _hairlines_kept(grey: Image.Image) -> Image.Image:
+    """Return a large image scaled down so that lines of a single pixel keep their contrast."""
+    from omnitwin.images.strokes import darkest
+
+    factor = -(-max(grey.size) // LARGEST)
+    if factor == 1:
+        return grey
+    level_HW = np.asarray(grey)
+    if border_is_dark(grey):
+        return Image.fromarray(WHITE - darkest(WHITE - level_HW, factor))
+    return Image.fromarray(darkest(level_HW, factor))
 
 
 def _take_whole(grey: Image.Image, view: View, shown: bool) -> Seen:

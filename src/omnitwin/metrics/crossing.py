@@ -46,16 +46,30 @@ def folds_of(paired_C: Array, order_C: Array, most: int = FOLDS) -> Array:
 
 
 def cross_validated(
-    kind: str, value: float | None, logit_N: Array, similar_N: Array, left_N: Array, right_N: Array, fold_C: Array
+    kind: str,
+    value: float | None,
+    logit_N: Array,
+    similar_N: Array,
+    left_N: Array,
+    right_N: Array,
+    fold_C: Array,
+    weight_N: Array | None = None,
 ) -> Judged:
-    """Judge N pairs for a target (metrics.operating), given the classes of their images and the folds of classes."""
+    """Judge N pairs for a target (metrics.operating), given the classes of their images and the folds of classes.
+
+    weight_N: of the pairs in the fits; None: 1 each
+    """
     folds = int(fold_C.max()) + 1
     first_N, second_N = fold_C[left_N], fold_C[right_N]
     cell_N = np.minimum(first_N, second_N) * folds + np.maximum(first_N, second_N)
     values_V, place_N = _values(logit_N)
     size = len(values_V)
     similar_FFV, dissimilar_FFV = (
-        np.bincount(cell_N[kept_N] * size + place_N[kept_N], minlength=folds * folds * size).reshape(folds, folds, size)
+        np.bincount(
+            cell_N[kept_N] * size + place_N[kept_N],
+            weights=None if weight_N is None else weight_N[kept_N],
+            minlength=folds * folds * size,
+        ).reshape(folds, folds, size)
         for kept_N in (similar_N, ~similar_N)
     )
     order_N = np.argsort(cell_N.astype(np.int16), kind="stable")  # 16 bits are sorted by radix, 10 times faster

@@ -21,6 +21,19 @@ def count_scores(scores_N: Array, similar_N: Array) -> tuple[Array, Array, Array
     return values_B, similar_B, np.bincount(place_N, minlength=len(values_B)) - similar_B
 
 
+def weigh_scores(scores_N: Array, similar_N: Array, weight_N: Array | None) -> tuple[Array, Array, Array]:
+    """Return what count_scores does, with each pair counted by its weight; scores of no weight are left out."""
+    if weight_N is None:
+        return count_scores(scores_N, similar_N)
+    values_B, place_N = np.unique(scores_N, return_inverse=True)
+    both = (
+        np.bincount(place_N, weights=weight_N * kind_N, minlength=len(values_B)) for kind_N in (similar_N, ~similar_N)
+    )
+    similar_B, dissimilar_B = both
+    there_B = similar_B + dissimilar_B > 0
+    return values_B[there_B], similar_B[there_B], dissimilar_B[there_B]
+
+
 def roc_curve(similar_B: Array, dissimilar_B: Array) -> tuple[Array, Array]:
     """Return FAR and TAR, (B + 1,) each, from accepting nothing to accepting all. Both kinds of pair must be there."""
     return _from_the_top(dissimilar_B), _from_the_top(similar_B)

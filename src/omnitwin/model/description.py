@@ -23,10 +23,10 @@ from omnitwin.system.plain import NotPlain
 from omnitwin.system.tensorfile import Layout, header_problem, read_record
 
 FORMAT = "omnitwin-checkpoint"
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 # 1 had no calibration and no held-out alphabets, 2 no novelty; 3 had the network's fields among the recipe's; 4 had
-# neither data nor operating point
-READABLE_VERSIONS = (1, 2, 3, 4, 5)
+# neither data nor operating point, 5 no familiarity
+READABLE_VERSIONS = (1, 2, 3, 4, 5, 6)
 STATE_FORMAT = "omnitwin-training-state"
 OTHER_OMNITWIN = "Install the omnitwin that wrote it, or train again."
 OWN_DATA: dict[str, Any] = {  # the fields of `data`
@@ -43,6 +43,7 @@ LEAST_EER = "held_out_eer_least"  # the lowest of the run so far, if the recipe 
 LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
 TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
 NOVELTY_STATISTICS = 8  # of the ink, see images.novelty
+FAMILIAR_FEATURES, FAMILIAR_DIRECTIONS = 4096, 8  # at most, see model.familiarity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,7 @@ class Description:
     calibration: dict[str, float] | None = None  # temperature and bias of the logit; None: none is applied
     operating: OperatingPoint | None = None  # what the threshold was chosen for, and its errors; None: not known
     novelty: dict[str, Any] | None = None  # by which images.novelty tells drawings; None: nothing was fitted
+    familiarity: dict[str, Any] | None = None  # by which model.familiarity knows images; None: nothing was fitted
     metrics: dict[str, float]
 
     def __post_init__(self) -> None:
@@ -89,6 +91,8 @@ class Description:
             raise ValueError("a record of data that this omnitwin does not know")
         if self.novelty is not None and not _is_novelty(self.novelty):
             raise ValueError("a record of novelty that this omnitwin does not know")
+        if self.familiarity is not None and not _is_familiarity(self.familiarity, self.network.channels):
+            raise ValueError("a record of familiarity that this omnitwin does not know")
 
     @classmethod
     def of_recipe(cls, recipe: Recipe, **facts: Any) -> Self:
@@ -179,6 +183,27 @@ def _is_novelty(record: Any) -> bool:
     return square and all(_is_number(number, LARGEST_METRIC) for number in numbers) and min(limits) > 0
 
 
+def _is_familiarity(record: Any, channels: int) -> bool:
+    """Return whether model.familiarity.fit_familiarity could have made a record."""
+    names = {"middle", "directions", "length", "mean", "precision", "limit"}
+    if not isinstance(record, dict) or record.keys() != names:
+        return False
+    middle, mean = record["middle"], record["mean"]
+    if not all(isinstance(each, list) for each in (middle, mean, record["directions"], record["precision"])):
+        return False
+    if not 0 < len(middle) <= FAMILIAR_FEATURES or not 0 < len(record["directions"]) <= FAMILIAR_DIRECTIONS:
+        return False
+    if len(mean) - len(record["directions"]) != (7 if channels == 1 else 8):  # length, rest, and those of the pixels
+        return False
+    sized = ((record["directions"], len(middle)), (record["precision"], len(mean)))
+    if not all(isinstance(row, list) and len(row) == size for rows, size in sized for row in rows):
+        return False
+    rows = [middle, mean, *record["directions"], *record["precision"], [record["length"], record["limit"]]]
+    numbers = [number for row in rows for number in row]
+    finite = all(_is_number(number, LARGEST_METRIC) for number in numbers)
+    return len(record["precision"]) == len(mean) and finite and min(record["length"], record["limit"]) > 0
+
+
 def record_for(format: str, description: Description) -> dict[str, Any]:
     """Return the record of a new file. format: FORMAT or STATE_FORMAT"""
     return {"format": format, "format_version": FORMAT_VERSION, "omnitwin": __version__, **asdict(description)}
@@ -233,6 +258,8 @@ def describe(path: Path, record: dict[str, Any]) -> Description:
             record = _of_version_4(record)
         if record["format_version"] < 5:
             record = {"data": None, **record, "operating": None}
+        if record["format_version"] < 6:
+            record = _of_version_6(record)
         described = {name: record[name] for name in Description.__dataclass_fields__}
         described["held_out"] = tuple(described["held_out"])
         described["network"] = network_of(described["network"])
@@ -251,6 +278,14 @@ def _of_version_4(record: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("a preprocessing that this omnitwin does not know")
     recipe = Recipe.from_json(record["recipe"]).to_json()
     return {"held_out": (), "novelty": None, **record, "network": recipe.pop("network"), "recipe": recipe}
+
+
+def _of_version_6(record: dict[str, Any]) -> dict[str, Any]:
+    """Turn a record of version 5 into version 6: nothing was fitted, and rates were of all pairs."""
+    operating = record["operating"]
+    if isinstance(operating, dict):
+        operating = {**operating, "within": ""}
+    return {**record, "familiarity": None, "operating": operating}
 
 
 def check_layout(path: Path, wanted: Layout, found: Layout) -> None:

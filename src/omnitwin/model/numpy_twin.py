@@ -112,8 +112,23 @@ class NumpyTwin:
 
         Images of a single channel may come as (B, H, W).
         """
+        return self.scaled(self.features(images_BCHW))
+
+    @QUIET
+    def features(self, images_BCHW: Array) -> Array:
+        """Return features (B, D) float32, which scaled turns into embeddings."""
         parts = portions(len(images_BCHW), EMBED_AT_ONCE, max(images_BCHW.shape[-2:]))
-        return np.concatenate([self._embed(images_BCHW[part]) for part in parts])
+        return np.concatenate([self._features(images_BCHW[part]) for part in parts])
+
+    @QUIET
+    def scaled(self, features_BD: Array) -> Array:
+        """Return embeddings (B, D) of length 1."""
+        members = len(self.members)
+        units = [_of_length_1(part_BD) for part_BD in np.split(features_BD, members, axis=1)]
+        if members == 1:
+            return units[0]
+        embeddings_BD: Array = np.concatenate(units, 1) / np.sqrt(np.float32(members))
+        return embeddings_BD
 
     @QUIET
     def score(self, left_BD: Array, right_BD: Array) -> Array:
@@ -121,14 +136,10 @@ class NumpyTwin:
         logits_B: Array = self.bias - self.scale * np.square(left_BD - right_BD).sum(-1)
         return logits_B
 
-    def _embed(self, images: Array) -> Array:
+    def _features(self, images: Array) -> Array:
         images_BHWC = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
         x: Array = for_blocks(images_BHWC.astype(np.float32), self.frame)
-        units = [scaled(member(x)) for member in self.members]
-        if len(units) == 1:
-            return units[0]
-        embeddings_BD: Array = np.concatenate(units, 1) / np.sqrt(np.float32(len(units)))
-        return embeddings_BD
+        return np.concatenate([member(x) for member in self.members], 1)
 
 
 def load_numpy(path: Path) -> tuple[NumpyTwin, Description]:
@@ -160,7 +171,7 @@ def _encoder(tensors: Tensors, prefix: str, network: Network) -> Encoder:
     )
 
 
-def scaled(features_BD: Array) -> Array:
+def _of_length_1(features_BD: Array) -> Array:
     """Return features scaled to length 1, (B, D)."""
     length_B1 = np.sqrt(np.square(features_BD).sum(1, keepdims=True))
     unit_BD: Array = features_BD / np.maximum(length_B1, LEAST_LENGTH)

@@ -34,9 +34,18 @@ class TwinNetwork(nn.Module, ABC):
         super().__init__()
         self.encoder = encoder
 
-    @abstractmethod
     def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) float32 of images (B, C, H, W) from 0 (black, ink) to 1 (white, paper)."""
+        return self.scaled(self.features(images_BCHW))
+
+    @abstractmethod
+    def scaled(self, features_BD: torch.Tensor) -> torch.Tensor:
+        """Turn features into embeddings (B, D)."""
+
+    def features(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+        """Return the encoder's features (B, D) float32, which scaled turns into embeddings."""
+        features_BD: torch.Tensor = self.encoder(images_BCHW)
+        return features_BD.float()
 
     def learn(self, images_BCHW: torch.Tensor, member: int) -> torch.Tensor:
         """Return the embeddings (B, D) from which a member of the encoder learns; a single one is the whole network."""
@@ -73,10 +82,9 @@ class DifferenceTwin(TwinNetwork):
         for parameter in self.head.parameters():
             nn.init.normal_(parameter, 0.0, NARROW)
 
-    def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (B, D) float32 in (0, 1) of images (B, C, H, W) from 0 (black, ink) to 1 (white, paper)."""
-        features_BD: torch.Tensor = self.encoder(images_BCHW)
-        return features_BD.float().sigmoid()
+    def scaled(self, features_BD: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (B, D) in (0, 1)."""
+        return features_BD.sigmoid()
 
     def score(self, left_BD: torch.Tensor, right_BD: torch.Tensor) -> torch.Tensor:
         """Return the logit of each pair of embeddings, (B,): of the probability that both show the same thing."""
@@ -123,10 +131,9 @@ class DistanceTwin(TwinNetwork):
         self.head: Distance = Distance()
         self.members = members
 
-    def embed(self, images_BCHW: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (B, D) float32 of length 1."""
-        features_BD: torch.Tensor = self.encoder(images_BCHW)
-        units = [F.normalize(part.float(), dim=1) for part in features_BD.chunk(self.members, 1)]
+    def scaled(self, features_BD: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (B, D) of length 1."""
+        units = [F.normalize(part, dim=1) for part in features_BD.chunk(self.members, 1)]
         return units[0] if self.members == 1 else torch.cat(units, 1) / math.sqrt(self.members)
 
     def learn(self, images_BCHW: torch.Tensor, member: int) -> torch.Tensor:

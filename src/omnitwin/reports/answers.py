@@ -8,6 +8,8 @@ from omnitwin.reports.pictures import Picture
 
 INLINE = {"json": "inline"}  # metadata of a field: in JSON its fields are those of the record around it
 OMITTED = {"json": "omitted"}
+SAME, DIFFERENT, UNSURE = "same", "different", "unsure"  # verdicts
+UNFAMILIAR = "unlike any image that the network was trained for"
 BEST = 10  # images of a ranking, the most similar, that are drawn
 
 
@@ -52,37 +54,49 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Verdict:
+    """Same, different, or cannot tell.
+
+    same: whether the answer is `same`: the probability reaches the threshold, and nothing speaks against an answer
+    reasons: why the verifier cannot tell, each with the image's name; none if it can, or was told to answer always
+    verdict: `same`, `different`, or `unsure` if there is a reason
+    """
+
+    same: bool
+    reasons: tuple[str, ...] = ()
+    verdict: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.same and self.reasons:
+            raise ValueError("a verdict that is `same`, with reasons why it cannot be told")
+        answer = SAME if self.same else DIFFERENT
+        object.__setattr__(self, "verdict", UNSURE if self.reasons else answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Verdict):
     """Whether two images show the same thing.
 
     >>> omnitwin.load().compare("a.png", "b.png").probability
     0.9976
 
-    same: whether probability reaches threshold
-    probability: that both show the same thing
+    probability: that both show the same thing; it means little if the verdict is `unsure`
     notes: the changes made to the images
     first_novelty, second_novelty: distance from familiar images, above 1 unlike all of them; None: not known
     """
 
-    same: bool
     probability: float
     threshold: float
     notes: tuple[str, ...]
     first_novelty: float | None
     second_novelty: float | None
 
-    @property
-    def verdict(self) -> str:
-        """`same` or `different`."""
-        return "same" if self.same else "different"
-
 
 @dataclass(frozen=True, kw_only=True)
-class ComparisonReport(Answer):
+class ComparisonReport(Answer, Verdict):
     """The answer for two files.
 
-    same: whether probability reaches the threshold
-    probability: that both show the same thing
+    probability: that both show the same thing; it means little if the verdict is `unsure`
     notes: the changes made to the images, with the file's name
     first_picture, second_picture: the files as a person sees them
     first_input, second_input: the images as the network sees them
@@ -91,7 +105,6 @@ class ComparisonReport(Answer):
 
     first: Path
     second: Path
-    same: bool
     probability: float
     notes: tuple[str, ...]
     first_picture: Picture
@@ -101,9 +114,13 @@ class ComparisonReport(Answer):
     first_novelty: float | None
     second_novelty: float | None
 
+    def __post_init__(self) -> None:
+        Answer.__post_init__(self)
+        Verdict.__post_init__(self)
+
 
 @dataclass(frozen=True, kw_only=True)
-class RankedImage:
+class RankedImage(Verdict):
     """One image of a ranking.
 
     rank: 1 for the most similar
@@ -115,7 +132,6 @@ class RankedImage:
     rank: int
     file: Path
     probability: float
-    same: bool
     notes: tuple[str, ...]
     novelty: float | None
 

@@ -27,6 +27,7 @@ class OperatingPoint:
     chosen_on: `held-out`: classes kept out of training; `calibration`: those given to `omnitwin calibrate`
     data: name of the image set of these classes
     method: how rates and intervals were estimated
+    within: what both images of each dissimilar pair that counts share, such as `alphabet`; empty: nothing
 
     >>> omnitwin.load("my-run").operating.far
     0.0098
@@ -43,9 +44,10 @@ class OperatingPoint:
     chosen_on: str
     data: str
     method: str
+    within: str = ""
 
     def __post_init__(self) -> None:
-        words = (self.target, self.data, self.method)
+        words = (self.target, self.data, self.method, self.within)
         if not all(isinstance(word, str) and len(word) <= LONGEST for word in words):
             raise TypeError("a name of an operating point is no text, or too long")
         if self.chosen_on not in (HELD_OUT, CALIBRATION):

@@ -8,8 +8,8 @@ import torch
 from omnitwin import __version__
 
 PACKAGES = (
-    "torch", "torchvision", "numpy", "pillow", "matplotlib", "safetensors", "typer", "rich", "platformdirs", "filelock",
-    "jinja2",
+    "torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "matplotlib", "safetensors", "typer", "rich",
+    "platformdirs", "filelock", "jinja2",
 )  # fmt: skip
 
 

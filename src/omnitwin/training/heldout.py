@@ -16,10 +16,11 @@ from omnitwin.errors import BadInput
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import calibrated, sigmoid
 from omnitwin.metrics.crossing import cross_validated, folds_of
-from omnitwin.metrics.operating import fit_for, method_of, outcomes_of
-from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve
+from omnitwin.metrics.operating import fit_for, method_of, outcomes_of, threshold_for
+from omnitwin.metrics.roc import count_scores, equal_error_rate, roc_curve, weigh_scores
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import Network, Recipe
+from omnitwin.reports.nouns import nouns_of
 from omnitwin.reports.operating import BY_ITSELF, BY_OTHERS, HELD_OUT, OperatingPoint
 from omnitwin.system.portions import images_at_once
 
@@ -105,12 +106,35 @@ class HeldOutExam:
         self.pair = torch.triu_indices(len(self.rows), len(self.rows), 1, device=device)
         self.similar = (class_M[self.pair[0]] == class_M[self.pair[1]]).cpu().numpy()
         self.class_M, self.name, self.target = class_M, held_out.name, Target()
+        self.near_N: Array | None = None  # pairs of one group; None: of no use
+        if self.packed.group_C is not None:
+            group_M = self.packed.group_C.to(device)[class_M]
+            near_N = (group_M[self.pair[0]] == group_M[self.pair[1]]).cpu().numpy()
+            self.near_N = near_N if (near_N & ~self.similar).any() else None
 
     def aim_at(self, target: Target) -> None:
         """Choose thresholds for this target. Raises BadInput if the exam has too few dissimilar pairs to show it."""
         hint = "Hold out more classes (--holdout; of your own images, add some), or choose another --target."
-        check_shown(target, int((~self.similar).sum()), "the held-out classes", hint)
+        near = ~self.similar if self.near_N is None else ~self.similar & self.near_N
+        check_shown(target, int((near if target.kind == "far" else ~self.similar).sum()), "the held-out classes", hint)
         self.target = target
+
+    def weights(self, kind: str) -> Array | None:
+        """Return the weight of each pair (N,) in the choice of a threshold, or None for 1 each.
+
+        A user compares what is easily confused. So half of the weight of the dissimilar pairs is on those of one group
+        (an alphabet); for a FAR all of it, as that FAR is told. Without groups all pairs weigh the same.
+        """
+        if self.near_N is None:
+            return None
+        apart_N = ~self.similar
+        near_N, far_N = apart_N & self.near_N, apart_N & ~self.near_N
+        share = 1.0 if kind == "far" or not far_N.any() else 0.5
+        weight_N = self.similar.astype(np.float64)
+        for kept_N, part in ((near_N, share), (far_N, 1 - share)):
+            if part:
+                weight_N[kept_N] = part * apart_N.sum() / kept_N.sum()
+        return weight_N
 
     def take(self, network: TwinNetwork) -> HeldOutResult | None:
         """Return a network's result, or None if a score is not finite. Leaves the network in the mode it was in."""
@@ -123,17 +147,21 @@ class HeldOutExam:
         network.train(training)
         if not scores.isfinite().all():
             return None
-        values_B, similar_B, dissimilar_B = count_scores(scores.numpy(), self.similar)
+        _, similar_B, dissimilar_B = count_scores(scores.numpy(), self.similar)
         curve = roc_curve(similar_B, dissimilar_B)
-        fit = fit_for(self.target.kind, self.target.value, values_B, similar_B, dissimilar_B, fall_back=True)
+        balanced, kind, value = Target(), self.target.kind, self.target.value
+        fit = fit_for(balanced.kind, None, *weigh_scores(scores.numpy(), self.similar, self.weights(balanced.kind)))
         if fit is None or fit.threshold is None:
             return HeldOutResult(eer=equal_error_rate(*curve), threshold=UNDECIDED, calibration=None)
-        target = self.target if fit.reached else Target()
+        logit_B, *counts = weigh_scores(scores.numpy(), self.similar, self.weights(kind))
+        threshold = threshold_for(kind, value, sigmoid(calibrated(logit_B, fit.calibration)), *counts)
+        target = balanced if threshold is None else self.target
+        threshold = fit.threshold if threshold is None else threshold
         return HeldOutResult(
             eer=equal_error_rate(*curve),
-            threshold=fit.threshold,
+            threshold=threshold,
             calibration=fit.calibration,
-            operating=self._operating(target, fit.threshold, fit.calibration, scores.numpy()),
+            operating=self._operating(target, threshold, fit.calibration, scores.numpy()),
         )
 
     def inputs(self, network: TwinNetwork) -> Iterator[torch.Tensor]:
@@ -160,14 +188,18 @@ class HeldOutExam:
                 left_N,
                 right_N,
                 folds_of(paired_C, order_C, FEW_FOLDS),
+                self.weights(target.kind),
             ).accepted_N
         else:
             accepted_N = (sigmoid(calibrated(logit_N, calibration)) >= threshold).astype(np.int64)
-        outcomes = outcomes_of(accepted_N, self.similar, left_N, right_N, classes)
+        near_N = np.ones(len(left_N), bool) if self.near_N is None else self.near_N
+        told = (accepted_N[near_N], self.similar[near_N], left_N[near_N], right_N[near_N])
+        outcomes = outcomes_of(*told, classes)
         return OperatingPoint.of_rates(
             outcomes.rates(),
             similar=int(self.similar.sum()),
-            dissimilar=int((~self.similar).sum()),
+            dissimilar=int((~self.similar & near_N).sum()),
+            within="" if self.near_N is None else nouns_of(self.name).group,
             data=self.name,
             target=str(target),
             classes=classes,

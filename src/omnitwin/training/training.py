@@ -18,7 +18,7 @@ from omnitwin.data.catalogue import place_of
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.split import part_names
 from omnitwin.errors import BadInput, TrainingDiverged
-from omnitwin.model.checkpoint import load_state, save_checkpoint, save_state
+from omnitwin.model.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
 from omnitwin.model.description import HELD_OUT_EER, LEAST_EER, Description
 from omnitwin.recipes import FAST, Network
 from omnitwin.reports.progress import SILENT, Reporter, ShowStep
@@ -30,6 +30,7 @@ from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.frozen import FrozenExam, is_frozen
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim, check_patience, is_out_of_patience
 from omnitwin.training.needs import note_needs
+from omnitwin.training.novelty import LEAST_ITERATIONS, fit_records
 from omnitwin.training.origin import record_of_place
 from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.resuming import best_before, check_labels, iteration_of, resumed_state
@@ -90,7 +91,9 @@ def train(
             reporter.note(note)
         exam = new_exam(held_out, config.recipe.network, trainer.device) if held_out else None
         aim(exam, parse_target(config.target))
-        run = _Run(config, trainer, part_names(held_out) if held_out else (), exam, reporter, output)
+        run = _Run(
+            config, trainer, part_names(held_out) if held_out else (), exam, reporter, output, (images, held_out)
+        )
         return run.go(stop_button or nullcontext(lambda: None), state)
 
 
@@ -105,10 +108,12 @@ class _Run:
         exam: HeldOutExam | None,
         reporter: Reporter,
         output: Path,
+        sides: tuple[ImageSet, ImageSet | None],
     ) -> None:
         self.config, self.recipe = config, config.recipe
         self.trainer, self.held_out, self.exam = trainer, held_out, exam
         self.reporter, self.output = reporter, output
+        self.sides = sides  # to train on and held out, as they came
         self.results: dict[int, HeldOutResult] = {}  # of this process, by iteration
         self.best: Description | None = None
         self.done = 0
@@ -154,6 +159,7 @@ class _Run:
                     self._save(show)
             seconds = time.monotonic() - self.start
             self._save(show)
+            self._know_the_familiar()
             kept = self.best or self._description(self.results.get(self.done))
             self._tell_of_missed_target(kept)
         return TrainReport(
@@ -301,6 +307,26 @@ class _Run:
         save_state(self.output / STATE_FILE, self.trainer.state(), description)
         save_checkpoint(self.output / WEIGHTS_FILE, self.trainer.trained, description)
         self.saved = self.flushed = time.monotonic()
+
+    def _know_the_familiar(self) -> None:
+        """Fit how the last and the best network know unfamiliar images, and write both again; else they never refuse.
+
+        A run that is resumed writes them anew, so that it ends as if it had never been stopped.
+        """
+        training, held_out = self.sides
+        if held_out is None or self.done < LEAST_ITERATIONS:
+            return
+        for file in (WEIGHTS_FILE, BEST_FILE):
+            if file == BEST_FILE and self.best is None:
+                continue
+            network, description = load_checkpoint(self.output / file, self.config.encoder)
+            network.to(self.trainer.device)
+            seen, seed = self.recipe.network.view, self.recipe.seed
+            novelty, familiarity = fit_records(network, training, held_out, seen, seed)
+            described = replace(description, novelty=novelty, familiarity=familiarity)
+            save_checkpoint(self.output / file, network, described)
+            if file == BEST_FILE:
+                self.best = described
 
     def _is_finite(self) -> bool:
         return all(bool(tensor.isfinite().all()) for tensor in self.trainer.trained.state_dict().values())

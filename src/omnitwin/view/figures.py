@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from omnitwin.errors import BadInput
-from omnitwin.reports.answers import ComparisonReport, RankingReport
+from omnitwin.reports.answers import UNSURE, ComparisonReport, RankingReport, Verdict
 from omnitwin.reports.data import DataReport, ShowReport
 from omnitwin.reports.exams import ExamReport
 from omnitwin.reports.pictures import LabelledPicture, Picture, ScoredPair
@@ -24,7 +24,8 @@ PICTURE = 210  # pixels of the longer side of one drawn picture
 MARGIN = 16  # pixels between things
 TEXT = 18  # pixels of a title's letters
 WIDEST_TITLE = 4000  # pixels: room for two of the longest file names
-BLACK, GREY, GREEN, RED, PURPLE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294"  # colour-blind safe
+# colour-blind safe
+BLACK, GREY, GREEN, RED, PURPLE, OCHRE = "#1a1a1a", "#6a6a6a", "#00735c", "#c0392b", "#7b3294", "#8a6100"
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".pdf")
 PAIRS_A_ROW, IMAGES_A_ROW = 2, 4
 
@@ -92,7 +93,7 @@ def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
 
 def comparison_figure(report: ComparisonReport, path: Path, save: Save = Image.Image.save) -> None:
     """Write both images with the verdict. save: writes an image to a file, as Pillow does"""
-    lines = (_verdict(report.same), (f"probability {report.probability:.4f}, threshold {report.threshold:.4g}", BLACK))
+    lines = (_verdict(report), (f"probability {report.probability:.4f}, threshold {report.threshold:.4g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
     _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path, save)
 
@@ -102,7 +103,7 @@ def ranking_figure(report: RankingReport, path: Path) -> None:
     cells = []
     for image, picture in zip(report.ranked, report.pictures, strict=False):  # pictures of the best only
         lines = (
-            _verdict(image.same),
+            _verdict(image),
             (f"{image.rank}. {image.file.name}", BLACK),
             (f"probability {image.probability:.4f}", BLACK),
         )
@@ -111,8 +112,10 @@ def ranking_figure(report: RankingReport, path: Path) -> None:
     _write(_stack(f"{title} (threshold {report.threshold:.4g})", [_sheet(cells, PAIRS_A_ROW)]), path)
 
 
-def _verdict(same: bool) -> tuple[str, str]:
-    return ("same", GREEN) if same else ("different", RED)
+def _verdict(answer: Verdict) -> tuple[str, str]:
+    if answer.verdict == UNSURE:
+        return "cannot tell", OCHRE
+    return ("same", GREEN) if answer.same else ("different", RED)
 
 
 def _similarity(pair: ScoredPair) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Draw each report as text for a terminal, on stdout."""
+"""Draw each report as text for a terminal, on stdout. A small function a report makes more than 400 lines."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from omnitwin.reports.answers import (
+    UNFAMILIAR,
+    UNSURE,
     Answer,
     ChoiceReport,
     ComparisonReport,
@@ -17,6 +19,7 @@ from omnitwin.reports.answers import (
     LeftOut,
     RankingReport,
     TrainedNetwork,
+    Verdict,
 )
 from omnitwin.reports.data import DownloadReport, ShowReport
 from omnitwin.reports.nouns import counted
@@ -57,7 +60,7 @@ if TYPE_CHECKING:  # importing the records of exams takes time, and an answer ne
 SAW = "What the network saw"
 ENOUGH_FOR_SPEED = 100  # images; fewer are read too soon for their number in a second to mean much
 SPECKS = re.compile(r"(a speck was|(?P<count>\d+) specks were) ignored")
-UNLIKE = "unlike any drawing that the network was trained on; the answer means little"
+UNLIKE = f"{UNFAMILIAR}; the answer means little"
 
 
 def show_download(report: DownloadReport, console: Console) -> None:
@@ -140,13 +143,12 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
             *(draw_picture(picture, columns, console) for picture in (report.first_input, report.second_input))
         )
         console.print(inputs)
-    console.print(
-        Text.assemble(
-            _verdict(report.same),
-            f": {_kind(report)} {report.probability:.4f} that both show the same (threshold {report.threshold:.4g})",
-        ),
-        soft_wrap=True,
-    )
+    probability = f"{_kind(report)} {report.probability:.4f} that both show the same (threshold {report.threshold:.4g})"
+    if report.verdict == UNSURE:
+        console.print(Text.assemble(_verdict(report), f": {clean('; '.join(report.reasons))}"), soft_wrap=True)
+        say(console, f"Without this, it would go by {probability}: --always-answer", "dim")
+    else:
+        console.print(Text.assemble(_verdict(report), f": {probability}"), soft_wrap=True)
     _show_operating(report, console)
     say(console, _answered(report.network), "dim")
     for files, note in _by_note(report):
@@ -173,7 +175,7 @@ def show_comparisons(reports: Sequence[ComparisonReport], console: Console) -> N
     pairs = []
     for report in reports:
         files = f"{clean(report.first.name)}\n{clean(report.second.name)}\n"
-        title = Text.assemble(files, _verdict(report.same), f"\nprobability {report.probability:.4f}")
+        title = Text.assemble(files, _verdict(report), f"\nprobability {report.probability:.4f}")
         pairs.append((title, report.first_picture, report.second_picture))
     console.print(draw_titled(pairs, console))
     say(console, _answered(reports[0].network), "dim")
@@ -190,7 +192,9 @@ def show_share_right(report: "EvalReport", console: Console) -> None:
 
 
 def warn_of_comparison(report: ComparisonReport, console: Console) -> None:
-    """Print a warning for each file that is far from every known drawing."""
+    """Print a warning for each file that is far from every known image, if the answer does not say it."""
+    if report.verdict == UNSURE:
+        return
     _warn_of_novelty(report.first.name, report.first_novelty, console)
     _warn_of_novelty(report.second.name, report.second_novelty, console)
 
@@ -208,21 +212,34 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
         "bold",
     )
     width = max(4, len(str(len(report.ranked))))
-    say(console, f"{'rank':>{width}}  probability  verdict    file", "bold")
+    words = max((len(_verdict(image)[0]) for image in report.ranked), default=0)
+    words = max(words, len("different"))
+    say(console, f"{'rank':>{width}}  probability  {'verdict':<{words}}  file", "bold")
     for image in report.ranked:
-        verdict, style = _verdict(image.same)
+        verdict, style = _verdict(image)
         beginning = f"{image.rank:>{width}}  {image.probability:>11.4f}  "
         file = clean(str(image.file))  # neither cut nor wrapped, so that it can be copied
-        console.print(Text.assemble(beginning, (f"{verdict:<9}", style), f"  {file}"), soft_wrap=True)
+        console.print(Text.assemble(beginning, (f"{verdict:<{words}}", style), f"  {file}"), soft_wrap=True)
     speed = f": {report.images_per_second:,.0f} images/s" if report.images >= ENOUGH_FOR_SPEED else ""
     read = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
     say(console, f"{read}{speed} ({report.engine})")
     say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
     _show_operating(report, console)
+    _show_doubts(report, console)
     say(console, _answered(report.network), "dim")
     _show_notes(
         ((report.query.name, report.notes), *((image.file.name, image.notes) for image in report.ranked)), console
     )
+
+
+def _show_doubts(report: RankingReport, console: Console) -> None:
+    """Print each reason why an answer cannot be told once, with the files that it is of."""
+    files: dict[str, list[str]] = {}
+    for line in dict.fromkeys(reason for image in report.ranked for reason in image.reasons):
+        name, _, reason = line.rpartition(": ")
+        files.setdefault(reason, []).append(name)
+    for reason, names in files.items():
+        say(console, f"Cannot tell: {counted(len(names), 'image')} ({listed(names)}): {reason}", "yellow")
 
 
 def _left_out(left_out: LeftOut) -> str:
@@ -262,11 +279,13 @@ def _specks(note: str) -> int:
 
 
 def warn_of_ranking(report: RankingReport, console: Console) -> None:
-    """Print what was left out, and warn of the query and of ranked images that are far from every known drawing."""
+    """Print what was left out; warn of images that are far from every known one, if they were answered all the same."""
     for left_out in report.left_out:
         say(console, f"Note: {_left_out(left_out)}", "dim")
-    _warn_of_novelty(report.query.name, report.novelty, console)
-    far = [image.file.name for image in report.ranked if image.novelty is not None and image.novelty > 1]
+    answered = [image for image in report.ranked if image.verdict != UNSURE]
+    if answered:  # of a doubtful query none is, unless it was asked for
+        _warn_of_novelty(report.query.name, report.novelty, console)
+    far = [image.file.name for image in answered if image.novelty is not None and image.novelty > 1]
     if far:
         are = "image is" if len(far) == 1 else "images are"
         say(console, f"Warning: {len(far):,} ranked {are} {UNLIKE}: {listed(far)}", "bold yellow")
@@ -341,8 +360,10 @@ def _show_remarks(run: StoredRun, console: Console) -> None:
         say(console, f"  {run.problem}", "bold red")
 
 
-def _verdict(same: bool) -> tuple[str, str]:
-    return ("same", "bold green") if same else ("different", "bold red")
+def _verdict(answer: Verdict) -> tuple[str, str]:
+    if answer.verdict == UNSURE:
+        return "cannot tell", "bold yellow"
+    return ("same", "bold green") if answer.same else ("different", "bold red")
 
 
 def _kind(report: Answer) -> str:

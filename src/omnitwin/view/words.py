@@ -89,6 +89,7 @@ def operating_in_words(point: OperatingPoint) -> str:
     kind = "held-out class" if point.chosen_on == HELD_OUT else "class"
     rates = f"FAR {rate(point.far, point.far_interval)}, FRR {rate(point.frr, point.frr_interval)}"
     of = f" of {point.data}" if point.data else ""
+    rates += f" within one {point.within}" if point.within else ""
     measured = f"; {point.measured}" if point.measured else ""
     return f"chosen for {target_in_words(point.target)} on {counted(point.classes, kind)}{of}: {rates}{measured}"
 

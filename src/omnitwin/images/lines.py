@@ -1,0 +1,261 @@
+"""Find lines that are no part of a drawing: ruled and squared paper, forms, boxes, lines under or across.
+
+A line is foreign if it is straight as a ruler makes it, and runs from edge to edge of the page, or is one side of a box
+around the drawing, or is much thinner than the pen and as long as the drawing. Strokes that cross it stay.
+
+H x W pixels, N points, T places along a line, K places across it
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from omnitwin.images.separated import INKED, Separated, is_something, only
+from omnitwin.images.strokes import extent, middles, pen_width
+from omnitwin.metrics.arrays import Array
+from omnitwin.reports.pages import EMPTY_FORM
+
+LINES = "ruled or printed lines were left out"
+BOX = "a box around the drawing was left out"
+
+LEAST_LINE = 0.28  # of the page's shorter side: a shorter line is not looked for
+GAP = 0.04  # of the longer side: a line may be interrupted for as long, where a stroke crosses it
+NEAR_EDGE = 0.035  # of the longer side: a line that comes so near runs to the edge
+SUPPORT = 0.75  # share of its length that is inked
+WIDEST = 0.03  # of the longer side: a wider line is a bar, and may be drawn
+CLEAR = 0.4  # share of its length over which nothing touches a line
+STRAIGHT = 0.45  # pixels: deviation of its middle from a straight line, where nothing touches it
+THIN = 0.7  # of the pen's width: a line thinner than this is no stroke of this pen
+AS_LONG = 0.8  # of the drawing's longer side
+MEET = 0.03  # of the longer side: lines whose ends are as near make a corner
+LOOKED = 14  # pixels on either side of a line in which its width is looked for
+MOST_LINES = 120
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """A straight line: a point on it, its direction, and first and last place along it, in pixels.
+
+    width, support: in pixels; share of its length that is inked
+
+    ends: distance of each end from the edge of the page, in pixels
+    clear: share of its length over which nothing touches it
+    straight: deviation of its middle, in pixels
+    """
+
+    point_2: Array
+    along_2: Array
+    first: float
+    last: float
+    width: float
+    support: float
+    clear: float
+    straight: float
+    ends: tuple[float, float]
+
+    @property
+    def length(self) -> float:
+        return self.last - self.first
+
+    @property
+    def tips(self) -> tuple[Array, Array]:
+        return self.point_2 + self.first * self.along_2, self.point_2 + self.last * self.along_2
+
+
+def without_lines(found: Separated) -> Separated:
+    """Return the ink without foreign lines; no ink, and the finding, if nothing else is there."""
+    marked_HW = found.ink_HW > INKED
+    lines = _lines(marked_HW)
+    return _without_lines(found, marked_HW, lines) if lines else found
+
+
+def _lines(marked_HW: Array) -> list[_Line]:
+    """Return the long straight lines of a page."""
+    ridge_HW, _ = middles(marked_HW)
+    longer, shorter = max(ridge_HW.shape), min(ridge_HW.shape)
+    least = max(12, LEAST_LINE * shorter)
+    found = cv2.HoughLinesP(
+        ridge_HW.astype(np.uint8),
+        1,
+        np.pi / 360,
+        int(0.6 * least),
+        minLineLength=least,
+        maxLineGap=max(5, GAP * longer),
+    )
+    lines: list[_Line] = []
+    if found is None:
+        return lines
+    point_N2 = np.argwhere(ridge_HW)[:, ::-1].astype(float)
+    segments = found.reshape(-1, 4).astype(float)
+    lengths = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
+    for segment in segments[np.argsort(-lengths, kind="stable")][: 4 * MOST_LINES]:
+        if any(_lies_on(segment, line) for line in lines):
+            continue
+        line = _refined(segment, point_N2, marked_HW)
+        if line is not None and line.length >= least and line.support >= SUPPORT:
+            lines.append(line)
+        if len(lines) == MOST_LINES:
+            break
+    return lines
+
+
+def _lies_on(segment: Array, line: _Line) -> bool:
+    apart_22 = segment.reshape(2, 2) - line.point_2
+    across_2 = np.abs(apart_22 @ np.array([-line.along_2[1], line.along_2[0]]))
+    place_2 = apart_22 @ line.along_2
+    overlaps = float(place_2.min()) <= line.last + 3 and float(place_2.max()) >= line.first - 3
+    return bool(across_2.max() <= 2.5 + line.width / 2) and overlaps
+
+
+def _refined(segment: Array, point_N2: Array, marked_HW: Array) -> _Line | None:
+    """Return the line that a segment is part of, or None."""
+    start_2, end_2 = segment[:2], segment[2:]
+    along_2 = (end_2 - start_2) / max(1e-9, float(np.hypot(*(end_2 - start_2))))
+    for _ in range(2):
+        across_2 = np.array([-along_2[1], along_2[0]])
+        apart_N2 = point_N2 - start_2
+        place_N, offset_N = apart_N2 @ along_2, apart_N2 @ across_2
+        near = (np.abs(offset_N) < 1.8) & (place_N > -3) & (place_N < float((end_2 - start_2) @ along_2) + 3)
+        if near.sum() < 8:
+            return None
+        slope, shift = np.polyfit(place_N[near], offset_N[near], 1)
+        start_2 = start_2 + shift * across_2
+        along_2 = along_2 + slope * across_2
+        along_2 = along_2 / np.hypot(*along_2)
+    return _measured(start_2, along_2, float((end_2 - start_2) @ along_2), marked_HW)
+
+
+def _measured(point_2: Array, along_2: Array, length: float, marked_HW: Array) -> _Line | None:
+    """Return a line with ends, width and quality, from a point on it, its direction and the length that is known."""
+    height, width = marked_HW.shape
+    longer = max(height, width)
+    place_T = np.arange(-2 * longer, 2 * longer + 1, dtype=float)
+    middle_T2 = point_2 + place_T[:, None] * along_2
+    inside = ((middle_T2 > -0.5) & (middle_T2 < np.array([width, height]) - 0.5)).all(1)
+    if inside.sum() < 8:
+        return None
+    place_T, middle_T2 = place_T[inside], middle_T2[inside]
+    across_2 = np.array([-along_2[1], along_2[0]])
+    step_K = np.arange(-LOOKED, LOOKED + 1)
+    sample_TK2 = np.rint(middle_T2[:, None] + step_K[None, :, None] * across_2).astype(int)
+    within = ((sample_TK2 >= 0) & (sample_TK2 < [width, height])).all(2)
+    sample_TK2 = sample_TK2.clip(0, [width - 1, height - 1])
+    inked_TK = marked_HW[sample_TK2[..., 1], sample_TK2[..., 0]] & within
+    on_T = inked_TK[:, LOOKED - 1 : LOOKED + 2].any(1)
+    first, last = _stretch(place_T, on_T, length, GAP * longer)
+    part = (place_T >= first) & (place_T <= last)
+    on_t = on_T[part]
+    if last - first < 8 or not on_t.any():
+        return None
+    down_t = _run(inked_TK[part][on_t][:, LOOKED:])
+    up_t = _run(inked_TK[part][on_t][:, LOOKED::-1])
+    wide_t = np.maximum(1, down_t + up_t - (inked_TK[part][on_t][:, LOOKED]))
+    usual = float(np.percentile(wide_t, 35))
+    clear_t = wide_t <= usual + 1.5
+    middle_t = ((down_t - up_t) / 2)[clear_t]
+    return _Line(
+        point_2=point_2,
+        along_2=along_2,
+        first=first,
+        last=last,
+        width=usual,
+        support=float(on_t.mean()),
+        clear=float(clear_t.mean()),
+        straight=float(middle_t.std()) if len(middle_t) else 9.0,
+        ends=(first - float(place_T[0]), float(place_T[-1]) - last),
+    )
+
+
+def _stretch(place_T: Array, on_T: Array, length: float, gap: float) -> tuple[float, float]:
+    """Return first and last place of the line that holds most of 0 to length, over gaps."""
+    on = place_T[on_T]
+    if not len(on):
+        return 0.0, 0.0
+    breaks = np.flatnonzero(np.diff(on) > max(5.0, gap) + 2)
+    starts, ends = np.concatenate([[0], breaks + 1]), np.concatenate([breaks, [len(on) - 1]])
+    covered = [min(on[end], length) - max(on[start], 0) for start, end in zip(starts, ends, strict=True)]
+    best = int(np.argmax(covered))
+    return float(on[starts[best]]), float(on[ends[best]])
+
+
+def _run(inked_tK: Array) -> Array:
+    """Return how many pixels from the first on are inked, (t,)."""
+    return np.asarray(np.logical_and.accumulate(inked_tK, axis=1).sum(1))
+
+
+def _without_lines(found: Separated, marked_HW: Array, lines: list[_Line]) -> Separated:
+    longer = max(marked_HW.shape)
+    ruled = [line for line in lines if _is_ruled(line, longer)]
+    left_HW = _erased(marked_HW, ruled)
+    others = [line for line in lines if line not in ruled]
+    box = _box(others, MEET * longer)
+    thin = [line for line in others if line not in box and _is_thin(line, _erased(left_HW, [*box, line]))]
+    foreign = [*ruled, *box, *thin]
+    if not foreign:
+        return found
+    kept_HW = _erased(marked_HW, foreign)
+    if not is_something(kept_HW):
+        if len(foreign) == 1:
+            return found
+        return Separated(np.zeros_like(found.ink_HW), (), (EMPTY_FORM,))
+    notes = ((LINES,) if ruled or thin else ()) + ((BOX,) if box else ())
+    return Separated(only(found.ink_HW, marked_HW, kept_HW), notes)
+
+
+def _is_ruled(line: _Line, longer: int) -> bool:
+    """Return whether a line runs from edge to edge of the page."""
+    to_edges = max(line.ends) <= max(3.0, NEAR_EDGE * longer)
+    return to_edges and line.width <= WIDEST * longer and line.clear >= CLEAR and line.straight <= STRAIGHT + 0.3
+
+
+def _is_thin(line: _Line, rest_HW: Array) -> bool:
+    """Return whether a line is as long as the rest of the ink, and no stroke of its pen."""
+    if not is_something(rest_HW) or line.straight > STRAIGHT or line.clear < CLEAR:
+        return False
+    return line.width <= THIN * pen_width(rest_HW) and line.length >= AS_LONG * extent(rest_HW)
+
+
+def _box(lines: list[_Line], meet: float) -> list[_Line]:
+    """Return the lines of a box: two pairs of parallel lines that meet at four corners around some other ink."""
+    straight = [line for line in lines if line.straight <= STRAIGHT + 0.3 and line.clear >= 0.6]
+    found: list[_Line] = []
+    for line in straight:
+        touching = [
+            other
+            for other in straight
+            if other is not line
+            and abs(float(line.along_2 @ other.along_2)) < 0.1
+            and min(float(np.hypot(*(one - two))) for one in line.tips for two in other.tips) <= max(4.0, meet)
+        ]
+        if len(touching) >= 2:
+            found.append(line)
+    return found if len(found) >= 4 else []
+
+
+def _erased(marked_HW: Array, lines: list[_Line]) -> Array:
+    """Return marks without lines; strokes that cross a line stay."""
+    if not lines:
+        return marked_HW
+    band_HW = np.zeros(marked_HW.shape, np.uint8)
+    widest = 0
+    steep = flat = False
+    for line in lines:
+        thick = max(3, int(np.ceil(line.width)) + 2)
+        start, end = (
+            [round(float(value)) for value in tip + sign * 2 * line.along_2]
+            for tip, sign in zip(line.tips, (-1, 1), strict=True)
+        )
+        cv2.line(band_HW, start, end, 1, thick)
+        widest = max(widest, thick)
+        steep, flat = steep or abs(line.along_2[1]) > 0.5, flat or abs(line.along_2[0]) > 0.5
+    rest_HW = (marked_HW & (band_HW == 0)).astype(np.uint8)
+    reach = widest + 3
+    kept_HW: Array = rest_HW.astype(bool)
+    room = reach + 2
+    padded = np.pad(rest_HW, room)
+    for wanted, shape in ((flat, (3, reach)), (steep, (reach, 3))):
+        if wanted:
+            closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones(shape[::-1], np.uint8))[room:-room, room:-room]
+            kept_HW = kept_HW | (closed.astype(bool) & marked_HW)
+    return kept_HW

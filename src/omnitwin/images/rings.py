@@ -1,0 +1,142 @@
+"""Find a round stamp in the ink of a page: a ring as a compass makes it, thinner than the pen, and what is inside it.
+
+H x W pixels, N points, C circles, M marks
+"""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from omnitwin.images.separated import INKED, Separated, is_something, only
+from omnitwin.images.strokes import middles, pen_width
+from omnitwin.metrics.arrays import Array
+from omnitwin.reports.pages import UNSEPARATED
+
+STAMP = "a round stamp was left out"
+
+THIN = 0.7  # of the pen's width: a line thinner than this is no stroke of this pen
+LEAST_PEN = 3  # pixels: of a finer pen no ring is told by its width
+LEAST_POINTS = 40  # middles of thin strokes: fewer are no ring
+CIRCLES = 800  # tried, through three points each
+POINTS = 500  # of the middles of strokes, at most, to which circles are fitted
+RADII = (0.07, 0.42)  # of the longer side
+ROUND = 1.3  # pixels: deviation from a circle
+PIECE = 3  # pixels of a circle that one middle of a stroke stands for
+WHOLE = 0.6  # share of the circle that is inked
+LEAST_GONE = 0.4  # of its length: as much of a ring is thinner than the pen
+RINGS = 3  # a stamp may have two, one inside the other
+
+
+def without_rings(found: Separated) -> Separated:
+    """Return the ink without round stamps."""
+    for _ in range(RINGS):
+        before, found = found, _without_ring(found)
+        if found is before:
+            break
+    return found
+
+
+def _without_ring(found: Separated) -> Separated:
+    """Return the ink without a round stamp and what is printed inside it."""
+    marked_HW = found.ink_HW > INKED
+    ridge_HW, depth_HW = middles(marked_HW)
+    pen = _widest(depth_HW[ridge_HW])
+    if pen < LEAST_PEN:
+        return found
+    point_N2 = np.argwhere(ridge_HW & (2 * depth_HW - 1 <= THIN * pen + 0.5))[:, ::-1].astype(float)
+    if len(point_N2) < LEAST_POINTS:
+        return found
+    circle = _circle(point_N2, max(marked_HW.shape))
+    if circle is None:
+        return found
+    x, y, radius = circle
+    row, column = np.mgrid[: marked_HW.shape[0], : marked_HW.shape[1]]
+    away_HW = np.hypot(column - x, row - y)
+    ring_HW = marked_HW & (np.abs(away_HW - radius) <= ROUND)
+    ring = pen_width(marked_HW & (np.abs(away_HW - radius) <= 0.08 * radius))
+    outside_HW = marked_HW & (away_HW > 1.15 * radius)
+    if not ring_HW.any() or not is_something(outside_HW):
+        return found
+    pen = pen_width(outside_HW)
+    if pen < LEAST_PEN or ring > THIN * pen + 0.5:
+        inside = marked_HW & (away_HW < 0.85 * radius)
+        doubt = inside.sum() > 0.03 * np.pi * radius**2
+        return replace(found, findings=(*found.findings, UNSEPARATED)) if doubt else found
+    within_HW = away_HW <= radius + ring + 2
+    thick = max(2, round(THIN * pen + 0.5))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick))
+    opened = cv2.morphologyEx(marked_HW.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    thick_HW = cv2.dilate(opened, np.ones((3, 3), np.uint8)).astype(bool) & marked_HW
+    kept_HW = np.where(within_HW, thick_HW, marked_HW)
+    count, mark_HW = cv2.connectedComponents(kept_HW.astype(np.uint8), connectivity=8)
+    reaches = np.zeros(count, bool)
+    reaches[np.unique(mark_HW[kept_HW & ~within_HW])] = True
+    area_M = np.bincount(mark_HW.ravel(), minlength=count)
+    reaches |= area_M >= 6 * pen**2
+    reaches[0] = False
+    kept_HW = reaches[mark_HW]
+    if (ring_HW & ~kept_HW).sum() < LEAST_GONE * 2 * np.pi * radius:  # it is drawn with the pen
+        return found
+    return Separated(
+        only(found.ink_HW, marked_HW, kept_HW),
+        (*(note for note in found.notes if note != STAMP), STAMP),
+        found.findings,
+    )
+
+
+def _widest(depth_N: Array) -> float:
+    """Return the width that four fifths of the ink are narrower than, in pixels."""
+    if not len(depth_N):
+        return 1.0
+    depth_N = np.sort(depth_N)
+    area_N = np.cumsum(depth_N)
+    return max(1.0, 2 * float(depth_N[np.searchsorted(area_N, 0.8 * area_N[-1])]) - 1)
+
+
+def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
+    """Return middle and radius of a circle that points lie on nearly all around, or None."""
+    random = np.random.default_rng(0)
+    all_N2 = point_N2
+    if len(point_N2) > POINTS:
+        point_N2 = point_N2[random.choice(len(point_N2), POINTS, replace=False)]
+    one_C2, two_C2, three_C2 = (point_N2[random.integers(len(point_N2), size=CIRCLES)] for _ in range(3))
+    middle_C2, radius_C = _through(one_C2, two_C2, three_C2)
+    wanted = np.isfinite(radius_C) & (radius_C > RADII[0] * longer) & (radius_C < RADII[1] * longer)
+    middle_C2, radius_C = middle_C2[wanted], radius_C[wanted]
+    if not len(radius_C):
+        return None
+    away_CN = np.hypot(*(middle_C2[:, :, None] - point_N2.T[None]).transpose(1, 0, 2))
+    on_CN = np.abs(away_CN - radius_C[:, None]) <= ROUND
+    best = int(np.argmax(on_CN.sum(1)))
+    on_N = on_CN[best]
+    for _ in range(2):
+        if on_N.sum() < 12:
+            return None
+        x, y, radius = _fitted(point_N2[on_N])
+        away_N = np.hypot(point_N2[:, 0] - x, point_N2[:, 1] - y)
+        on_N = np.abs(away_N - radius) <= ROUND
+    on_N = np.abs(np.hypot(all_N2[:, 0] - x, all_N2[:, 1] - y) - radius) <= ROUND
+    angle_N = np.arctan2(all_N2[on_N, 1] - y, all_N2[on_N, 0] - x)
+    pieces = max(12, int(2 * np.pi * radius / PIECE))
+    covered = len(np.unique(((angle_N + np.pi) / (2 * np.pi) * pieces).astype(int) % pieces)) / pieces
+    return (x, y, radius) if covered >= WHOLE else None
+
+
+def _through(one_C2: Array, two_C2: Array, three_C2: Array) -> tuple[Array, Array]:
+    """Return middles and radii of circles through three points each; infinite where they lie on a line."""
+    b_C2, c_C2 = two_C2 - one_C2, three_C2 - one_C2
+    twice_C = 2 * (b_C2[:, 0] * c_C2[:, 1] - b_C2[:, 1] * c_C2[:, 0])
+    b_C, c_C = (b_C2**2).sum(1), (c_C2**2).sum(1)
+    with np.errstate(all="ignore"):
+        x_C = (c_C2[:, 1] * b_C - b_C2[:, 1] * c_C) / twice_C
+        y_C = (b_C2[:, 0] * c_C - c_C2[:, 0] * b_C) / twice_C
+        radius_C = np.hypot(x_C, y_C)
+    return one_C2 + np.stack([x_C, y_C], axis=1), radius_C
+
+
+def _fitted(point_N2: Array) -> tuple[float, float, float]:
+    """Return middle and radius of the circle with the least squares (Kasa 1976)."""
+    left = np.column_stack([point_N2, np.ones(len(point_N2))])
+    (a, b, c), *_ = np.linalg.lstsq(left, (point_N2**2).sum(1), rcond=None)
+    return float(a / 2), float(b / 2), float(np.sqrt(max(0.0, c + (a / 2) ** 2 + (b / 2) ** 2)))

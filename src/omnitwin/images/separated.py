@@ -1,0 +1,38 @@
+"""The ink of a page, with and without marks that are no part of its drawing.
+
+H x W pixels; ink from 0 for paper to 1
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from omnitwin.metrics.arrays import Array
+
+INKED = 0.15  # of full ink, from which on a pixel belongs to a mark
+LEAST_LEFT = 0.03  # of the page's longer side: nothing but scraps is left if no mark is as long
+
+
+@dataclass(frozen=True, eq=False)
+class Separated:
+    """The ink of the drawing, what was left out in words, and facts about what was found (reports.pages)."""
+
+    ink_HW: Array
+    notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+def is_something(kept_HW: Array) -> bool:
+    """Return whether any ink is left that could be a drawing, and not scraps of lines."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(kept_HW.astype(np.uint8), connectivity=8)
+    least = LEAST_LEFT * max(kept_HW.shape)
+    return count > 1 and bool((stats[1:, 2:4].max(1) >= least).any())
+
+
+def only(ink_HW: Array, marked_HW: Array, kept_HW: Array) -> Array:
+    """Return the ink without marks that are not kept, and without their soft edges."""
+    gone = cv2.dilate((marked_HW & ~kept_HW).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    near = cv2.dilate(kept_HW.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    only_HW: Array = np.where((gone & ~kept_HW) & ~(near & ~marked_HW), 0, ink_HW).astype(ink_HW.dtype)
+    return only_HW

@@ -1,0 +1,64 @@
+"""The width of a drawing's strokes: measured, and brought near what a network knows if the pen is far too fine.
+
+thickened(ink_HW)  # ink from 0 for paper to 1, (H, W) float32
+"""
+
+import cv2
+import numpy as np
+
+from omnitwin.metrics.arrays import Array
+
+HAIRLINE = 0.012  # of the drawing's longer side: a finer stroke vanishes when the drawing is scaled down
+MOST_HAIRLINES = 12  # times the longer side: strokes of a drawing are hardly longer in all
+USUAL = 0.035  # of the drawing's longer side: a pen of Omniglot
+INKED = 0.15  # of full ink, from which on a pixel belongs to a stroke
+
+
+def middles(marked_HW: Array) -> tuple[Array, Array]:
+    """Return the middles of strokes, (H, W) bool, and for each pixel its distance to paper."""
+    depth_HW = cv2.distanceTransform(np.pad(marked_HW.astype(np.uint8), 1), cv2.DIST_L2, 3)
+    middle_HW = (depth_HW > 0) & (depth_HW >= cv2.dilate(depth_HW, np.ones((3, 3), np.uint8)) - 1e-3)
+    return middle_HW[1:-1, 1:-1], depth_HW[1:-1, 1:-1]
+
+
+def pen_width(marked_HW: Array) -> float:
+    """Return the width in pixels that half of the ink is narrower than; 1 at least."""
+    middle_HW, depth_HW = middles(marked_HW)
+    depth_N = np.sort(depth_HW[middle_HW])
+    if not len(depth_N):
+        return 1.0
+    area_N = np.cumsum(depth_N)
+    return max(1.0, 2 * float(depth_N[np.searchsorted(area_N, area_N[-1] / 2)]) - 1)
+
+
+def extent(marked_HW: Array) -> int:
+    """Return the longer side of the box around marks, in pixels."""
+    sides = [np.flatnonzero(marked_HW.any(axis)) for axis in (0, 1)]
+    return max((int(side[-1] - side[0]) + 1 for side in sides if len(side)), default=0)
+
+
+def is_hairline(ink_HW: Array) -> bool:
+    """Return whether the strokes are far finer than a pen's, for the size of the drawing."""
+    marked_HW = ink_HW > INKED
+    longer = extent(marked_HW)
+    if int(marked_HW.sum()) > MOST_HAIRLINES * HAIRLINE * longer**2:
+        return False
+    return longer * HAIRLINE > 1 and pen_width(marked_HW) < HAIRLINE * longer
+
+
+def thickened(ink_HW: Array) -> Array:
+    """Return a drawing with strokes as wide as a usual pen's."""
+    width = max(3, round(USUAL * extent(ink_HW > INKED)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    room = np.pad(ink_HW, width)
+    wide_HW: Array = cv2.GaussianBlur(cv2.dilate(room, disc), (3, 3), 0)
+    return wide_HW
+
+
+def darkest(grey_HW: Array, factor: int) -> Array:
+    """Return a picture of 1 / factor the size, each pixel the darkest of those it covers: hairlines stay whole."""
+    padded_HW = np.pad(grey_HW, [(0, -side % factor) for side in grey_HW.shape], mode="edge")
+    high, wide = padded_HW.shape
+    parts = padded_HW.reshape(high // factor, factor, wide // factor, factor)
+    dark_HW: Array = parts.min((1, 3))
+    return dark_HW

@@ -1,0 +1,12 @@
+"""What intake may find on a page besides one drawing, in words: facts for a verdict, and for a person.
+
+A record's `findings` hold any of them, none twice.
+"""
+
+BLANK = "blank"  # nothing at all
+EMPTY_FORM = "empty form"  # lines or boxes, and nothing in them
+TEXT = "text"  # a printed word, or more
+SEVERAL = "several drawings"
+DIRT = "dirt"  # specks, hairs and smudges alone
+UNSEPARATED = "foreign marks not separable"  # something is printed over the drawing
+FINDINGS = (BLANK, EMPTY_FORM, TEXT, SEVERAL, DIRT, UNSEPARATED)
