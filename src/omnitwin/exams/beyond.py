@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from omnitwin.answers.doubts import LIMIT
+from omnitwin.answers.doubts import doubts_about
 from omnitwin.answers.verifier import pixels_of
 from omnitwin.config import BEYOND_PAIRS, EvalConfig
 from omnitwin.data.imageset import ImageSet
@@ -41,8 +41,8 @@ def beyond(sitting: Sitting) -> ExamReport:
     """Score the same random pairs in each variation. Each image is varied by itself and preprocessed as a file is.
 
     The figures over all leave out the pairs as they were drawn. If the network knows what is unlike its images, its
-    false alarms are counted too: the share of images that it finds novel, and of pairs that it refuses for that. All
-    are drawings, and can be answered; the other figures count the answers that it would give.
+    false alarms are counted too: the share of images that it would not judge (answers.doubts), and of pairs that it
+    refuses for that. All are drawings, and can be answered; the other figures count the answers that it would give.
     """
     scorer, images, config = sitting.scorer, sitting.images, sitting.config
     pairs = joined(
@@ -64,7 +64,8 @@ def beyond(sitting: Sitting) -> ExamReport:
                 pixels = [torch.from_numpy(pixels_of(side)).float() / WHITE for side in sides]
                 scores.append(scorer.score_images(*pixels).double().numpy())
                 for found, side in zip(novel, sides if knows else (), strict=False):
-                    found += [value is not None and value > LIMIT for value in scorer.verifier.novelties(side)]
+                    values = scorer.verifier.novelties(side)
+                    found += [bool(doubts_about("", *each)) for each in zip(side, values, strict=True)]
             logits[name] = np.concatenate(scores)
             if knows:
                 alarms[name] = np.array(novel)
