@@ -6,7 +6,7 @@ import pytest
 from drawn_places import draw_place, signature
 
 CLASSES = {f"hand {index}": 3 for index in range(8)}
-SHORT = ("--recipe", "fast", "--iterations", 2, "--batch-size", 16, "--override", "drawings=2", "--device", "cpu")
+SHORT = ("--recipe", "fast", "--iterations", 12, "--batch-size", 16, "--override", "drawings=2", "--device", "cpu")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Find lines that are no part of a drawing: ruled and squared paper, forms, boxes, lines under or across.
 
 A line is foreign if it is straight as a ruler makes it, and runs from edge to edge of the page, or is one side of a box
-around the drawing, or is much thinner than the pen and as long as the drawing. Strokes that cross it stay.
+around the drawing, or is much thinner than the pen, as long as the drawing, and nearly along a side of the page. Strokes
+that cross it stay.
 
 H x W pixels, N points, T places along a line, K places across it
 """
@@ -27,6 +28,8 @@ WIDEST = 0.03  # of the longer side: a wider line is a bar, and may be drawn
 CLEAR = 0.4  # share of its length over which nothing touches a line
 STRAIGHT = 0.45  # pixels: deviation of its middle from a straight line, where nothing touches it
 THIN = 0.7  # of the pen's width: a line thinner than this is no stroke of this pen
+AT_LEAST_THINNER = 2.0  # pixels: widths of one and two pixels are the same pen, drawn slanted
+SLANT = 0.26  # sine of the largest angle to a side of the page of a thin line: 15 degrees, a page held crooked
 AS_LONG = 0.8  # of the drawing's longer side
 MEET = 0.03  # of the longer side: lines whose ends are as near make a corner
 LOOKED = 14  # pixels on either side of a line in which its width is looked for
@@ -57,6 +60,11 @@ class _Line:
     @property
     def length(self) -> float:
         return self.last - self.first
+
+    @property
+    def slant(self) -> float:
+        """The sine of its angle to the nearer side of the page."""
+        return float(np.abs(self.along_2).min())
 
     @property
     def tips(self) -> tuple[Array, Array]:
@@ -211,9 +219,11 @@ def _is_ruled(line: _Line, longer: int) -> bool:
 
 def _is_thin(line: _Line, rest_HW: Array) -> bool:
     """Return whether a line is as long as the rest of the ink, and no stroke of its pen."""
-    if not is_something(rest_HW) or line.straight > STRAIGHT or line.clear < CLEAR:
+    if not is_something(rest_HW) or line.straight > STRAIGHT or line.clear < CLEAR or line.slant > SLANT:
         return False
-    return line.width <= THIN * pen_width(rest_HW) and line.length >= AS_LONG * extent(rest_HW)
+    pen = pen_width(rest_HW)
+    thinner = line.width <= min(THIN * pen, pen - AT_LEAST_THINNER)
+    return thinner and line.length >= AS_LONG * extent(rest_HW)
 
 
 def _box(lines: list[_Line], meet: float) -> list[_Line]:

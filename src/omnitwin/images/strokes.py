@@ -9,6 +9,7 @@ import numpy as np
 from omnitwin.metrics.arrays import Array
 
 HAIRLINE = 0.012  # of the drawing's longer side: a finer stroke vanishes when the drawing is scaled down
+LEAST_MEASURED = 2.0  # pixels: a limit below this tells no hairline from a pen, as widths are whole pixels
 MOST_HAIRLINES = 12  # times the longer side: strokes of a drawing are hardly longer in all
 USUAL = 0.035  # of the drawing's longer side: a pen of Omniglot
 INKED = 0.15  # of full ink, from which on a pixel belongs to a stroke
@@ -43,7 +44,7 @@ def is_hairline(ink_HW: Array) -> bool:
     longer = extent(marked_HW)
     if int(marked_HW.sum()) > MOST_HAIRLINES * HAIRLINE * longer**2:
         return False
-    return longer * HAIRLINE > 1 and pen_width(marked_HW) < HAIRLINE * longer
+    return longer * HAIRLINE > LEAST_MEASURED and pen_width(marked_HW) < HAIRLINE * longer
 
 
 def thickened(ink_HW: Array) -> Array:
