@@ -58,6 +58,12 @@ class Counting:
     def embed(self, images_BCHW):
         return self.network.embed(images_BCHW)
 
+    def features(self, images_BCHW):
+        return self.network.features(images_BCHW)
+
+    def scaled(self, features_BD):
+        return self.network.scaled(features_BD)
+
     def score(self, left_BD, right_BD):
         self.counts["pairs"] += max(len(left_BD), len(right_BD))
         return self.network.score(left_BD, right_BD)

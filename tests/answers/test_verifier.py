@@ -82,7 +82,8 @@ def test_a_threshold_that_is_given_takes_the_place_of_the_checkpoints():
 
 def test_novelty_of_no_record_is_not_known_of_any_image(verifier, intakes):
     assert all(value > 0 for value in verifier.novelties(intakes))
-    assert replace(verifier, novelty=None).novelties(intakes) == [None] * len(intakes)
+    knowing_nothing = replace(verifier, novelty=None, familiarity=None)
+    assert knowing_nothing.novelties(intakes) == [None] * len(intakes)
 
 
 def test_an_exam_gets_the_model_that_torch_trained():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from omnitwin import load
 from omnitwin.errors import BadImage
 from omnitwin.images.frames import NOTE
 from omnitwin.images.intake import read_picture
@@ -212,6 +213,10 @@ def test_an_empty_form_is_no_drawing_and_is_not_called_blank():
     assert found.findings == (EMPTY_FORM,)
     with pytest.raises(BadImage, match="only lines of a form"):
         read_any(form, VIEW)
+    answer = load().compare(form, drawn(sheet()))
+    assert (answer.verdict, answer.reasons) == ("unsure", ("the first image: empty form",))
+    with pytest.raises(BadImage, match="only lines of a form"):
+        load().compare(form, form, always_answer=True)
 
 
 def test_blank_paper_is_called_blank():

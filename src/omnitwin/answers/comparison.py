@@ -42,7 +42,8 @@ def judge(
     (left_1D, (first_novelty,)), (right_1D, (second_novelty,)) = looked
     probability = float(verifier.probability(left_1D, right_1D)[0])
     found = zip(names, images, (first_novelty, second_novelty), strict=True)
-    reasons = () if always_answer else tuple(reason for each in found for reason in doubts_about(*each))
+    doubts = [reason for each in found for reason in doubts_about(*each, verifier.of_drawings)]
+    reasons = () if always_answer else tuple(doubts)
     return Comparison(
         same=not reasons and probability >= verifier.threshold,
         reasons=reasons,
@@ -57,7 +58,8 @@ def judge(
 def compare(config: CompareConfig) -> ComparisonReport:
     """Return the probability that both files show the same thing; their order changes no bit of it."""
     verifier = open_verifier(config.checkpoint, config.device, config.threshold)
-    first, second = (read(file, verifier, shown=True) for file in (config.first, config.second))
+    forms = not config.always_answer  # of an empty form the verdict says what it is
+    first, second = (read(file, verifier, shown=True, forms=forms) for file in (config.first, config.second))
     assert first.shown is not None
     assert second.shown is not None
     answer = judge(verifier, first, second, (config.first.name, config.second.name), config.always_answer)
@@ -97,7 +99,8 @@ def rank(config: RankConfig, reporter: Reporter = SILENT, verifier: Verifier | N
     query = read(config.query, verifier)
     (query_novelty,) = verifier.novelties([query])
     found = find_images(config.others, config.query)
-    reasons = () if config.always_answer else doubts_about(config.query.name, query, query_novelty)
+    doubts = doubts_about(config.query.name, query, query_novelty, verifier.of_drawings)
+    reasons = () if config.always_answer else doubts
     scored = _Scored(verifier, query, reasons, config.always_answer)
     with (reporter if len(found.files) >= FOLLOWED_FROM else SILENT).task(
         "Reading images", len(found.files), "images"
@@ -188,8 +191,8 @@ class _Scored:
             self.logits += logits_B.tolist()
             self.probabilities += self.verifier.probability_of(logits_B).tolist()
             for file, image, novelty in zip(self.files[start:], self.waiting, novelties, strict=True):
-                doubts = () if self.always_answer else doubts_about(file.name, image, novelty)
-                self.reasons.append((*self.of_query, *doubts))
+                found = doubts_about(file.name, image, novelty, self.verifier.of_drawings)
+                self.reasons.append((*self.of_query, *(() if self.always_answer else found)))
             self.novelties += novelties
             candidates = (*self.pictures, *range(start, len(self.logits)))
             best = sorted(candidates, key=lambda place: (-self.logits[place], place))[:BEST]

@@ -45,14 +45,14 @@ def find_images(places: Iterable[Path], query: Path) -> FoundFiles:
     return found
 
 
-def read(path: Path, verifier: Verifier, shown: bool = False) -> Seen:
-    """Return an image as the verifier sees it, with shown also as a person sees it.
+def read(path: Path, verifier: Verifier, shown: bool = False, forms: bool = False) -> Seen:
+    """Return an image as the verifier sees it, with shown also as a person sees it. forms: an empty form passes
 
     Raises BadImage if the file is no image or is blank, BadInput if the verifier takes no files.
     """
     view = view_of(verifier)
     found = read_image(path, view, shown)
-    check_seen(found, str(path), view)
+    check_seen(found, str(path), view, forms)
     return found
 
 

@@ -86,7 +86,9 @@ class Twin:
         >>> answer.verdict, answer.probability
         ('same', 0.9976)
         """
-        return comparison.judge(self.verifier, self._read(first), self._read(second), always_answer=always_answer)
+        forms = not always_answer  # of an empty form the verdict says what it is
+        left, right = (read_any(image, view_of(self.verifier), forms=forms) for image in (first, second))
+        return comparison.judge(self.verifier, left, right, always_answer=always_answer)
 
     def rank(
         self,

@@ -122,8 +122,12 @@ class Verifier:
     @property
     def knows(self) -> bool:
         """Whether the verifier knows images that are unlike those it was trained for, and so may refuse to answer."""
-        drawings = self.novelty is not None and self.view is not None and self.view.frame != "photo"
-        return drawings or self.familiarity is not None
+        return self.of_drawings or self.familiarity is not None
+
+    @property
+    def of_drawings(self) -> bool:
+        """Whether the network was trained on drawings, one on a page, in all variations of images.variations."""
+        return self.novelty is not None and self.view is not None and self.view.frame != "photo"
 
     def novelties(self, images: Sequence[Seen], features_BD: Array | None = None) -> list[float | None]:
         """Return how unlike any familiar image each one is (above 1: unlike all), or None if the verifier cannot tell.
@@ -137,7 +141,7 @@ class Verifier:
         if self.view is None:
             return [None] * len(images)
         found: list[Array] = []
-        if self.novelty is not None and self.view.frame != "photo":
+        if self.novelty is not None and self.of_drawings:
             known_BD = statistics(pixels_of(images)[:, 0], np.array([image.unrest for image in images]))
             found.append(novelty(known_BD, self.novelty))
         if self.familiarity is not None:

@@ -65,7 +65,8 @@ def beyond(sitting: Sitting) -> ExamReport:
                 scores.append(scorer.score_images(*pixels).double().numpy())
                 for found, side in zip(novel, sides if knows else (), strict=False):
                     values = scorer.verifier.novelties(side)
-                    found += [bool(doubts_about("", *each)) for each in zip(side, values, strict=True)]
+                    told = scorer.verifier.of_drawings
+                    found += [bool(doubts_about("", *each, told)) for each in zip(side, values, strict=True)]
             logits[name] = np.concatenate(scores)
             if knows:
                 alarms[name] = np.array(novel)

@@ -1,8 +1,8 @@
 """Find lines that are no part of a drawing: ruled and squared paper, forms, boxes, lines under or across.
 
 A line is foreign if it is straight as a ruler makes it, and runs from edge to edge of the page, or is one side of a box
-around the drawing, or is much thinner than the pen, as long as the drawing, and nearly along a side of the page. Strokes
-that cross it stay.
+around the drawing, or is much thinner than the pen, as long as the drawing, and nearly along a side of the page.
+Strokes that cross it stay.
 
 H x W pixels, N points, T places along a line, K places across it
 """

@@ -32,6 +32,9 @@ THICK_ALONE = (
 THICKER = 2.2  # times the pen: what lies at the border is thicker than strokes
 ACROSS = 3  # pixels of the copy on either side of an edge
 SHARP = 0.6  # of the difference between both sides, over so few pixels: the edge of a thing
+LEAST_LIT = 0.25  # of the lightest level: what is darker is no shadow
+INK = 0.7  # of the light around it: ink is darker, on paper in a shadow, too
+WRITTEN = 0.004  # share of a part that strokes cover at least
 WHOLE_SIDE = 0.9  # share of a side that a strip along it takes
 LEAST_STRIP = 0.02  # share of the picture that a strip takes, and of both sides that a corner does; less is a line
 AROUND = 3  # sides of the picture that are mostly dark, from which on something lies all around a sheet
@@ -130,7 +133,8 @@ def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
         cornered = mark in corners and sum(share >= LEAST_STRIP for share in shares) > 1
         cornered = cornered and float(beyond_hw[mark_hw == mark].max()) >= THICKER * pen
         strip = max(shares) >= WHOLE_SIDE and depth >= pen and float((mark_hw == mark).mean()) >= LEAST_STRIP
-        kept[mark] = (alone or cornered or strip) and _is_sharp(level_hw, mark_hw == mark)
+        found = (alone or cornered or strip) and _is_sharp(level_hw, mark_hw == mark)
+        kept[mark] = found and not _is_written_on(level_hw, mark_hw == mark)
     if not kept.any():
         return None
     outside_hw: Array = kept[mark_hw]
@@ -147,6 +151,15 @@ def _is_sharp(level_hw: Array, part_hw: Array) -> bool:
     beside = float(np.median(level_hw[beside_hw]))
     step = beside - float(np.median(level_hw[within_hw]))
     return step >= SHARP * (max(beside, float(np.median(level_hw[~part_hw]))) - float(np.median(level_hw[part_hw])))
+
+
+def _is_written_on(level_hw: Array, part_hw: Array) -> bool:
+    """Return whether strokes go on in a part, as they do in a shadow: marks much darker than what is around them."""
+    if float(np.median(level_hw[part_hw])) < LEAST_LIT * float(level_hw.max()):
+        return False  # a lid: its grain differs by as much
+    around_hw = cv2.morphologyEx(level_hw, cv2.MORPH_CLOSE, _disc(max(2, 2 * _edge(level_hw))))
+    marked_hw = level_hw < INK * around_hw.astype(np.float32)
+    return float(marked_hw[part_hw].mean()) >= WRITTEN
 
 
 def _lies_around(outside_hw: Array) -> bool:

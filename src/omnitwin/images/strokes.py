@@ -8,8 +8,8 @@ import numpy as np
 
 from omnitwin.metrics.arrays import Array
 
-HAIRLINE = 0.012  # of the drawing's longer side: a finer stroke vanishes when the drawing is scaled down
-LEAST_MEASURED = 2.0  # pixels: a limit below this tells no hairline from a pen, as widths are whole pixels
+HAIRLINE = 0.014  # of the drawing's longer side: a finer stroke vanishes when the drawing is scaled down
+LEAST_MEASURED = 2.0  # pixels of the picture as it came: a lower limit tells no hairline from a pen of one pixel
 MOST_HAIRLINES = 12  # times the longer side: strokes of a drawing are hardly longer in all
 USUAL = 0.035  # of the drawing's longer side: a pen of Omniglot
 INKED = 0.15  # of full ink, from which on a pixel belongs to a stroke
@@ -38,13 +38,18 @@ def extent(marked_HW: Array) -> int:
     return max((int(side[-1] - side[0]) + 1 for side in sides if len(side)), default=0)
 
 
-def is_hairline(ink_HW: Array) -> bool:
-    """Return whether the strokes are far finer than a pen's, for the size of the drawing."""
+def is_hairline(ink_HW: Array, factor: int = 1) -> bool:
+    """Return whether the strokes are far finer than a pen's, for the size of the drawing.
+
+    factor: by which the picture was scaled down
+    """
     marked_HW = ink_HW > INKED
     longer = extent(marked_HW)
     if int(marked_HW.sum()) > MOST_HAIRLINES * HAIRLINE * longer**2:
         return False
-    return longer * HAIRLINE > LEAST_MEASURED and pen_width(marked_HW) < HAIRLINE * longer
+    if longer * HAIRLINE <= 1 or longer * factor * HAIRLINE <= LEAST_MEASURED:
+        return False
+    return pen_width(marked_HW) < HAIRLINE * longer
 
 
 def thickened(ink_HW: Array) -> Array:

@@ -102,8 +102,10 @@ def read_image(path: Path, view: View, shown: bool = False, seconds: float = SEC
     return seen(read_picture(path, lambda picture: picture, prepare, seconds), view, shown)
 
 
-def read_any(image: Picturable, view: View, shown: bool = False) -> Seen:
+def read_any(image: Picturable, view: View, shown: bool = False, forms: bool = False) -> Seen:
     """Read a file, a PIL image or an array for a network; raise BadImage if it is none of these, or is blank.
+
+    forms: an empty form passes
 
     Arrays are (H, W), (H, W, 3) or (H, W, 4) uint8 or bool, or (H, W) of other numbers, whose range becomes that from
     black (ink) to white (paper).
@@ -113,13 +115,13 @@ def read_any(image: Picturable, view: View, shown: bool = False) -> Seen:
     else:
         name = "the image" if isinstance(image, Image.Image) else "the array"
         found = seen(loaded(image, partial(prepared, view=view)), view, shown)
-    check_seen(found, name, view)
+    check_seen(found, name, view, forms)
     return found
 
 
-def check_seen(found: Seen, name: str, view: View) -> None:
-    """Raise BadImage if a network sees nothing in an image."""
-    if not found.blank:
+def check_seen(found: Seen, name: str, view: View, forms: bool = False) -> None:
+    """Raise BadImage if a network sees nothing in an image. forms: an empty form passes, for a verdict to say so"""
+    if not found.blank or (forms and EMPTY_FORM in found.findings):
         return
     if view.frame == "photo":
         raise BadImage(f"{name} has a single colour, and nothing on it", "Give an image that shows something.")
@@ -152,10 +154,11 @@ def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
     handy = _of_handy_size(grey, view)
     cleaned = clean_ink(handy)
     ink_HW, notes = cleaned.ink_HW, cleaned.notes
-    if is_hairline(ink_HW) or (handy is not grey and not ink_HW.any()):
+    factor = -(-max(grey.size) // LARGEST)
+    if is_hairline(ink_HW, factor) or (handy is not grey and not ink_HW.any()):
         cleaned = clean_ink(_hairlines_kept(grey))
         ink_HW, notes = cleaned.ink_HW, cleaned.notes
-        if is_hairline(ink_HW):
+        if is_hairline(ink_HW, factor):
             ink_HW, notes = thickened(ink_HW), (*notes, THICKENED)
     paper_1HW = np.rint((1 - ink_HW) * WHITE).astype(np.uint8)[None]
     return Seen(
