@@ -203,6 +203,30 @@ def test_an_animation_that_wipes_out_is_read_at_its_beginning(tmp_path):
     assert read_any(tmp_path / "wiped.gif", VIEW).notes == ()
 
 
+def test_strokes_as_straight_as_a_ruler_makes_them_are_a_drawing():
+    """A sign of straight strokes of one and two pixels, as they come out slanted: one pen drew them all."""
+    page = Image.new("L", (120, 60), 235)
+    draw = ImageDraw.Draw(page)
+    for line, width in (((20, 50, 60, 10), 2), ((60, 10, 100, 50), 2), ((12, 40, 108, 26), 1)):
+        draw.line(line, fill=40, width=width)
+    found = seen(page, VIEW)
+    assert (found.notes, found.findings) == ((), ())
+
+
+def shadowed(strength, written=True):
+    """A shadow with a hard edge over the left half of the drawing."""
+    page = drawn(sheet()) if written else drawn(sheet(), shift=(140, 0))
+    level = np.asarray(page, dtype=float)
+    level[:, :240] *= strength
+    return Image.fromarray(level.astype(np.uint8))
+
+
+@pytest.mark.parametrize("strength", [0.5, 0.6])
+def test_a_shadow_in_which_strokes_go_on_is_no_desk(strength):
+    assert differs(shadowed(strength)) < CLOSE
+    assert not any("dark" in note or "sheet" in note for note in seen(shadowed(strength), VIEW).notes)
+
+
 # ---- nothing to compare
 
 
@@ -214,7 +238,7 @@ def test_an_empty_form_is_no_drawing_and_is_not_called_blank():
     with pytest.raises(BadImage, match="only lines of a form"):
         read_any(form, VIEW)
     answer = load().compare(form, drawn(sheet()))
-    assert (answer.verdict, answer.reasons) == ("unsure", ("the first image: empty form",))
+    assert (answer.verdict, answer.reasons) == ("unsure", ("the first image: an empty form, without a drawing",))
     with pytest.raises(BadImage, match="only lines of a form"):
         load().compare(form, form, always_answer=True)
 

@@ -43,7 +43,7 @@ def judge(
     probability = float(verifier.probability(left_1D, right_1D)[0])
     found = zip(names, images, (first_novelty, second_novelty), strict=True)
     doubts = [reason for each in found for reason in doubts_about(*each, verifier.of_drawings)]
-    reasons = () if always_answer else tuple(doubts)
+    reasons = () if always_answer else tuple(dict.fromkeys(doubts))  # files of one name may have the same
     return Comparison(
         same=not reasons and probability >= verifier.threshold,
         reasons=reasons,

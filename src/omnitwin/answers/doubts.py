@@ -5,7 +5,7 @@ doubts_about("a.png", image, 1.5, True)  # ("a.png: unlike any image that the ne
 
 from omnitwin.images.views import Seen
 from omnitwin.reports.answers import UNFAMILIAR
-from omnitwin.reports.pages import BLANK, EMPTY_FORM
+from omnitwin.reports.pages import BLANK, EMPTY_FORM, REASONS
 
 EMPTY = (BLANK, EMPTY_FORM)  # which says all
 LIMIT = 1.0  # of novelty, which is a distance divided by its own limit
@@ -18,7 +18,8 @@ def doubts_about(name: str, image: Seen, novelty: float | None, of_drawings: boo
     of_drawings: whether the network was trained on pages with one drawing each. For another, a word or several parts
         may be what it was trained for, and only an empty page is none.
     """
-    found = [finding for finding in image.findings if of_drawings or finding in EMPTY]
-    if novelty is not None and novelty > LIMIT and not set(found) & set(EMPTY):
-        found.append(UNFAMILIAR)
-    return tuple(f"{name}: {reason}" for reason in found)
+    findings = [finding for finding in image.findings if of_drawings or finding in EMPTY]
+    reasons = [REASONS[finding] for finding in findings]
+    if novelty is not None and novelty > LIMIT and not set(findings) & set(EMPTY):
+        reasons.append(UNFAMILIAR)
+    return tuple(f"{name}: {reason}" for reason in reasons)

@@ -146,10 +146,10 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
     probability = f"{_kind(report)} {report.probability:.4f} that both show the same (threshold {report.threshold:.4g})"
     if report.verdict == UNSURE:
         console.print(Text.assemble(_verdict(report), f": {clean('; '.join(report.reasons))}"), soft_wrap=True)
-        say(console, f"Without this, it would go by {probability}: --always-answer", "dim")
+        say(console, f"--always-answer would go by {probability}", "dim")
     else:
         console.print(Text.assemble(_verdict(report), f": {probability}"), soft_wrap=True)
-    _show_operating(report, console)
+        _show_operating(report, console)
     say(console, _answered(report.network), "dim")
     for files, note in _by_note(report):
         say(console, f"Note: {files}: {note}", "dim")
