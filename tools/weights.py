@@ -152,12 +152,12 @@ def card(runs: list[Path], reports: list[dict[str, Any]]) -> str:
 
 Use it for handwritten characters: ink on paper, one in an image, drawn, scanned or photographed. Do not use it for
 faces or signatures, for anything that decides about a person's rights or money, for words or whole lines, or for
-photographs of things. `compare` warns of images that are far from the training images. `false_alarms` below is the
-share of drawings that it wrongly warns of; most have few pixels or much noise. docs/LOG.md has the share of other
-images that it rightly warns of.
+photographs of things. Of images that are far from the training images, and of pages without one drawing, `compare` says
+that it cannot tell. Below, `refused` is the share of pairs of drawings for which it wrongly says so, and `false_alarms`
+the share of drawings.
 
 The exams are those of {reports[0]["dataset"]}, whose characters no run has seen. They chose nothing, with one
-exception: the limit of the warning was set on held-out drawings, but its false alarms on the test set were known then.
+exception: what is refused has limits that held-out drawings set, but false alarms on the test set were known then.
 
 ## Seeds
 

@@ -310,6 +310,13 @@ def test_a_folder_that_was_made_to_be_held_goes_where_nothing_came_of_it(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_its_holder_removes_is_made_again_for_whoever_waits(tmp_path):
+    first = hold(tmp_path / "new")
+    first.__enter__()
+    with hold(tmp_path / "new", waiting=lambda text: first.__exit__(None, None, None)):
+        assert (tmp_path / "new" / LOCK_FILE).exists()
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_files_have_the_mode_that_the_umask_leaves(tmp_path, mask):
     before = os.umask(mask)

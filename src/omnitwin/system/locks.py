@@ -138,7 +138,7 @@ def _remove(folder: Path, handle: int) -> None:
 def _wait_for(lock: Path, folder: Path, waiting: Callable[[str], None] | None) -> int:
     """Return a handle that holds the lock, after waiting for it if the caller wants to."""
     told = False
-    while (handle := _try(lock)) is None:
+    while (handle := _try_in(folder, lock)) is None:
         if waiting is None:
             raise FolderInUse(f"{folder} is in use by {_holder(lock)}")
         if not told:
@@ -146,6 +146,15 @@ def _wait_for(lock: Path, folder: Path, waiting: Callable[[str], None] | None) -
             told = True
         time.sleep(POLL_SECONDS)
     return handle
+
+
+def _try_in(folder: Path, lock: Path) -> int | None:
+    """Do as _try, in a folder that its last holder may just have removed, as it stayed empty."""
+    try:
+        return _try(lock)
+    except FileNotFoundError:
+        make_folder(folder)
+        return _try(lock)
 
 
 def _try(lock: Path) -> int | None:
