@@ -9,7 +9,7 @@ import numpy as np
 from omnitwin.metrics.arrays import Array
 
 HAIRLINE = 0.014  # of the drawing's longer side: a finer stroke vanishes when the drawing is scaled down
-LEAST_MEASURED = 2.0  # pixels of the picture as it came: a lower limit tells no hairline from a pen of one pixel
+FINEST = 0.004  # the same in a picture that is not scaled down to be read: there a pen of one pixel is usual
 MOST_HAIRLINES = 12  # times the longer side: strokes of a drawing are hardly longer in all
 USUAL = 0.035  # of the drawing's longer side: a pen of Omniglot
 INKED = 0.15  # of full ink, from which on a pixel belongs to a stroke
@@ -47,9 +47,8 @@ def is_hairline(ink_HW: Array, factor: int = 1) -> bool:
     longer = extent(marked_HW)
     if int(marked_HW.sum()) > MOST_HAIRLINES * HAIRLINE * longer**2:
         return False
-    if longer * HAIRLINE <= 1 or longer * factor * HAIRLINE <= LEAST_MEASURED:
-        return False
-    return pen_width(marked_HW) < HAIRLINE * longer
+    limit = (HAIRLINE if factor > 1 else FINEST) * longer
+    return limit > 1 and pen_width(marked_HW) < limit
 
 
 def thickened(ink_HW: Array) -> Array:
