@@ -84,7 +84,7 @@ class Twin:
 
         >>> answer = twin.compare("a.png", PIL.Image.open("b.png"))
         >>> answer.verdict, answer.probability
-        ('same', 0.9976)
+        ('same', 0.9959)
         """
         forms = not always_answer  # of an empty form the verdict says what it is
         left, right = (read_any(image, view_of(self.verifier), forms=forms) for image in (first, second))
@@ -106,7 +106,7 @@ class Twin:
         The report names files that cannot be read. Raises BadImage if the query is one, BadInput if nothing is left.
 
         >>> [(image.file.name, image.probability) for image in twin.rank("a.png", ["drawings"]).ranked]
-        [('alpha2.png', 0.9996), ('beta1.png', 0.1637)]
+        [('alpha2.png', 0.9992), ('beta1.png', 0.1296)]
         """
         view_of(self.verifier)
         if isinstance(others, str | PathLike):
@@ -213,7 +213,7 @@ def load(
     Raises BadCheckpoint, DeviceMissing or BadInput.
 
     >>> omnitwin.load("my-run", device="cuda").threshold
-    0.5731
+    0.4888
     """
     check_threshold(threshold)
     device = device_word(device)
