@@ -157,7 +157,7 @@ def test_a_ranking_tells_names_as_text_and_json_gives_them_back(run, tmp_path, c
 
 
 def test_warnings_and_notes_name_files_as_text(run, tmp_path, world):
-    """A photograph, on a network that scales it and turns it round; a block of ink, of which the bundled cannot tell."""
+    """A photograph on a network that scales it and turns it round; a block of ink, of which the bundled cannot tell."""
     files = [place_named(tmp_path / name, EVERYTHING, ".png") for name in "ab"]
     for file in files:
         file.parent.mkdir(parents=True)
