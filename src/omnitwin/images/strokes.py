@@ -9,7 +9,7 @@ import numpy as np
 from omnitwin.metrics.arrays import Array
 
 HAIRLINE = 0.014  # of the drawing's longer side: a finer stroke vanishes when the drawing is scaled down
-FINEST = 0.004  # the same in a picture that is not scaled down to be read: there a pen of one pixel is usual
+FINEST = 0.2  # pixels of what the network sees; for pictures not scaled down to be read, where a pen of one is usual
 MOST_HAIRLINES = 12  # times the longer side: strokes of a drawing are hardly longer in all
 USUAL = 0.035  # of the drawing's longer side: a pen of Omniglot
 INKED = 0.15  # of full ink, from which on a pixel belongs to a stroke
@@ -38,16 +38,17 @@ def extent(marked_HW: Array) -> int:
     return max((int(side[-1] - side[0]) + 1 for side in sides if len(side)), default=0)
 
 
-def is_hairline(ink_HW: Array, factor: int = 1) -> bool:
+def is_hairline(ink_HW: Array, factor: int, seen: int) -> bool:
     """Return whether the strokes are far finer than a pen's, for the size of the drawing.
 
     factor: by which the picture was scaled down
+    seen: pixels of the longer side of what the network sees
     """
     marked_HW = ink_HW > INKED
     longer = extent(marked_HW)
     if int(marked_HW.sum()) > MOST_HAIRLINES * HAIRLINE * longer**2:
         return False
-    limit = (HAIRLINE if factor > 1 else FINEST) * longer
+    limit = longer * (HAIRLINE if factor > 1 else FINEST / seen)
     return limit > 1 and pen_width(marked_HW) < limit
 
 

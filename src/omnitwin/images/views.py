@@ -154,11 +154,11 @@ def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
     handy = _of_handy_size(grey, view)
     cleaned = clean_ink(handy)
     ink_HW, notes = cleaned.ink_HW, cleaned.notes
-    factor = -(-max(grey.size) // LARGEST)
-    if is_hairline(ink_HW, factor) or (handy is not grey and not ink_HW.any()):
+    factor, pixels = -(-max(grey.size) // LARGEST), max(view.height, view.width)
+    if is_hairline(ink_HW, factor, pixels) or (handy is not grey and not ink_HW.any()):
         cleaned = clean_ink(_hairlines_kept(grey))
         ink_HW, notes = cleaned.ink_HW, cleaned.notes
-        if is_hairline(ink_HW, factor):
+        if is_hairline(ink_HW, factor, pixels):
             ink_HW, notes = thickened(ink_HW), (*notes, THICKENED)
     paper_1HW = np.rint((1 - ink_HW) * WHITE).astype(np.uint8)[None]
     return Seen(
