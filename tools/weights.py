@@ -30,7 +30,7 @@ from omnitwin.recipes import RECIPES
 from omnitwin.system.files import digest
 from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, runs_folder
 from omnitwin.training.heldout import HeldOutExam
-from omnitwin.training.novelty import DRAWINGS, fit_records
+from omnitwin.training.novelty import DRAWINGS, ground_of
 from omnitwin.training.runs import training_images
 
 RECIPE = RECIPES["strong"]
@@ -69,8 +69,10 @@ def export(run: Path) -> None:
     training, held_out = training_images(TrainConfig(recipe=recipe))
     assert held_out is not None
     half = network.half().float()  # as it will answer
-    known = fit_records(half, training, held_out, recipe.network.view, recipe.seed, DRAWINGS)
-    save_checkpoint(run / HALF, half.half(), replace(description, novelty=known[0], familiarity=known[1]))
+    ground = ground_of(training, held_out, recipe.network.view, recipe.seed, DRAWINGS)
+    assert ground is not None
+    described = replace(description, novelty=ground.novelty, familiarity=ground.familiarity(half))
+    save_checkpoint(run / HALF, half.half(), described)
 
 
 def refit() -> None:
@@ -85,14 +87,15 @@ def refit() -> None:
     network = network.float()
     found = HeldOutExam(held_out, recipe.network, torch.device("cpu")).take(network)
     assert found is not None
-    known = fit_records(network, training, held_out, recipe.network.view, recipe.seed, DRAWINGS)
+    ground = ground_of(training, held_out, recipe.network.view, recipe.seed, DRAWINGS)
+    assert ground is not None
     described = replace(
         description,
         threshold=found.threshold,
         calibration=found.calibration,
         operating=found.operating,
-        novelty=known[0],
-        familiarity=known[1],
+        novelty=ground.novelty,
+        familiarity=ground.familiarity(network),
     )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / HALF

@@ -59,6 +59,7 @@ class Counting:
         return self.network.embed(images_BCHW)
 
     def features(self, images_BCHW):
+        self.counts["images"] += len(images_BCHW)
         return self.network.features(images_BCHW)
 
     def scaled(self, features_BD):
@@ -74,6 +75,7 @@ def test_a_ranking_scores_each_image_once(folder):
     network = Counting(verifier.network)
     report = rank(RankConfig(query=folder / "03 00.png", others=(folder,)), verifier=replace(verifier, network=network))
     assert network.counts["pairs"] == len(report.ranked) == DIFFERENT * COPIES - 1
+    assert network.counts["images"] == DIFFERENT * COPIES  # the query, too
 
 
 def test_a_comparison_of_files_and_one_of_opened_images_are_the_same_answer(folder):

@@ -15,7 +15,7 @@ from omnitwin.model.checkpoint import save_checkpoint
 from omnitwin.model.description import Description, read_description
 from omnitwin.model.twin import build_twin
 from omnitwin.recipes import FAST
-from omnitwin.training.novelty import fit_records
+from omnitwin.training.novelty import ground_of
 
 VIEW = {"image_size": 16, "image_width": 24, "channels": 3, "frame": "photo"}
 
@@ -48,8 +48,9 @@ def checkpoint(tmp_path_factory):
     recipe = FAST.changed(encoder="strong", **VIEW)
     facts = {"iteration": 60, "precision": "fp32", "dataset": "discs/training", "fingerprint": "f" * 64}
     network = build_twin(recipe.network).eval()
-    novelty, familiarity = fit_records(network, discs(40, 1), discs(40, 2), recipe.network.view)
-    assert novelty is None  # of drawings only
+    ground = ground_of(discs(40, 1), discs(40, 2), recipe.network.view)
+    assert ground.novelty is None  # of drawings only
+    familiarity = ground.familiarity(network)
     described = Description.of_recipe(recipe, metrics={}, familiarity=familiarity, threshold=1e-6, **facts)
     save_checkpoint(path, network, described)
     return path

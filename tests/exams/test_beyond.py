@@ -18,7 +18,7 @@ from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
 from omnitwin.metrics.resampling import pair_figures, pair_replicates
 from omnitwin.model.baselines import PixelBaseline
 from omnitwin.recipes import square
-from omnitwin.training.novelty import fit_on_variations
+from omnitwin.training.novelty import ground_of
 
 
 class Constant(PixelBaseline):
@@ -50,7 +50,7 @@ def test_there_is_a_group_for_each_variation_and_the_whole_leaves_out_the_plain_
 
 
 def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_without_any(tiny_105):
-    record = fit_on_variations(tiny_105, tiny_105, 20, drawings=10)  # few: its limits are not used
+    record = ground_of(tiny_105, tiny_105, square(20, "ink"), drawings=10).novelty  # few: its limits are not used
     nothing, everything = ({"distance_limit": limit, "unrest_limit": limit} for limit in (1e9, 1e-9))
     for limits, share in ((nothing, 0.0), (everything, 1.0)):
         report = take(tiny_105, PixelBaseline(), record | limits)
@@ -125,7 +125,7 @@ def test_only_ink_on_paper_is_varied_grey_or_in_colour():
 
 
 def test_a_pair_is_refused_if_either_image_is_novel_so_refusals_lie_between_the_alarms_and_twice_as_many(tiny_105):
-    record = fit_on_variations(tiny_105, tiny_105, 20, drawings=10)
+    record = ground_of(tiny_105, tiny_105, square(20, "ink"), drawings=10).novelty
     record |= {"distance_limit": 3.0, "unrest_limit": 1e9}  # near the median of Mahalanobis distances in 8 dimensions
     report = take(tiny_105, PixelBaseline(), record)
     alarms, refused = (report.measure(name).value for name in ("false_alarms", "refused"))

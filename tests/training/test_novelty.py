@@ -11,7 +11,7 @@ from omnitwin.images.novelty import fit_novelty, novelty, statistics
 from omnitwin.images.variations import VARIATIONS
 from omnitwin.images.views import seen
 from omnitwin.recipes import square
-from omnitwin.training.novelty import fit_on_variations
+from omnitwin.training.novelty import ground_of
 
 SIZE = 20
 
@@ -32,7 +32,7 @@ def score(images, record):
 @pytest.fixture(scope="module")
 def record():
     sets = (synthetic.draw_set(name, alphabets=4, characters=5, drawers=4, seed=1) for name in ("training", "test"))
-    return fit_on_variations(*sets, SIZE, drawings=25)
+    return ground_of(*sets, square(SIZE, "ink"), drawings=25).novelty
 
 
 def test_a_record_is_plain_json(record):

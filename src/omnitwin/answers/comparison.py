@@ -97,11 +97,8 @@ def rank(config: RankConfig, reporter: Reporter = SILENT, verifier: Verifier | N
     verifier = verifier or open_verifier(config.checkpoint, config.device, config.threshold)
     start = time.perf_counter()
     query = read(config.query, verifier)
-    (query_novelty,) = verifier.novelties([query])
     found = find_images(config.others, config.query)
-    doubts = doubts_about(config.query.name, query, query_novelty, verifier.of_drawings)
-    reasons = () if config.always_answer else doubts
-    scored = _Scored(verifier, query, reasons, config.always_answer)
+    scored = _Scored(verifier, config.query, query, config.always_answer)
     with (reporter if len(found.files) >= FOLLOWED_FROM else SILENT).task(
         "Reading images", len(found.files), "images"
     ) as advance:
@@ -121,7 +118,7 @@ def rank(config: RankConfig, reporter: Reporter = SILENT, verifier: Verifier | N
         operating=verifier.operating,
         query=config.query,
         notes=query.notes,
-        novelty=query_novelty,
+        novelty=scored.query_novelty,
         query_picture=picture_of_image(query.image),
         ranked=ranked,
         pictures=pictures,
@@ -139,11 +136,12 @@ class _Scored:
     Images are embedded in batches, the query in the first: torch's last bits depend on the other images of a batch.
     """
 
-    def __init__(self, verifier: Verifier, query: Seen, reasons: tuple[str, ...], always_answer: bool) -> None:
-        self.verifier = verifier
-        self.of_query, self.always_answer = reasons, always_answer
+    def __init__(self, verifier: Verifier, file: Path, query: Seen, always_answer: bool) -> None:
+        self.verifier, self.query, self.always_answer = verifier, file, always_answer
         self.reasons: list[tuple[str, ...]] = []  # why the verifier cannot tell, of each file with the query
-        self.query_1D: Array | None = None
+        self.query_1D: Array | None = None  # this and the next two are known from the first batch on
+        self.query_novelty: float | None = None
+        self.of_query: tuple[str, ...] = ()  # reasons
         self.waiting = [query]
         self.files: list[Path] = []
         self.notes: list[tuple[str, ...]] = []
@@ -177,22 +175,25 @@ class _Scored:
         )
         return images, tuple(self.pictures[place] for place in order[:BEST])
 
+    def _doubts(self, file: Path, image: Seen, novelty: float | None) -> tuple[str, ...]:
+        return () if self.always_answer else doubts_about(file.name, image, novelty, self.verifier.of_drawings)
+
     def _score(self) -> None:
         """Embed and score the images that wait, and drop them."""
         if not self.waiting:
             return
         embeddings_BD, novelties = self.verifier.look(self.waiting)
         if self.query_1D is None:
-            self.query_1D, embeddings_BD, novelties = embeddings_BD[:1], embeddings_BD[1:], novelties[1:]
-            del self.waiting[0]
+            self.query_1D, embeddings_BD = embeddings_BD[:1], embeddings_BD[1:]
+            self.query_novelty, *novelties = novelties
+            self.of_query = self._doubts(self.query, self.waiting.pop(0), self.query_novelty)
         if self.waiting:
             start = len(self.logits)
             logits_B = self.verifier.network.score(self.query_1D, embeddings_BD)
             self.logits += logits_B.tolist()
             self.probabilities += self.verifier.probability_of(logits_B).tolist()
             for file, image, novelty in zip(self.files[start:], self.waiting, novelties, strict=True):
-                found = doubts_about(file.name, image, novelty, self.verifier.of_drawings)
-                self.reasons.append((*self.of_query, *(() if self.always_answer else found)))
+                self.reasons.append((*self.of_query, *self._doubts(file, image, novelty)))
             self.novelties += novelties
             candidates = (*self.pictures, *range(start, len(self.logits)))
             best = sorted(candidates, key=lambda place: (-self.logits[place], place))[:BEST]

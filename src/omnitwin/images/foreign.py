@@ -6,7 +6,8 @@ found.ink_HW, found.notes, found.findings
 
 from omnitwin.images.lines import without_lines
 from omnitwin.images.rings import without_rings
-from omnitwin.images.separated import INKED, Separated
+from omnitwin.images.separated import Separated
+from omnitwin.images.strokes import INKED
 from omnitwin.metrics.arrays import Array
 
 

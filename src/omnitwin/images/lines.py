@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from omnitwin.images.separated import INKED, Separated, is_something, only
-from omnitwin.images.strokes import extent, middles, pen_width
+from omnitwin.images.separated import Separated, is_something, only
+from omnitwin.images.strokes import INKED, THIN, extent, middles, pen_width
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import EMPTY_FORM
 
@@ -27,7 +27,6 @@ SUPPORT = 0.75  # share of its length that is inked
 WIDEST = 0.03  # of the longer side: a wider line is a bar, and may be drawn
 CLEAR = 0.4  # share of its length over which nothing touches a line
 STRAIGHT = 0.45  # pixels: deviation of its middle from a straight line, where nothing touches it
-THIN = 0.7  # of the pen's width: a line thinner than this is no stroke of this pen
 AT_LEAST_THINNER = 2.0  # pixels: widths of one and two pixels are the same pen, drawn slanted
 SLANT = 0.26  # sine of the largest angle to a side of the page of a thin line: 15 degrees, a page held crooked
 AS_LONG = 0.8  # of the drawing's longer side

@@ -9,6 +9,7 @@ import numpy as np
 
 from omnitwin.images.framing import WHITE
 from omnitwin.metrics.arrays import Array
+from omnitwin.metrics.distances import mahalanobis
 from omnitwin.system.portions import portions
 
 FALSE_ALARMS = 0.015  # share of held-out drawings in all variations; of drawings as drawn, far fewer are beyond
@@ -72,7 +73,6 @@ def novelty(statistics_ND: Array, record: dict[str, Any]) -> Array:
 
 
 def _distances(statistics_ND: Array, record: dict[str, Any]) -> tuple[Array, Array]:
-    """Return sqrt((x - m) P (x - m)) of the ink's statistics x, and the unrest, which is the last statistic."""
-    apart = statistics_ND[:, :-1] - np.array(record["mean"])
-    squares_N = np.einsum("nd,de,ne->n", apart, np.array(record["precision"]), apart)
-    return np.sqrt(np.maximum(squares_N, 0)), statistics_ND[:, -1]
+    """Return the distance of the ink's statistics, and the unrest, which is the last statistic."""
+    known = (np.array(record[name]) for name in ("mean", "precision"))
+    return mahalanobis(statistics_ND[:, :-1], *known), statistics_ND[:, -1]

@@ -8,14 +8,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from omnitwin.images.separated import INKED, Separated, is_something, only
-from omnitwin.images.strokes import middles, pen_width
+from omnitwin.images.separated import Separated, is_something, only
+from omnitwin.images.strokes import INKED, THIN, middles, pen_width, width_of
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import UNSEPARATED
 
 STAMP = "a round stamp was left out"
 
-THIN = 0.7  # of the pen's width: a line thinner than this is no stroke of this pen
+WIDE = 0.8  # share of the ink that is narrower than the pen: a page's stamps and lines may be half of it
 LEAST_PEN = 3  # pixels: of a finer pen no ring is told by its width
 LEAST_POINTS = 40  # middles of thin strokes: fewer are no ring
 CIRCLES = 800  # tried, through three points each
@@ -41,7 +41,7 @@ def _without_ring(found: Separated) -> Separated:
     """Return the ink without a round stamp and what is printed inside it."""
     marked_HW = found.ink_HW > INKED
     ridge_HW, depth_HW = middles(marked_HW)
-    pen = _widest(depth_HW[ridge_HW])
+    pen = width_of(depth_HW[ridge_HW], WIDE)
     if pen < LEAST_PEN:
         return found
     point_N2 = np.argwhere(ridge_HW & (2 * depth_HW - 1 <= THIN * pen + 0.5))[:, ::-1].astype(float)
@@ -83,15 +83,6 @@ def _without_ring(found: Separated) -> Separated:
         (*(note for note in found.notes if note != STAMP), STAMP),
         found.findings,
     )
-
-
-def _widest(depth_N: Array) -> float:
-    """Return the width that four fifths of the ink are narrower than, in pixels."""
-    if not len(depth_N):
-        return 1.0
-    depth_N = np.sort(depth_N)
-    area_N = np.cumsum(depth_N)
-    return max(1.0, 2 * float(depth_N[np.searchsorted(area_N, 0.8 * area_N[-1])]) - 1)
 
 
 def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:

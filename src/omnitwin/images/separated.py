@@ -10,7 +10,6 @@ import numpy as np
 
 from omnitwin.metrics.arrays import Array
 
-INKED = 0.15  # of full ink, from which on a pixel belongs to a mark
 LEAST_LEFT = 0.03  # of the page's longer side: nothing but scraps is left if no mark is as long
 
 

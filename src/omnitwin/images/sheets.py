@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from omnitwin.images.strokes import pen_width
+from omnitwin.images.values import border_of
 from omnitwin.metrics.arrays import Array
 
 SHEET = "what lies around the sheet was left out"
@@ -93,7 +94,7 @@ def _disc(radius: int) -> Array:
 
 def _dark(level_hw: Array) -> Array | None:
     """Return what is much darker than the paper, (h, w) bool; None if the border of the picture holds none of it."""
-    border = np.concatenate([level_hw[0], level_hw[-1], level_hw[:, 0], level_hw[:, -1]])
+    border = border_of(level_hw)
     if float(border.min()) >= DARK * float(level_hw.max()):
         return None
     lightest = float(np.percentile(level_hw, 95))

@@ -12,6 +12,7 @@ HAIRLINE = 0.014  # of the drawing's longer side: a finer stroke vanishes when t
 FINEST = 0.2  # pixels of what the network sees; for pictures not scaled down to be read, where a pen of one is usual
 MOST_HAIRLINES = 12  # times the longer side: strokes of a drawing are hardly longer in all
 USUAL = 0.035  # of the drawing's longer side: a pen of Omniglot
+THIN = 0.7  # of the pen's width: a line thinner than this is no stroke of this pen
 INKED = 0.15  # of full ink, from which on a pixel belongs to a stroke
 
 
@@ -25,11 +26,16 @@ def middles(marked_HW: Array) -> tuple[Array, Array]:
 def pen_width(marked_HW: Array) -> float:
     """Return the width in pixels that half of the ink is narrower than; 1 at least."""
     middle_HW, depth_HW = middles(marked_HW)
-    depth_N = np.sort(depth_HW[middle_HW])
+    return width_of(depth_HW[middle_HW], 0.5)
+
+
+def width_of(depth_N: Array, share: float) -> float:
+    """Return the width in pixels that a share of the ink is narrower than; 1 at least. depth_N: of the middles"""
     if not len(depth_N):
         return 1.0
+    depth_N = np.sort(depth_N)
     area_N = np.cumsum(depth_N)
-    return max(1.0, 2 * float(depth_N[np.searchsorted(area_N, area_N[-1] / 2)]) - 1)
+    return max(1.0, 2 * float(depth_N[np.searchsorted(area_N, share * area_N[-1])]) - 1)
 
 
 def extent(marked_HW: Array) -> int:

@@ -154,7 +154,7 @@ def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
     handy = _of_handy_size(grey, view)
     cleaned = clean_ink(handy)
     ink_HW, notes = cleaned.ink_HW, cleaned.notes
-    factor, pixels = -(-max(grey.size) // LARGEST), max(view.height, view.width)
+    factor, pixels = _factor(grey), max(view.height, view.width)
     if is_hairline(ink_HW, factor, pixels) or (handy is not grey and not ink_HW.any()):
         cleaned = clean_ink(_hairlines_kept(grey))
         ink_HW, notes = cleaned.ink_HW, cleaned.notes
@@ -174,7 +174,7 @@ def _hairlines_kept(grey: Image.Image) -> Image.Image:
     """Return a large image scaled down so that lines of a single pixel keep their contrast."""
     from omnitwin.images.strokes import darkest
 
-    factor = -(-max(grey.size) // LARGEST)
+    factor = _factor(grey)
     if factor == 1:
         return grey
     level_HW = np.asarray(grey)
@@ -198,13 +198,18 @@ def _take_whole(grey: Image.Image, view: View, shown: bool) -> Seen:
 
 def _of_handy_size(grey: Image.Image, view: View) -> Image.Image:
     """Return a large image averaged down, which loses little and saves time, or a tiny image enlarged smoothly."""
-    longer = max(grey.size)
-    if longer > LARGEST:
-        return grey.reduce(-(-longer // LARGEST))
+    factor = _factor(grey)
+    if factor > 1:
+        return grey.reduce(factor)
     if grey.width < view.width and grey.height < view.height:
         times = min(-(-view.width * ENLARGED // grey.width), -(-view.height * ENLARGED // grey.height))
         return grey.resize((grey.width * times, grey.height * times), Image.Resampling.BICUBIC)
     return grey
+
+
+def _factor(grey: Image.Image) -> int:
+    """Return by how much an image is scaled down to be read; 1: it is not."""
+    return -(-max(grey.size) // LARGEST)
 
 
 def _small(grey: Image.Image) -> Image.Image:

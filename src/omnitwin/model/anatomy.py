@@ -49,7 +49,7 @@ def anatomy_of(network: Network) -> Anatomy:
     """Return the anatomy of a network whose encoder is one of recipes.ENCODERS."""
     encoder = network.encoder
     member = _of_blocks(BLOCKS[encoder]) if encoder in BLOCKS else ANATOMIES[encoder]
-    return member if network.members == 1 else _of_members(member, network.members)
+    return _side_by_side(member, member_prefixes(network))
 
 
 def member_prefixes(network: Network) -> tuple[str, ...]:
@@ -137,15 +137,15 @@ def _of_blocks(blocks: Blocks) -> Anatomy:
     return Anatomy(features=blocks.features, tensors=tensors)
 
 
-def _of_members(member: Anatomy, members: int) -> Anatomy:
-    """Return the anatomy of members of a kind, side by side."""
+def _side_by_side(member: Anatomy, prefixes: tuple[str, ...]) -> Anatomy:
+    """Return the anatomy of as many members as there are prefixes of their tensors' names."""
 
     def tensors(view: View) -> Shapes:
-        for m in range(members):
+        for prefix in prefixes:
             for name, shape in member.tensors(view):
-                yield f"members.{m}.{name}", shape
+                yield f"{prefix}{name}", shape
 
-    return Anatomy(features=members * member.features, tensors=tensors)
+    return Anatomy(features=len(prefixes) * member.features, tensors=tensors)
 
 
 def _normalised(convolution: str, norm: str, outputs: int, inputs: int, side: int = 3) -> Shapes:

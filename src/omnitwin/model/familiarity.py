@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from omnitwin.metrics.arrays import Array
+from omnitwin.metrics.distances import mahalanobis
 
 DIRECTIONS = 8  # principal; more take more images to know their spread
 FALSE_ALARMS = 0.001  # share of familiar images beyond the limit; of pairs of simulated new classes about 1 %
@@ -150,10 +151,7 @@ def _gaussian(known_BT: Array, held_BT: Array) -> dict[str, Any]:
 
 
 def _distance(traits_BT: Array, record: dict[str, Any]) -> Array:
-    apart = traits_BT - np.array(record["mean"])
-    squares_B = np.einsum("bt,tu,bu->b", apart, np.array(record["precision"]), apart)
-    distance_B: Array = np.sqrt(np.maximum(squares_B, 0))
-    return distance_B
+    return mahalanobis(traits_BT, np.array(record["mean"]), np.array(record["precision"]))
 
 
 def _rounded(values: Array) -> list[Any]:

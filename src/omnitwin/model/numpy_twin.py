@@ -125,8 +125,6 @@ class NumpyTwin:
         """Return embeddings (B, D) of length 1."""
         members = len(self.members)
         units = [_of_length_1(part_BD) for part_BD in np.split(features_BD, members, axis=1)]
-        if members == 1:
-            return units[0]
         embeddings_BD: Array = np.concatenate(units, 1) / np.sqrt(np.float32(members))
         return embeddings_BD
 

@@ -27,7 +27,7 @@ def fitted(tensors: Mapping[str, Tensor], trained: Network, network: Network) ->
     """
     result = dict(tensors)
     if trained.encoder == network.encoder and network.encoder in BLOCKS and trained.view != network.view:
-        for out in (f"encoder.{prefix}{OUT}" for prefix in member_prefixes(trained)):
+        for out in (f"{ENCODER}{prefix}{OUT}" for prefix in member_prefixes(trained)):
             result[out] = _resampled(tensors[out], trained, network)
     if trained.members == 1 and network.members > 1:
         result = _copied(result, network)

@@ -134,7 +134,7 @@ class DistanceTwin(TwinNetwork):
     def scaled(self, features_BD: torch.Tensor) -> torch.Tensor:
         """Return embeddings (B, D) of length 1."""
         units = [F.normalize(part, dim=1) for part in features_BD.chunk(self.members, 1)]
-        return units[0] if self.members == 1 else torch.cat(units, 1) / math.sqrt(self.members)
+        return torch.cat(units, 1) / math.sqrt(self.members)
 
     def learn(self, images_BCHW: torch.Tensor, member: int) -> torch.Tensor:
         """Return the embeddings (B, D) of length 1 that a member would give alone."""

@@ -1,6 +1,7 @@
 """At the end of training, fit how a checkpoint knows images unlike those that its network was trained for.
 
-    novelty, familiarity = fit_records(network, Ground(training=..., held_out=...), view)
+    ground = ground_of(training, held_out, view)
+    ground.novelty, ground.familiarity(network)  # records for images.novelty and model.familiarity
 
 Drawings in black and white are taken in all variations that people's files have (images.variations); all others as they
 are. Held-out classes set the limits, so that of no variation more than 1 % of the pairs are refused.
@@ -23,7 +24,7 @@ from omnitwin.images.views import seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.model.familiarity import Looked, fit_familiarity
 from omnitwin.model.twin import TwinNetwork
-from omnitwin.recipes import View, square
+from omnitwin.recipes import View
 from omnitwin.system.portions import images_at_once
 
 DRAWINGS = 100  # in each variation; all variations take about 10 s
@@ -44,47 +45,48 @@ class Taken:
     kind_B: Array
 
 
-def fit_on_variations(
-    training: ImageSet, held_out: ImageSet, size: int, seed: int = 0, drawings: int = DRAWINGS
-) -> dict[str, Any]:
-    """Return the record for images.novelty, for networks whose frame is `ink`. Held-out drawings set its limits."""
-    view = square(size, "ink")
-    return _novelty(*(_varied(each, view, [seed, side], drawings) for side, each in enumerate((training, held_out))))
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ground:
+    """What is familiar: some images to train on and some held out, as a network sees them.
+
+    novelty: the record for images.novelty; None: they are no drawings
+    """
+
+    training: Taken
+    held_out: Taken
+    novelty: dict[str, Any] | None
+
+    def familiarity(self, network: TwinNetwork) -> dict[str, Any] | None:
+        """Return a network's record for model.familiarity, or None if these images are too few."""
+        looked = [
+            Looked(
+                features_BD=_features(network, side.pixels_BCHW),
+                pixels_BCHW=side.pixels_BCHW,
+                class_B=side.class_B,
+                kind_B=side.kind_B,
+            )
+            for side in (self.training, self.held_out)
+        ]
+        return fit_familiarity(*looked)
 
 
-def fit_records(
-    network: TwinNetwork,
-    training: ImageSet,
-    held_out: ImageSet,
-    view: View,
-    seed: int = 0,
-    drawings: int = FEW_DRAWINGS,
-) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Return the records for images.novelty and for model.familiarity, None where one does not apply.
+def ground_of(
+    training: ImageSet, held_out: ImageSet, view: View, seed: int = 0, drawings: int = FEW_DRAWINGS
+) -> Ground | None:
+    """Return what is familiar to networks with a view; None if its frame leaves images as they are.
 
     training, held_out: unframed drawings are varied; other images are taken as the network sees them
     drawings: in each variation
     """
     if view.frame not in ("ink", "photo"):
-        return None, None
-    drawn = view.frame == "ink" and all(
-        isinstance(each, PackedSet) and each.white == 1 for each in (training, held_out)
-    )
+        return None
+    both = (training, held_out)
+    drawn = view.frame == "ink" and all(isinstance(each, PackedSet) and each.white == 1 for each in both)
     sides = [
         _varied(each, view, [seed, side], drawings) if drawn else _plain(each, view, [seed, side])
-        for side, each in enumerate((training, held_out))
+        for side, each in enumerate(both)
     ]
-    known = _novelty(*sides) if drawn else None
-    looked = [
-        Looked(
-            features_BD=_features(network, side.pixels_BCHW),
-            pixels_BCHW=side.pixels_BCHW,
-            class_B=side.class_B,
-            kind_B=side.kind_B,
-        )
-        for side in sides
-    ]
-    return known, fit_familiarity(*looked)
+    return Ground(training=sides[0], held_out=sides[1], novelty=_novelty(*sides) if drawn else None)
 
 
 def _novelty(training: Taken, held_out: Taken) -> dict[str, Any]:

@@ -178,17 +178,14 @@ class _OfProxies(nn.Module):
         self.loss, self.part = loss, recipe.objective
         self.network = (network,)  # in a tuple, which hides its parameters
         generator = random_generator(torch.device("cpu"), recipe.seed, Stream.PROXIES)
-        first_CD = torch.randn((labels, _features_of_a_member(network, recipe)), generator=generator)
+        features = cast(int, network.encoder.features) // recipe.network.members
+        first_CD = torch.randn((labels, features), generator=generator)
         self.proxies = nn.Parameter(F.normalize(first_CD, dim=1).to(next(network.parameters()).device))
 
     def forward(self, embeddings_BD: torch.Tensor, batch: Batch) -> LossAndLogits:
         head_loss, logits_BB = _of_head(*self.network, embeddings_BD, batch.label_B)
         loss = self.loss(embeddings_BD, batch.label_B, self.proxies, self.part.margin, self.part.proxy_scale)
         return loss + head_loss, logits_BB
-
-
-def _features_of_a_member(network: TwinNetwork, recipe: Recipe) -> int:
-    return cast(int, network.encoder.features) // recipe.network.members
 
 
 def _of_own(own: EmbeddingLoss) -> Loss:

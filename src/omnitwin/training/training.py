@@ -30,7 +30,7 @@ from omnitwin.system.paths import BEST_FILE, STATE_FILE, WEIGHTS_FILE
 from omnitwin.training.frozen import FrozenExam, is_frozen
 from omnitwin.training.heldout import HeldOutExam, HeldOutResult, aim, check_patience, is_out_of_patience
 from omnitwin.training.needs import note_needs
-from omnitwin.training.novelty import LEAST_ITERATIONS, fit_records
+from omnitwin.training.novelty import LEAST_ITERATIONS, ground_of
 from omnitwin.training.origin import record_of_place
 from omnitwin.training.planning import describe_run, new_schedule
 from omnitwin.training.resuming import best_before, check_labels, iteration_of, resumed_state
@@ -316,14 +316,15 @@ class _Run:
         training, held_out = self.sides
         if held_out is None or self.done < LEAST_ITERATIONS:
             return
+        ground = ground_of(training, held_out, self.recipe.network.view, self.recipe.seed)
+        if ground is None:
+            return
         for file in (WEIGHTS_FILE, BEST_FILE):
             if file == BEST_FILE and self.best is None:
                 continue
             network, description = load_checkpoint(self.output / file, self.config.encoder)
             network.to(self.trainer.device)
-            seen, seed = self.recipe.network.view, self.recipe.seed
-            novelty, familiarity = fit_records(network, training, held_out, seen, seed)
-            described = replace(description, novelty=novelty, familiarity=familiarity)
+            described = replace(description, novelty=ground.novelty, familiarity=ground.familiarity(network))
             save_checkpoint(self.output / file, network, described)
             if file == BEST_FILE:
                 self.best = described
