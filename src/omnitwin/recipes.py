@@ -295,6 +295,8 @@ class InkAugmentation(Part):
     elastic: float = _within(0.0)  # standard deviation of the bending, as a share of the image's side
     thickness: float = _share(0.0)  # probability of thicker or thinner strokes
     coarse: float = _share(0.0)  # probability of a coarser resolution
+    low_resolution: float = _share(0.0)  # probability of few pixels, read as sharp blobs
+    lines: float = _share(0.0)  # probability of a stray line, or of the gap that one leaves
     erase: float = _share(0.0)  # probability of a square hole
 
 

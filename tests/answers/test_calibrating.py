@@ -153,8 +153,7 @@ def test_images_that_chose_the_threshold_are_familiar_from_then_on(place):
     report = omnitwin.calibrate(place, name="mine")
     old, new = read_description(BUNDLED_WEIGHTS).novelty, read_description(report.written.weights).novelty
     assert new["mean"] == old["mean"]
-    for limit in ("distance_limit", "unrest_limit"):
-        assert new[limit] >= old[limit]
+    assert new["limit"] >= old["limit"]
     twin = omnitwin.load("mine")
     files = sorted(place.rglob("*.png"))
     far = [twin.compare(file, files[0]).first_novelty > 1 for file in files]

@@ -479,7 +479,7 @@ def test_an_image_name_that_no_file_system_takes_exits_2(run, images):
 
 
 def knowing(trained, path, limit):
-    """The network with a record of novelty whose limits are both `limit`."""
+    """The network with a record of novelty of an older checkpoint, whose limits are both `limit`."""
     unit = [[float(row == column) for column in range(8)] for row in range(8)]
     novelty = {"mean": [0.0] * 8, "precision": unit, "distance_limit": limit, "unrest_limit": limit}
     written_anew(trained / "best.safetensors", path, record={"novelty": novelty})
@@ -551,12 +551,29 @@ def test_a_network_that_knows_no_novelty_says_nothing_of_it(run, images):
     assert comparison(run, *images)["first_novelty"] is None
 
 
+NEW = {"mean": [0.0] * 12, "spread": [1.0] * 12, "weights": [[0.0] * 12] * 16, "biases": [0.0] * 16}
+NEW |= {"head": [0.0] * 16, "bias": 0.0, "limit": 1.0}
+
+
+def test_a_record_of_novelty_with_a_network_of_its_own_is_read(run, trained, images, tmp_path):
+    written_anew(trained / "best.safetensors", tmp_path / "new.safetensors", record={"novelty": NEW})
+    assert comparison(run, *images, "--checkpoint", tmp_path / "new.safetensors")["first_novelty"] == pytest.approx(
+        math.exp(-1.0)
+    )
+
+
 @pytest.mark.parametrize(
-    "damage", [{"mean": [0.0] * 7}, {"precision": [[1.0]] * 8}, {"distance_limit": 0.0}, {"unrest_limit": "1"}]
+    "damage",
+    [
+        *({"mean": [0.0] * 7}, {"precision": [[1.0]] * 8}, {"distance_limit": 0.0}, {"unrest_limit": "1"}),
+        *(NEW | damage for damage in ({"spread": [0.0] * 12}, {"weights": [[0.0] * 12] * 15}, {"limit": None})),
+        *(NEW | damage for damage in ({"head": [float("nan")] * 16}, {"bias": [0.0]}, {"extra": 1.0})),
+    ],
 )
 def test_a_record_of_novelty_that_is_none_exits_3(run, trained, images, tmp_path, damage):
     path = knowing(trained, tmp_path / "damaged.safetensors", 1.0)
-    written_anew(path, tmp_path / "anew.safetensors", record={"novelty": record_of(path)["novelty"] | damage})
+    record = damage if "spread" in damage else record_of(path)["novelty"] | damage
+    written_anew(path, tmp_path / "anew.safetensors", record={"novelty": record})
     outcome = run("compare", *images, "--checkpoint", tmp_path / "anew.safetensors")
     assert outcome.code == 3
     assert "novelty" in outcome.complaint()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from photos import photos
+from PIL import Image
 from sitters import taken, verifier_of
 
 from omnitwin.config import EvalConfig
@@ -14,7 +15,9 @@ from omnitwin.exams import beyond as variations
 from omnitwin.exams.beyond import check_drawn
 from omnitwin.exams.catalogue import EXAMS
 from omnitwin.exams.scorer import seated
+from omnitwin.images.novelty import score, statistics_of
 from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
+from omnitwin.images.views import seen
 from omnitwin.metrics.resampling import pair_figures, pair_replicates
 from omnitwin.model.baselines import PixelBaseline
 from omnitwin.recipes import square
@@ -51,7 +54,7 @@ def test_there_is_a_group_for_each_variation_and_the_whole_leaves_out_the_plain_
 
 def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_without_any(tiny_105):
     record = ground_of(tiny_105, tiny_105, square(20, "ink"), drawings=10).novelty  # few: its limits are not used
-    nothing, everything = ({"distance_limit": limit, "unrest_limit": limit} for limit in (1e9, 1e-9))
+    nothing, everything = ({"limit": limit} for limit in (1e3, -1e3))
     for limits, share in ((nothing, 0.0), (everything, 1.0)):
         report = take(tiny_105, PixelBaseline(), record | limits)
         assert [group.measures[-1].value for group in report.groups] == [share] * len(VARIATIONS)
@@ -126,7 +129,8 @@ def test_only_ink_on_paper_is_varied_grey_or_in_colour():
 
 def test_a_pair_is_refused_if_either_image_is_novel_so_refusals_lie_between_the_alarms_and_twice_as_many(tiny_105):
     record = ground_of(tiny_105, tiny_105, square(20, "ink"), drawings=10).novelty
-    record |= {"distance_limit": 3.0, "unrest_limit": 1e9}  # near the median of Mahalanobis distances in 8 dimensions
+    intakes = [seen(Image.fromarray(image.numpy() * 255), square(20, "ink")) for image in tiny_105.images_NHW]
+    record |= {"limit": float(np.median(score(statistics_of(intakes), record)))}
     report = take(tiny_105, PixelBaseline(), record)
     alarms, refused = (report.measure(name).value for name in ("false_alarms", "refused"))
     assert 0 < alarms <= refused <= 2 * alarms

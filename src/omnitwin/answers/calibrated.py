@@ -4,9 +4,10 @@ The folder holds weights.safetensors and config.json, which says from which netw
 """
 
 import json
+import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 CONFIG_FORMAT, CONFIG_VERSION = "omnitwin-calibrated", 1  # of config.json
 LONGEST = 60  # characters of a name that is made, of up to 4 bytes each
 MOST_TIMES = 1e9  # that a limit grows
+LIMITS = {"limit", "distance_limit", "unrest_limit"}  # in the records of what is familiar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +87,8 @@ def write_calibrated(
         threshold=fitted.threshold,
         calibration=fitted.calibration,
         operating=fitted.operating,
-        novelty=_widened(verifier.description.novelty, ("distance_limit", "unrest_limit"), sample.novelty_N),
-        familiarity=_widened(verifier.description.familiarity, ("limit",), sample.novelty_N),
+        novelty=_widened(verifier.description.novelty, sample.novelty_N),
+        familiarity=_widened(verifier.description.familiarity, sample.novelty_N),
     )
     record = {
         "format": CONFIG_FORMAT,
@@ -149,9 +151,11 @@ def _digests(images: "ImageSet", view: View) -> Iterator[str]:
         yield from map(digest_of, pixels_BCHW)
 
 
-def _widened(record: dict[str, Any] | None, limits: Sequence[str], novelty_N: Array) -> dict[str, Any] | None:
+def _widened(record: dict[str, Any] | None, novelty_N: Array) -> dict[str, Any] | None:
     """Return a record with limits beyond which few of these images are: they are familiar from now on."""
     if record is None or not len(novelty_N):
         return record
     times = min(max(1.0, float(np.quantile(novelty_N, 1 - FALSE_ALARMS))), MOST_TIMES)
-    return {**record, **{name: record[name] * times for name in limits}}
+    if "weights" in record:  # its limit is of log odds
+        return {**record, "limit": record["limit"] + math.log(times)}
+    return {**record, **{name: record[name] * times for name in LIMITS & record.keys()}}

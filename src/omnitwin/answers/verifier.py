@@ -17,7 +17,7 @@ import numpy as np
 
 from omnitwin.errors import BadCheckpoint
 from omnitwin.images.framing import WHITE
-from omnitwin.images.novelty import novelty, statistics
+from omnitwin.images.novelty import novelty, statistics_of
 from omnitwin.images.views import Seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import calibrated, sigmoid
@@ -142,8 +142,7 @@ class Verifier:
             return [None] * len(images)
         found: list[Array] = []
         if self.novelty is not None and self.of_drawings:
-            known_BD = statistics(pixels_of(images)[:, 0], np.array([image.unrest for image in images]))
-            found.append(novelty(known_BD, self.novelty))
+            found.append(novelty(statistics_of(images), self.novelty))
         if self.familiarity is not None:
             if features_BD is None:
                 features_BD = self._each(self.network.features, images)

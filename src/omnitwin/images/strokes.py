@@ -3,6 +3,8 @@
 thickened(ink_HW)  # ink from 0 for paper to 1, (H, W) float32
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -36,6 +38,19 @@ def width_of(depth_N: Array, share: float) -> float:
     depth_N = np.sort(depth_N)
     area_N = np.cumsum(depth_N)
     return max(1.0, 2 * float(depth_N[np.searchsorted(area_N, share * area_N[-1])]) - 1)
+
+
+def pen_of(ink_HW: Array) -> tuple[float, float, float]:
+    """Return what a pen leaves: the width of its strokes, and how little that varies.
+
+    Three logarithms: of the median width as a share of the drawing's longer side; of the width that 97 % of the ink is
+    narrower than, over the median; of the 90 % width over the 25 % width. Areas of things are wide and uneven.
+    """
+    marked_HW = ink_HW > INKED
+    middle_HW, depth_HW = middles(marked_HW)
+    depth_N = depth_HW[middle_HW]
+    fine, median, coarse, widest = (width_of(depth_N, share) for share in (0.25, 0.5, 0.9, 0.97))
+    return math.log(median / max(1, extent(marked_HW))), math.log(widest / median), math.log(coarse / fine)
 
 
 def extent(marked_HW: Array) -> int:

@@ -142,8 +142,8 @@ def vary_photo(drawing_HW: Array, random: Generator) -> Image.Image:
 def vary_pencil(drawing_HW: Array, random: Generator) -> Image.Image:
     """Draw it with a grey pencil on textured paper, darker and lighter along the stroke."""
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.2)), dtype=np.float64) / WHITE
-    grain = 0.8 + 0.3 * _clouds(ink.shape, 6 * FINE, random) + random.normal(0, 0.12, ink.shape)
-    paper = random.uniform(0.85, 0.97) + 0.02 * _clouds(ink.shape, FINE, random)
+    grain = 0.8 + 0.3 * clouds(ink.shape, 6 * FINE, random) + random.normal(0, 0.12, ink.shape)
+    paper = random.uniform(0.85, 0.97) + 0.02 * clouds(ink.shape, FINE, random)
     return _grey(paper * (1 - random.uniform(0.4, 0.65) * ink * grain.clip(0.3, 1.1)))
 
 
@@ -193,7 +193,7 @@ def _coarse(drawing_HW: Array, side: int) -> Image.Image:
 def _paper_and_ink(drawing_HW: Array, random: Generator) -> Array:
     """Return the ink on textured paper, FINE times as large, from 0 for black to 1 for white."""
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.0)), dtype=np.float64) / WHITE
-    texture = 0.015 * _clouds(ink.shape, FINE, random) + random.normal(0, 0.01, ink.shape)
+    texture = 0.015 * clouds(ink.shape, FINE, random) + random.normal(0, 0.01, ink.shape)
     paper = random.uniform(0.85, 0.98) + texture
     level: Array = paper * (1 - ink) + random.uniform(0.1, 0.35) * ink
     return level
@@ -209,7 +209,7 @@ def _light(shape: tuple[int, ...], random: Generator) -> Array:
     return factors
 
 
-def _clouds(shape: tuple[int, ...], grain: int, random: Generator) -> Array:
+def clouds(shape: tuple[int, ...], grain: int, random: Generator) -> Array:
     """Return smooth noise with a standard deviation of about 1; its grains are `grain` pixels wide."""
     height, width = (side // grain + 2 for side in shape)
     coarse = Image.fromarray(random.normal(0, 1, (height, width)).astype(np.float32))

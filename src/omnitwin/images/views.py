@@ -50,6 +50,7 @@ class Seen:
     shown: Image.Image | None = None
     notes: tuple[str, ...] = ()  # what was done, in words
     unrest: float = 0.0  # of the paper (images.cleaning); 0 unless the frame is `ink`
+    pen: tuple[float, float, float] = (0.0, 0.0, 0.0)  # images.strokes.pen_of; zeros unless the frame is `ink`
     findings: tuple[str, ...] = ()  # facts of reports.pages; none unless the frame is `ink`
 
     @property
@@ -149,7 +150,7 @@ def _take_photo(picture: Image.Image, view: View, shown: bool) -> Seen:
 
 def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
     from omnitwin.images.cleaning import clean_ink  # OpenCV waits for the first picture that needs it
-    from omnitwin.images.strokes import is_hairline, thickened
+    from omnitwin.images.strokes import is_hairline, pen_of, thickened
 
     handy = _of_handy_size(grey, view)
     cleaned = clean_ink(handy)
@@ -166,6 +167,7 @@ def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
         shown=_small(handy) if shown else None,
         notes=notes,
         unrest=cleaned.unrest,
+        pen=pen_of(ink_HW),
         findings=cleaned.findings,
     )
 

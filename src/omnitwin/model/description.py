@@ -42,7 +42,8 @@ FOLDS = "folds"  # a metric: over how many folds of classes the threshold was ch
 LEAST_EER = "held_out_eer_least"  # the lowest of the run so far, if the recipe has slack
 LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
 TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
-NOVELTY_STATISTICS = 8  # of the ink, see images.novelty
+NOVELTY_STATISTICS = {"now": 12, "older": 8}  # see images.novelty
+NOVELTY_UNITS = 16
 FAMILIAR_FEATURES, FAMILIAR_DIRECTIONS = 4096, 8  # at most, see model.familiarity
 
 
@@ -171,16 +172,29 @@ def _is_own_data(record: Any) -> bool:
 
 
 def _is_novelty(record: Any) -> bool:
-    """Return whether images.novelty.fit_novelty could have made a record."""
-    if not isinstance(record, dict) or record.keys() != {"mean", "precision", "distance_limit", "unrest_limit"}:
+    """Return whether training.novelty could have made a record, or an older omnitwin (images.novelty)."""
+    shapes: dict[str, tuple[int, ...]]
+    if isinstance(record, dict) and "precision" in record:
+        size = NOVELTY_STATISTICS["older"]
+        shapes = {"mean": (size,), "precision": (size, size), "distance_limit": (), "unrest_limit": ()}
+    else:
+        size, units = NOVELTY_STATISTICS["now"], NOVELTY_UNITS
+        shapes = {"mean": (size,), "spread": (size,), "weights": (units, size), "biases": (units,), "head": (units,)}
+        shapes |= {"bias": (), "limit": ()}
+    if not isinstance(record, dict) or record.keys() != shapes.keys():
         return False
-    mean, precision = record["mean"], record["precision"]
-    if not all(isinstance(part, list) for part in (mean, precision, *precision)) or len(mean) != NOVELTY_STATISTICS:
+    if not all(_is_numbers(record[name], shape) for name, shape in shapes.items()):
         return False
-    limits = (record["distance_limit"], record["unrest_limit"])
-    numbers = (*mean, *(number for row in precision for number in row), *limits)
-    square = [len(row) for row in precision] == [len(mean)] * len(mean)
-    return square and all(_is_number(number, LARGEST_METRIC) for number in numbers) and min(limits) > 0
+    positive = [record["distance_limit"], record["unrest_limit"]] if "precision" in record else record["spread"]
+    return all(number > 0 for number in positive)
+
+
+def _is_numbers(value: Any, shape: tuple[int, ...]) -> bool:
+    """Return whether a value is a number, or nested lists of numbers with a shape."""
+    if not shape:
+        return _is_number(value, LARGEST_METRIC)
+    listed = isinstance(value, list) and len(value) == shape[0]
+    return listed and all(_is_numbers(part, shape[1:]) for part in value)
 
 
 def _is_familiarity(record: Any, channels: int) -> bool:

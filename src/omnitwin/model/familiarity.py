@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from omnitwin.metrics.arrays import Array
+from omnitwin.metrics.arrays import Array, rounded
 from omnitwin.metrics.distances import mahalanobis
 
 DIRECTIONS = 8  # principal; more take more images to know their spread
@@ -26,7 +26,6 @@ FALSE_ALARMS = 0.001  # share of familiar images beyond the limit; of pairs of s
 SHRINK = 0.05  # of each trait's variance, added to the covariance
 LEAST = 1e-3  # added before a logarithm; of the whole range of grey, or of a typical length
 TINY = 1e-9
-DIGITS = 7  # of the numbers in a record, as many as a float32 has
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,8 +57,8 @@ def fit_familiarity(training: Looked, held_out: Looked) -> dict[str, Any] | None
     middle_D = unit_BD.mean(0)
     _, _, directions_DD = np.linalg.svd(unit_BD - middle_D, full_matrices=False)
     record: dict[str, Any] = {
-        "middle": _rounded(middle_D),
-        "directions": _rounded(directions_DD[:DIRECTIONS]),
+        "middle": rounded(middle_D),
+        "directions": rounded(directions_DD[:DIRECTIONS]),
         "length": float(np.exp(np.log(length_B + TINY).mean())),
     }
     known_BT, held_BT = (traits(each.features_BD, each.pixels_BCHW, record) for each in (training, held_out))
@@ -147,18 +146,11 @@ def _gaussian(known_BT: Array, held_BT: Array) -> dict[str, Any]:
     """Return the middle of held-out traits, and the inverse of the mean covariance of them and of those trained on."""
     covariance = (np.cov(known_BT.T) + np.cov(held_BT.T)) / 2
     covariance += np.diag(SHRINK * np.diag(covariance) + 1e-6)
-    return {"mean": _rounded(held_BT.mean(0)), "precision": _rounded(np.linalg.inv(covariance))}
+    return {"mean": rounded(held_BT.mean(0)), "precision": rounded(np.linalg.inv(covariance))}
 
 
 def _distance(traits_BT: Array, record: dict[str, Any]) -> Array:
     return mahalanobis(traits_BT, np.array(record["mean"]), np.array(record["precision"]))
-
-
-def _rounded(values: Array) -> list[Any]:
-    """Return numbers, or rows of them, rounded to DIGITS."""
-    if values.ndim > 1:
-        return [_rounded(row) for row in values]
-    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
 
 
 def _student(share: float, degrees: float) -> float:

@@ -3,10 +3,11 @@
     ground = ground_of(training, held_out, view)
     ground.novelty, ground.familiarity(network)  # records for images.novelty and model.familiarity
 
-Drawings in black and white are taken in all variations that people's files have (images.variations); all others as they
-are. Held-out classes set the limits, so that of no variation more than 1 % of the pairs are refused.
+Drawings in black and white are taken in all variations that people's files have (images.variations), beside pictures
+of things (images.things); all others as they are. Held-out classes set the limits, so that of no variation more than
+1 % of the pairs are refused.
 
-B images
+B images, D statistics
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.packed import PackedSet
 from omnitwin.images.framing import WHITE
-from omnitwin.images.novelty import fit_novelty, novelty, statistics
+from omnitwin.images.novelty import logged, score, standardised, statistics_of
+from omnitwin.images.things import draw_thing
 from omnitwin.images.variations import VARIATIONS, two_level
 from omnitwin.images.views import seen
-from omnitwin.metrics.arrays import Array
+from omnitwin.metrics.arrays import Array, rounded
 from omnitwin.model.familiarity import Looked, fit_familiarity
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import View
@@ -31,16 +35,19 @@ DRAWINGS = 100  # in each variation; all variations take about 10 s
 FEW_DRAWINGS = 25  # the same at the end of a training, which should not wait for it
 MOST_IMAGES = 1000  # of those taken as they are, on each side
 EMBED_AT_ONCE = 64  # images
+THINGS = 16  # times as many pictures of things as drawings in each variation
+HIDDEN, STEPS, RATE, DECAY = 16, 600, 0.02, 1.0  # of the network that tells things: units, AdamW's steps, and its rates
 REFUSED = 0.005  # share of the drawings of any variation beyond the limits: of the pairs 1 %
+TINY = 1e-6  # the least spread
 LEAST_ITERATIONS = 50  # a shorter training is a trial, whose network knows nothing
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Taken:
-    """Images as a network sees them (uint8), with the unrest of their paper, their class and their variation."""
+    """Images as a network sees them (uint8), with the statistics of drawings, their class and their variation."""
 
     pixels_BCHW: Array
-    unrest_B: Array
+    statistics_BD: Array  # of images.novelty; D is 0 for images taken as they are
     class_B: Array
     kind_B: Array
 
@@ -57,7 +64,12 @@ class Ground:
     novelty: dict[str, Any] | None
 
     def familiarity(self, network: TwinNetwork) -> dict[str, Any] | None:
-        """Return a network's record for model.familiarity, or None if these images are too few."""
+        """Return a network's record for model.familiarity, or None if these images are too few.
+
+        Drawings need none: of what they are told from, the network's features say nothing that the ink does not.
+        """
+        if self.novelty is not None:
+            return None
         looked = [
             Looked(
                 features_BD=_features(network, side.pixels_BCHW),
@@ -82,20 +94,51 @@ def ground_of(
         return None
     both = (training, held_out)
     drawn = view.frame == "ink" and all(isinstance(each, PackedSet) and each.white == 1 for each in both)
-    sides = [
+    known, judged = (
         _varied(each, view, [seed, side], drawings) if drawn else _plain(each, view, [seed, side])
         for side, each in enumerate(both)
-    ]
-    return Ground(training=sides[0], held_out=sides[1], novelty=_novelty(*sides) if drawn else None)
+    )
+    novelty = _told_from_things(known, judged, THINGS * drawings, view, seed) if drawn else None
+    return Ground(training=known, held_out=judged, novelty=novelty)
 
 
-def _novelty(training: Taken, held_out: Taken) -> dict[str, Any]:
-    """Fit the record of the ink's statistics; its limits are widened until no variation is refused often."""
-    known_BD, held_BD = (statistics(side.pixels_BCHW[:, 0], side.unrest_B) for side in (training, held_out))
-    record = fit_novelty(known_BD, held_BD)
-    ratio_B, kind_B = novelty(held_BD, record), held_out.kind_B
-    times = max(1.0, *(float(np.quantile(ratio_B[kind_B == kind], 1 - REFUSED)) for kind in np.unique(kind_B)))
-    return record | {name: record[name] * times for name in ("distance_limit", "unrest_limit")}
+def _told_from_things(training: Taken, held_out: Taken, things: int, view: View, seed: int) -> dict[str, Any]:
+    """Return the record of a network that tells drawings from things, with a limit that few held-out drawings pass."""
+    random = np.random.default_rng([seed, len(VARIATIONS)])
+    pictures = [seen(draw_thing(random), view) for _ in range(things)]
+    thing_BD = statistics_of([picture for picture in pictures if not picture.findings])  # others are refused anyway
+    record = fit_novelty(training.statistics_BD, thing_BD, seed)
+    score_B, kind_B = score(held_out.statistics_BD, record), held_out.kind_B
+    limit = max(float(np.quantile(score_B[kind_B == kind], 1 - REFUSED)) for kind in np.unique(kind_B))
+    return record | {"limit": rounded(limit)}
+
+
+def fit_novelty(drawing_BD: Array, thing_BD: Array, seed: int) -> dict[str, Any]:
+    """Return the record of images.novelty, without its limit: of a network that tells things from drawings.
+
+    drawing_BD, thing_BD: statistics of both, which weigh the same, however many there are of each
+    """
+    drawing_BD, thing_BD = logged(drawing_BD), logged(thing_BD)
+    scale = {"mean": rounded(drawing_BD.mean(0)), "spread": rounded(drawing_BD.std(0) + TINY)}
+    input_BD = torch.from_numpy(standardised(np.concatenate([drawing_BD, thing_BD]), scale)).float()
+    thing_B = (torch.arange(len(input_BD)) >= len(drawing_BD)).float()
+    weight_B = torch.where(thing_B > 0, 0.5 / len(thing_BD), 0.5 / len(drawing_BD))
+    generator = torch.Generator().manual_seed(seed)
+    first, head = nn.Linear(input_BD.shape[1], HIDDEN), nn.Linear(HIDDEN, 1)
+    parameters = [*first.parameters(), *head.parameters()]
+    for parameter in parameters:
+        nn.init.uniform_(parameter, -(HIDDEN**-0.5), HIDDEN**-0.5, generator=generator)
+    optimiser = torch.optim.AdamW(parameters, lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        logit_B = head(first(input_BD).tanh())[:, 0]
+        loss = (weight_B * F.binary_cross_entropy_with_logits(logit_B, thing_B, reduction="none")).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+    found = {"weights": first.weight, "biases": first.bias, "head": head.weight[0], "bias": head.bias[0]}
+    return scale | {name: rounded(values.detach().double().numpy()) for name, values in found.items()}
 
 
 def _varied(packed: ImageSet, view: View, key: list[int], drawings: int) -> Taken:
@@ -109,7 +152,7 @@ def _varied(packed: ImageSet, view: View, key: list[int], drawings: int) -> Take
             kinds.append(kind)
     return Taken(
         pixels_BCHW=np.stack([image.pixels_CHW for image in found]),
-        unrest_B=np.array([image.unrest for image in found]),
+        statistics_BD=statistics_of(found),
         class_B=packed.class_N.cpu().numpy()[rows],
         kind_B=np.array(kinds),
     )
@@ -125,7 +168,7 @@ def _plain(images: ImageSet, view: View, key: list[int]) -> Taken:
     ]
     return Taken(
         pixels_BCHW=(torch.cat(parts).float() * WHITE).round().to(torch.uint8).numpy(),
-        unrest_B=np.zeros(len(rows_B)),
+        statistics_BD=np.zeros((len(rows_B), 0)),
         class_B=framed.class_N.cpu().numpy()[rows_B],
         kind_B=np.zeros(len(rows_B), np.int64),
     )
