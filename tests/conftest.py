@@ -109,6 +109,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[object, Callable
 def few_varied_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing a thousand pairs in every variation takes minutes."""
     monkeypatch.setattr(exam_variations, "BEYOND_PAIRS", FEW_PAIRS)
+    monkeypatch.setattr(exam_variations, "EMPTY_PAIRS", FEW_PAIRS)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from omnitwin.exams import beyond as variations
 from omnitwin.exams.beyond import check_drawn
 from omnitwin.exams.catalogue import EXAMS
 from omnitwin.exams.scorer import seated
+from omnitwin.images.marks import MARKS
 from omnitwin.images.novelty import score, statistics_of
 from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
 from omnitwin.images.views import seen
@@ -40,15 +41,17 @@ def take(packed, model, novelty=None, **options):
 
 def test_a_constant_network_scores_chance_in_every_variation(tiny_105):
     report = take(tiny_105, Constant())
-    for group in report.groups:
+    for group in report.groups[: len(VARIATIONS)]:
         assert [measure.value for measure in group.measures] == [0.5, 0.5]
     assert report.measure("auc").value == 0.5
 
 
 def test_there_is_a_group_for_each_variation_and_the_whole_leaves_out_the_plain_pairs(tiny_105):
     report = take(tiny_105, PixelBaseline(), seeds=2)
-    assert [group.name for group in report.groups] == list(VARIATIONS)
-    assert {measure.n for group in report.groups for measure in group.measures} == {2 * variations.BEYOND_PAIRS}
+    assert [group.name for group in report.groups] == [*VARIATIONS, *MARKS]
+    counts = [{measure.n for measure in group.measures} for group in report.groups]
+    assert counts[: len(VARIATIONS)] == [{2 * variations.BEYOND_PAIRS}] * len(VARIATIONS)
+    assert counts[len(VARIATIONS) :] == [{round(0.4 * 2 * variations.BEYOND_PAIRS)}] * len(MARKS)
     assert report.n == 2 * variations.BEYOND_PAIRS * (len(VARIATIONS) - 1)
 
 
@@ -57,10 +60,20 @@ def test_false_alarms_are_the_share_of_drawings_beyond_the_limits_and_untold_wit
     nothing, everything = ({"limit": limit} for limit in (1e3, -1e3))
     for limits, share in ((nothing, 0.0), (everything, 1.0)):
         report = take(tiny_105, PixelBaseline(), record | limits)
-        assert [group.measures[-1].value for group in report.groups] == [share] * len(VARIATIONS)
+        assert [group.measures[-1].value for group in report.groups] == [share] * len(VARIATIONS | MARKS)
         assert report.measure("false_alarms").n == 2 * report.n
         assert (report.measure("refused").value, report.measure("refused").n) == (share, report.n)
-    assert [measure.name for measure in take(tiny_105, PixelBaseline()).measures] == ["balanced_accuracy", "auc"]
+    names = [measure.name for measure in take(tiny_105, PixelBaseline()).measures]
+    assert names == ["balanced_accuracy", "auc", "balanced_accuracy_marked"]
+
+
+def test_pages_without_a_drawing_are_refused_whatever_the_limit_but_for_things(tiny_105):
+    record = ground_of(tiny_105, tiny_105, square(20, "ink"), drawings=10).novelty
+    report = take(tiny_105, PixelBaseline(), record | {"limit": 1e3})  # only findings are left to refuse
+    shares = {name: report.measure(f"rightly_refused_{name}").value for name in ("empty_form", "ruled_sheet", "dirt")}
+    assert min(shares.values()) >= 0.9
+    strict = take(tiny_105, PixelBaseline(), record | {"limit": -1e3})
+    assert (strict.measure("rightly_refused").value, strict.measure("rightly_refused").n) == (1.0, 5 * variations.EMPTY_PAIRS)
 
 
 def test_the_pairs_as_drawn_are_those_of_the_set(tiny_105):

@@ -49,6 +49,7 @@ def do_little_work(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(synthetic, "CHARACTERS", 6)
     patch.setattr(heldout, "MOST_IMAGES", 60)
     patch.setattr(exam_variations, "BEYOND_PAIRS", 5)
+    patch.setattr(exam_variations, "EMPTY_PAIRS", 5)
     for name in ("class_replicates", "group_replicates"):
         patch.setattr(exam_curves, name, partial(getattr(resampling, name), count=20))
     quick = partial(fetch, limits=server_cases.LIMITS, pause=lambda seconds: None)

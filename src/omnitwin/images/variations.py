@@ -77,51 +77,51 @@ def vary_smooth(drawing_HW: Array, random: Generator) -> Image.Image:
     """Draw it in soft grey strokes, like those of a tablet or a blurred scan."""
     blurred = _ink(drawing_HW).filter(ImageFilter.GaussianBlur(FINE * random.uniform(0.8, 1.8)))
     ink = np.asarray(blurred, dtype=np.float32)
-    return _grey(1 - random.uniform(0.6, 0.95) * ink / max(1.0, float(ink.max())))
+    return grey(1 - random.uniform(0.6, 0.95) * ink / max(1.0, float(ink.max())))
 
 
 def vary_gaussian_noise(drawing_HW: Array, random: Generator) -> Image.Image:
     """Add the noise of a sensor."""
     light = 0.15 + 0.75 * np.asarray(drawing_HW, dtype=np.float64)
-    return _grey(light + random.normal(0, random.uniform(0.05, 0.15), light.shape))
+    return grey(light + random.normal(0, random.uniform(0.05, 0.15), light.shape))
 
 
 def vary_salt_and_pepper(drawing_HW: Array, random: Generator) -> Image.Image:
     """Make some pixels black or white, as in a bad scan."""
     light, share = np.asarray(drawing_HW, dtype=np.float64), random.uniform(0.01, 0.04)
     chance = random.random(light.shape)
-    return _grey(np.where(chance < share / 2, 0.0, np.where(chance > 1 - share / 2, 1.0, light)))
+    return grey(np.where(chance < share / 2, 0.0, np.where(chance > 1 - share / 2, 1.0, light)))
 
 
 def vary_shadow(drawing_HW: Array, random: Generator) -> Image.Image:
     """Put it on textured paper under a lamp from one side, with the shadow of a hand across it."""
-    light = _paper_and_ink(drawing_HW, random)
-    return _grey(light * _light(light.shape, random))
+    light = paper_and_ink(drawing_HW, random)
+    return grey(light * _light(light.shape, random))
 
 
 def vary_ruled(drawing_HW: Array, random: Generator) -> Image.Image:
     """Put it on ruled paper."""
-    light = _paper_and_ink(drawing_HW, random)
+    light = paper_and_ink(drawing_HW, random)
     height = len(light)
     gap, level = max(8, round(height * random.uniform(0.2, 0.35))), random.uniform(0.72, 0.85)
     lines = np.ones_like(light)
     for row in range(int(random.integers(gap)), height, gap):
         lines[row : row + FINE] = level
-    return _grey(light * lines)
+    return grey(light * lines)
 
 
 def vary_light_on_dark(drawing_HW: Array, random: Generator) -> Image.Image:
     """Draw it in chalk on a board."""
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.0)), dtype=np.float64) / WHITE
     board, chalk = random.uniform(0.08, 0.3), random.uniform(0.75, 1.0)
-    return _grey(board + (chalk - board) * ink + random.normal(0, 0.02, ink.shape))
+    return grey(board + (chalk - board) * ink + random.normal(0, 0.02, ink.shape))
 
 
 def vary_photo(drawing_HW: Array, random: Generator) -> Image.Image:
     """Photograph its sheet: turned a little, seen from the side, unevenly lit, out of focus, as JPEG."""
-    light = _paper_and_ink(drawing_HW, random)
+    light = paper_and_ink(drawing_HW, random)
     edge = round(max(light.shape) * 0.1)
-    image = _grey(np.pad(light, edge, constant_values=float(np.median(light))))
+    image = grey(np.pad(light, edge, constant_values=float(np.median(light))))
     corners = np.array([(0, 0), (0, image.height), (image.width, image.height), (image.width, 0)], dtype=np.float64)
     angle = np.deg2rad(random.uniform(-8, 8))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -133,7 +133,7 @@ def vary_photo(drawing_HW: Array, random: Generator) -> Image.Image:
     image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.5, 0.8 * FINE)))
     lit = np.asarray(image, dtype=np.float64) / WHITE * _light((image.height, image.width), random)
     content = io.BytesIO()
-    _grey(lit + random.normal(0, 0.02, lit.shape)).save(content, "JPEG", quality=int(random.integers(40, 85)))
+    grey(lit + random.normal(0, 0.02, lit.shape)).save(content, "JPEG", quality=int(random.integers(40, 85)))
     photo = Image.open(content)
     photo.load()
     return photo.convert("L")
@@ -144,7 +144,7 @@ def vary_pencil(drawing_HW: Array, random: Generator) -> Image.Image:
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.2)), dtype=np.float64) / WHITE
     grain = 0.8 + 0.3 * clouds(ink.shape, 6 * FINE, random) + random.normal(0, 0.12, ink.shape)
     paper = random.uniform(0.85, 0.97) + 0.02 * clouds(ink.shape, FINE, random)
-    return _grey(paper * (1 - random.uniform(0.4, 0.65) * ink * grain.clip(0.3, 1.1)))
+    return grey(paper * (1 - random.uniform(0.4, 0.65) * ink * grain.clip(0.3, 1.1)))
 
 
 AS_DRAWN = "as drawn"
@@ -190,7 +190,7 @@ def _coarse(drawing_HW: Array, side: int) -> Image.Image:
     return ImageOps.invert(ImageOps.autocontrast(small).resize((ENLARGED, ENLARGED), Image.Resampling.BICUBIC))
 
 
-def _paper_and_ink(drawing_HW: Array, random: Generator) -> Array:
+def paper_and_ink(drawing_HW: Array, random: Generator) -> Array:
     """Return the ink on textured paper, FINE times as large, from 0 for black to 1 for white."""
     ink = np.asarray(_ink(drawing_HW).filter(ImageFilter.GaussianBlur(1.0)), dtype=np.float64) / WHITE
     texture = 0.015 * clouds(ink.shape, FINE, random) + random.normal(0, 0.01, ink.shape)
@@ -217,7 +217,7 @@ def clouds(shape: tuple[int, ...], grain: int, random: Generator) -> Array:
     return clouds
 
 
-def _grey(light_HW: Array) -> Image.Image:
+def grey(light_HW: Array) -> Image.Image:
     return Image.fromarray(np.rint(light_HW.clip(0, 1) * WHITE).astype(np.uint8))
 
 

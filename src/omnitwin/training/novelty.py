@@ -3,9 +3,9 @@
     ground = ground_of(training, held_out, view)
     ground.novelty, ground.familiarity(network)  # records for images.novelty and model.familiarity
 
-Drawings in black and white are taken in all variations that people's files have (images.variations), beside pictures
-of things (images.things); all others as they are. Held-out classes set the limits, so that of no variation more than
-1 % of the pairs are refused.
+Drawings in black and white are taken in all variations that people's files have (images.variations, images.marks),
+beside pictures of things (images.things); all others as they are. Held-out classes set the limits, so that of no
+variation more than 1 % of the pairs are refused.
 
 B images, D statistics
 """
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from omnitwin.data.imageset import ImageSet
 from omnitwin.data.packed import PackedSet
 from omnitwin.images.framing import WHITE
+from omnitwin.images.marks import MARKS
 from omnitwin.images.novelty import logged, score, standardised, statistics_of
 from omnitwin.images.things import draw_thing
 from omnitwin.images.variations import VARIATIONS, two_level
@@ -31,8 +32,8 @@ from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import View
 from omnitwin.system.portions import images_at_once
 
-DRAWINGS = 100  # in each variation; all variations take about 10 s
-FEW_DRAWINGS = 25  # the same at the end of a training, which should not wait for it
+DRAWINGS = 100  # held out, in each variation; of those trained on half as many
+FEW_DRAWINGS = 20  # the same at the end of a training, which should not wait for it
 MOST_IMAGES = 1000  # of those taken as they are, on each side
 EMBED_AT_ONCE = 64  # images
 THINGS = 16  # times as many pictures of things as drawings in each variation
@@ -88,15 +89,15 @@ def ground_of(
     """Return what is familiar to networks with a view; None if its frame leaves images as they are.
 
     training, held_out: unframed drawings are varied; other images are taken as the network sees them
-    drawings: in each variation
+    drawings: held out, in each variation
     """
     if view.frame not in ("ink", "photo"):
         return None
     both = (training, held_out)
     drawn = view.frame == "ink" and all(isinstance(each, PackedSet) and each.white == 1 for each in both)
     known, judged = (
-        _varied(each, view, [seed, side], drawings) if drawn else _plain(each, view, [seed, side])
-        for side, each in enumerate(both)
+        _varied(each, view, [seed, side], many) if drawn else _plain(each, view, [seed, side])
+        for side, (each, many) in enumerate(zip(both, (drawings // 2, drawings), strict=True))
     )
     novelty = _told_from_things(known, judged, THINGS * drawings, view, seed) if drawn else None
     return Ground(training=known, held_out=judged, novelty=novelty)
@@ -104,7 +105,7 @@ def ground_of(
 
 def _told_from_things(training: Taken, held_out: Taken, things: int, view: View, seed: int) -> dict[str, Any]:
     """Return the record of a network that tells drawings from things, with a limit that few held-out drawings pass."""
-    random = np.random.default_rng([seed, len(VARIATIONS)])
+    random = np.random.default_rng([seed, *b"things"])
     pictures = [seen(draw_thing(random), view) for _ in range(things)]
     thing_BD = statistics_of([picture for picture in pictures if not picture.findings])  # others are refused anyway
     record = fit_novelty(training.statistics_BD, thing_BD, seed)
@@ -145,7 +146,7 @@ def _varied(packed: ImageSet, view: View, key: list[int], drawings: int) -> Take
     """Return random drawings in each variation, as a network sees files of them."""
     random = np.random.default_rng(key)
     found, rows, kinds = [], [], []
-    for kind, vary in enumerate(VARIATIONS.values()):
+    for kind, vary in enumerate((VARIATIONS | MARKS).values()):
         for row in random.integers(len(packed), size=drawings).tolist():
             found.append(seen(vary(two_level(packed.picture(row)), random), view))
             rows.append(row)
