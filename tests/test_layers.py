@@ -22,10 +22,11 @@ ARROWS = {  # room: the rooms that it may import besides its own
     "model": {"metrics"} | COMMON,
     "training": {"data", "images", "model", "metrics"} | COMMON,
     "answers": {"data", "images", "model", "metrics"} | COMMON,
+    "gallery": {"answers", "data", "images", "model", "metrics"} | COMMON,
     "exams": {"training", "answers", "data", "images", "model", "metrics"} | COMMON,
-    "api": {"exams", "training", "answers", "data", "images", "model", "metrics", "view"} | COMMON,
+    "api": {"gallery", "exams", "training", "answers", "data", "images", "model", "metrics", "view"} | COMMON,
     "view": COMMON,
-    "cli": {"exams", "training", "answers", "data", "view"} | COMMON,
+    "cli": {"gallery", "exams", "training", "answers", "data", "view"} | COMMON,
     "__main__": {"cli", "system"},
 }  # fmt: skip
 FORBIDDEN = {
@@ -34,6 +35,7 @@ FORBIDDEN = {
     "training": {"typer", "rich", "torchvision"},
     "exams": {"typer", "rich", "torchvision"},
     "answers": {"typer", "rich", "torchvision"},
+    "gallery": {"typer", "rich", "torchvision"},
     "images": {"torch", "torchvision", "typer", "rich"},
     "data": {"typer", "rich", "torchvision"},
     "model": {"typer", "rich"},

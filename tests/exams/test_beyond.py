@@ -73,7 +73,10 @@ def test_pages_without_a_drawing_are_refused_whatever_the_limit_but_for_things(t
     shares = {name: report.measure(f"rightly_refused_{name}").value for name in ("empty_form", "ruled_sheet", "dirt")}
     assert min(shares.values()) >= 0.9
     strict = take(tiny_105, PixelBaseline(), record | {"limit": -1e3})
-    assert (strict.measure("rightly_refused").value, strict.measure("rightly_refused").n) == (1.0, 5 * variations.EMPTY_PAIRS)
+    assert (strict.measure("rightly_refused").value, strict.measure("rightly_refused").n) == (
+        1.0,
+        5 * variations.EMPTY_PAIRS,
+    )
 
 
 def test_the_pairs_as_drawn_are_those_of_the_set(tiny_105):
