@@ -296,7 +296,6 @@ class InkAugmentation(Part):
     thickness: float = _share(0.0)  # probability of thicker or thinner strokes
     coarse: float = _share(0.0)  # probability of a coarser resolution
     low_resolution: float = _share(0.0)  # probability of few pixels, read as sharp blobs
-    lines: float = _share(0.0)  # probability of a stray line, or of the gap that one leaves
     erase: float = _share(0.0)  # probability of a square hole
 
 
@@ -779,8 +778,10 @@ FAST = Recipe(
     iterations=1_200,
     holdout=5,
 )
-# The recipe of the bundled weights (`make weights`): longer, with variations for other pens and resolutions.
-STRONG = replace(FAST, name="strong", iterations=8_000).changed(image_size=28, mirrors=True, thickness=0.3, coarse=0.3)
+# The recipe of the bundled weights (`make weights`): longer, two members, other pens and resolutions (docs/LOG.md).
+STRONG = replace(FAST, name="strong", iterations=8_000).changed(
+    image_size=28, members=2, mirrors=True, thickness=0.3, low_resolution=0.3
+)
 # Signatures and other drawings of the user's own: never turned or mirrored. Few classes overfit, so it is short, and
 # starts from the bundled weights, whose linear map is resampled for another size (model.transfer, docs/LOG.md).
 INK = Recipe(

@@ -6,7 +6,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from omnitwin.data.augment import COARSEST, ERASED, _coarsened, _erased, _thickened, _warped
+from omnitwin.data.augment import (
+    COARSEST,
+    ERASED,
+    FEWEST,
+    SIDES,
+    _coarsened,
+    _erased,
+    _of_few_pixels,
+    _thickened,
+    _warped,
+)
 from omnitwin.data.augment import vary as vary_colour
 from omnitwin.recipes import InkAugmentation
 
@@ -112,7 +122,7 @@ def test_elastic_bends_move_ink_and_lose_little_of_it():
 
 
 def test_ink_stays_between_none_and_full(ink):
-    all_of_it = replace(InkAugmentation(), elastic=0.05, thickness=1.0, coarse=1.0, erase=1.0)
+    all_of_it = replace(InkAugmentation(), elastic=0.05, thickness=1.0, coarse=1.0, low_resolution=1.0, erase=1.0)
     varied = vary(ink, none(16), all_of_it, generator())
     assert varied.shape == (16, 1, S, S)
     assert varied.min() >= 0
@@ -189,7 +199,41 @@ def test_the_coarsest_images_have_a_third_of_the_pixels():
     assert 2 / COARSEST - 1 <= max(widths) <= 4 / COARSEST
 
 
-@pytest.mark.parametrize("spoil", [_thickened, _coarsened, _erased])
+def test_of_few_pixels_paper_stays_paper_and_the_darkest_is_nearly_full_ink():
+    images = torch.zeros(300, 1, 40, 40)
+    images[:, :, 8:32, 17:23] = 0.7
+    read = _of_few_pixels(images, 1.0, generator())
+    assert (
+        float(read.amax((1, 2, 3)).min()) >= 0.5 + 0.5 * (1 / 0.6 - 1) - 1e-4
+    )  # what is read as half ink is 0.6 of it at most
+    close(read[:, :, 0], torch.zeros(300, 1, 40))
+    close(_of_few_pixels(torch.zeros(3, 1, 40, 40), 1.0, generator()), torch.zeros(3, 1, 40, 40))
+
+
+def test_few_pixels_widen_a_hairline_to_about_one_of_them_and_more_the_fewer_there_are():
+    """A column of 60 pixels becomes a column of a fifth to nine tenths of them."""
+    line = torch.zeros(1, 1, 60, 60)
+    line[..., 30] = 1
+    widths = torch.stack([_of_few_pixels(line, 1.0, generator(seed))[0, 0, 30].sum() for seed in range(200)])
+    assert 1 <= float(widths.min()) < 3
+    assert 4 < float(widths.max()) <= 2 / FEWEST
+
+
+def test_images_of_a_batch_have_pixels_of_several_sizes():
+    line = torch.zeros(200, 1, 60, 60)
+    line[..., 30] = 1
+    reduced = _of_few_pixels(line, 1.0, generator())
+    supports = {int((image[0, 30] > 0).sum()) for image in reduced}
+    assert len(supports) > SIDES
+
+
+def test_few_pixels_come_with_their_probability(ink):
+    many = ink.repeat(40, 1, 1)[:, None]
+    same = (_of_few_pixels(many, 0.3, generator()) == many).flatten(1).all(1).float().mean()
+    assert 0.64 < float(same) < 0.76
+
+
+@pytest.mark.parametrize("spoil", [_thickened, _coarsened, _of_few_pixels, _erased])
 def test_no_probability_changes_nothing(ink, spoil):
     assert torch.equal(spoil(ink[:, None], 0.0, generator()), ink[:, None])
 
@@ -233,7 +277,7 @@ def photo_BDHW():
     return image_BDHW
 
 
-ALL_OF_IT = InkAugmentation(thickness=1, coarse=1, erase=1, elastic=0.05)
+ALL_OF_IT = InkAugmentation(thickness=1, coarse=1, erase=1, elastic=0.05)  # few pixels: see below
 
 
 def test_the_channels_of_an_image_are_varied_alike(photo_BDHW):

@@ -16,11 +16,11 @@ COARSEST = 1 / 4  # of the size: the smallest that an image is shrunk to before 
 ERASED = (0.15, 0.4)  # sides of a hole, as shares of the image
 ELASTIC_NODES = 4  # a side; a warp is smooth between them
 SHARE_OF_THINNING = 0.7  # a stroke that lost more would vanish
-FEWEST = 0.2  # of the size: the fewest pixels of an image in low resolution; the drawing alone fills fewer
+FEWEST, MOST = 0.2, 0.9  # of the size: pixels of an image in low resolution; its ink alone takes fewer
+FAINT = 1e-3  # of full ink: the darkest of an image without any
 SIDES = 4  # numbers of pixels that the images of a batch are reduced to; each image has one of them
 INK_LEVEL = (0.35, 0.6)  # of the darkest ink: what is read as half ink
 STEEPEST = 3.0  # times as steep as needed for paper to stay paper: how sharply ink is told from paper
-LINE_WIDTH = (0.01, 0.05)  # half of a stray line's width, as a share of the image's side
 
 
 def vary(
@@ -34,8 +34,6 @@ def vary(
         ink_BDHW = _coarsened(ink_BDHW, amounts.coarse, generator)
     if amounts.low_resolution:
         ink_BDHW = _of_few_pixels(ink_BDHW, amounts.low_resolution, generator)
-    if amounts.lines:
-        ink_BDHW = _lined(ink_BDHW, amounts.lines, generator)
     if amounts.erase:
         ink_BDHW = _erased(ink_BDHW, amounts.erase, generator)
     return 1 - ink_BDHW
@@ -94,46 +92,18 @@ def _coarsened(ink_BDHW: torch.Tensor, probability: float, generator: torch.Gene
 
 
 def _of_few_pixels(ink_BDHW: torch.Tensor, probability: float, generator: torch.Generator) -> torch.Tensor:
-    """Reduce some images to few pixels, and read them as images.cleaning does: as sharp blobs of full ink."""
+    """Reduce some images to few pixels, and read them as images.cleaning reads such files: as blobs of full ink."""
     device, count, (height, width) = ink_BDHW.device, len(ink_BDHW), ink_BDHW.shape[2:]
-    number_4B = torch.rand((4, count), generator=generator, device=device)
-    side = min(height, width)
-    share_S = torch.rand(SIDES, generator=generator, device=device).tolist()
+    chance_B, choice_B, level_B, steep_B = torch.rand((4, count, 1, 1, 1), generator=generator, device=device)
     few_BDHW = ink_BDHW
-    for place, share in enumerate(share_S):  # the smaller, the more often
-        low = round(side * FEWEST * (0.9 / FEWEST) ** share)
-        small = F.interpolate(ink_BDHW, (low * height // side, low * width // side), mode="area")
-        large = F.interpolate(small, (height, width), mode="bicubic", align_corners=False)
-        few_BDHW = torch.where((number_4B[0] * SIDES).long()[:, None, None, None] == place, large, few_BDHW)
-    darkest_B = few_BDHW.amax((1, 2, 3)).clamp(min=1e-3)
-    level_B = INK_LEVEL[0] + (INK_LEVEL[1] - INK_LEVEL[0]) * number_4B[1]
-    half_B = (level_B * darkest_B)[:, None, None, None]
-    steep_B = (STEEPEST ** number_4B[2])[:, None, None, None]
-    read_BDHW = (0.5 + 0.5 * steep_B * (few_BDHW / half_B - 1)).clamp(0, 1)
-    return torch.where((number_4B[3] < probability)[:, None, None, None], read_BDHW, ink_BDHW)
-
-
-def _lined(ink_BDHW: torch.Tensor, probability: float, generator: torch.Generator) -> torch.Tensor:
-    """Draw a stray line across some images, and in as many leave a gap where a line across was taken out."""
-    device, count, (height, width) = ink_BDHW.device, len(ink_BDHW), ink_BDHW.shape[2:]
-    chance_B, angle_B, x_B, y_B, half_B, long_B = torch.rand((6, count), generator=generator, device=device)
-    side = min(height, width)
-    down_HW, across_HW = torch.meshgrid(
-        torch.arange(height, device=device) + 0.5, torch.arange(width, device=device) + 0.5, indexing="ij"
-    )
-    apart_BHW = down_HW - (y_B * height)[:, None, None], across_HW - (x_B * width)[:, None, None]
-    cos_B, sin_B = ((angle_B * math.pi).cos()[:, None, None], (angle_B * math.pi).sin()[:, None, None])
-    beside_BHW = (apart_BHW[0] * cos_B - apart_BHW[1] * sin_B).abs()
-    along_BHW = (apart_BHW[0] * sin_B + apart_BHW[1] * cos_B).abs()
-    half_B = side * (LINE_WIDTH[0] + (LINE_WIDTH[1] - LINE_WIDTH[0]) * half_B)
-    line_BHW = (half_B[:, None, None] + 0.5 - beside_BHW).clamp(0, 1)
-    line_BHW = line_BHW * (side * (0.15 + long_B)[:, None, None] + 0.5 - along_BHW).clamp(0, 1)
-    line_BDHW = line_BHW[:, None]
-    stray_B, gap_B = (
-        (part)[:, None, None, None] for part in (chance_B < probability / 2, chance_B > 1 - probability / 2)
-    )
-    ink_BDHW = torch.where(stray_B, torch.maximum(ink_BDHW, line_BDHW), ink_BDHW)
-    return torch.where(gap_B, ink_BDHW * (1 - line_BDHW), ink_BDHW)
+    for place, number in enumerate(torch.rand(SIDES, generator=generator, device=device).tolist()):
+        share = FEWEST * (MOST / FEWEST) ** number  # few pixels are as frequent as many
+        small = F.interpolate(ink_BDHW, [max(1, round(side * share)) for side in (height, width)], mode="area")
+        enlarged = F.interpolate(small, (height, width), mode="bicubic")
+        few_BDHW = torch.where((choice_B * SIDES).long() == place, enlarged, few_BDHW)
+    half_B = (INK_LEVEL[0] + (INK_LEVEL[1] - INK_LEVEL[0]) * level_B) * few_BDHW.amax((1, 2, 3), True).clamp(min=FAINT)
+    read_BDHW = (0.5 + 0.5 * STEEPEST**steep_B * (few_BDHW / half_B - 1)).clamp(0, 1)
+    return torch.where(chance_B < probability, read_BDHW, ink_BDHW)
 
 
 def _erased(ink_BDHW: torch.Tensor, probability: float, generator: torch.Generator) -> torch.Tensor:
