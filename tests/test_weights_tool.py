@@ -1,12 +1,13 @@
 """`make weights`: the model card that it writes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from scripts import load_script
 
 from omnitwin.model.checkpoint import save_checkpoint
-from omnitwin.model.description import Description
+from omnitwin.model.description import Description, read_description
 from omnitwin.recipes import STRONG
 from omnitwin.training.trainer import build_network
 
@@ -26,15 +27,21 @@ def exam(name, *measures, grouped_by=None, groups=()):
 
 @pytest.fixture
 def run(tmp_path):
-    """The folder of a finished run."""
+    """The folder of a finished run on all alphabets, beside that of its fellow, which held some out."""
+    whole, fellow = tmp_path / "strong-seed-0-all", tmp_path / "strong-seed-0"
+    whole.mkdir()
+    fellow.mkdir()
     record = {"precision": "bf16", "device": "cpu (1 threads)", "torch": "9.9.9"}
-    (tmp_path / "config.json").write_text(json.dumps(record))
-    (tmp_path / "origin.txt").write_text("abc1234\n")
-    described = {"precision": "bf16", "dataset": "omniglot/training", "fingerprint": "0", "metrics": {}}
-    save_checkpoint(
-        tmp_path / "half.safetensors", build_network(STRONG), Description.of_recipe(STRONG, iteration=7, **described)
-    )
-    return tmp_path
+    (whole / "config.json").write_text(json.dumps(record))
+    (whole / "origin.txt").write_text("abc1234\n")
+    facts = {"iteration": 7, "precision": "bf16", "dataset": "omniglot/training", "fingerprint": "0", "metrics": {}}
+    network = build_network(STRONG)
+    for file in ("half", "weights"):
+        whole_recipe = replace(STRONG, holdout=0)
+        save_checkpoint(whole / f"{file}.safetensors", network, Description.of_recipe(whole_recipe, **facts))
+    facts |= {"held_out": ("Greek", "Latin"), "threshold": 0.4, "calibration": {"temperature": 2.0, "bias": 0.5}}
+    save_checkpoint(fellow / "weights.safetensors", network, Description.of_recipe(STRONG, **facts))
+    return whole
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def report():
     network = {
         "iteration": 7,
         "iterations": 10_000,
-        "held_out": ["Greek", "Latin"],
+        "held_out": [],
         "threshold": 0.5,
         "temperature": 1.0,
         "bias": 0.0,
@@ -63,12 +70,22 @@ def report():
 
 def test_the_card_names_commit_machine_alphabets_and_digest(tool, run, report):
     card = tool.card([run], [report])
-    for word in ("abc1234", "bf16 on cpu (1 threads)", "torch 9.9.9", "Greek, Latin", "f" * 64, "7 of\n  10,000"):
+    for word in ("abc1234", "bf16 on cpu (1 threads)", "torch 9.9.9", "Greek, Latin", "f" * 64, "10,000 iterations"):
         assert word in card
 
 
+def test_the_network_of_all_alphabets_gets_what_its_fellows_held_out_ones_chose(tool, run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tool, "familiar", lambda recipe: asked.append(recipe))
+    tool.export(run)
+    described = read_description(run / "half.safetensors")
+    assert (described.threshold, described.calibration) == (0.4, {"temperature": 2.0, "bias": 0.5})
+    assert (described.held_out, described.recipe["holdout"]) == ((), 0)
+    assert [recipe.holdout for recipe in asked] == [STRONG.holdout]
+
+
 def test_the_card_gives_a_row_to_every_seed(tool, run, report):
-    row = "| 0 | 7 | 97.8 (97.6 to 97.9) | 2.2 (2.0 to 2.4) | 2.0 (0.8 to 4.8) | 89.9 (87.5 to 91.9) |\n"
+    row = "| 0 | 97.8 (97.6 to 97.9) | 2.2 (2.0 to 2.4) | 2.0 (0.8 to 4.8) | 89.9 (87.5 to 91.9) |\n"
     assert tool.card([run, run, run], [report] * 3).count(row) == 3
 
 
