@@ -152,6 +152,18 @@ def test_a_trained_twin_of_members_starts_one_for_pictures_of_another_size():
         assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
+@pytest.mark.parametrize(("count", "taken"), [(1, [0]), (2, [0, 1]), (5, [0, 1, 0, 1, 0])])
+def test_members_begin_as_the_trained_ones_in_turn(count, taken):
+    two = replace(THREE.network, members=2)
+    trained, wanted = build_twin(two).state_dict(), replace(two, members=count)
+    started = build_twin(wanted)
+    started.load_state_dict(fitted(trained, two, wanted))
+    for m, source in enumerate(taken):
+        found = started.state_dict() if count == 1 else member(wanted, started.state_dict(), m).state_dict()
+        expected = member(two, trained, source).state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
 def test_one_trained_encoder_starts_all_members_which_other_batches_part(images):
     alone = build_twin(replace(THREE.network, members=1))
     tensors = fitted(alone.state_dict(), replace(THREE.network, members=1), THREE.network)

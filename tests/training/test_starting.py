@@ -288,7 +288,7 @@ def test_pictures_of_another_size_are_taken_by_a_network_of_blocks():
     bundled = load_checkpoint(BUNDLED_WEIGHTS)[0].state_dict()
     assert trainer.network.state_dict()["encoder.blocks.0.conv.weight"].shape == (32, 1, 3, 3)
     tensors = initial_tensors(known)
-    assert torch.equal(tensors["encoder.blocks.0.conv.weight"], bundled["encoder.blocks.0.conv.weight"])
+    assert torch.equal(tensors["encoder.blocks.0.conv.weight"], bundled["encoder.members.0.blocks.0.conv.weight"])
     assert tensors["encoder.out.weight"].shape == (256, 128 * 2 * 5)
 
 

@@ -29,8 +29,8 @@ def fitted(tensors: Mapping[str, Tensor], trained: Network, network: Network) ->
     if trained.encoder == network.encoder and network.encoder in BLOCKS and trained.view != network.view:
         for out in (f"{ENCODER}{prefix}{OUT}" for prefix in member_prefixes(trained)):
             result[out] = _resampled(tensors[out], trained, network)
-    if trained.members == 1 and network.members > 1:
-        result = _copied(result, network)
+    if trained.members != network.members:
+        result = _dealt(result, trained, network)
     wanted = layout(network)
     if {name: tuple(tensor.shape) for name, tensor in result.items()} != {
         name: kind[0] for name, kind in wanted.items()
@@ -43,13 +43,19 @@ def fitted(tensors: Mapping[str, Tensor], trained: Network, network: Network) ->
     return result
 
 
-def _copied(tensors: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
-    """Return the tensors of a network whose members all begin as a single encoder is; other batches part them."""
-    copied = {name: tensor for name, tensor in tensors.items() if not name.startswith(ENCODER)}
-    for name in tensors.keys() - copied.keys():
-        for prefix in member_prefixes(network):
-            copied[f"{ENCODER}{prefix}{name.removeprefix(ENCODER)}"] = tensors[name]
-    return copied
+def _dealt(tensors: Mapping[str, Tensor], trained: Network, network: Network) -> dict[str, Tensor]:
+    """Return the tensors of a network whose members begin as the trained ones are, in turn, as many as there are.
+
+    Members that begin alike are parted by the batches that they learn from.
+    """
+    dealt = {name: tensor for name, tensor in tensors.items() if not name.startswith(ENCODER)}
+    given = member_prefixes(trained)
+    for place, prefix in enumerate(member_prefixes(network)):
+        own = ENCODER + given[place % len(given)]
+        for name in tensors:
+            if name.startswith(own):
+                dealt[f"{ENCODER}{prefix}{name.removeprefix(own)}"] = tensors[name]
+    return dealt
 
 
 def _resampled(weight_DP: Tensor, trained: Network, network: Network) -> Tensor:

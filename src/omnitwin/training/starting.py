@@ -82,11 +82,10 @@ def initial_tensors(config: TrainConfig) -> dict[str, torch.Tensor]:
 def _check_same(start: str, found: Network, wanted: Network) -> None:
     """Raise BadInput with what differs between a twin's network and the recipe's, if that is too much.
 
-    A network of blocks may see pictures of another size (model.transfer), and a drawing whole or by its ink. A single
-    encoder may start several members.
+    A network of blocks may see pictures of another size (model.transfer), and a drawing whole or by its ink. It may
+    have any number of members, too.
     """
-    free = {"image_size", "image_width"} if wanted.encoder in BLOCKS else set()
-    free |= {"members"} if found.members == 1 else set()
+    free = {"members"} | ({"image_size", "image_width"} if wanted.encoder in BLOCKS else set())
     free |= {"frame"} if "photo" not in (found.frame, wanted.frame) else set()
     names = [each.name for each in fields(Network) if getattr(found, each.name) != getattr(wanted, each.name)]
     names = [name for name in names if name not in free]
