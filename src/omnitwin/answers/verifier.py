@@ -122,11 +122,17 @@ class Verifier:
     @property
     def knows(self) -> bool:
         """Whether the verifier knows images that are unlike those it was trained for, and so may refuse to answer."""
-        return self.of_drawings or self.familiarity is not None
+        return self._knows_ink or self.familiarity is not None
 
     @property
     def of_drawings(self) -> bool:
         """Whether the network was trained on drawings, one on a page, in all variations of images.variations."""
+        own = self.description is not None and self.description.data is not None
+        return self._knows_ink and not own
+
+    @property
+    def _knows_ink(self) -> bool:
+        """Whether there is a record of the ink, and the view has any."""
         return self.novelty is not None and self.view is not None and self.view.frame != "photo"
 
     def novelties(self, images: Sequence[Seen], features_BD: Array | None = None) -> list[float | None]:
@@ -141,7 +147,7 @@ class Verifier:
         if self.view is None:
             return [None] * len(images)
         found: list[Array] = []
-        if self.novelty is not None and self.of_drawings:
+        if self.novelty is not None and self._knows_ink:
             found.append(novelty(statistics_of(images), self.novelty))
         if self.familiarity is not None:
             if features_BD is None:

@@ -29,6 +29,9 @@ from omnitwin.data.rows import LabelledRows
 from omnitwin.data.store import PictureStore, fill_store
 from omnitwin.data.store_index import row_bytes
 from omnitwin.errors import BadImage, BadInput
+from omnitwin.images.facts import cut_out
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import Seen, seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.recipes import View
 from omnitwin.reports.nouns import OF_SETS, counted
@@ -103,6 +106,11 @@ class FolderSet(LabelledRows):
         channels, height, width = pixels_CHW.shape
         pixels = pixels_CHW.transpose(1, 2, 0).tobytes()
         return Picture(width=width, height=height, pixels=pixels, channels=channels)
+
+    def as_read(self, row: int, view: View) -> Seen:
+        """Return what a network sees of an image's file, and what was found on it. Raises BadImage if it is gone."""
+        file = self.file_of(row)
+        return read_picture(self.store.listing.location(file), lambda picture: seen(cut_out(picture, file.box), view))
 
     def to(self, device: torch.device) -> "FolderSet":
         if device == self.device:

@@ -3,13 +3,14 @@
     ground = ground_of(training, held_out, view)
     ground.novelty, ground.familiarity(network)  # records for images.novelty and model.familiarity
 
-Drawings in black and white are taken in all variations that people's files have (images.variations, images.marks),
-beside pictures of things (images.things); all others as they are. Held-out classes set the limits, so that of no
-variation more than 1 % of the pairs are refused.
+Drawings in black and white are taken in all variations that people's files have (images.variations, images.marks);
+all others as they are. Of drawings, also of somebody's own, the network learns to tell pictures of things
+(images.things). Held-out classes set the limits, so that of no variation more than 1 % of the pairs are refused.
 
 B images, D statistics
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from omnitwin.data.imageset import ImageSet
+from omnitwin.data.own import FolderSet
 from omnitwin.data.packed import PackedSet
+from omnitwin.errors import BadImage
 from omnitwin.images.framing import WHITE
 from omnitwin.images.marks import MARKS
 from omnitwin.images.novelty import logged, score, standardised, statistics_of
@@ -27,7 +30,7 @@ from omnitwin.images.things import draw_thing
 from omnitwin.images.variations import VARIATIONS, two_level
 from omnitwin.images.views import seen
 from omnitwin.metrics.arrays import Array, rounded
-from omnitwin.model.familiarity import Looked, fit_familiarity
+from omnitwin.model.familiarity import Looked, fit_familiarity, limit_of
 from omnitwin.model.twin import TwinNetwork
 from omnitwin.recipes import View
 from omnitwin.system.portions import images_at_once
@@ -40,6 +43,7 @@ THINGS = 16  # times as many pictures of things as drawings in each variation
 HIDDEN, STEPS, RATE, DECAY = 16, 600, 0.02, 1.0  # of the network that tells things: units, AdamW's steps, and its rates
 REFUSED = 0.005  # share of the drawings of any variation beyond the limits: of the pairs 1 %
 TINY = 1e-6  # the least spread
+LEAST_OWN = 20  # drawings of somebody's own from which it is learnt what they are
 LEAST_ITERATIONS = 50  # a shorter training is a trial, whose network knows nothing
 
 
@@ -58,18 +62,20 @@ class Ground:
     """What is familiar: some images to train on and some held out, as a network sees them.
 
     novelty: the record for images.novelty; None: they are no drawings
+    varied: whether they are drawings in all variations
     """
 
     training: Taken
     held_out: Taken
     novelty: dict[str, Any] | None
+    varied: bool
 
     def familiarity(self, network: TwinNetwork) -> dict[str, Any] | None:
         """Return a network's record for model.familiarity, or None if these images are too few.
 
-        Drawings need none: of what they are told from, the network's features say nothing that the ink does not.
+        Drawings in all variations need none: the network's features say nothing that the ink does not (docs/LOG.md).
         """
-        if self.novelty is not None:
+        if self.varied:
             return None
         looked = [
             Looked(
@@ -99,19 +105,51 @@ def ground_of(
         _varied(each, view, [seed, side], many) if drawn else _plain(each, view, [seed, side])
         for side, (each, many) in enumerate(zip(both, (drawings // 2, drawings), strict=True))
     )
-    novelty = _told_from_things(known, judged, THINGS * drawings, view, seed) if drawn else None
-    return Ground(training=known, held_out=judged, novelty=novelty)
+    if drawn:
+        novelty: dict[str, Any] | None = _told_from_things(known, judged, THINGS * drawings, view, seed)
+    else:
+        novelty = _of_own(training, held_out, view, [seed], THINGS * drawings) if view.frame == "ink" else None
+    return Ground(training=known, held_out=judged, novelty=novelty, varied=drawn)
 
 
 def _told_from_things(training: Taken, held_out: Taken, things: int, view: View, seed: int) -> dict[str, Any]:
     """Return the record of a network that tells drawings from things, with a limit that few held-out drawings pass."""
-    random = np.random.default_rng([seed, *b"things"])
-    pictures = [seen(draw_thing(random), view) for _ in range(things)]
-    thing_BD = statistics_of([picture for picture in pictures if not picture.findings])  # others are refused anyway
-    record = fit_novelty(training.statistics_BD, thing_BD, seed)
+    record = fit_novelty(training.statistics_BD, _things(things, view, seed), seed)
     score_B, kind_B = score(held_out.statistics_BD, record), held_out.kind_B
     limit = max(float(np.quantile(score_B[kind_B == kind], 1 - REFUSED)) for kind in np.unique(kind_B))
     return record | {"limit": rounded(limit)}
+
+
+def _of_own(training: ImageSet, held_out: ImageSet, view: View, key: list[int], things: int) -> dict[str, Any] | None:
+    """Return such a record of somebody's own drawings, read from their files; None if they are too few, or gone.
+
+    They are few, so the limit is that of model.familiarity: a prediction interval with a random effect of the class.
+    """
+    if not isinstance(training, FolderSet) or not isinstance(held_out, FolderSet):
+        return None
+    (known_BD, _), (judged_BD, class_B) = (_as_read(each, view, key, things) for each in (training, held_out))
+    if len(known_BD) < LEAST_OWN or len(np.unique(class_B)) < 2:
+        return None
+    record = fit_novelty(known_BD, _things(things, view, key[0]), key[0])
+    odds_B = np.exp(score(judged_BD, record))
+    return record | {"limit": rounded(np.log(limit_of(odds_B, np.zeros(len(odds_B)), class_B)))}
+
+
+def _as_read(images: FolderSet, view: View, key: list[int], most: int) -> tuple[Array, Array]:
+    """Return the statistics (B, D) of some images at random, read from their files, and their classes (B,)."""
+    found, classes = [], []
+    for row in np.random.default_rng(key).permutation(len(images))[:most].tolist():
+        with suppress(BadImage):
+            found.append(images.as_read(row, view))
+            classes.append(int(images.class_N[row]))
+    return (statistics_of(found) if found else np.zeros((0, 0))), np.array(classes)
+
+
+def _things(count: int, view: View, seed: int) -> Array:
+    """Return the statistics (T, D) of pictures of things. Those without one drawing are left out: they are refused."""
+    random = np.random.default_rng([seed, *b"things"])
+    pictures = [seen(draw_thing(random), view) for _ in range(count)]
+    return statistics_of([picture for picture in pictures if not picture.findings])
 
 
 def fit_novelty(drawing_BD: Array, thing_BD: Array, seed: int) -> dict[str, Any]:
