@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from omnitwin.config import SourceConfig
 from omnitwin.data import synthetic
+from omnitwin.data.catalogue import open_own
 from omnitwin.images.novelty import CLIP, novelty, score, statistics_of
 from omnitwin.images.things import draw_thing
 from omnitwin.images.variations import VARIATIONS
@@ -80,6 +82,23 @@ def test_no_variation_of_the_held_out_drawings_is_refused_often():
     novel_B = novelty(ground.held_out.statistics_BD, ground.novelty) > 1
     assert novel_B.mean() <= 0.05  # one of ten that a quantile of ten lies between
     assert ground.familiarity(None) is None  # needs no network
+
+
+def test_drawings_of_a_folder_are_told_from_things_by_their_files(tmp_path):
+    drawn = synthetic.draw_set("training", alphabets=4, characters=5, drawers=4, seed=1)
+    for row in range(len(drawn)):
+        folder = tmp_path / "signs" / f"{int(drawn.class_N[row]):02}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(drawn.images_NHW[row].numpy() * 255).save(folder / f"{row}.png")
+    view = square(SIZE, "ink")
+    own = open_own(tmp_path / "signs", SourceConfig(), view=view)
+    ground = ground_of(own["training"], own["held-out"], view)
+    random = np.random.default_rng(9)
+    assert refused([draw_thing(random) for _ in range(40)], ground.novelty) > 0.3
+    held_out = [own["held-out"].as_read(row, view) for row in range(len(own["held-out"]))]
+    assert (novelty(statistics_of(held_out), ground.novelty) > 1).mean() == 0
+    (tmp_path / "signs").rename(tmp_path / "moved")  # read once, and gone
+    assert ground_of(own["training"], own["held-out"], view).novelty is None
 
 
 def test_a_record_tells_two_clouds_of_numbers_apart_and_weighs_both_the_same():
