@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from omnitwin.images.separated import Separated, is_something, only
-from omnitwin.images.strokes import INKED, THIN, extent, middles, pen_width
+from omnitwin.images.strokes import THIN, Marks
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import EMPTY_FORM
 
@@ -73,28 +73,25 @@ class _Line:
 
 def without_lines(found: Separated) -> Separated:
     """Return the ink without foreign lines; no ink, and the finding, if nothing else is there."""
-    marked_HW = found.ink_HW > INKED
-    lines = _lines(marked_HW)
-    return _without_lines(found, marked_HW, lines) if lines else found
+    lines = _lines(found.marks)
+    return _without_lines(found, found.marks.marked_HW, lines) if lines else found
 
 
-def _lines(marked_HW: Array) -> list[_Line]:
+def _lines(marks: Marks) -> list[_Line]:
     """Return the long straight lines of a page."""
-    ridge_HW, _ = middles(marked_HW)
-    longer, shorter = max(ridge_HW.shape), min(ridge_HW.shape)
+    marked_HW = marks.marked_HW
+    longer, shorter = max(marked_HW.shape), min(marked_HW.shape)
     least = max(12, LEAST_LINE * shorter)
-    found = cv2.HoughLinesP(
-        ridge_HW.astype(np.uint8),
-        1,
-        np.pi / 360,
-        int(0.6 * least),
-        minLineLength=least,
-        maxLineGap=max(5, GAP * longer),
-    )
+    votes = int(0.6 * least)
     lines: list[_Line] = []
+    if marks.extent < least - 1 or len(marks.depth_N) < votes:  # too small or too little for any
+        return lines
+    found = cv2.HoughLinesP(
+        marks.middle_HW(), 1, np.pi / 360, votes, minLineLength=least, maxLineGap=max(5, GAP * longer)
+    )
     if found is None:
         return lines
-    point_N2 = np.argwhere(ridge_HW)[:, ::-1].astype(float)
+    point_N2 = marks.point_N2
     segments = found.reshape(-1, 4).astype(float)
     lengths = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
     for segment in segments[np.argsort(-lengths, kind="stable")][: 4 * MOST_LINES]:
@@ -221,9 +218,10 @@ def _is_thin(line: _Line, rest_HW: Array) -> bool:
     """Return whether a line is as long as the rest of the ink, and no stroke of its pen."""
     if not is_something(rest_HW) or line.straight > STRAIGHT or line.clear < CLEAR or line.slant > SLANT:
         return False
-    pen = pen_width(rest_HW)
+    rest = Marks(rest_HW)
+    pen = rest.width(0.5)
     thinner = line.width <= min(THIN * pen, pen - AT_LEAST_THINNER)
-    return thinner and line.length >= AS_LONG * extent(rest_HW)
+    return thinner and line.length >= AS_LONG * rest.extent
 
 
 def _box(lines: list[_Line], meet: float) -> list[_Line]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from omnitwin.images.separated import Separated, is_something, only
-from omnitwin.images.strokes import INKED, THIN, middles, pen_width, width_of
+from omnitwin.images.strokes import THIN, WINDOW, pen_width
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import UNSEPARATED
 
@@ -39,15 +39,14 @@ def without_rings(found: Separated) -> Separated:
 
 def _without_ring(found: Separated) -> Separated:
     """Return the ink without a round stamp and what is printed inside it."""
-    marked_HW = found.ink_HW > INKED
-    ridge_HW, depth_HW = middles(marked_HW)
-    pen = width_of(depth_HW[ridge_HW], WIDE)
+    marks, marked_HW = found.marks, found.marks.marked_HW
+    pen = marks.width(WIDE)
     if pen < LEAST_PEN:
         return found
-    point_N2 = np.argwhere(ridge_HW & (2 * depth_HW - 1 <= THIN * pen + 0.5))[:, ::-1].astype(float)
-    if len(point_N2) < LEAST_POINTS:
+    thin_N = 2 * marks.depth_N - 1 <= THIN * pen + 0.5
+    if np.count_nonzero(thin_N) < LEAST_POINTS:
         return found
-    circle = _circle(point_N2, max(marked_HW.shape))
+    circle = _circle(marks.point_N2[thin_N], max(marked_HW.shape))
     if circle is None:
         return found
     x, y, radius = circle
@@ -66,8 +65,8 @@ def _without_ring(found: Separated) -> Separated:
     within_HW = away_HW <= radius + ring + 2
     thick = max(2, round(THIN * pen + 0.5))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick))
-    opened = cv2.morphologyEx(marked_HW.astype(np.uint8), cv2.MORPH_OPEN, disc)
-    thick_HW = cv2.dilate(opened, np.ones((3, 3), np.uint8)).astype(bool) & marked_HW
+    opened = cv2.morphologyEx(marked_HW.view(np.uint8), cv2.MORPH_OPEN, disc)
+    thick_HW = cv2.dilate(opened, WINDOW).view(bool) & marked_HW
     kept_HW = np.where(within_HW, thick_HW, marked_HW)
     count, mark_HW = cv2.connectedComponents(kept_HW.astype(np.uint8), connectivity=8)
     reaches = np.zeros(count, bool)
