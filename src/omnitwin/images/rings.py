@@ -96,10 +96,8 @@ def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
     middle_C2, radius_C = middle_C2[wanted], radius_C[wanted]
     if not len(radius_C):
         return None
-    away_CN = np.hypot(*(middle_C2[:, :, None] - point_N2.T[None]).transpose(1, 0, 2))
-    on_CN = np.abs(away_CN - radius_C[:, None]) <= ROUND
-    best = int(np.argmax(on_CN.sum(1)))
-    on_N = on_CN[best]
+    best = int(np.argmax(_on_circles(point_N2, middle_C2, radius_C)))
+    on_N = np.abs(np.hypot(*(middle_C2[best] - point_N2).T) - radius_C[best]) <= ROUND
     for _ in range(2):
         if on_N.sum() < 12:
             return None
@@ -111,6 +109,22 @@ def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
     pieces = max(12, int(2 * np.pi * radius / PIECE))
     covered = len(np.unique(((angle_N + np.pi) / (2 * np.pi) * pieces).astype(int) % pieces)) / pieces
     return (x, y, radius) if covered >= WHOLE else None
+
+
+def _on_circles(point_N2: Array, middle_C2: Array, radius_C: Array) -> Array:
+    """Return how many points lie on circles, (C,).
+
+    A distance of d is within ROUND of a radius r >= ROUND if d**2 is within 2 * r * ROUND of r**2 + ROUND**2. All are
+    one product of matrices: the distances themselves take many times as long.
+    """
+    radius_C = np.maximum(radius_C, ROUND)
+    inner_C = (middle_C2**2).sum(1) - radius_C**2 - ROUND**2
+    left_C4 = np.column_stack([-2 * middle_C2, np.ones(len(middle_C2)), inner_C])
+    right_N4 = np.column_stack([point_N2, (point_N2**2).sum(1), np.ones(len(point_N2))])
+    apart_CN = left_C4 @ right_N4.T
+    on_CN = np.abs(apart_CN, out=apart_CN) <= 2 * ROUND * radius_C[:, None]
+    counts_C: Array = np.count_nonzero(on_CN, axis=1)
+    return counts_C
 
 
 def _through(one_C2: Array, two_C2: Array, three_C2: Array) -> tuple[Array, Array]:

@@ -61,6 +61,8 @@ def lay_flat(grey: Image.Image) -> Laid:
     level_HW = np.asarray(grey)
     factor = max(1.0, max(grey.size) / SMALL)
     size = tuple(max(1, round(side / factor)) for side in grey.size)
+    if not _has_dark_border(level_HW, *(-(-side // small) for side, small in zip(grey.size, size, strict=True))):
+        return Laid(grey)
     level_hw = cv2.resize(level_HW, size, interpolation=cv2.INTER_AREA) if factor > 1 else level_HW
     dark_hw = _dark(level_hw)
     if dark_hw is None:
@@ -82,6 +84,12 @@ def lay_flat(grey: Image.Image) -> Laid:
     if _slant(corners_42) < CROOKED:
         return Laid(painted, (SHEET,))
     return _squared(painted, corners_42 * scale_2)
+
+
+def _has_dark_border(level_HW: Array, across: int, down: int) -> bool:
+    """Return whether anything that near a border may still be dark in the small copy, which averages."""
+    strips = (level_HW[:down], level_HW[-down:], level_HW[:, :across], level_HW[:, -across:])
+    return min(int(strip.min()) for strip in strips) < DARK * float(level_HW.max())
 
 
 def _edge(level_hw: Array) -> int:
@@ -111,10 +119,13 @@ def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
     longer = max(dark_hw.shape)
     radius = max(2, round(THICK * longer))
     room = 2 * radius + 1
-    padded = np.pad(dark_hw.astype(np.uint8), room, mode="edge")
-    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, _disc(radius))
+    padded = cv2.copyMakeBorder(dark_hw.view(np.uint8), room, room, room, room, cv2.BORDER_REPLICATE)
+    eroded = cv2.erode(padded, _disc(radius))
+    if not eroded.any():
+        return None
     # the ends of wedges are thinner: what is dark and near belongs to it
-    thick_hw: Array = cv2.dilate(opened, _disc(radius))[room:-room, room:-room] & dark_hw.astype(np.uint8)
+    grown = cv2.dilate(cv2.dilate(eroded, _disc(radius)), _disc(radius))
+    thick_hw = grown[room:-room, room:-room] & dark_hw.view(np.uint8)
     count, mark_hw = cv2.connectedComponents(thick_hw, connectivity=8)
     if count == 1:
         return None
