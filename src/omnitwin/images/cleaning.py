@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from omnitwin.images.contents import contents
+from omnitwin.images.counting import counts_of
 from omnitwin.images.foreign import without_foreign
 from omnitwin.images.framing import WHITE
 from omnitwin.images.separated import Separated
@@ -124,8 +125,8 @@ def _light(grey: Image.Image) -> Array:
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, window)[room:-room, room:-room]
     even = Image.fromarray(closed).filter(ImageFilter.BoxBlur(reach / 2))
     lit_HW = np.asarray(even.resize(grey.size, Image.Resampling.BILINEAR))
-    light_HW: Array = np.maximum(lit_HW, np.uint8(max(1, round(DEEPEST * int(lit_HW.max())))))
-    return light_HW
+    deepest = max(1, round(DEEPEST * int(lit_HW.max())))
+    return np.maximum(lit_HW, np.uint8(deepest)) if int(lit_HW.min()) < deepest else lit_HW
 
 
 def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
@@ -134,7 +135,7 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
     The ink comes from a soft threshold midway between the levels of paper and ink, steeper on noisy paper. Levels are
     counted, and all else follows from the counts: L of 256 levels.
     """
-    count_L = _counts(level_HW)
+    count_L = counts_of(level_HW)
     surely_L = np.where(LEVELS > PAPER, count_L, 0)
     paper = _quantile(surely_L, 0.5) if surely_L.any() else 1.0
     apart_L = np.abs(LEVELS - paper)
@@ -148,7 +149,7 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
     ink = _quantile(np.where(_otsu(marks_L) >= LEVELS, marks_L, 0), 0.5)
     middle, contrast = (paper + ink) / 2, paper - ink
     away_HW = _away(level_HW, middle, contrast)
-    away_L = _counts(level_HW, away_HW)
+    away_L = counts_of(level_HW, away_HW)
     texture = paper - _quantile(away_L, TEXTURE / 100) if away_L.any() else 0.0
     margin = min(max(texture, 0.0), STEEPEST * contrast / 2)
     ink_L = (0.5 + (middle - LEVELS) / (contrast - 2 * margin)).clip(0, 1).astype(np.float32)
@@ -157,11 +158,6 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
     ruled = bool(away_L[faint_L].any()) and _is_ruled(cv2.LUT(level_HW, faint_L.astype(np.uint8)), away_HW)
     unrest = _unrest(cv2.LUT(level_HW, unexplained_L), away_HW)
     return cv2.LUT(level_HW, ink_L), unrest, ruled
-
-
-def _counts(level_HW: Array, where_HW: Array | None = None) -> Array:
-    counts: Array = cv2.calcHist([level_HW], [0], where_HW, [256], [0, 256]).ravel()
-    return counts
 
 
 def _place(count_L: Array, share: float) -> int:
@@ -195,8 +191,8 @@ def _sums(page_HW: Array, axis: int) -> Array:
 def _unrest(apart_HW: Array, away_HW: Array) -> float:
     """Return the mean over cells of the mean difference that neither paper nor ink explains, away from strokes."""
     side = -(-max(apart_HW.shape) // CELLS)
-    away_HW = away_HW.astype(np.float32)
-    unexplained, paper = (Image.fromarray(part).reduce(side) for part in (apart_HW * away_HW, away_HW))
+    parts = (cv2.copyTo(apart_HW, away_HW), away_HW.astype(np.float32))
+    unexplained, paper = (Image.fromarray(part).reduce(side) for part in parts)
     counted = np.asarray(paper)
     return float(np.abs(np.asarray(unexplained)).sum() / max(float(counted.sum()), LEAST_AWAY * counted.size))
 
@@ -204,10 +200,13 @@ def _unrest(apart_HW: Array, away_HW: Array) -> float:
 def _away(level_HW: Array, middle: float, contrast: float) -> Array:
     """Return 1 where no stroke is near, (H, W) uint8; the softer the edges of strokes, the further away."""
     dark_HW = level_HW < np.count_nonzero(middle > LEVELS)
+    left, top, width, height = cv2.boundingRect(dark_HW.view(np.uint8))
+    near = np.s_[max(top - 1, 0) : top + height + 1, max(left - 1, 0) : left + width + 1]
+    level_hw, dark_hw = level_HW[near], dark_HW[near]
     steps = []
     for before, after in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
-        step_HW = np.maximum(level_HW[before], level_HW[after]) - np.minimum(level_HW[before], level_HW[after])
-        steps.append(step_HW[dark_HW[before] != dark_HW[after]])
+        step_hw = np.maximum(level_hw[before], level_hw[after]) - np.minimum(level_hw[before], level_hw[after])
+        steps.append(step_hw[dark_hw[before] != dark_hw[after]])
     step = np.concatenate(steps) / FULL
     edge = contrast / max(float(np.median(step)), contrast / 100) if len(step) else 0.0
     reach = round(max(1.0, AWAY * max(level_HW.shape), EDGES * edge))

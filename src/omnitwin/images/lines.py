@@ -86,8 +86,9 @@ def _lines(marks: Marks) -> list[_Line]:
     lines: list[_Line] = []
     if marks.extent < least - 1 or len(marks.depth_N) < votes:  # too small or too little for any
         return lines
+    right, bottom = marks.box[2:]
     found = cv2.HoughLinesP(
-        marks.middle_HW(), 1, np.pi / 360, votes, minLineLength=least, maxLineGap=max(5, GAP * longer)
+        marks.middle_HW()[:bottom, :right], 1, np.pi / 360, votes, minLineLength=least, maxLineGap=max(5, GAP * longer)
     )
     if found is None:
         return lines
