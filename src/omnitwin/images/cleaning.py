@@ -1,6 +1,7 @@
 """Find the ink in a grey picture of a drawing, whatever its light and paper.
 
-H x W pixels; levels are from 0 for black to 1 for white, ink from 0 for paper to 1
+H x W pixels, h x w of the box around the ink, M marks; levels are from 0 for black to 1 for white, ink from 0 for
+paper to 1
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from omnitwin.images.contents import contents
+from omnitwin.images.counting import counts_of
 from omnitwin.images.foreign import without_foreign
 from omnitwin.images.framing import WHITE
+from omnitwin.images.separated import Separated
 from omnitwin.images.sheets import lay_flat
-from omnitwin.images.values import TURNED, border_is_dark, border_of
+from omnitwin.images.strokes import INKED, Marks
+from omnitwin.images.values import TURNED, border_is_dark
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import BLANK
 
@@ -49,9 +53,12 @@ MARGIN = 0.08  # share of the longer side: a mark that lies wholly in so narrow 
 LONG = 0.25  # and is as long as this share of a side, is the edge of a sheet or a line of a form
 
 
+Place = tuple[slice, slice]  # rows and columns of a page
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Cleaned:
-    """The ink of a picture, and how it was found.
+    """The ink of a picture, its marks (images.strokes), and how it was found.
 
     unrest: how much the paper away from strokes varies. The picture has CELLS x CELLS cells; unrest is the mean over
     them of their mean distance from the paper's level, as a share of the contrast between paper and ink. It is large in
@@ -59,6 +66,7 @@ class Cleaned:
     """
 
     ink_HW: Array  # (H, W) float32
+    marks: Marks
     notes: tuple[str, ...] = ()  # what was done, in words
     unrest: float = 0.0
     findings: tuple[str, ...] = ()  # of reports.pages
@@ -71,16 +79,19 @@ def clean_ink(grey: Image.Image) -> Cleaned:
     """
     laid = lay_flat(grey)
     grey, notes = laid.grey, [*laid.notes]
-    if _is_light_on_dark(grey):
-        grey = ImageOps.invert(grey)
-        notes.append(TURNED)
-    low, high = (float(bound) / WHITE for bound in grey.getextrema())  # type: ignore[arg-type]
     level_HW = np.asarray(grey)
-    if high - low < LEAST_CONTRAST:
-        return Cleaned(ink_HW=np.zeros(level_HW.shape, np.float32), notes=tuple(notes), findings=(BLANK,))
+    if _is_light_on_dark(grey, level_HW):
+        grey = ImageOps.invert(grey)
+        level_HW = np.asarray(grey)
+        notes.append(TURNED)
+    low, high = int(level_HW.min()), int(level_HW.max())
+    if high / WHITE - low / WHITE < LEAST_CONTRAST:
+        paper = Separated(np.zeros(level_HW.shape, np.float32))
+        return Cleaned(ink_HW=paper.ink_HW, marks=paper.marks, notes=tuple(notes), findings=(BLANK,))
     unrest = 0.0
-    if two_level := sum(count > 0 for count in grey.histogram()) == 2:
-        ink_HW = (level_HW < (low + high) / 2 * WHITE).astype(np.float32)
+    black_HW = level_HW == low
+    if two_level := np.count_nonzero(black_HW) + np.count_nonzero(level_HW == high) == level_HW.size:
+        ink_HW = black_HW.astype(np.float32)
     else:
         light_HW = _light(grey)
         if float(light_HW.min()) < UNEVEN * float(light_HW.max()):
@@ -89,16 +100,15 @@ def clean_ink(grey: Image.Image) -> Cleaned:
         notes += [UNRULED] if ruled else []
     separated = without_foreign(ink_HW)
     notes += separated.notes
-    ink_HW, more = _drawing_alone(separated.ink_HW, scanned=not two_level)
-    findings = separated.findings or contents(ink_HW) or (() if ink_HW.any() else (BLANK,))
-    return Cleaned(ink_HW=ink_HW, notes=(*notes, *more), unrest=unrest, findings=findings)
+    ink_HW, marks, more = _drawing_alone(separated, scanned=not two_level)
+    findings = separated.findings or contents(marks) or (() if marks or ink_HW.any() else (BLANK,))
+    return Cleaned(ink_HW=ink_HW, marks=marks, notes=(*notes, *more), unrest=unrest, findings=findings)
 
 
-def _is_light_on_dark(grey: Image.Image) -> bool:
+def _is_light_on_dark(grey: Image.Image, level_HW: Array) -> bool:
     """Return whether the border is dark and the marks are lighter than their surroundings."""
-    if not border_is_dark(grey):
+    if not border_is_dark(level_HW):
         return False
-    level_HW = np.asarray(grey)
     around_HW = np.asarray(grey.filter(ImageFilter.BoxBlur(max(grey.size) / 6)), dtype=np.float32)
     outstanding_HW = level_HW - around_HW
     spread = float(outstanding_HW.std())
@@ -110,12 +120,13 @@ def _light(grey: Image.Image) -> Array:
     small = grey.reduce(factor) if (factor := max(grey.size) // SMALL) > 1 else grey
     reach = REACH if factor > 1 else max(1, max(grey.size) * REACH // SMALL)
     window, room = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8), 2 * reach
-    padded = np.pad(np.asarray(small.filter(ImageFilter.BoxBlur(1))), room, mode="edge")
+    blurred = np.asarray(small.filter(ImageFilter.BoxBlur(1)))
+    padded = cv2.copyMakeBorder(blurred, room, room, room, room, cv2.BORDER_REPLICATE)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, window)[room:-room, room:-room]
     even = Image.fromarray(closed).filter(ImageFilter.BoxBlur(reach / 2))
     lit_HW = np.asarray(even.resize(grey.size, Image.Resampling.BILINEAR))
-    light_HW: Array = np.maximum(lit_HW, np.uint8(max(1, round(DEEPEST * int(lit_HW.max())))))
-    return light_HW
+    deepest = max(1, round(DEEPEST * int(lit_HW.max())))
+    return np.maximum(lit_HW, np.uint8(deepest)) if int(lit_HW.min()) < deepest else lit_HW
 
 
 def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
@@ -124,7 +135,7 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
     The ink comes from a soft threshold midway between the levels of paper and ink, steeper on noisy paper. Levels are
     counted, and all else follows from the counts: L of 256 levels.
     """
-    count_L = _counts(level_HW)
+    count_L = counts_of(level_HW)
     surely_L = np.where(LEVELS > PAPER, count_L, 0)
     paper = _quantile(surely_L, 0.5) if surely_L.any() else 1.0
     apart_L = np.abs(LEVELS - paper)
@@ -138,20 +149,15 @@ def _ink_on_even_paper(level_HW: Array) -> tuple[Array, float, bool]:
     ink = _quantile(np.where(_otsu(marks_L) >= LEVELS, marks_L, 0), 0.5)
     middle, contrast = (paper + ink) / 2, paper - ink
     away_HW = _away(level_HW, middle, contrast)
-    away_L = _counts(level_HW, away_HW)
+    away_L = counts_of(level_HW, away_HW)
     texture = paper - _quantile(away_L, TEXTURE / 100) if away_L.any() else 0.0
     margin = min(max(texture, 0.0), STEEPEST * contrast / 2)
     ink_L = (0.5 + (middle - LEVELS) / (contrast - 2 * margin)).clip(0, 1).astype(np.float32)
     unexplained_L = ((LEVELS - paper + ink_L * contrast) / contrast).astype(np.float32)
     faint_L = (paper - max(NOISE * noise / 2, LEAST_CONTRAST / 2) > LEVELS) & (ink_L <= VISIBLE)
-    faint_HW = cv2.LUT(level_HW, faint_L.astype(np.uint8))
+    ruled = bool(away_L[faint_L].any()) and _is_ruled(cv2.LUT(level_HW, faint_L.astype(np.uint8)), away_HW)
     unrest = _unrest(cv2.LUT(level_HW, unexplained_L), away_HW)
-    return cv2.LUT(level_HW, ink_L), unrest, _is_ruled(faint_HW, away_HW)
-
-
-def _counts(level_HW: Array, where_HW: Array | None = None) -> Array:
-    counts: Array = cv2.calcHist([level_HW], [0], where_HW, [256], [0, 256]).ravel()
-    return counts
+    return cv2.LUT(level_HW, ink_L), unrest, ruled
 
 
 def _place(count_L: Array, share: float) -> int:
@@ -168,41 +174,44 @@ def _is_ruled(faint_HW: Array, away_HW: Array) -> bool:
     """Return whether two or more narrow lines, fainter than ink, cross the paper in one direction."""
     widest = max(3, round(RULED_WIDTH * max(faint_HW.shape)))
     faint_HW = faint_HW & away_HW
-    if not faint_HW.any():
-        return False
     for axis in (0, 1):
-        paper_L = away_HW.sum(axis, dtype=np.int32)
-        ruled_L = (faint_HW.sum(axis, dtype=np.int32) > RULED * paper_L) & (paper_L > RULED * away_HW.shape[axis])
+        faint_L, paper_L = (_sums(part_HW, axis) for part_HW in (faint_HW, away_HW))
+        ruled_L = (faint_L > RULED * paper_L) & (paper_L > RULED * away_HW.shape[axis])
         bounds = np.flatnonzero(np.diff(np.pad(ruled_L.astype(np.int8), 1)))
         if int((bounds[1::2] - bounds[::2] <= widest).sum()) > 1:
             return True
     return False
 
 
+def _sums(page_HW: Array, axis: int) -> Array:
+    sums: Array = cv2.reduce(page_HW, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    return sums
+
+
 def _unrest(apart_HW: Array, away_HW: Array) -> float:
     """Return the mean over cells of the mean difference that neither paper nor ink explains, away from strokes."""
     side = -(-max(apart_HW.shape) // CELLS)
-    away_HW = away_HW.astype(np.float32)
-    unexplained, paper = (Image.fromarray(part).reduce(side) for part in (apart_HW * away_HW, away_HW))
+    parts = (cv2.copyTo(apart_HW, away_HW), away_HW.astype(np.float32))
+    unexplained, paper = (Image.fromarray(part).reduce(side) for part in parts)
     counted = np.asarray(paper)
     return float(np.abs(np.asarray(unexplained)).sum() / max(float(counted.sum()), LEAST_AWAY * counted.size))
 
 
 def _away(level_HW: Array, middle: float, contrast: float) -> Array:
     """Return 1 where no stroke is near, (H, W) uint8; the softer the edges of strokes, the further away."""
-    dark_HW = cv2.LUT(level_HW, (middle > LEVELS).astype(np.uint8))
+    dark_HW = level_HW < np.count_nonzero(middle > LEVELS)
+    left, top, width, height = cv2.boundingRect(dark_HW.view(np.uint8))
+    near = np.s_[max(top - 1, 0) : top + height + 1, max(left - 1, 0) : left + width + 1]
+    level_hw, dark_hw = level_HW[near], dark_HW[near]
     steps = []
-    for before, after in (
-        ((slice(None, -1),), (slice(1, None),)),
-        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
-    ):
-        turns = np.nonzero(dark_HW[before] != dark_HW[after])
-        steps.append(np.abs(level_HW[before][turns].astype(np.int16) - level_HW[after][turns]))
+    for before, after in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        step_hw = np.maximum(level_hw[before], level_hw[after]) - np.minimum(level_hw[before], level_hw[after])
+        steps.append(step_hw[dark_hw[before] != dark_hw[after]])
     step = np.concatenate(steps) / FULL
     edge = contrast / max(float(np.median(step)), contrast / 100) if len(step) else 0.0
     reach = round(max(1.0, AWAY * max(level_HW.shape), EDGES * edge))
     side = 4 * -(-reach // 2) + 1
-    away_HW: Array = 1 - cv2.dilate(dark_HW, np.ones((side, side), np.uint8))
+    away_HW: Array = 1 - cv2.dilate(dark_HW.view(np.uint8), np.ones((side, side), np.uint8))
     return away_HW
 
 
@@ -217,50 +226,82 @@ def _otsu(count_L: Array) -> float:
     return float(LEVELS[np.argmax(variance_L)] if variance_L.any() else LEVELS[np.flatnonzero(count_L)[-1]])
 
 
-def _drawing_alone(ink_HW: Array, scanned: bool) -> tuple[Array, list[str]]:
+def _drawing_alone(separated: Separated, scanned: bool) -> tuple[Array, Marks, list[str]]:
     """Return the ink without a frame along the border and without specks that no pen of this width makes, and notes.
 
     scanned: whether there may be edges of sheets; they go, too
     """
-    _, mark_HW, box_M5, _ = cv2.connectedComponentsWithStats((ink_HW > VISIBLE).astype(np.uint8), connectivity=8)
+    ink_HW = separated.ink_HW
+    visible = Marks(ink_HW > VISIBLE)
+    if not visible:
+        return np.zeros_like(ink_HW), visible, []
+    left, top, right, bottom = visible.box
+    place = slice(top - top % 2, bottom), slice(left - left % 2, right)  # marks are numbered in squares of two pixels
+    visible_hw, ink_hw = visible.marked_HW[place], ink_HW[place]
+    count, mark_hw = cv2.connectedComponents(visible_hw.view(np.uint8), connectivity=8)
+    mark_P = mark_hw[visible_hw]
+    mass_M = np.bincount(mark_P, ink_hw[visible_hw], minlength=count)
     notes = []
-    mass_M = np.bincount(mark_HW.ravel(), ink_HW.ravel(), minlength=len(box_M5))
-    mass_M[0] = 0
-    border = border_of(mark_HW)
-    along_M = np.bincount(border, minlength=len(mass_M)) / len(border)
+    along_M = np.bincount(_along_border(mark_hw, place, ink_HW.shape), minlength=count) / (2 * sum(ink_HW.shape))
     frame_M = (along_M > BORDER) & (mass_M > 0)
     if frame_M.any() and mass_M[~frame_M].any():
         notes.append(UNFRAMED)
         mass_M[frame_M] = 0
-    if scanned and (edge_M := _edges_of_sheets(mark_HW, box_M5) & (mass_M > 0)).any() and mass_M[~edge_M].any():
-        notes.append(UNEDGED)
-        mass_M[edge_M] = 0
-    width = _pen_width(mark_HW == int(mass_M.argmax()))
-    least_M = np.where(along_M > 0, np.maximum(SCRAP * mass_M.max(), (SPECK * width) ** 2), (SPECK * width) ** 2)
+    if scanned and count > 2:
+        edge_M = _edges_of_sheets(mark_hw, np.bincount(mark_P), place, ink_HW.shape) & (mass_M > 0)
+        if edge_M.any() and mass_M[~edge_M].any():
+            notes.append(UNEDGED)
+            mass_M[edge_M] = 0
+    pen = _pen_width(mark_hw == int(mass_M.argmax()))
+    least_M = np.where(along_M > 0, np.maximum(SCRAP * mass_M.max(), (SPECK * pen) ** 2), (SPECK * pen) ** 2)
     speck_M = (mass_M > 0) & (mass_M < least_M)
-    if count := int(speck_M.sum()):
-        many = ", many for a drawing" if count >= MANY_SPECKS else ""
-        notes.append(f"{count} specks were ignored{many}" if count > 1 else "a speck was ignored")
+    if specks := int(speck_M.sum()):
+        many = ", many for a drawing" if specks >= MANY_SPECKS else ""
+        notes.append(f"{specks} specks were ignored{many}" if specks > 1 else "a speck was ignored")
         mass_M[speck_M] = 0
     if not notes:
-        return ink_HW * (mark_HW > 0), notes
-    kept_HW: Array = ink_HW * (mass_M > 0)[mark_HW]
-    return kept_HW, notes
+        return cv2.copyTo(ink_HW, visible.marked_HW.view(np.uint8)), separated.marks, notes
+    kept_HW = np.zeros_like(ink_HW)
+    kept_HW[place] = ink_hw * (mass_M > 0)[mark_hw]
+    return kept_HW, Marks(kept_HW > INKED), notes
 
 
-def _edges_of_sheets(mark_HW: Array, box_M5: Array) -> Array:
-    """Return which marks are long and lie wholly in the strips along the border, (M,) bool."""
-    marks, strip = len(box_M5), round(MARGIN * max(mark_HW.shape))
-    inside_M = np.bincount(mark_HW[strip:-strip, strip:-strip].ravel(), minlength=marks) if strip else np.ones(marks)
-    width_M, height_M = box_M5[:, 2], box_M5[:, 3]
-    long_M = (width_M >= LONG * mark_HW.shape[1]) | (height_M >= LONG * mark_HW.shape[0])
-    edge_M: Array = long_M & (inside_M == 0)
-    edge_M[0] = False
+def _along_border(mark_hw: Array, place: Place, shape: tuple[int, ...]) -> Array:
+    """Return what border_of returns of a whole page, without paper outside the box, of a place in a page."""
+    rows, columns = place
+    sides = (
+        (mark_hw[0], rows.start == 0),
+        (mark_hw[-1], rows.stop == shape[0]),
+        (mark_hw[:, 0], columns.start == 0),
+        (mark_hw[:, -1], columns.stop == shape[1]),
+    )
+    return np.concatenate([mark_hw[0, :0], *(side for side, reaches in sides if reaches)])
+
+
+def _edges_of_sheets(mark_hw: Array, area_M: Array, place: Place, shape: tuple[int, ...]) -> Array:
+    """Return which marks are long and lie wholly in the strips along the border, (M,) bool.
+
+    area_M: of the marks, in pixels
+    place: of the box around them in a page of this shape
+    """
+    top, left, height, width = place[0].start, place[1].start, *shape
+    edge_M = np.zeros(len(area_M), bool)
+    strip = round(MARGIN * max(height, width))
+    if not strip:
+        return edge_M
+    inside = (
+        slice(max(strip - top, 0), max(height - strip - top, 0)),
+        slice(max(strip - left, 0), max(width - strip - left, 0)),
+    )
+    inside_M = np.bincount(mark_hw[inside].ravel(), minlength=len(area_M))
+    for mark in np.flatnonzero((inside_M == 0) & (area_M >= LONG * min(height, width))):
+        _, _, wide, high = cv2.boundingRect((mark_hw == mark).view(np.uint8))
+        edge_M[mark] = wide >= LONG * width or high >= LONG * height
     return edge_M
 
 
-def _pen_width(inked_HW: Array) -> float:
+def _pen_width(inked_hw: Array) -> float:
     """Return the width in pixels of a long stroke with the area and the outline of a mark."""
-    inked_HW = np.pad(inked_HW, 1)
-    outline = int((inked_HW[1:] != inked_HW[:-1]).sum() + (inked_HW[:, 1:] != inked_HW[:, :-1]).sum())
-    return 2 * float(inked_HW.sum()) / max(1.0, outline * np.pi / 4)  # slanting lines have longer outlines: stairs
+    inked = cv2.copyMakeBorder(inked_hw.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    outline = np.count_nonzero(inked[1:] != inked[:-1]) + np.count_nonzero(inked[:, 1:] != inked[:, :-1])
+    return 2 * np.count_nonzero(inked) / max(1.0, outline * np.pi / 4)  # slanting lines have longer outlines: stairs

@@ -1,14 +1,13 @@
 """Tell what the ink that is left of a page may be besides one drawing: text, several drawings, dirt.
 
-    contents(ink_HW)  # ("text",), facts of reports.pages
+    contents(Marks(ink_HW > INKED))  # ("text",), facts of reports.pages
 
 H x W pixels, M marks
 """
 
-import cv2
 import numpy as np
 
-from omnitwin.images.strokes import INKED, extent, pen_width
+from omnitwin.images.strokes import Marks, boxes_of
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import DIRT, SEVERAL, TEXT
 
@@ -21,24 +20,19 @@ ALIKE = 0.5  # of the larger part: the smaller one is as large, or belongs to it
 DOT = 3.0  # times the pen: a smaller part is a dot
 
 
-def contents(ink_HW: Array) -> tuple[str, ...]:
+def contents(marks: Marks) -> tuple[str, ...]:
     """Return what was found besides one drawing, mostly nothing."""
-    marked_HW = ink_HW > INKED
-    count, _, box_M5, _ = cv2.connectedComponentsWithStats(marked_HW.astype(np.uint8), connectivity=8)
-    if count < 3:
+    box_M4 = boxes_of(marks.part_hw)
+    if len(box_M4) < 2:
         return ()
-    box_M5 = box_M5[1:]
-    left, top = box_M5[:, :2].min(0)
-    right, bottom = (box_M5[:, :2] + box_M5[:, 2:4]).max(0)
-    width, height = int(right - left), int(bottom - top)
-    covered = float((box_M5[:, 2] * box_M5[:, 3]).sum()) / max(1, width * height)
-    if len(box_M5) >= SCATTERED_MARKS and covered < SCATTERED:
+    covered = float((box_M4[:, 2] * box_M4[:, 3]).sum()) / marks.part_hw.size
+    if len(box_M4) >= SCATTERED_MARKS and covered < SCATTERED:
         return (DIRT,)
-    if len(box_M5) >= MANY_MARKS or _is_word(marked_HW[top:bottom, left:right]):
+    if len(box_M4) >= MANY_MARKS or _is_word(marks.part_hw):
         return (TEXT,)
-    pen = pen_width(marked_HW)
+    pen = marks.width(0.5)
     for axis in (0, 1):
-        if _is_parted(marked_HW[top:bottom, left:right], axis, pen):
+        if _is_parted(marks.part_hw, axis, pen):
             return (SEVERAL,)
     return ()
 
@@ -70,5 +64,5 @@ def _is_parted(marked_HW: Array, axis: int, pen: float) -> bool:
     widest = int(np.argmax(gaps))
     middle = int(runs_R2[widest, 1])
     parts = (marked_HW[:, :middle], marked_HW[:, middle:]) if axis == 0 else (marked_HW[:middle], marked_HW[middle:])
-    sizes = [extent(part) for part in parts]
+    sizes = [Marks(part).extent for part in parts]
     return min(sizes) >= max(DOT * pen, ALIKE * max(sizes)) and int(gaps[widest]) >= FAR * max(sizes)

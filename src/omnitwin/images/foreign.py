@@ -7,12 +7,10 @@ found.ink_HW, found.notes, found.findings
 from omnitwin.images.lines import without_lines
 from omnitwin.images.rings import without_rings
 from omnitwin.images.separated import Separated
-from omnitwin.images.strokes import INKED
 from omnitwin.metrics.arrays import Array
 
 
 def without_foreign(ink_HW: Array) -> Separated:
     """Return the ink of the drawing alone, what was left out, and what was found (reports.pages)."""
-    if not (ink_HW > INKED).any():
-        return Separated(ink_HW)
-    return without_rings(without_lines(Separated(ink_HW)))
+    found = Separated(ink_HW)
+    return without_rings(without_lines(found)) if found.marks else found

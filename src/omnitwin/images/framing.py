@@ -3,6 +3,8 @@
 N images
 """
 
+import math
+
 import numpy as np
 
 from omnitwin.images.resampling import area_resize, window_coverage
@@ -49,7 +51,7 @@ def ink_boxes(grey_NHW: Array) -> Array:
 
     An image without ink has the box of the whole image.
     """
-    inked_NHW = grey_NHW < WHITE * (1 - INKED)
+    inked_NHW = grey_NHW < math.ceil(WHITE * (1 - INKED))
     boxes = []
     for axis in (2, 1):
         inked_NL: Array = np.asarray(inked_NHW.any(axis))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from omnitwin.images.separated import Separated, is_something, only
-from omnitwin.images.strokes import INKED, THIN, extent, middles, pen_width
+from omnitwin.images.strokes import THIN, Marks
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import EMPTY_FORM
 
@@ -73,28 +73,26 @@ class _Line:
 
 def without_lines(found: Separated) -> Separated:
     """Return the ink without foreign lines; no ink, and the finding, if nothing else is there."""
-    marked_HW = found.ink_HW > INKED
-    lines = _lines(marked_HW)
-    return _without_lines(found, marked_HW, lines) if lines else found
+    lines = _lines(found.marks)
+    return _without_lines(found, found.marks.marked_HW, lines) if lines else found
 
 
-def _lines(marked_HW: Array) -> list[_Line]:
+def _lines(marks: Marks) -> list[_Line]:
     """Return the long straight lines of a page."""
-    ridge_HW, _ = middles(marked_HW)
-    longer, shorter = max(ridge_HW.shape), min(ridge_HW.shape)
+    marked_HW = marks.marked_HW
+    longer, shorter = max(marked_HW.shape), min(marked_HW.shape)
     least = max(12, LEAST_LINE * shorter)
-    found = cv2.HoughLinesP(
-        ridge_HW.astype(np.uint8),
-        1,
-        np.pi / 360,
-        int(0.6 * least),
-        minLineLength=least,
-        maxLineGap=max(5, GAP * longer),
-    )
+    votes = int(0.6 * least)
     lines: list[_Line] = []
+    if marks.extent < least - 1 or len(marks.depth_N) < votes:  # too small or too little for any
+        return lines
+    right, bottom = marks.box[2:]
+    found = cv2.HoughLinesP(
+        marks.middle_HW()[:bottom, :right], 1, np.pi / 360, votes, minLineLength=least, maxLineGap=max(5, GAP * longer)
+    )
     if found is None:
         return lines
-    point_N2 = np.argwhere(ridge_HW)[:, ::-1].astype(float)
+    point_N2 = marks.point_N2
     segments = found.reshape(-1, 4).astype(float)
     lengths = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
     for segment in segments[np.argsort(-lengths, kind="stable")][: 4 * MOST_LINES]:
@@ -139,26 +137,22 @@ def _measured(point_2: Array, along_2: Array, length: float, marked_HW: Array) -
     height, width = marked_HW.shape
     longer = max(height, width)
     place_T = np.arange(-2 * longer, 2 * longer + 1, dtype=float)
-    middle_T2 = point_2 + place_T[:, None] * along_2
-    inside = ((middle_T2 > -0.5) & (middle_T2 < np.array([width, height]) - 0.5)).all(1)
-    if inside.sum() < 8:
+    x_T, y_T = (start + place_T * along for start, along in zip(point_2, along_2, strict=True))
+    inside = (x_T > -0.5) & (x_T < width - 0.5) & (y_T > -0.5) & (y_T < height - 0.5)
+    if np.count_nonzero(inside) < 8:
         return None
-    place_T, middle_T2 = place_T[inside], middle_T2[inside]
-    across_2 = np.array([-along_2[1], along_2[0]])
-    step_K = np.arange(-LOOKED, LOOKED + 1)
-    sample_TK2 = np.rint(middle_T2[:, None] + step_K[None, :, None] * across_2).astype(int)
-    within = ((sample_TK2 >= 0) & (sample_TK2 < [width, height])).all(2)
-    sample_TK2 = sample_TK2.clip(0, [width - 1, height - 1])
-    inked_TK = marked_HW[sample_TK2[..., 1], sample_TK2[..., 0]] & within
-    on_T = inked_TK[:, LOOKED - 1 : LOOKED + 2].any(1)
+    place_T = place_T[inside]
+    inked_TK = _across(marked_HW, x_T[inside], y_T[inside], along_2)
+    on_T = inked_TK[:, LOOKED - 1] | inked_TK[:, LOOKED] | inked_TK[:, LOOKED + 1]
     first, last = _stretch(place_T, on_T, length, GAP * longer)
     part = (place_T >= first) & (place_T <= last)
     on_t = on_T[part]
     if last - first < 8 or not on_t.any():
         return None
-    down_t = _run(inked_TK[part][on_t][:, LOOKED:])
-    up_t = _run(inked_TK[part][on_t][:, LOOKED::-1])
-    wide_t = np.maximum(1, down_t + up_t - (inked_TK[part][on_t][:, LOOKED]))
+    inked_tK = inked_TK[part & on_T]
+    down_t = _run(inked_tK[:, LOOKED:])
+    up_t = _run(inked_tK[:, LOOKED::-1])
+    wide_t = np.maximum(1, down_t + up_t - inked_tK[:, LOOKED])
     usual = float(np.percentile(wide_t, 35))
     clear_t = wide_t <= usual + 1.5
     middle_t = ((down_t - up_t) / 2)[clear_t]
@@ -173,6 +167,18 @@ def _measured(point_2: Array, along_2: Array, length: float, marked_HW: Array) -
         straight=float(middle_t.std()) if len(middle_t) else 9.0,
         ends=(first - float(place_T[0]), float(place_T[-1]) - last),
     )
+
+
+def _across(marked_HW: Array, x_T: Array, y_T: Array, along_2: Array) -> Array:
+    """Return whether the pixels across a line are inked, up to LOOKED of them on either side, (T, K) bool."""
+    room = LOOKED + 2  # of paper around the page
+    wide = marked_HW.shape[1] + 2 * room
+    page = cv2.copyMakeBorder(marked_HW.view(np.uint8), room, room, room, room, cv2.BORDER_CONSTANT).view(bool)
+    step_K = np.arange(-LOOKED, LOOKED + 1)
+    column_TK = np.rint(x_T[:, None] + step_K * -along_2[1])
+    row_TK = np.rint(y_T[:, None] + step_K * along_2[0])
+    inked_TK: Array = page.ravel()[((row_TK + room) * wide + column_TK + room).astype(np.intp)]
+    return inked_TK
 
 
 def _stretch(place_T: Array, on_T: Array, length: float, gap: float) -> tuple[float, float]:
@@ -221,9 +227,10 @@ def _is_thin(line: _Line, rest_HW: Array) -> bool:
     """Return whether a line is as long as the rest of the ink, and no stroke of its pen."""
     if not is_something(rest_HW) or line.straight > STRAIGHT or line.clear < CLEAR or line.slant > SLANT:
         return False
-    pen = pen_width(rest_HW)
+    rest = Marks(rest_HW)
+    pen = rest.width(0.5)
     thinner = line.width <= min(THIN * pen, pen - AT_LEAST_THINNER)
-    return thinner and line.length >= AS_LONG * extent(rest_HW)
+    return thinner and line.length >= AS_LONG * rest.extent
 
 
 def _box(lines: list[_Line], meet: float) -> list[_Line]:
@@ -274,11 +281,11 @@ def _erased(marked_HW: Array, lines: list[_Line]) -> Array:
         cv2.line(band_HW, start, end, 1, thick)
         widest = max(widest, thick)
         steep, flat = steep or abs(line.along_2[1]) > 0.5, flat or abs(line.along_2[0]) > 0.5
-    rest_HW = (marked_HW & (band_HW == 0)).astype(np.uint8)
+    rest_HW = (marked_HW & (band_HW == 0)).view(np.uint8)
     reach = widest + 3
-    kept_HW: Array = rest_HW.astype(bool)
+    kept_HW: Array = rest_HW.view(bool)
     room = reach + 2
-    padded = np.pad(rest_HW, room)
+    padded = cv2.copyMakeBorder(rest_HW, room, room, room, room, cv2.BORDER_CONSTANT)
     for wanted, shape in ((flat, (3, reach)), (steep, (reach, 3))):
         if wanted:
             closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones(shape[::-1], np.uint8))[room:-room, room:-room]

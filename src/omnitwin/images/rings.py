@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from omnitwin.images.separated import Separated, is_something, only
-from omnitwin.images.strokes import INKED, THIN, middles, pen_width, width_of
+from omnitwin.images.strokes import THIN, WINDOW, pen_width
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.pages import UNSEPARATED
 
@@ -39,15 +39,14 @@ def without_rings(found: Separated) -> Separated:
 
 def _without_ring(found: Separated) -> Separated:
     """Return the ink without a round stamp and what is printed inside it."""
-    marked_HW = found.ink_HW > INKED
-    ridge_HW, depth_HW = middles(marked_HW)
-    pen = width_of(depth_HW[ridge_HW], WIDE)
+    marks, marked_HW = found.marks, found.marks.marked_HW
+    pen = marks.width(WIDE)
     if pen < LEAST_PEN:
         return found
-    point_N2 = np.argwhere(ridge_HW & (2 * depth_HW - 1 <= THIN * pen + 0.5))[:, ::-1].astype(float)
-    if len(point_N2) < LEAST_POINTS:
+    thin_N = 2 * marks.depth_N - 1 <= THIN * pen + 0.5
+    if np.count_nonzero(thin_N) < LEAST_POINTS:
         return found
-    circle = _circle(point_N2, max(marked_HW.shape))
+    circle = _circle(marks.point_N2[thin_N], max(marked_HW.shape))
     if circle is None:
         return found
     x, y, radius = circle
@@ -66,8 +65,8 @@ def _without_ring(found: Separated) -> Separated:
     within_HW = away_HW <= radius + ring + 2
     thick = max(2, round(THIN * pen + 0.5))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick))
-    opened = cv2.morphologyEx(marked_HW.astype(np.uint8), cv2.MORPH_OPEN, disc)
-    thick_HW = cv2.dilate(opened, np.ones((3, 3), np.uint8)).astype(bool) & marked_HW
+    opened = cv2.morphologyEx(marked_HW.view(np.uint8), cv2.MORPH_OPEN, disc)
+    thick_HW = cv2.dilate(opened, WINDOW).view(bool) & marked_HW
     kept_HW = np.where(within_HW, thick_HW, marked_HW)
     count, mark_HW = cv2.connectedComponents(kept_HW.astype(np.uint8), connectivity=8)
     reaches = np.zeros(count, bool)
@@ -97,10 +96,8 @@ def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
     middle_C2, radius_C = middle_C2[wanted], radius_C[wanted]
     if not len(radius_C):
         return None
-    away_CN = np.hypot(*(middle_C2[:, :, None] - point_N2.T[None]).transpose(1, 0, 2))
-    on_CN = np.abs(away_CN - radius_C[:, None]) <= ROUND
-    best = int(np.argmax(on_CN.sum(1)))
-    on_N = on_CN[best]
+    best = int(np.argmax(_on_circles(point_N2, middle_C2, radius_C)))
+    on_N = np.abs(np.hypot(*(middle_C2[best] - point_N2).T) - radius_C[best]) <= ROUND
     for _ in range(2):
         if on_N.sum() < 12:
             return None
@@ -112,6 +109,22 @@ def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
     pieces = max(12, int(2 * np.pi * radius / PIECE))
     covered = len(np.unique(((angle_N + np.pi) / (2 * np.pi) * pieces).astype(int) % pieces)) / pieces
     return (x, y, radius) if covered >= WHOLE else None
+
+
+def _on_circles(point_N2: Array, middle_C2: Array, radius_C: Array) -> Array:
+    """Return how many points lie on circles, (C,).
+
+    A distance of d is within ROUND of a radius r >= ROUND if d**2 is within 2 * r * ROUND of r**2 + ROUND**2. All are
+    one product of matrices: the distances themselves take many times as long.
+    """
+    radius_C = np.maximum(radius_C, ROUND)
+    inner_C = (middle_C2**2).sum(1) - radius_C**2 - ROUND**2
+    left_C4 = np.column_stack([-2 * middle_C2, np.ones(len(middle_C2)), inner_C])
+    right_N4 = np.column_stack([point_N2, (point_N2**2).sum(1), np.ones(len(point_N2))])
+    apart_CN = left_C4 @ right_N4.T
+    on_CN = np.abs(apart_CN, out=apart_CN) <= 2 * ROUND * radius_C[:, None]
+    counts_C: Array = np.count_nonzero(on_CN, axis=1)
+    return counts_C
 
 
 def _through(one_C2: Array, two_C2: Array, three_C2: Array) -> tuple[Array, Array]:

@@ -9,12 +9,14 @@ painted over in the light of the paper beside it.
 H x W pixels of the picture, h x w of a small copy
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from omnitwin.images.counting import counts_of, median, percentile
 from omnitwin.images.strokes import pen_width
 from omnitwin.images.values import border_of
 from omnitwin.metrics.arrays import Array
@@ -61,6 +63,8 @@ def lay_flat(grey: Image.Image) -> Laid:
     level_HW = np.asarray(grey)
     factor = max(1.0, max(grey.size) / SMALL)
     size = tuple(max(1, round(side / factor)) for side in grey.size)
+    if not _has_dark_border(level_HW, *(-(-side // small) for side, small in zip(grey.size, size, strict=True))):
+        return Laid(grey)
     level_hw = cv2.resize(level_HW, size, interpolation=cv2.INTER_AREA) if factor > 1 else level_HW
     dark_hw = _dark(level_hw)
     if dark_hw is None:
@@ -84,6 +88,12 @@ def lay_flat(grey: Image.Image) -> Laid:
     return _squared(painted, corners_42 * scale_2)
 
 
+def _has_dark_border(level_HW: Array, across: int, down: int) -> bool:
+    """Return whether anything that near a border may still be dark in the small copy, which averages."""
+    strips = (level_HW[:down], level_HW[-down:], level_HW[:, :across], level_HW[:, -across:])
+    return min(int(strip.min()) for strip in strips) < DARK * float(level_HW.max())
+
+
 def _edge(level_hw: Array) -> int:
     return max(1, round(EDGE * float(max(level_hw.shape))))
 
@@ -97,12 +107,13 @@ def _dark(level_hw: Array) -> Array | None:
     border = border_of(level_hw)
     if float(border.min()) >= DARK * float(level_hw.max()):
         return None
-    lightest = float(np.percentile(level_hw, 95))
+    count_L = counts_of(level_hw)
+    lightest = percentile(count_L, 95)
     limit = DARK * lightest
     if lightest < LEAST_RANGE or float(border.min()) >= limit:
         return None
-    light = level_hw[level_hw >= limit]
-    dark_hw: Array = level_hw < DARK * float(np.median(light))
+    light = median(np.where(np.arange(256) >= limit, count_L, 0))
+    dark_hw: Array = level_hw < math.ceil(DARK * light)
     return dark_hw
 
 
@@ -111,52 +122,65 @@ def _outside(level_hw: Array, dark_hw: Array) -> Array | None:
     longer = max(dark_hw.shape)
     radius = max(2, round(THICK * longer))
     room = 2 * radius + 1
-    padded = np.pad(dark_hw.astype(np.uint8), room, mode="edge")
-    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, _disc(radius))
+    padded = cv2.copyMakeBorder(dark_hw.view(np.uint8), room, room, room, room, cv2.BORDER_REPLICATE)
+    eroded = cv2.erode(padded, _disc(radius))
+    if not eroded.any():
+        return None
     # the ends of wedges are thinner: what is dark and near belongs to it
-    thick_hw: Array = cv2.dilate(opened, _disc(radius))[room:-room, room:-room] & dark_hw.astype(np.uint8)
+    grown = cv2.dilate(cv2.dilate(eroded, _disc(radius)), _disc(radius))
+    thick_hw = grown[room:-room, room:-room] & dark_hw.view(np.uint8)
     count, mark_hw = cv2.connectedComponents(thick_hw, connectivity=8)
     if count == 1:
         return None
-    inside_hw = cv2.distanceTransform(np.pad(thick_hw, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    beyond_hw = cv2.distanceTransform(np.pad(thick_hw, room, mode="edge"), cv2.DIST_L2, 3)[room:-room, room:-room]
+    inside_hw = _depth(thick_hw, 1, cv2.BORDER_CONSTANT)
+    beyond_hw = _depth(thick_hw, room, cv2.BORDER_REPLICATE)
     sides = [mark_hw[0], mark_hw[-1], mark_hw[:, 0], mark_hw[:, -1]]
-    at_border = np.unique(np.concatenate(sides))
-    bordering_hw = (thick_hw > 0) & np.isin(mark_hw, at_border)
-    rest_hw = dark_hw & ~cv2.dilate(bordering_hw.astype(np.uint8), _disc(2)).astype(bool)
+    bordering = np.zeros(count, bool)
+    bordering[np.concatenate(sides)] = True
+    bordering[0] = False
+    rest_hw = dark_hw & ~cv2.dilate(bordering[mark_hw].view(np.uint8), _disc(2)).view(bool)
     pen = pen_width(rest_hw) / 2
     corners = {int(mark_hw[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
     kept = np.zeros(count, bool)
     for mark in range(1, count):
-        shares = [float((side == mark).mean()) for side in sides]
-        depth = float(inside_hw[mark_hw == mark].max())
+        part_hw = mark_hw == mark
+        shares = [np.count_nonzero(side == mark) / len(side) for side in sides]
+        depth = float(inside_hw[part_hw].max())
         alone = any(shares) and depth >= max(THICK_ALONE * longer, THICKER * pen)
         cornered = mark in corners and sum(share >= LEAST_STRIP for share in shares) > 1
-        cornered = cornered and float(beyond_hw[mark_hw == mark].max()) >= THICKER * pen
-        strip = max(shares) >= WHOLE_SIDE and depth >= pen and float((mark_hw == mark).mean()) >= LEAST_STRIP
-        found = (alone or cornered or strip) and _is_sharp(level_hw, mark_hw == mark)
-        kept[mark] = found and not _is_written_on(level_hw, mark_hw == mark)
+        cornered = cornered and float(beyond_hw[part_hw].max()) >= THICKER * pen
+        strip = max(shares) >= WHOLE_SIDE and depth >= pen
+        strip = strip and np.count_nonzero(part_hw) / part_hw.size >= LEAST_STRIP
+        found = (alone or cornered or strip) and _is_sharp(level_hw, part_hw)
+        kept[mark] = found and not _is_written_on(level_hw, part_hw)
     if not kept.any():
         return None
     outside_hw: Array = kept[mark_hw]
     return outside_hw
 
 
+def _depth(thick_hw: Array, room: int, border: int) -> Array:
+    """Return the distance of each pixel to what is not thick, with some room of a border around the picture."""
+    padded = cv2.copyMakeBorder(thick_hw, room, room, room, room, border)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 3)[room:-room, room:-room]
+
+
 def _is_sharp(level_hw: Array, part_hw: Array) -> bool:
     """Return whether a part is the shape of a thing, with an edge, and not that of a shadow, whose edge is soft."""
-    part = part_hw.astype(np.uint8)
+    part = part_hw.view(np.uint8)
     within_hw = part_hw & (cv2.erode(part, _disc(ACROSS), borderValue=1) == 0)
     beside_hw = (cv2.dilate(part, _disc(ACROSS + 1)) > 0) & (cv2.dilate(part, _disc(ACROSS)) == 0)
     if not beside_hw.any() or not within_hw.any():
         return False
-    beside = float(np.median(level_hw[beside_hw]))
-    step = beside - float(np.median(level_hw[within_hw]))
-    return step >= SHARP * (max(beside, float(np.median(level_hw[~part_hw]))) - float(np.median(level_hw[part_hw])))
+    beside, within, inside, outside = (
+        median(counts_of(level_hw, where_hw)) for where_hw in (beside_hw, within_hw, part_hw, ~part_hw)
+    )
+    return beside - within >= SHARP * (max(beside, outside) - inside)
 
 
 def _is_written_on(level_hw: Array, part_hw: Array) -> bool:
     """Return whether strokes go on in a part, as they do in a shadow: marks much darker than what is around them."""
-    if float(np.median(level_hw[part_hw])) < LEAST_LIT * float(level_hw.max()):
+    if median(counts_of(level_hw, part_hw)) < LEAST_LIT * float(level_hw.max()):
         return False  # a lid: its grain differs by as much
     around_hw = cv2.morphologyEx(level_hw, cv2.MORPH_CLOSE, _disc(max(2, 2 * _edge(level_hw))))
     marked_hw = level_hw < INK * around_hw.astype(np.float32)

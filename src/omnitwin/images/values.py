@@ -7,6 +7,7 @@ Colours: their luma, unless ink and paper are about as light: then the direction
 Transparency: on white, or on black if white shows nothing.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,12 +103,14 @@ def border_of(image_HW: Array) -> Array:
     return border
 
 
-def border_is_dark(grey: Image.Image) -> bool:
+def border_is_dark(level_HW: Array) -> bool:
     """Return whether the border, which is paper, is mostly darker than the middle of the grey levels in use."""
-    level_HW = np.asarray(grey)
     border = border_of(level_HW)
-    low, high = grey.getextrema()
-    return float(np.median(border)) < (float(low) + float(high)) / 2  # type: ignore[arg-type]
+    middle = (float(level_HW.min()) + float(level_HW.max())) / 2
+    dark = int(np.count_nonzero(border < math.ceil(middle)))
+    if 2 * dark != len(border):
+        return 2 * dark > len(border)
+    return float(np.median(border)) < middle
 
 
 # ---- colours

@@ -150,24 +150,25 @@ def _take_photo(picture: Image.Image, view: View, shown: bool) -> Seen:
 
 def _take_ink(grey: Image.Image, view: View, shown: bool) -> Seen:
     from omnitwin.images.cleaning import clean_ink  # OpenCV waits for the first picture that needs it
-    from omnitwin.images.strokes import is_hairline, pen_of, thickened
+    from omnitwin.images.strokes import INKED, Marks, is_hairline, pen_of, thickened
 
     handy = _of_handy_size(grey, view)
     cleaned = clean_ink(handy)
-    ink_HW, notes = cleaned.ink_HW, cleaned.notes
+    ink_HW, marks, notes = cleaned.ink_HW, cleaned.marks, cleaned.notes
     factor, pixels = _factor(grey), max(view.height, view.width)
-    if is_hairline(ink_HW, factor, pixels) or (handy is not grey and not ink_HW.any()):
+    if is_hairline(marks, factor, pixels) or (handy is not grey and not ink_HW.any()):
         cleaned = clean_ink(_hairlines_kept(grey))
-        ink_HW, notes = cleaned.ink_HW, cleaned.notes
-        if is_hairline(ink_HW, factor, pixels):
+        ink_HW, marks, notes = cleaned.ink_HW, cleaned.marks, cleaned.notes
+        if is_hairline(marks, factor, pixels):
             ink_HW, notes = thickened(ink_HW), (*notes, THICKENED)
+            marks = Marks(ink_HW > INKED)
     paper_1HW = np.rint((1 - ink_HW) * WHITE).astype(np.uint8)[None]
     return Seen(
         pixels_CHW=framed(paper_1HW, view.height, view.width, "ink"),
         shown=_small(handy) if shown else None,
         notes=notes,
         unrest=cleaned.unrest,
-        pen=pen_of(ink_HW),
+        pen=pen_of(marks),
         findings=cleaned.findings,
     )
 
@@ -180,14 +181,14 @@ def _hairlines_kept(grey: Image.Image) -> Image.Image:
     if factor == 1:
         return grey
     level_HW = np.asarray(grey)
-    if border_is_dark(grey):
+    if border_is_dark(level_HW):
         return Image.fromarray(WHITE - darkest(WHITE - level_HW, factor))
     return Image.fromarray(darkest(level_HW, factor))
 
 
 def _take_whole(grey: Image.Image, view: View, shown: bool) -> Seen:
     notes = []
-    if border_is_dark(grey):
+    if border_is_dark(np.asarray(grey)):
         grey = ImageOps.invert(grey)
         notes.append(TURNED)
     low, high = grey.getextrema()
