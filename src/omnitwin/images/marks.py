@@ -86,17 +86,19 @@ def vary_stamped(drawing_HW: Array, random: Generator) -> Image.Image:
 def vary_edged(drawing_HW: Array, random: Generator) -> Image.Image:
     """Scan it with the lid open: black along one side of the page, or in a corner."""
     page, _ = _page(drawing_HW, random)
-    side, wide = page.width, page.width * random.uniform(0.04, 0.13)
-    draw, tone = ImageDraw.Draw(page), _tone(random, LID)
+    turn = int(random.integers(4))  # the side is above on the left in the page turned so many times, then turned back
+    page = page.rotate(90 * turn, expand=True)
+    wide, tone = page.width * random.uniform(0.04, 0.13), _tone(random, LID)
+    corners = [
+        (-1.0, -1.0),
+        (page.width * random.uniform(0.1, 0.2), -1.0),
+        (-1.0, page.width * random.uniform(0.1, 0.2)),
+    ]
     if random.random() < 0.5:
         slant = random.uniform(-0.4, 0.4) * wide
-        draw.polygon([(-1, -1), (wide + slant, -1), (wide - slant, page.height), (-1, page.height)], fill=tone)
-    else:
-        draw.polygon(
-            [(-1, -1), (side * random.uniform(0.1, 0.2), -1), (-1, side * random.uniform(0.1, 0.2))], fill=tone
-        )
-    turn = int(random.integers(4))
-    return page.rotate(90 * turn, expand=True)
+        corners = [(-1.0, -1.0), (wide + slant, -1.0), (wide - slant, page.height), (-1.0, page.height)]
+    ImageDraw.Draw(page).polygon(corners, fill=tone)
+    return page.rotate(-90 * turn, expand=True)
 
 
 def vary_crooked(drawing_HW: Array, random: Generator) -> Image.Image:

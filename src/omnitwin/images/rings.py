@@ -21,9 +21,11 @@ LEAST_POINTS = 40  # middles of thin strokes: fewer are no ring
 CIRCLES = 800  # tried, through three points each
 POINTS = 500  # of the middles of strokes, at most, to which circles are fitted
 RADII = (0.07, 0.42)  # of the longer side
+LEAST_RADIUS = 12.0  # pixels: on a smaller circle lies what is no ring
 ROUND = 1.3  # pixels: deviation from a circle
 PIECE = 3  # pixels of a circle that one middle of a stroke stands for
 WHOLE = 0.6  # share of the circle that is inked
+CLOSED = 0.95  # share of the circle that a stamp's ring inks, if its line is as wide as the pen: few hands draw that
 LEAST_GONE = 0.4  # of its length: as much of a ring is thinner than the pen
 RINGS = 3  # a stamp may have two, one inside the other
 
@@ -32,7 +34,7 @@ def without_rings(found: Separated) -> Separated:
     """Return the ink without round stamps."""
     for _ in range(RINGS):
         before, found = found, _without_ring(found)
-        if found is before:
+        if found.ink_HW is before.ink_HW:
             break
     return found
 
@@ -60,7 +62,7 @@ def _without_ring(found: Separated) -> Separated:
     pen = pen_width(outside_HW)
     if pen < LEAST_PEN or ring > THIN * pen + 0.5:
         inside = marked_HW & (away_HW < 0.85 * radius)
-        doubt = inside.sum() > 0.03 * np.pi * radius**2
+        doubt = inside.sum() > 0.03 * np.pi * radius**2 and _covered(np.argwhere(ring_HW), y, x, radius) >= CLOSED
         return replace(found, findings=(*found.findings, UNSEPARATED)) if doubt else found
     within_HW = away_HW <= radius + ring + 2
     thick = max(2, round(THIN * pen + 0.5))
@@ -92,7 +94,7 @@ def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
         point_N2 = point_N2[random.choice(len(point_N2), POINTS, replace=False)]
     one_C2, two_C2, three_C2 = (point_N2[random.integers(len(point_N2), size=CIRCLES)] for _ in range(3))
     middle_C2, radius_C = _through(one_C2, two_C2, three_C2)
-    wanted = np.isfinite(radius_C) & (radius_C > RADII[0] * longer) & (radius_C < RADII[1] * longer)
+    wanted = np.isfinite(radius_C) & (radius_C > max(LEAST_RADIUS, RADII[0] * longer)) & (radius_C < RADII[1] * longer)
     middle_C2, radius_C = middle_C2[wanted], radius_C[wanted]
     if not len(radius_C):
         return None
@@ -105,10 +107,14 @@ def _circle(point_N2: Array, longer: int) -> tuple[float, float, float] | None:
         away_N = np.hypot(point_N2[:, 0] - x, point_N2[:, 1] - y)
         on_N = np.abs(away_N - radius) <= ROUND
     on_N = np.abs(np.hypot(all_N2[:, 0] - x, all_N2[:, 1] - y) - radius) <= ROUND
-    angle_N = np.arctan2(all_N2[on_N, 1] - y, all_N2[on_N, 0] - x)
+    return (x, y, radius) if _covered(all_N2[on_N], x, y, radius) >= WHOLE else None
+
+
+def _covered(point_N2: Array, x: float, y: float, radius: float) -> float:
+    """Return the share of a circle's pieces that points on it lie in. x, y: its middle, in their order"""
+    angle_N = np.arctan2(point_N2[:, 1] - y, point_N2[:, 0] - x)
     pieces = max(12, int(2 * np.pi * radius / PIECE))
-    covered = len(np.unique(((angle_N + np.pi) / (2 * np.pi) * pieces).astype(int) % pieces)) / pieces
-    return (x, y, radius) if covered >= WHOLE else None
+    return len(np.unique(((angle_N + np.pi) / (2 * np.pi) * pieces).astype(int) % pieces)) / pieces
 
 
 def _on_circles(point_N2: Array, middle_C2: Array, radius_C: Array) -> Array:
