@@ -3,8 +3,9 @@
     found = find([Path("photos")], exclude=["*.gif", "old/*"])
     found.files[0].name  # "2024/a.jpg", from found.root
 
-Hidden names are passed over. Links to folders are not followed, links to files are. One file of the disk is one image:
-of several names of it, hard links or symbolic ones, the first that is no symbolic link counts, and the others are counted.
+Hidden names are passed over. Links to folders are not followed, links to files are. A file of the disk is one image,
+whatever names it has: of hard links the first name counts, of symbolic links the file itself, and the report tells how
+many names were left out.
 """
 
 import csv
@@ -71,8 +72,8 @@ def find(places: Sequence[Path], exclude: Sequence[str] = (), listed: str | None
     listed: as read_list takes it
     exclude: patterns of names that are left out in folders, as fnmatch understands them
 
-    Raises BadInput if a place is missing, cannot be read, or no image file is found: nothing is taken for empty that may
-    only be out of reach.
+    Raises BadInput if a place is missing or may not be read, or no image file is found: what is out of reach is never
+    taken for empty.
     """
     given = [os.path.abspath(place) for place in places]
     if listed is not None:

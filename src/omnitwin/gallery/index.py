@@ -3,13 +3,13 @@
     build(IndexConfig(places=(Path("photos"),)))       # again: only what is new or changed is read
     read_gallery(find_index("photos")).items[0].name
 
-The folder has one file (gallery.stored). While it is made, parts of the same form lie beside it, each complete or absent:
-a process that is killed loses what came after the last part, and the next one goes on from there. The file is replaced in
-one step at the end, then the parts are removed.
+The folder has one file (gallery.stored). While it is made, parts of the same form lie beside it, each complete or
+absent: a process that is killed loses what came after the last part, and the next one goes on from there. The file is
+replaced in one step at the end, then the parts are removed.
 
-A file is known by its path, size and time of change; one that is not is read, and known by its content if that was seen
-before. Names are relative to the folder that all places lie in, so a folder of images that was moved as a whole is known,
-too.
+A file is known by its path, size and time of change. If they are not known, it is read, and known by its content if
+that was seen before. Names are relative to the folder that all places lie in, so a folder of images that was moved as a
+whole is known, too. Files that cannot be read are tried again each time.
 """
 
 import os

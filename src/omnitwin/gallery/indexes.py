@@ -59,7 +59,9 @@ def find_index(name: str | None = None) -> Path:
     if (path / INDEX_FILE).is_file():
         return Path(os.path.abspath(path))
     if path.is_dir():
-        raise BadInput(f"{name} is a folder without an index", f"Make one: omnitwin index {name}, or search --in {name}")
+        raise BadInput(
+            f"{name} is a folder without an index", f"Make one: omnitwin index {name}, or search --in {name}"
+        )
     raise BadInput(f"no index is called {name}", f"There are {_some(found)}." if found else "Make one: omnitwin index")
 
 

@@ -1,7 +1,7 @@
 """Read an image file for a gallery: its digest, and unless that is known already, what a network sees of it.
 
-It runs in worker processes and needs no torch. As in images.packing, pixels go through a scratch file, and the facts are
-returned as JSON.
+It runs in worker processes and needs no torch. As in images.packing, pixels go through a scratch file, and the facts
+are returned as JSON.
 """
 
 import hashlib

@@ -5,9 +5,9 @@
 
 N images, U unread files, D numbers in an embedding
 
-Embeddings are kept in 16 bits, half the space: a product of two changes by some 0.0003. Names and problems are bytes, one
-after the other, and where each ends; so no name, whatever it holds, is taken for anything else. All else of an image has
-a fixed size. The record is JSON.
+Embeddings are kept in 16 bits, which takes half the space and changes a probability by less than 0.001. Names and
+problems are bytes, one after the other, and where each ends; so no name, whatever it holds, is taken for anything else.
+All else of an image has a fixed size. The record is JSON.
 """
 
 import json
@@ -101,7 +101,7 @@ def halved(embedding_ND: Array) -> Array:
 
 
 def units(half_ND: Array) -> Array:
-    """Return kept embeddings in float32, scaled to length 1. Raises ValueError if one is not finite, or has no length."""
+    """Return kept embeddings as float32 of length 1. Raises ValueError if one is not finite, or has no length."""
     embedding_ND = half_ND.astype(np.float32)
     length_N1 = np.sqrt(np.einsum("nd,nd->n", embedding_ND, embedding_ND))[:, None]
     if not (length_N1 > LEAST_LENGTH).all() or not np.isfinite(length_N1).all():
@@ -171,10 +171,8 @@ def _opened(path: Path, take: Any) -> Any:
         raise BadInput(f"{path} cannot be used: {reason}", REMAKE) from error
 
 
-
-
 def _head_of(record: Mapping[str, Any]) -> Head:
-    """Return the head in a record. Raises KeyError, TypeError or ValueError unless all values are what they should be."""
+    """Return the head in a record. Raises KeyError, TypeError or ValueError for values that cannot be."""
     words = {name: record[name] for name in ("root", "weights_sha256", "network")}
     lists = {name: record[name] for name in ("places", "exclude")}
     if not all(isinstance(word, str) for word in words.values()) or not all(map(_are_words, lists.values())):
@@ -186,7 +184,8 @@ def _head_of(record: Mapping[str, Any]) -> Head:
         raise TypeError("its record has values of a wrong type")
     return Head(
         **words,
-        **{name: tuple(value) for name, value in lists.items()},
+        places=tuple(lists["places"]),
+        exclude=tuple(lists["exclude"]),
         seeing=seeing,
         updated=updated,
         images=images,
