@@ -77,7 +77,7 @@ def parts_of(folder: Path) -> list[Path]:
 def list_indexes() -> IndexList:
     """Return the indexes in omnitwin's data folder; one that cannot be used is listed with its problem.
 
-    >>> [index.name for index in list_indexes().indexes]
+    >>> [index.name for index in omnitwin.list_indexes().indexes]
     ['photos']
     """
     return IndexList(folder=indexes_folder(), indexes=tuple(map(_stored, index_folders())))
@@ -87,6 +87,8 @@ def remove_index(name: str) -> IndexRemoval:
     """Remove an index of omnitwin's data folder for good. The images that it is of stay as they are.
 
     Raises BadInput for a name that is none, and for a folder with files that omnitwin did not write; FolderInUse.
+
+    >>> omnitwin.remove_index("photos")
     """
     folder = next((folder for folder in index_folders() if folder.name == name), None)
     if folder is None:
