@@ -90,11 +90,11 @@ def _write_npz(target: Path, paths: Sequence[str], embedded: Sequence[Embedded])
 
 def _write_csv(target: Path, paths: Sequence[str], embedded: Sequence[Embedded]) -> None:
     with target.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
+        rows = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a name may hold a carriage return
         rows.writerow([*FACTS, *(f"e{place}" for place in range(len(embedded[0].embedding_D)))])
         for path, each in zip(paths, embedded, strict=True):
-            numbers = [str(number) for number in each.embedding_D]  # the shortest text that gives the same float32
-            rows.writerow([path, each.item.sha256, each.item.width, each.item.height, *numbers])
+            facts = (path, each.item.sha256, each.item.width, each.item.height)
+            rows.writerow([*facts, *each.embedding_D])  # each number in the shortest text that gives the same float32
 
 
 def _write_parquet(target: Path, paths: Sequence[str], embedded: Sequence[Embedded]) -> None:

@@ -93,7 +93,7 @@ def _show_query(query: QueryReport, named: bool, console: Console) -> None:
 def search_table(report: SearchReport) -> str:
     """Return what was found as CSV, a line an image. Names stand as they are; a program reads them."""
     content = io.StringIO()
-    rows = csv.writer(content, lineterminator="\n")
+    rows = csv.writer(content, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a name may hold a carriage return
     rows.writerow(COLUMNS)
     for query in report.queries:
         for image in query.found:
