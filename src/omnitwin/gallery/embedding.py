@@ -91,6 +91,8 @@ def embed_files(
     Raises CannotWrite if there is no room for the pixels, BadInput for a verifier that takes no files.
     """
     view = view_of(verifier)
+    if not wanted:
+        return
     if scratch is None:
         with TemporaryDirectory(prefix="omnitwin-") as folder:
             yield from embed_files(wanted, verifier, reporter, processes, Path(folder), at_once)
