@@ -14,7 +14,7 @@ from pictures import age, bundled, die_on_b, draw, index, names_in
 from PIL import Image
 
 import omnitwin
-from omnitwin.errors import BadInput, FolderInUse
+from omnitwin.errors import BadInput, CannotRun, FolderInUse
 from omnitwin.gallery import reading
 from omnitwin.gallery.index import read_gallery
 from omnitwin.gallery.indexes import list_indexes, remove_index
@@ -254,7 +254,7 @@ def test_killed_again_and_again_it_goes_on_and_ends_with_the_index_of_a_run_that
         done = subprocess.run(program, capture_output=True, text=True, check=False)
         assert done.returncode == -signal.SIGKILL, done.stderr
         folder = list_indexes().indexes[0].folder
-        parts = sorted(folder.glob("part-*"))
+        parts = sorted(folder.glob("omnitwin-part-*"))
         for part in parts:
             read_stored(part)  # complete, or not there
         assert not (folder / "embeddings.safetensors").exists()
@@ -291,12 +291,39 @@ def test_a_damaged_part_is_left_out_and_its_images_are_read_again(photos):
     with pytest.raises(KeyboardInterrupt):
         index(photos, reporter=Stopping(3, interrupt), save_seconds=0, at_once=1)
     (folder,) = (each.folder for each in list_indexes().indexes)
-    part = min(folder.glob("part-*"))
+    part = min(folder.glob("omnitwin-part-*"))
     content = bytearray(part.read_bytes())
     content[-1] ^= 1
     part.write_bytes(content)
     report = index(photos)
     assert (report.images, report.embedded) == (4, 2)
+
+
+def test_files_of_others_beside_an_index_stay_as_they_are(photos, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("part-000001.safetensors", "model.safetensors"):
+        (mine / name).write_bytes(b"somebody else's")
+    index(photos, output=mine, save_seconds=0, at_once=1)
+    assert sorted(path.name for path in mine.iterdir()) == [
+        "embeddings.safetensors",
+        "model.safetensors",
+        "part-000001.safetensors",
+    ]
+    (mine / "embeddings.safetensors").write_bytes(b"somebody else's")
+    with pytest.raises(BadInput, match="cannot be used"):
+        index(photos, output=mine)
+    assert (mine / "embeddings.safetensors").read_bytes() == b"somebody else's"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links takes a privilege")
+def test_no_link_below_home_is_followed(photos, home, tmp_path):
+    (home / "data" / "indexes").mkdir(parents=True)
+    (home / "data" / "indexes" / "photos").symlink_to(tmp_path)
+    with pytest.raises(CannotRun, match="is a link to"):
+        index(photos)
+    assert list_indexes().indexes == ()
+    assert not (tmp_path / "embeddings.safetensors").exists()
 
 
 def test_two_writers_do_not_write_one_index(photos, home):
@@ -310,14 +337,15 @@ def test_two_writers_do_not_write_one_index(photos, home):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names that other systems do not take")
 def test_names_that_mean_something_elsewhere_are_kept_letter_by_letter(tmp_path):
-    folder = tmp_path / "photos"
+    folder = tmp_path / as_file_name(HOSTILE["no text"] + HOSTILE["second line"])
     names = sorted(as_file_name(text) + ".png" for text in HOSTILE.values())
     names += [f"deep\n/{name}" for name in names]
     draw(folder, *names)
-    report = index(folder)
+    report = index(folder, name="odd")
     assert (report.images, report.unread) == (len(names), ())
     assert names_in(report.folder) == sorted(names)
-    assert changes(index(folder)) == {"unchanged": len(names)}
+    assert changes(index(name="odd")) == {"unchanged": len(names)}
+    assert read_gallery(report.folder)[1].path(0).exists()
 
 
 def test_a_file_with_several_names_is_one_image(photos):

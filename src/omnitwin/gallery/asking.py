@@ -26,7 +26,7 @@ from omnitwin.gallery.gallery import Gallery, line_of
 from omnitwin.gallery.index import read_gallery
 from omnitwin.gallery.indexes import find_index
 from omnitwin.gallery.search import Nearest, search
-from omnitwin.gallery.stored import Head
+from omnitwin.gallery.stored import REMAKE, Head
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.answers import UnreadImage
 from omnitwin.reports.galleries import FoundImage, QueryReport, SearchReport
@@ -46,6 +46,8 @@ def search_images(config: SearchConfig, reporter: Reporter = SILENT, verifier: V
     line = line_of(verifier)
     asked, unread = _asked(config.queries, verifier)
     query_QD = np.stack([embedding_D for _, embedding_D, _ in asked])
+    if query_QD.shape[1] != gallery.embedding_ND.shape[1]:
+        raise BadInput(f"{place} holds embeddings of another size than those of {verifier.name}", REMAKE)
     nearest = search(gallery, query_QD, config.top + 1)  # one more, as a query may find itself
     logit_QK = line.slope * nearest.product_QK + line.offset
     probability_QK = verifier.probability_of(logit_QK.ravel()).reshape(logit_QK.shape)
@@ -82,7 +84,7 @@ def _opened(config: SearchConfig, reporter: Reporter, verifier: Verifier | None)
 
 def _verifier_of(folder: Path, head: Head, config: SearchConfig, verifier: Verifier | None) -> Verifier:
     """Return the verifier that an index was made with. Raises BadInput if it is another, or there no more."""
-    again = f"To index the images with another network: omnitwin index --name {folder.name} --rebuild"
+    again = "Say where its weights are: --checkpoint NAME, or index the images with another network: --rebuild"
     if verifier is None:
         try:
             verifier = open_verifier(config.checkpoint or head.network, config.device)

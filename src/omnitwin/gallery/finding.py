@@ -80,8 +80,8 @@ def find(places: Sequence[Path], exclude: Sequence[str] = (), listed: str | None
         given += [os.path.abspath(path) for path in read_list(listed)]
     if not given:
         raise BadInput("no images were named", "Name folders or image files.")
-    folders = [place for place in given if _kind_of(place, listed is not None) == "folder"]
-    root = _root_of(given, set(folders))
+    folders = {place for place in given if _kind_of(place, listed is not None) == "folder"}
+    root = _root_of(given, folders)
     finding = _Finding(root, exclude)
     for place in given:
         if place in folders:

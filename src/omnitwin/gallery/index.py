@@ -320,7 +320,7 @@ class _Building:
         if not self.fresh:
             return
         numbers = [int(path.stem.rpartition("-")[2]) for path in parts_of(self.folder)]
-        path = self.folder / f"part-{max(numbers, default=0) + 1:06d}.safetensors"
+        path = self.folder / f"omnitwin-part-{max(numbers, default=0) + 1:06d}.safetensors"
         embedding_ND = np.stack([each.embedding_D for each in self.fresh])
         items = [each.item for each in self.fresh]
         write_stored(path, Stored(head=self.head, items=items, half_ND=halved(embedding_ND)))

@@ -16,10 +16,10 @@ from omnitwin.errors import BadInput, CannotWrite, OmnitwinError
 from omnitwin.gallery.stored import read_head
 from omnitwin.reports.galleries import IndexList, IndexRemoval, StoredIndex
 from omnitwin.system.locks import LOCK_FILE, comes_and_goes, hold, holder_of, private_folder
-from omnitwin.system.paths import INDEX_FILE, expand, index_folders, indexes_folder
+from omnitwin.system.paths import INDEX_FILE, expand, index_folders, indexes_folder, unlinked
 from omnitwin.system.plain import files_below, is_plain
 
-PART = re.compile(r"part-\d{1,12}\.safetensors")
+PART = re.compile(r"omnitwin-part-\d{1,12}\.safetensors")
 NAMED = 5  # indexes that a message names
 
 
@@ -28,7 +28,7 @@ def folder_for(config: IndexConfig) -> Path:
     if config.output is not None:
         return Path(os.path.abspath(config.output))
     if config.name is not None:
-        return indexes_folder() / config.name
+        return unlinked(indexes_folder() / config.name)
     if not config.places:
         what = "an index of a list of images" if config.listed else "the index to bring up to date"
         raise BadInput(f"{what} needs a name", "Give --name NAME or --output FOLDER.")
@@ -37,7 +37,7 @@ def folder_for(config: IndexConfig) -> Path:
         check_folder_name(name, "index")
     except BadInput as error:
         raise BadInput(f"the index needs a name: {error}", "Give --name NAME or --output FOLDER.") from error
-    return indexes_folder() / name
+    return unlinked(indexes_folder() / name)
 
 
 def find_index(name: str | None = None) -> Path:
