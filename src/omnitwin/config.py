@@ -336,6 +336,7 @@ class SearchConfig:
     device: str = "cpu"
     processes: int | None = None  # as in PlacesConfig, to read the folders
     always_answer: bool = False
+    pictures: bool = False  # whether the report has thumbnails
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "device", device_word(self.device))

@@ -187,6 +187,26 @@ def test_embeddings_are_written_for_other_programs(run, photos, tmp_path):
     assert run("embed", photos).code == 2
 
 
+def test_a_page_shows_thumbnails_of_what_was_found_and_a_grey_box_for_files_that_are_gone(run, photos, query, tmp_path):
+    index(run, photos)
+    page = tmp_path / "found.html"
+    assert run("search", query, "--html", page, "--quiet").code == 0
+    text = page.read_text(encoding="utf-8")
+    assert (text.count("<img "), text.count('<div class="gone">')) == (6, 0)
+    (photos / "deep" / "c.png").unlink()
+    assert run("search", query, "--html", page, "--quiet").code == 0
+    text = page.read_text(encoding="utf-8")
+    assert (text.count("<img "), text.count('<div class="gone">')) == (5, 1)
+    assert "picture" not in run("search", query, "--html", page, "--json").out
+
+
+@pytest.mark.parametrize("option", ["--csv", "--html"])
+def test_a_result_never_takes_the_place_of_an_image(run, photos, query, option):
+    before = query.read_bytes()
+    assert "does not end like" in run("search", query, "--in", photos, option, query).complaint()
+    assert query.read_bytes() == before
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names that other systems do not take")
 def test_hostile_names_do_no_harm_on_a_terminal_and_come_whole_through_csv(run, tmp_path):
     names = [as_file_name(text) + ".png" for text in HOSTILE.values()]

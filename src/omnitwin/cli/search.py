@@ -12,6 +12,7 @@ from omnitwin.reports.answers import UNSURE
 from omnitwin.reports.galleries import SearchReport
 
 STANDARD_OUTPUT = Path("-")
+PAGES = (".html", ".htm")
 
 
 def search(
@@ -51,6 +52,10 @@ def search(
         Path | None,
         typer.Option("--csv", metavar="FILE.csv", help="Write the result as CSV; - is standard output."),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE.html", help="Write one page with thumbnails of what was found."),
+    ] = None,
     checkpoint: Annotated[
         str | None,
         typer.Option(
@@ -77,6 +82,10 @@ def search(
     """
     if csv == STANDARD_OUTPUT and json:
         raise BadInput("--csv - and --json exclude each other", "Leave one out.")
+    if html is not None and html.suffix.lower() not in PAGES:
+        raise BadInput(f"{html} does not end like a page", "Name it FILE.html.")
+    if csv not in (None, STANDARD_OUTPUT) and csv.suffix.lower() != ".csv":  # an image is not written over
+        raise BadInput(f"{csv} does not end like CSV", "Name it FILE.csv, or - for standard output.")
     config = SearchConfig(
         queries=tuple(queries),
         index=index,
@@ -86,6 +95,7 @@ def search(
         checkpoint=checkpoint,
         processes=processes,
         always_answer=always_answer,
+        pictures=html is not None,
         device=device,
     )
     from omnitwin.gallery.asking import search_images
@@ -94,11 +104,16 @@ def search(
     from omnitwin.view.galleries import warn_of_unread
     from omnitwin.view.progress import reporter
 
-    if csv is not None and csv != STANDARD_OUTPUT:
-        check_replaceable(csv)
+    for target in (csv, html):
+        if target is not None and target != STANDARD_OUTPUT:
+            check_replaceable(target)
     report = search_images(config, reporter(quiet))
     warn_of_unread(report.unread, message_console())
     _print(report, csv, json, quiet)
+    if html is not None:
+        from omnitwin.view.search_page import write_search_page
+
+        write_search_page(report, html)
     code = _code(report)
     if code != ExitCode.DONE:
         raise typer.Exit(code)

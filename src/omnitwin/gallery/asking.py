@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from omnitwin.answers.doubts import doubts_about
-from omnitwin.answers.files import read_all
+from omnitwin.answers.files import read_all, view_of
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import SearchConfig
-from omnitwin.errors import BadCheckpoint, BadInput
+from omnitwin.data.pictures import picture_of_image
+from omnitwin.errors import BadCheckpoint, BadImage, BadInput
 from omnitwin.gallery.embedding import gallery_of
 from omnitwin.gallery.finding import find
 from omnitwin.gallery.gallery import Gallery, line_of
@@ -27,9 +28,12 @@ from omnitwin.gallery.index import read_gallery
 from omnitwin.gallery.indexes import find_index
 from omnitwin.gallery.search import Nearest, search
 from omnitwin.gallery.stored import REMAKE, Head
+from omnitwin.images.intake import read_picture
+from omnitwin.images.views import for_a_person
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.answers import UnreadImage
 from omnitwin.reports.galleries import FoundImage, QueryReport, SearchReport
+from omnitwin.reports.pictures import Picture
 from omnitwin.reports.progress import SILENT, Reporter
 
 
@@ -136,5 +140,23 @@ def _answer(
         of_image = (f"{file.name}: {reason}" for reason in item.reasons)
         reasons = () if config.always_answer else tuple(dict.fromkeys((*doubts, *of_image)))
         same = not reasons and probability >= verifier.threshold
-        found.append(FoundImage(rank=len(found) + 1, file=file, probability=probability, same=same, reasons=reasons))
-    return QueryReport(query=query, found=tuple(found))
+        found.append(
+            FoundImage(
+                rank=len(found) + 1,
+                file=file,
+                probability=probability,
+                same=same,
+                reasons=reasons,
+                picture=_picture(file, verifier) if config.pictures else None,
+            )
+        )
+    return QueryReport(query=query, found=tuple(found), picture=_picture(query, verifier) if config.pictures else None)
+
+
+def _picture(file: Path, verifier: Verifier) -> Picture | None:
+    """Return a file's thumbnail, or None if it cannot be read, or not any more."""
+    channels = view_of(verifier).channels
+    try:
+        return read_picture(file, lambda picture: picture_of_image(for_a_person(picture, channels)))
+    except BadImage:
+        return None

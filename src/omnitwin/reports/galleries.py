@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omnitwin.reports.answers import INLINE, Answer, TrainedNetwork, UnreadImage, Verdict
+from omnitwin.reports.answers import INLINE, OMITTED, Answer, TrainedNetwork, UnreadImage, Verdict
+from omnitwin.reports.pictures import Picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,19 +83,22 @@ class FoundImage(Verdict):
     rank: 1 for the most similar
     file: its path, where it was when it was indexed
     probability: that it shows what the query shows
+    picture: its thumbnail, if pictures were asked for and the file is there
     """
 
     rank: int
     file: Path
     probability: float
+    picture: Picture | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryReport:
-    """What was found for one query, the most similar first."""
+    """What was found for one query, the most similar first. picture: as of FoundImage"""
 
     query: Path
     found: tuple[FoundImage, ...]
+    picture: Picture | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True, kw_only=True)
