@@ -5,14 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from drawn_places import draw_place, photo, write
 from pictures import bundled, draw, index
 
 import omnitwin
+from omnitwin.answers.verifier import open_verifier
 from omnitwin.config import SearchConfig
 from omnitwin.errors import BadInput
 from omnitwin.gallery.asking import search_images
 from omnitwin.gallery.gallery import Gallery, Item
 from omnitwin.gallery.search import QUERIES, search
+from omnitwin.model.checkpoint import save_checkpoint
+from omnitwin.model.description import Description
+from omnitwin.model.twin import build_twin
+from omnitwin.recipes import FAST
 
 
 def units(seed, count, features):
@@ -135,6 +142,27 @@ def test_a_query_that_cannot_be_read_costs_no_other_and_none_at_all_is_refused(p
     assert [each.file for each in report.unread] == [tmp_path / "nowhere.png"]
     with pytest.raises(BadInput, match=r"nowhere\.png does not exist"):
         ask(tmp_path / "nowhere.png")
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_a_network_that_sees_colours_is_searched_with_by_either_engine(tmp_path, engine):
+    torch.manual_seed(0)
+    recipe = FAST.changed(encoder="strong", image_size=16, image_width=24, channels=3, frame="photo")
+    facts = {"iteration": 1, "precision": "fp32", "dataset": "things/training", "fingerprint": "f" * 64}
+    described = Description.of_recipe(recipe, metrics={}, **facts)
+    save_checkpoint(tmp_path / "mine.safetensors", build_twin(described.network).eval(), described)
+    verifier = open_verifier(str(tmp_path / "mine.safetensors"), engine=engine)
+    folder = draw_place(tmp_path / "things", {"a": 6, "b": 6})
+    index(folder, verifier=verifier, at_once=5)
+    query = write(tmp_path / "query.png", photo("another"))
+    report = search_images(SearchConfig(queries=(query,), top=12, pictures=True), verifier=verifier)
+    (answer,) = report.queries
+    ranked = omnitwin.Twin(verifier).rank(query, [folder / "a", folder / "b"]).ranked
+    assert report.engine == engine
+    assert {image.file: image.probability for image in answer.found} == pytest.approx(
+        {image.file: image.probability for image in ranked}, abs=2e-3
+    )
+    assert answer.picture.channels == answer.found[0].picture.channels == 3
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def _opened(path: Path, take: Any) -> Any:
             return take(file, record)
     except FileNotFoundError as error:
         raise BadInput(f"{path.parent} is no index: it has no {path.name}", REMAKE) from error
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or (f"it lacks {error}" if isinstance(error, KeyError) else error)
         raise BadInput(f"{path} cannot be used: {reason}", REMAKE) from error
 
