@@ -145,6 +145,16 @@ def test_an_index_is_not_mixed_up_with_that_of_another_folder(photos, tmp_path):
     assert names_in(report.folder) == ["x.png"] != before
 
 
+def test_a_disk_that_is_not_there_does_not_leave_its_index_to_another_folder_of_that_name(photos, tmp_path):
+    folder = index(photos).folder
+    before = (folder / "embeddings.safetensors").read_bytes()
+    photos.rename(tmp_path / "not mounted")
+    other = draw(tmp_path / "elsewhere" / "photos", "a.png", "x.png")
+    with pytest.raises(BadInput, match="holds the images of"):
+        index(other)
+    assert (folder / "embeddings.safetensors").read_bytes() == before
+
+
 def test_an_index_knows_its_places_and_a_further_one_can_be_added(photos, tmp_path):
     first = index(photos / "deep", name="mine")
     report = index(photos / "deep", photos / "a.png", name="mine")

@@ -39,6 +39,7 @@ from omnitwin.system.paths import BUNDLED, INDEX_FILE
 
 SAVE_SECONDS = 15.0  # between two parts: at most this much reading is lost, and what waits to be embedded
 MOST_PLACES = 1000  # that an index keeps, to be brought up to date without naming them again
+MOVED_SHARE = 0.5  # of an index's files that another folder has, from which on it counts as the same folder, moved
 MOST_MOVED = 1000  # digests of one size that a file is compared with before it is decoded
 
 
@@ -67,7 +68,7 @@ def build(
         found = find(config.places, config.exclude, config.listed)
         head = _head(config, found, verifier)
         if before is not None:
-            _check_same(folder, before.head, head)
+            _check_same(folder, before, head, found)
         building = _Building(folder, head, found, before, reporter)
         with (
             private_folder(folder) as scratch,
@@ -134,8 +135,9 @@ def _head(config: IndexConfig, found: Found, verifier: Verifier) -> Head:
     )
 
 
-def _check_same(folder: Path, old: Head, new: Head) -> None:
+def _check_same(folder: Path, before: Stored, new: Head, found: Found) -> None:
     """Raise BadInput unless an index can be brought up to date: by the same network, for the same images."""
+    old = before.head
     if old.weights_sha256 != new.weights_sha256:
         raise BadInput(
             f"{folder} was made with other weights ({old.network})",
@@ -148,11 +150,18 @@ def _check_same(folder: Path, old: Head, new: Head) -> None:
         )
     roots = Path(old.root), Path(new.root)
     related = roots[0].is_relative_to(roots[1]) or roots[1].is_relative_to(roots[0])
-    if not related and roots[0].exists():
+    if not related and not _was_moved(before, found):
         raise BadInput(
             f"{folder} holds the images of {old.root}, not of {new.root}",
             "Choose another --name, or make the index again: --rebuild",
         )
+
+
+def _was_moved(before: Stored, found: Found) -> bool:
+    """Return whether the folder of an index is gone, and most of what was in it is in another one now."""
+    size_of = {file.name: file.size for file in found.files}
+    there = sum(size_of.get(item.name) == item.size for item in before.items)
+    return not Path(before.head.root).exists() and there >= len(before.items) * MOVED_SHARE
 
 
 @dataclass(eq=False)
