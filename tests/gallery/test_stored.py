@@ -10,6 +10,7 @@ from hostile import HOSTILE
 from pictures import draw, index
 
 from omnitwin.errors import BadInput
+from omnitwin.gallery import reading
 from omnitwin.gallery.gallery import Item
 from omnitwin.gallery.stored import Head, Stored, read_head, read_stored, units, write_stored
 
@@ -124,8 +125,6 @@ def test_links_and_folders_are_no_index(content, tmp_path):
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_taken(tmp_path, monkeypatch):
-    from omnitwin.gallery import reading
-
     folder = draw(tmp_path / "photos", "a.png", "b.png")
     seen = reading._seen
 
