@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from omnitwin.data.opening import ImageParts, open_images
     from omnitwin.errors import BadCheckpoint, BadImage, BadInput, CannotRun, OmnitwinError
     from omnitwin.exams.exam import Exam
+    from omnitwin.gallery.doors import embed, index, search
+    from omnitwin.gallery.indexes import list_indexes, remove_index
     from omnitwin.recipes import RECIPES, Recipe, View
     from omnitwin.reports.answers import Comparison
     from omnitwin.reports.progress import Reporter
@@ -55,14 +57,19 @@ _HOMES = {  # the module of each public name
     "choose": "answers.choosing",
     "clear_cache": "data.cached",
     "download": "data.acquire",
+    "embed": "gallery.doors",
     "evaluate": "api",
+    "index": "gallery.doors",
     "list_cache": "data.cached",
+    "list_indexes": "gallery.indexes",
     "list_runs": "answers.runs",
     "load": "answers.twin",
     "open_images": "data.opening",
     "plan": "api",
+    "remove_index": "gallery.indexes",
     "remove_runs": "answers.runs",
     "rename_run": "answers.runs",
+    "search": "gallery.doors",
     "train": "api",
     "train_folds": "api",
     "write_report": "api",
@@ -91,14 +98,19 @@ __all__ = [
     "choose",
     "clear_cache",
     "download",
+    "embed",
     "evaluate",
+    "index",
     "list_cache",
+    "list_indexes",
     "list_runs",
     "load",
     "open_images",
     "plan",
+    "remove_index",
     "remove_runs",
     "rename_run",
+    "search",
     "train",
     "train_folds",
     "write_report",

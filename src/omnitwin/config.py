@@ -39,6 +39,7 @@ WAYS = 20  # classes to choose from in an episode, as in Lake's official runs
 RESERVED = (NEWEST, BUNDLED, *BASELINES)  # names of checkpoints that are no run's
 TARGET_FORM = "Write balanced, far=0.01 or precision=0.95."
 NO_NAME = r'[<>:"/\\|?*\x00-\x1f\x7f]|^\.|[. ]\Z|^(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)'  # hidden, or on Windows
+MOST_PROCESSES = 1024  # that read images side by side
 LONGEST_NAME = 255  # bytes of a file's name, on nearly every file system
 
 
@@ -221,13 +222,19 @@ def check_threshold(threshold: float | None) -> None:
 
 def check_run_name(name: str) -> None:
     """Raise BadInput unless a folder can have the name on every system, and the name can mean nothing but a run."""
-    if not isinstance(name, str) or not name or re.search(NO_NAME, name, re.IGNORECASE):
-        raise BadInput(f"{name!r} cannot name a run", "Use letters, digits, - and _.")
+    check_folder_name(name, "run")
     if name in RESERVED:
         raise BadInput(f"{name!r} cannot name a run: it names something else", "Choose another name.")
+
+
+def check_folder_name(name: str, kind: str) -> None:
+    """Raise BadInput unless a folder can have the name on every system. kind: what it names, `run` or `index`"""
+    of = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    if not isinstance(name, str) or not name or re.search(NO_NAME, name, re.IGNORECASE):
+        raise BadInput(f"{name!r} cannot name {of}", "Use letters, digits, - and _.")
     length = len(name.encode(errors="surrogateescape"))  # of names that the locale cannot spell, too
     if length > LONGEST_NAME:
-        raise BadInput(f"a run's name has at most {LONGEST_NAME} bytes, not {length}", "Shorten it.")
+        raise BadInput(f"{of}'s name has at most {LONGEST_NAME} bytes, not {length}", "Shorten it.")
 
 
 def _is_number(value: Any) -> bool:
@@ -260,6 +267,94 @@ class RankConfig(AnswerConfig):
 
     query: Path
     others: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacesConfig:
+    """Image files to embed, and the network.
+
+    places: image files, and folders, which are searched with all that is in them
+    listed: a CSV or TSV with a column `path`, or a text file with a path a line; `-` for standard input
+    exclude: patterns such as `*.gif` or `old/*`, of a file's or folder's name, or of its path from the place
+    processes: that read images side by side; None: as many as processors; 0: this process reads
+    """
+
+    places: tuple[Path, ...] = ()
+    listed: str | None = None
+    exclude: tuple[str, ...] = ()
+    checkpoint: str | None = None  # None: the bundled weights, or what `omnitwin use` chose
+    device: str = "cpu"
+    processes: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", device_word(self.device))
+        count = self.processes
+        if count is not None and (type(count) is not int or not 0 <= count <= MOST_PROCESSES):
+            raise BadInput(
+                f"processes is a number from 0 to {MOST_PROCESSES:,}, not {count!r}", "0 reads in this process."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexConfig(PlacesConfig):
+    """An index to make or to bring up to date.
+
+    places, listed: if there are none, those that the index was made of
+    name: of the index in omnitwin's data folder; None: that of the first place
+    output: its folder, in place of a name
+    rebuild: read every image again, also for another network
+    """
+
+    name: str | None = None
+    output: Path | None = None
+    rebuild: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name is not None:
+            check_folder_name(self.name, "index")
+            if self.output is not None:
+                raise BadInput("an index's name and its output folder exclude each other", "Leave one out.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """Images to look for, and where.
+
+    index: an index's name or folder; None: the only one there is
+    folders: places that are not indexed, in place of an index
+    top: images that are found for each query, at most
+    least: probability below which no image counts as found; None: the network's threshold, and all are listed
+    """
+
+    queries: tuple[Path, ...]
+    index: str | None = None
+    folders: tuple[Path, ...] = ()
+    top: int = 10
+    least: float | None = None
+    checkpoint: str | None = None  # None: the index's network, else the default network
+    device: str = "cpu"
+    processes: int | None = None  # as in PlacesConfig, to read the folders
+    always_answer: bool = False
+    pictures: bool = False  # whether the report has thumbnails
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", device_word(self.device))
+        if type(self.top) is not int or self.top < 1:
+            raise BadInput(f"top is a number of images, 1 or more, not {self.top!r}", "For example: 10")
+        if self.least is not None and not (_is_number(self.least) and 0 <= self.least <= 1):
+            raise BadInput(
+                f"a least probability lies between 0 and 1, not {self.least!r}", "For example: --min-probability 0.9"
+            )
+        if self.index is not None and self.folders:
+            raise BadInput("an index and folders to search exclude each other", "Leave one out.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedConfig(PlacesConfig):
+    """Images to embed into a file. output: FILE.npz, FILE.csv or FILE.parquet"""
+
+    output: Path
 
 
 @dataclass(frozen=True, kw_only=True)

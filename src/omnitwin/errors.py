@@ -32,11 +32,11 @@ def is_shortage(error: BaseException) -> bool:
 class ExitCode(IntEnum):
     """What the program exits with. docs/COMMANDS.md shows the comments as the meanings."""
 
-    DONE = 0  # done; `compare`: same
-    DIFFERENT = 1  # `compare`: different; nothing else ever exits 1
+    DONE = 0  # done; `compare`: same; `search`: found
+    DIFFERENT = 1  # `compare`: different; `search`: nothing found; nothing else ever exits 1
     BAD_INPUT = 2  # a wrong word or image was given
     CANNOT_RUN = 3  # something is missing: data, a device, a sound checkpoint, room on the disk
-    CANNOT_TELL = 4  # `compare`: cannot tell, as an image is nothing that the network can judge
+    CANNOT_TELL = 4  # `compare`, `search`: cannot tell, as an image is nothing that the network can judge
     UNEXPECTED = 70  # a bug, never to be mistaken for "different" (EX_SOFTWARE of sysexits.h)
     HUNG_UP = 129  # the terminal was closed (128 + SIGHUP)
     INTERRUPTED = 130  # interrupted, by Ctrl-C (128 + SIGINT)

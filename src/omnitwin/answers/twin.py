@@ -111,8 +111,8 @@ class Twin:
         view_of(self.verifier)
         if isinstance(others, str | PathLike):
             others = [others]
-        paths = tuple(_path(other) for other in _each(others, "files"))
-        config = RankConfig(query=_path(query), others=paths, always_answer=always_answer)
+        paths = tuple(path_of(other) for other in each_of(others, "files"))
+        config = RankConfig(query=path_of(query), others=paths, always_answer=always_answer)
         return comparison.rank(config, reporter, self.verifier)
 
     def embed(self, images: Iterable[Picturable]) -> Array:
@@ -124,7 +124,7 @@ class Twin:
         parts, waiting = [], []
         if isinstance(images, str | PathLike | bytes | Image.Image) or _is_array_of_one(images):
             raise BadInput("one image was given where embed takes several", "Give a list of images.")
-        for image in _each(images, "images"):
+        for image in each_of(images, "images"):
             waiting.append(self._read(image))
             if len(waiting) == comparison.AT_ONCE:
                 parts.append(self.verifier.embed(waiting))
@@ -160,7 +160,7 @@ class Twin:
         return read_any(image, view_of(self.verifier))
 
 
-def _path(path: str | PathLike[str]) -> Path:
+def path_of(path: str | PathLike[str]) -> Path:
     """Return a path. Raises BadInput for what is none."""
     word = fspath(path) if isinstance(path, str | PathLike) else None
     if not isinstance(word, str) or not word or "\0" in word:
@@ -168,7 +168,7 @@ def _path(path: str | PathLike[str]) -> Path:
     return Path(word)
 
 
-def _each(several: Any, kind: str) -> Iterator[Any]:
+def each_of(several: Any, kind: str) -> Iterator[Any]:
     """Iterate. Raises BadInput for what has no items."""
     try:
         return iter(several)

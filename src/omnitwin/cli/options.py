@@ -15,7 +15,7 @@ import typer
 
 from omnitwin.config import DATASETS, EXAMS, OLDER_EXAMS, SEVERAL_EXAMS, SPLITS, SourceConfig, Target, parse_target
 from omnitwin.errors import BadInput, OmnitwinError
-from omnitwin.system.paths import BUNDLED, NEWEST, run_folders, trained_runs
+from omnitwin.system.paths import BUNDLED, NEWEST, index_folders, run_folders, trained_runs
 from omnitwin.system.words import DEVICES, PRECISIONS, check_device, check_precision
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # seconds
@@ -73,6 +73,11 @@ def _offered(found: Callable[[], list[Path]], incomplete: str) -> list[str]:
     with suppress(OmnitwinError):  # no home, or a link to one: the command tells it, TAB is silent
         names = [run.name for run in found() if re.fullmatch(PLAIN_NAME, run.name)]
     return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_index(incomplete: str) -> list[str]:
+    """Offer indexes, likewise."""
+    return _offered(index_folders, incomplete)
 
 
 def complete_checkpoint(incomplete: str) -> list[str]:
@@ -144,6 +149,34 @@ Checkpoint = Annotated[
 ]
 Figure = Annotated[
     Path | None, typer.Option("--figure", metavar="FILE.png", help="Write the pictures to an image file.")
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="GLOB",
+        help="Leave out files and folders of this name, or of this path from the folder: *.gif, old/*. May be given "
+        "several times.",
+    ),
+]
+ListedFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FILE.csv",
+        help="Take the images that a table lists in its column path, or a text file, a path a line; - is standard "
+        "input.",
+    ),
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        metavar="N",
+        min=0,
+        help="Processes that read images side by side; 0: none besides this one.",
+        show_default="as many as processors",
+    ),
 ]
 OWN_IMAGES = "or a folder, or a CSV or TSV, of your own images"
 

@@ -9,7 +9,7 @@ opened, copied or moved.
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from omnitwin.data.listing import (
@@ -26,6 +26,7 @@ from omnitwin.images.kinds import is_image_name
 
 NOT_PICTURES = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # that systems leave in folders
 DEEPEST = 100  # folders in folders: a deeper tree is made by a program gone wrong, or to do harm
+NOT_READ = "may not be read"  # the beginning of a reason
 FOLDER_FORM = "Give a folder with a folder of images for each class."
 
 
@@ -45,7 +46,7 @@ def list_folder(folder: Path, pattern: str | None = None) -> Listing:
     left_out: list[LeftOut] = []
     names: list[str] = []
     others = 0
-    for name, image in _walk(folder, left_out):
+    for name, image in walk(folder, left_out):
         if image:
             names.append(name)
         else:
@@ -96,8 +97,14 @@ def _why(left_out: Sequence[LeftOut], others: int) -> str:
     return f", but {others:,} of other kinds" if others else ""
 
 
-def _walk(folder: Path, left_out: list[LeftOut]) -> Iterator[tuple[str, bool]]:
-    """Yield each file below a folder by its path from there, and whether its name is an image's."""
+def walk(
+    folder: Path, left_out: list[LeftOut], skip: Callable[[str], bool] = lambda name: False
+) -> Iterator[tuple[str, bool]]:
+    """Yield each file below a folder by its path from there, and whether its name is an image's.
+
+    left_out: gets what is neither passed over nor yielded: folders that may not be read, links to folders, pipes
+    skip: tells of the path of a file or folder whether it is passed over, as hidden ones are
+    """
     waiting = [""]
     while waiting:
         below = waiting.pop()
@@ -105,11 +112,11 @@ def _walk(folder: Path, left_out: list[LeftOut]) -> Iterator[tuple[str, bool]]:
             with os.scandir(folder / below) as found:
                 entries = list(found)
         except OSError as error:
-            left_out.append(LeftOut(path=below or ".", reason=f"may not be read: {error.strerror or error}"))
+            left_out.append(LeftOut(path=below or ".", reason=f"{NOT_READ}: {error.strerror or error}"))
             continue
         for entry in entries:
             name = f"{below}/{entry.name}" if below else entry.name
-            if entry.name.startswith(".") or entry.name in NOT_PICTURES:
+            if entry.name.startswith(".") or entry.name in NOT_PICTURES or skip(name):
                 continue
             kind = _kind(entry)
             if kind == "file":
@@ -138,7 +145,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
     except FileNotFoundError:
         return "is a link that leads to no file"
     except OSError as error:
-        return f"may not be read: {error.strerror or error}"
+        return f"{NOT_READ}: {error.strerror or error}"
 
 
 def _has_split(names: Sequence[str], by_pattern: bool) -> bool:

@@ -44,7 +44,7 @@ def pack_record(path: str, box: Box | None, view: dict[str, Any], scratch: str, 
     It raises nothing. `state` is the file's, `crc` the CRC-32 of the pixels, and `unwritten` why they are not there.
     """
     wanted = View(**view)
-    state = _settled_state(path)
+    state = settled_state(path)
     try:
         facts, pixels_CHW = read_picture(Path(path), lambda picture: _both(cut_out(picture, box), wanted))
     except BadImage as error:
@@ -84,7 +84,7 @@ def _both(picture: Image.Image, view: View) -> tuple[ImageFacts, Array]:
     return facts_of(picture), seen_of(picture, view)
 
 
-def _settled_state(path: str) -> State:
+def settled_state(path: str) -> State:
     """Return a file's state, a moment later if it has just been changed: the next change then has another time."""
     state = state_of(path)
     age = time.time() - max(state[1:]) / 1e9

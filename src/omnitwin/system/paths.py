@@ -23,6 +23,7 @@ CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 FOLDS_FOLDER, FOLDS_FILE = "folds", "folds.json"  # in a run's folder: the folds under way, and what they said
 PAGE_FILE = "report.html"  # in a run's folder: the page that `report` writes
+INDEX_FILE = "embeddings.safetensors"  # in an index's folder: its images as a network embedded them
 KEY = re.compile("[0-9a-f]{16}")  # the name of a store of decoded pictures
 NEWEST, BUNDLED = "newest", "bundled"  # names of checkpoints that are neither a path nor a run
 
@@ -127,6 +128,20 @@ def run_folders() -> list[Path]:
         return []
     marks = (CONFIG_FILE, WEIGHTS_FILE, STATE_FILE, FOLDS_FOLDER)
     return sorted(folder for folder in folders if any(os.path.lexists(folder / name) for name in marks))
+
+
+def indexes_folder() -> Path:
+    """Return the folder that holds a folder for each index of images. Raises CannotRun."""
+    return unlinked(data_folder() / "indexes")
+
+
+def index_folders() -> list[Path]:
+    """Return the folders of all indexes, finished or not, sorted by name. Links and hidden ones don't count."""
+    try:
+        with os.scandir(indexes_folder()) as inside:
+            return sorted(Path(entry.path) for entry in inside if not entry.name.startswith(".") and is_folder(entry))
+    except OSError:  # there is none, or it may not be read
+        return []
 
 
 def is_over_folds(run: Path) -> bool:

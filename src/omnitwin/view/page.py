@@ -3,8 +3,6 @@
 page.html.jinja is the page; this module computes its values. Jinja2 escapes each value, pictures are data of the page.
 """
 
-import base64
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,7 @@ from omnitwin.errors import BadInput
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport, RunReport
 from omnitwin.reports.nouns import counted, nouns_of
-from omnitwin.reports.pictures import Picture
 from omnitwin.system.files import write_text
-from omnitwin.view.console import clean
 from omnitwin.view.exams import (
     WORST_NOTE,
     circumstances,
@@ -33,10 +29,10 @@ from omnitwin.view.exams import (
     worst_headings,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
+from omnitwin.view.templates import template, uri
 from omnitwin.view.words import LISTED, listed, operating_in_words, percent, split_in_words, trained
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from matplotlib.figure import Figure
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
@@ -62,7 +58,7 @@ def page(report: RunReport, draw: Callable[..., dict[str, "Figure"]] = plots) ->
     if report.steps:
         kept = nouns_of(network.trained_on).held_out
         training = _both_shades(*({"training": training_plot(report.steps, dark, kept)} for dark in (False, True)))
-    return _template().render(
+    return template(TEMPLATE).render(
         network=network,
         evaluation=evaluation,
         headline=headline(evaluation),
@@ -122,19 +118,6 @@ def lead(report: RunReport) -> str:
 def _network(report: RunReport) -> NetworkReport:
     assert report.evaluation.network is not None
     return report.evaluation.network
-
-
-def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined  # 20 ms, and only a page needs it
-
-    def harmless(part: object) -> object:
-        return part if hasattr(part, "__html__") else clean(str(part))  # tables and pictures are HTML already
-
-    environment = Environment(
-        autoescape=True, finalize=harmless, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["png"] = _png
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
 def _main_figures(evaluation: EvalReport) -> list[Row]:
@@ -217,7 +200,7 @@ class _Figure:
 
 def _both_shades(light: dict[str, "Figure"], dark: dict[str, "Figure"]) -> dict[str, _Figure]:
     return {
-        name: _Figure(name.replace("-", " "), _uri("svg+xml", as_svg(light[name])), _uri("svg+xml", as_svg(dark[name])))
+        name: _Figure(name.replace("-", " "), uri("svg+xml", as_svg(light[name])), uri("svg+xml", as_svg(dark[name])))
         for name in light
     }
 
@@ -261,17 +244,3 @@ def _calibration(exam: ExamReport) -> list[Row]:
         return []
     sides = [("as trained", exam.calibration.before), ("calibrated", exam.calibration.after)]
     return [(name, f"{side.expected_calibration_error:.4f}", f"{side.brier_score:.4f}") for name, side in sides if side]
-
-
-def _png(picture: Picture) -> str:
-    from PIL import Image
-
-    content = io.BytesIO()
-    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
-    image.save(content, format="PNG", optimize=True)
-    return _uri("png", content.getvalue())
-
-
-def _uri(kind: str, content: str | bytes) -> str:
-    raw = content.encode() if isinstance(content, str) else content
-    return f"data:image/{kind};base64,{base64.b64encode(raw).decode()}"

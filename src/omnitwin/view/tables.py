@@ -143,14 +143,16 @@ def show_comparison(report: ComparisonReport, console: Console, show_input: bool
             *(draw_picture(picture, columns, console) for picture in (report.first_input, report.second_input))
         )
         console.print(inputs)
-    probability = f"{_kind(report)} {report.probability:.4f} that both show the same (threshold {report.threshold:.4g})"
+    probability = (
+        f"{kind_in_words(report)} {report.probability:.4f} that both show the same (threshold {report.threshold:.4g})"
+    )
     if report.verdict == UNSURE:
-        console.print(Text.assemble(_verdict(report), f": {clean('; '.join(report.reasons))}"), soft_wrap=True)
+        console.print(Text.assemble(verdict_in_words(report), f": {clean('; '.join(report.reasons))}"), soft_wrap=True)
         say(console, f"--always-answer would go by {probability}", "dim")
     else:
-        console.print(Text.assemble(_verdict(report), f": {probability}"), soft_wrap=True)
+        console.print(Text.assemble(verdict_in_words(report), f": {probability}"), soft_wrap=True)
         _show_operating(report, console)
-    say(console, _answered(report.network), "dim")
+    say(console, answered_by(report.network), "dim")
     for files, note in _by_note(report):
         say(console, f"Note: {files}: {note}", "dim")
 
@@ -175,10 +177,10 @@ def show_comparisons(reports: Sequence[ComparisonReport], console: Console) -> N
     pairs = []
     for report in reports:
         files = f"{clean(report.first.name)}\n{clean(report.second.name)}\n"
-        title = Text.assemble(files, _verdict(report), f"\nprobability {report.probability:.4f}")
+        title = Text.assemble(files, verdict_in_words(report), f"\nprobability {report.probability:.4f}")
         pairs.append((title, report.first_picture, report.second_picture))
     console.print(draw_titled(pairs, console))
-    say(console, _answered(reports[0].network), "dim")
+    say(console, answered_by(reports[0].network), "dim")
 
 
 def show_share_right(report: "EvalReport", console: Console) -> None:
@@ -212,30 +214,30 @@ def show_ranking(report: RankingReport, console: Console, show_input: bool = Fal
         "bold",
     )
     width = max(4, len(str(len(report.ranked))))
-    words = max((len(_verdict(image)[0]) for image in report.ranked), default=0)
+    words = max((len(verdict_in_words(image)[0]) for image in report.ranked), default=0)
     words = max(words, len("different"))
     say(console, f"{'rank':>{width}}  probability  {'verdict':<{words}}  file", "bold")
     for image in report.ranked:
-        verdict, style = _verdict(image)
+        verdict, style = verdict_in_words(image)
         beginning = f"{image.rank:>{width}}  {image.probability:>11.4f}  "
         file = clean(str(image.file))  # neither cut nor wrapped, so that it can be copied
         console.print(Text.assemble(beginning, (f"{verdict:<{words}}", style), f"  {file}"), soft_wrap=True)
     speed = f": {report.images_per_second:,.0f} images/s" if report.images >= ENOUGH_FOR_SPEED else ""
     read = f"{counted(report.images, 'image')} read and embedded in {report.seconds:.2f} s"
     say(console, f"{read}{speed} ({report.engine})")
-    say(console, f"{_kind(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
+    say(console, f"{kind_in_words(report).capitalize()}; same from {report.threshold:.4g} on", "dim")
     _show_operating(report, console)
-    _show_doubts(report, console)
-    say(console, _answered(report.network), "dim")
+    show_doubts((reason for image in report.ranked for reason in image.reasons), console)
+    say(console, answered_by(report.network), "dim")
     _show_notes(
         ((report.query.name, report.notes), *((image.file.name, image.notes) for image in report.ranked)), console
     )
 
 
-def _show_doubts(report: RankingReport, console: Console) -> None:
+def show_doubts(reasons: Iterable[str], console: Console) -> None:
     """Print each reason why an answer cannot be told once, with the files that it is of."""
     files: dict[str, list[str]] = {}
-    for line in dict.fromkeys(reason for image in report.ranked for reason in image.reasons):
+    for line in dict.fromkeys(reasons):
         name, _, reason = line.rpartition(": ")
         files.setdefault(reason, []).append(name)
     for reason, names in files.items():
@@ -360,17 +362,17 @@ def _show_remarks(run: StoredRun, console: Console) -> None:
         say(console, f"  {run.problem}", "bold red")
 
 
-def _verdict(answer: Verdict) -> tuple[str, str]:
+def verdict_in_words(answer: Verdict) -> tuple[str, str]:
     if answer.verdict == UNSURE:
         return "cannot tell", "bold yellow"
     return ("same", "bold green") if answer.same else ("different", "bold red")
 
 
-def _kind(report: Answer) -> str:
+def kind_in_words(report: Answer) -> str:
     return "calibrated probability" if report.calibrated else "probability"
 
 
-def _answered(network: TrainedNetwork) -> str:
+def answered_by(network: TrainedNetwork) -> str:
     if network.bundled:
         return f"Answered by {BUNDLED_WEIGHTS} ({trained(network)})"
     return f"Answered by {trained(network)}: {network.checkpoint}"
