@@ -9,6 +9,7 @@ from scripts import load_script
 from omnitwin.model.checkpoint import save_checkpoint
 from omnitwin.model.description import Description, read_description
 from omnitwin.recipes import STRONG
+from omnitwin.reports.operating import BY_OTHERS, HELD_OUT, OperatingPoint
 from omnitwin.training.trainer import build_network
 
 
@@ -40,6 +41,9 @@ def run(tmp_path):
         whole_recipe = replace(STRONG, holdout=0)
         save_checkpoint(whole / f"{file}.safetensors", network, Description.of_recipe(whole_recipe, **facts))
     facts |= {"held_out": ("Greek", "Latin"), "threshold": 0.4, "calibration": {"temperature": 2.0, "bias": 0.5}}
+    rates = {"far": (0.1, (0.0, 0.2)), "frr": (0.1, (0.0, 0.2))}
+    counts = {"similar": 10, "dissimilar": 20, "classes": 5, "data": "omniglot/training", "target": "balanced"}
+    facts["operating"] = OperatingPoint.of_rates(rates, **counts, chosen_on=HELD_OUT, method=f"{BY_OTHERS}; Wilson")
     save_checkpoint(fellow / "weights.safetensors", network, Description.of_recipe(STRONG, **facts))
     return whole
 
@@ -81,6 +85,8 @@ def test_the_network_of_all_alphabets_gets_what_its_fellows_held_out_ones_chose(
     described = read_description(run / "half.safetensors")
     assert (described.threshold, described.calibration) == (0.4, {"temperature": 2.0, "bias": 0.5})
     assert (described.held_out, described.recipe["holdout"]) == ((), 0)
+    assert described.operating.data == "omniglot/training, for a network trained alike without them"
+    assert described.operating.measured == "cross-validated on these classes"
     assert [recipe.holdout for recipe in asked] == [STRONG.holdout]
 
 

@@ -26,6 +26,7 @@ from omnitwin.model.checkpoint import load_checkpoint, save_checkpoint
 from omnitwin.model.description import read_description
 from omnitwin.model.locating import BUNDLED_WEIGHTS
 from omnitwin.recipes import RECIPES, Recipe
+from omnitwin.reports.operating import BY_OTHER_FITS, BY_OTHERS
 from omnitwin.system.files import digest
 from omnitwin.system.paths import CONFIG_FILE, STATE_FILE, WEIGHTS_FILE, runs_folder
 from omnitwin.training.novelty import DRAWINGS, ground_of
@@ -72,7 +73,13 @@ def export(run: Path) -> None:
     """
     network, description = load_checkpoint(run / WEIGHTS_FILE)
     judged = read_description(fellow_of(run) / WEIGHTS_FILE)
-    chosen = {name: getattr(judged, name) for name in ("threshold", "calibration", "operating")}
+    assert judged.operating is not None
+    operating = replace(
+        judged.operating,
+        data=f"{judged.dataset}, for a network trained alike without them",
+        method=judged.operating.method.replace(BY_OTHERS, BY_OTHER_FITS),  # they did not choose this checkpoint
+    )
+    chosen = {"threshold": judged.threshold, "calibration": judged.calibration, "operating": operating}
     described = replace(description, **chosen, novelty=familiar(judged.whole_recipe()))
     save_checkpoint(run / HALF, network.half(), described)
 
