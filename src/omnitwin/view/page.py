@@ -62,7 +62,7 @@ def page(report: RunReport, draw: Callable[..., dict[str, "Figure"]] = plots) ->
     if report.steps:
         kept = nouns_of(network.trained_on).held_out
         training = _both_shades(*({"training": training_plot(report.steps, dark, kept)} for dark in (False, True)))
-    return _template().render(
+    return template(TEMPLATE).render(
         network=network,
         evaluation=evaluation,
         headline=headline(evaluation),
@@ -124,7 +124,8 @@ def _network(report: RunReport) -> NetworkReport:
     return report.evaluation.network
 
 
-def _template() -> "Template":
+def template(path: Path) -> "Template":
+    """Return a page's template, in which every value is escaped, and its control characters are spelled out."""
     from jinja2 import Environment, StrictUndefined  # 20 ms, and only a page needs it
 
     def harmless(part: object) -> object:
@@ -134,7 +135,7 @@ def _template() -> "Template":
         autoescape=True, finalize=harmless, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["png"] = _png
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return environment.from_string(path.read_text(encoding="utf-8"))
 
 
 def _main_figures(evaluation: EvalReport) -> list[Row]:
@@ -217,7 +218,7 @@ class _Figure:
 
 def _both_shades(light: dict[str, "Figure"], dark: dict[str, "Figure"]) -> dict[str, _Figure]:
     return {
-        name: _Figure(name.replace("-", " "), _uri("svg+xml", as_svg(light[name])), _uri("svg+xml", as_svg(dark[name])))
+        name: _Figure(name.replace("-", " "), *(data_uri("svg+xml", as_svg(each[name])) for each in (light, dark)))
         for name in light
     }
 
@@ -269,9 +270,10 @@ def _png(picture: Picture) -> str:
     content = io.BytesIO()
     image = Image.frombytes(picture.mode, picture.size, picture.pixels)
     image.save(content, format="PNG", optimize=True)
-    return _uri("png", content.getvalue())
+    return data_uri("png", content.getvalue())
 
 
-def _uri(kind: str, content: str | bytes) -> str:
+def data_uri(kind: str, content: str | bytes) -> str:
+    """Return an image, such as SVG (`svg+xml`) or PNG (`png`), as an address that holds all of it."""
     raw = content.encode() if isinstance(content, str) else content
     return f"data:image/{kind};base64,{base64.b64encode(raw).decode()}"
