@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from omnitwin.data.opening import ImageParts, open_images
     from omnitwin.errors import BadCheckpoint, BadImage, BadInput, CannotRun, OmnitwinError
     from omnitwin.exams.exam import Exam
+    from omnitwin.galleries import duplicates, group, map_of
     from omnitwin.recipes import RECIPES, Recipe, View
     from omnitwin.reports.answers import Comparison
     from omnitwin.reports.progress import Reporter
@@ -55,10 +56,13 @@ _HOMES = {  # the module of each public name
     "choose": "answers.choosing",
     "clear_cache": "data.cached",
     "download": "data.acquire",
+    "duplicates": "galleries",
     "evaluate": "api",
+    "group": "galleries",
     "list_cache": "data.cached",
     "list_runs": "answers.runs",
     "load": "answers.twin",
+    "map_of": "galleries",
     "open_images": "data.opening",
     "plan": "api",
     "remove_runs": "answers.runs",
@@ -91,10 +95,13 @@ __all__ = [
     "choose",
     "clear_cache",
     "download",
+    "duplicates",
     "evaluate",
+    "group",
     "list_cache",
     "list_runs",
     "load",
+    "map_of",
     "open_images",
     "plan",
     "remove_runs",

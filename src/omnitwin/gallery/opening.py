@@ -3,6 +3,7 @@
 gallery = gallery_of(Path("photos"), open_verifier())
 """
 
+import hashlib
 import os
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from omnitwin.images.views import Seen, check_seen, prepared, seen
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.answers import UnreadImage
 from omnitwin.reports.progress import SILENT, Reporter
-from omnitwin.system.files import digest
+from omnitwin.system.plain import open_named
 
 
 def gallery_of(place: Path, verifier: Verifier, reporter: Reporter = SILENT) -> Gallery:
@@ -97,7 +98,8 @@ def _read(root: Path, name: str, verifier: Verifier) -> tuple[Item, Seen]:
     image, (width, height) = read_picture(path, lambda picture: (seen(picture, view), picture.size), prepare)
     check_seen(image, str(path), view)
     try:
-        facts, sha256 = path.stat(), digest(path, "sha256")
+        with open(path, "rb", opener=open_named) as file:
+            facts, sha256 = os.fstat(file.fileno()), hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BadImage(f"{path} cannot be read: {error.strerror or error}") from error
     item = Item(name=name, sha256=sha256, size=facts.st_size, mtime_ns=facts.st_mtime_ns, width=width, height=height)
