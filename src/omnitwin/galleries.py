@@ -1,10 +1,10 @@
 """The Python functions for folders of many images, without torch where NumPy answers. api has those that train.
 
-    import omnitwin
+import omnitwin
 
-    omnitwin.duplicates("photos").groups        # what is there twice
-    omnitwin.group("photos").groups             # pictures of the same thing together
-    omnitwin.map_of("photos", html="map.html")  # two dimensions
+omnitwin.duplicates("photos").groups        # what is there twice
+omnitwin.group("photos").groups             # pictures of the same thing together
+omnitwin.map_of("photos", html="map.html")  # two dimensions
 """
 
 from os import PathLike

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawn import THINGS, copied, drawing, folder_of_things
+from drawn_things import THINGS, copied, drawing, folder_of_things
 from PIL import Image
 
 from omnitwin.answers.verifier import open_verifier

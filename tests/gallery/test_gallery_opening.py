@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from drawn import drawing, folder_of_things
+from drawn_things import drawing, folder_of_things
 from PIL import Image
 
 from omnitwin.answers.files import read

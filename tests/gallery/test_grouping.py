@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawn import THINGS, copied, folder_of_things
+from drawn_things import THINGS, copied, folder_of_things
 from PIL import Image
 
 from omnitwin.config import GroupConfig

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from drawn import THINGS, folder_of_things
+from drawn_things import THINGS, folder_of_things
 from points import bunches
 from sklearn.decomposition import PCA
 
