@@ -34,6 +34,7 @@ LEAST_EXAMS = 8  # of a run: the best network of a short run may be an early one
 TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
 LINKAGES = ("average", "complete")  # how groups of images are formed (gallery/linkage.py)
 MAPS = ("pca", "umap")  # ways to two dimensions
+PAGE_GROUPS = 500  # groups of duplicates on a page, with their pictures: 5 MB
 MAP_PICTURES = 1000  # thumbnails on a map: 3 MB of a page, and as many as a browser moves smoothly
 SCOPES = ("group", "any")  # from which the classes of an episode come
 OLDER_EXAMS = {"same-alphabet": "same-group"}  # words that are still understood

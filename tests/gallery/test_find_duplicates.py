@@ -10,6 +10,7 @@ import pytest
 from drawn_things import THINGS, copied, drawing, folder_of_things
 from PIL import Image
 
+from omnitwin.answers.twin import Twin
 from omnitwin.answers.verifier import open_verifier
 from omnitwin.config import DuplicatesConfig
 from omnitwin.errors import BadInput
@@ -112,8 +113,6 @@ def test_names_and_the_order_of_files_do_not_matter(tmp_path, linkage):
 def test_probabilities_are_those_of_the_verifier_for_the_pair_with_the_kept_file(tmp_path):
     verifier = open_verifier()
     (group, *_) = found(folder_of_things(tmp_path / "all")).groups
-    from omnitwin.answers.twin import Twin
-
     twin = Twin(verifier)
     for file in group.files[1:]:
         expected = twin.compare(group.files[0].file, file.file, always_answer=True).probability

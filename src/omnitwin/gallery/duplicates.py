@@ -19,7 +19,7 @@ import numpy as np
 
 from omnitwin.answers.files import view_of
 from omnitwin.answers.verifier import Verifier, open_verifier
-from omnitwin.config import DuplicatesConfig
+from omnitwin.config import PAGE_GROUPS, DuplicatesConfig
 from omnitwin.errors import BadInput
 from omnitwin.gallery.contents import Contents, check_finite, contents_of, doubtful_in
 from omnitwin.gallery.gallery import Gallery, Item, Line, line_of
@@ -31,8 +31,6 @@ from omnitwin.gallery.thumbnails import thumbnail
 from omnitwin.reports.answers import UnreadImage
 from omnitwin.reports.gallery_groups import COPY, KEEP, LOOK_ALIKE, DuplicateFile, DuplicateGroup, DuplicatesReport
 from omnitwin.reports.progress import SILENT, Reporter
-
-MOST_PICTURED = 500  # groups that have thumbnails: 5 MB of a page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +80,7 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = SILENT) -> Duplica
     found = [_group(group, verifier, line) for group in groups if sum(map(len, group)) > 1]
     found.sort(key=lambda group: group.files[0].file)
     if config.pictures:
-        found = [_pictured(group, verifier) for group in found[:MOST_PICTURED]] + found[MOST_PICTURED:]
+        found = [_pictured(group, verifier) for group in found[:PAGE_GROUPS]] + found[PAGE_GROUPS:]
     roles = [file.role for group in found for file in group.files]
     return DuplicatesReport(
         network=verifier.trained(),

@@ -27,6 +27,7 @@ MOST_PAIRS = 10_000_000  # that are kept: 160 MB here, and about three times as 
 SCORED_AT_ONCE = 4096  # pairs: 2 * 4096 * 256 numbers in float64 are 16 MB
 NUMBER = 4  # bytes of a float32
 LABEL = "Comparing all pairs"
+FOLLOWED_FROM = 10_000_000  # pairs: fewer are compared before progress could be read
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,7 +73,7 @@ def pairs_above(
     # the bound on the rounding of a product in float32 (Higham 2002, "Accuracy and stability", sec. 3.1), doubled
     least = np.float32(line.products(limit) - left_AD.shape[1] * float(np.finfo(np.float32).eps))
     left, right, logits, kept = [], [], [], 0
-    with reporter.task(LABEL, compared, "pairs") as advance:
+    with (reporter if compared >= FOLLOWED_FROM else SILENT).task(LABEL, compared, "pairs") as advance:
         for rows, columns, reached_AB in _blocks(left_AD, other_BD, within, least, memory):
             if kept + np.count_nonzero(reached_AB) > most:
                 raise BadInput(

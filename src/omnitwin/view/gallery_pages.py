@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnitwin.config import PAGE_GROUPS
 from omnitwin.reports.gallery_groups import KEEP, DuplicateFile, DuplicateGroup, DuplicatesReport, MapReport
 from omnitwin.reports.nouns import counted
 from omnitwin.reports.pictures import Picture
@@ -24,7 +25,6 @@ from omnitwin.view.words import bytes_in_words, operating_in_words
 
 FOLDER = Path(__file__).parent
 DUPLICATES, MAP, PROGRAM = (FOLDER / name for name in ("duplicates.html.jinja", "map.html.jinja", "map.js"))
-MOST_GROUPS = 500  # on a page; a browser shows more only slowly
 QUALITY = 80  # of JPEG
 
 
@@ -44,7 +44,7 @@ def write_duplicates_page(report: DuplicatesReport, path: Path) -> None:
 
 def duplicates_page(report: DuplicatesReport) -> str:
     """Return the page of duplicates as HTML text."""
-    left_out = len(report.groups) - MOST_GROUPS
+    left_out = len(report.groups) - PAGE_GROUPS
     facts = [
         f"{counted(report.copies, 'exact copy')} and {counted(report.look_alikes, 'look-alike')} in "
         f"{counted(len(report.groups), 'group')} among {counted(report.images, 'image')}.",
@@ -53,11 +53,11 @@ def duplicates_page(report: DuplicatesReport) -> str:
     if report.operating is not None:
         facts.append(f"Threshold {report.threshold:.4g}, {operating_in_words(report.operating)}.")
     if left_out > 0:
-        facts.append(f"The first {MOST_GROUPS:,} groups are shown; {left_out:,} more are in --csv and --json.")
+        facts.append(f"The first {PAGE_GROUPS:,} groups are shown; {left_out:,} more are in --csv and --json.")
     return template(DUPLICATES).render(
         title=" and ".join(str(place) for place in report.places),
         facts=facts,
-        groups=list(_groups(report.groups[:MOST_GROUPS])),
+        groups=list(_groups(report.groups[:PAGE_GROUPS])),
     )
 
 
