@@ -33,6 +33,7 @@ EXAM_EVERY = 100  # iterations, between two exams on the held-out classes
 LEAST_EXAMS = 8  # of a run: the best network of a short run may be an early one
 TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
 LINKAGES = ("average", "complete")  # how groups of images are formed (gallery/linkage.py)
+LINKAGE = "complete"  # at a balanced threshold it agrees better with the classes (docs/LOG.md, Groups)
 MAPS = ("pca", "umap")  # ways to two dimensions
 PAGE_GROUPS = 500  # groups of duplicates on a page, with their pictures: 5 MB
 MAP_PICTURES = 1000  # thumbnails on a map: 3 MB of a page, and as many as a browser moves smoothly
@@ -351,15 +352,15 @@ class DuplicatesConfig(GalleryConfig):
 
     @property
     def linked_by(self) -> str:
-        """The linkage within a folder. Complete by default: every pair of a group is at or above the limit."""
-        return self.linkage or "complete"
+        """The linkage within a folder."""
+        return self.linkage or LINKAGE
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupConfig(GalleryConfig):
     """How to group the images of a folder. labels: whether to compare the groups with the classes of its folders"""
 
-    linkage: str = "average"
+    linkage: str = LINKAGE
     labels: bool = False
 
     def __post_init__(self) -> None:

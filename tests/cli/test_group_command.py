@@ -19,7 +19,7 @@ def test_groups_are_told_with_their_number_and_their_agreement_with_the_folders(
     assert outcome.code == 0
     lines = outcome.out.splitlines()
     assert lines[:4] == ["Group 1: 3 images", "  things/arch/0.png", "  things/arch/1.png", "  things/arch/2.png"]
-    assert "4 groups of 12 images of things: 4 of two or more, 0 images alone (average linkage)" in lines
+    assert "4 groups of 12 images of things: 4 of two or more, 0 images alone (complete linkage)" in lines
     (rand,) = [line for line in lines if line.startswith("Adjusted Rand index")]
     assert rand.startswith("Adjusted Rand index 1.000 (")
     assert rand.endswith(" to 1.000) against 4 class folders, 12 images")
@@ -27,10 +27,10 @@ def test_groups_are_told_with_their_number_and_their_agreement_with_the_folders(
 
 
 def test_text_json_and_csv_agree(run, things, tmp_path):
-    words = ("group", things, "--min-probability", "0.9", "--linkage", "complete")
+    words = ("group", things, "--min-probability", "0.9", "--linkage", "average")
     report = json.loads(run(*words, "--json").out)
     assert len(report["groups"]) == len(THINGS)
-    assert (report["linkage"], report["agreement"]) == ("complete", None)
+    assert (report["linkage"], report["agreement"]) == ("average", None)
     rows = list(csv.DictReader(io.StringIO(run(*words, "--csv", "-").out)))
     assert [(int(row["group"]), row["file"]) for row in rows] == [
         (group["number"], file) for group in report["groups"] for file in group["files"]

@@ -22,7 +22,7 @@ def test_duplicates_are_found_and_drawn_on_a_page(things, tmp_path):
 
 
 def test_groups_are_found_and_measured(things):
-    report = omnitwin.group(things, min_probability=0.9, linkage="complete", labels_from_folders=True)
+    report = omnitwin.group(things, min_probability=0.9, linkage="average", labels_from_folders=True)
     assert [len(group.files) for group in report.groups] == [2, 2, 2]
     assert report.agreement.rand == 1.0
 

@@ -7,7 +7,7 @@ import typer
 
 from omnitwin.cli.galleries import Csv, Far, MinProbability, Place, linkage_option, tell_what_was_left_out
 from omnitwin.cli.options import Checkpoint, Device, Json, Quiet, complete_place
-from omnitwin.config import DuplicatesConfig
+from omnitwin.config import LINKAGE, DuplicatesConfig
 from omnitwin.errors import ExitCode
 
 
@@ -24,7 +24,7 @@ def duplicates(
     ] = None,
     min_probability: MinProbability = None,
     far: Far = None,
-    linkage: Annotated[str | None, linkage_option("complete")] = None,
+    linkage: Annotated[str | None, linkage_option(LINKAGE)] = None,
     checkpoint: Checkpoint = None,
     csv: Csv = None,
     html: Annotated[

@@ -3,7 +3,7 @@
     report = group(GroupConfig(place=Path("photos"), labels=True))
     len(report.groups), report.agreement.rand
 
-Groups are joined from single images by average or complete linkage, as long as their similarity is at the limit: the
+Groups are joined from single images by complete or average linkage, as long as their similarity is at the limit: the
 verifier's threshold, unless another probability is given. Files with the same bytes count as one image.
 """
 

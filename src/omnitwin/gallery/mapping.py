@@ -17,7 +17,7 @@ import numpy as np
 
 from omnitwin.answers.files import view_of
 from omnitwin.answers.verifier import Verifier, open_verifier
-from omnitwin.config import MapConfig
+from omnitwin.config import LINKAGE, MapConfig
 from omnitwin.errors import BadInput, CannotRun
 from omnitwin.gallery.contents import check_finite
 from omnitwin.gallery.gallery import Gallery, line_of
@@ -29,7 +29,6 @@ from omnitwin.metrics.arrays import Array
 from omnitwin.reports.gallery_groups import BY_FOLDER, BY_GROUP, MapPoint, MapReport
 from omnitwin.reports.progress import SILENT, Reporter
 
-LINKAGE = "average"
 AT_ONCE = 8192  # embeddings whose products are summed at a time: 16 MB in float64 of 256 numbers
 LEAST_FOR_UMAP = 4  # images: fewer have no neighbours to speak of
 NEIGHBOURS = 15  # of umap, its own default
