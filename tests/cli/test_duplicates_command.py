@@ -7,10 +7,13 @@ import os
 from html.parser import HTMLParser
 
 import pytest
+import torch
+from checkpoints import written_anew
 from drawn_things import copied, drawing, folder_of_things
 from hostile import HOSTILE, as_file_name, assert_harmless, spelt
 
 from omnitwin.answers.verifier import open_verifier
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 
 TAGS = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "figure", "img", "figcaption"}
 TAGS |= {"span", "br"}
@@ -138,6 +141,15 @@ def test_a_network_without_a_distance_between_embeddings_is_refused(run, things)
     outcome = run("duplicates", things, "--quiet")
     assert outcome.code == 2
     assert "has no distance between embeddings" in outcome.complaint()
+
+
+@pytest.mark.parametrize("command", ["duplicates", "group", "map"])
+def test_weights_that_lead_to_no_number_find_nothing_and_exit_3(run, things, tmp_path, command):
+    huge = {name: torch.full((32,), 3e38) for name in ("encoder.blocks.0.norm.weight", "encoder.blocks.0.norm.bias")}
+    written_anew(BUNDLED_WEIGHTS, tmp_path / "huge.safetensors", tensors=huge, record={"familiarity": None})
+    outcome = run(command, things, "--checkpoint", tmp_path / "huge.safetensors", "--quiet")
+    assert outcome.code == 3
+    assert "huge.safetensors gives no answer" in outcome.complaint()
 
 
 def test_files_that_cannot_be_read_are_named_in_a_line_each_and_do_not_stop_the_rest(run, things):
