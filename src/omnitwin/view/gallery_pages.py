@@ -20,7 +20,7 @@ from omnitwin.system.files import write_text
 from omnitwin.view.console import clean
 from omnitwin.view.gallery_groups import false_pairs_in_words
 from omnitwin.view.gallery_maps import colours_of, map_title, places_of
-from omnitwin.view.page import data_uri, template
+from omnitwin.view.templates import template, uri
 from omnitwin.view.words import bytes_in_words, operating_in_words
 
 FOLDER = Path(__file__).parent
@@ -114,4 +114,4 @@ def _jpeg(picture: Picture | None) -> str:
     content = io.BytesIO()
     image = Image.frombytes(picture.mode, picture.size, picture.pixels)
     image.save(content, format="JPEG", quality=QUALITY, optimize=True)
-    return data_uri("jpeg", content.getvalue())
+    return uri("jpeg", content.getvalue())

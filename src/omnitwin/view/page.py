@@ -3,8 +3,6 @@
 page.html.jinja is the page; this module computes its values. Jinja2 escapes each value, pictures are data of the page.
 """
 
-import base64
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,7 @@ from omnitwin.errors import BadInput
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport, RunReport
 from omnitwin.reports.nouns import counted, nouns_of
-from omnitwin.reports.pictures import Picture
 from omnitwin.system.files import write_text
-from omnitwin.view.console import clean
 from omnitwin.view.exams import (
     WORST_NOTE,
     circumstances,
@@ -33,10 +29,10 @@ from omnitwin.view.exams import (
     worst_headings,
 )
 from omnitwin.view.plots import as_svg, plots, training_plot
+from omnitwin.view.templates import template, uri
 from omnitwin.view.words import LISTED, listed, operating_in_words, percent, split_in_words, trained
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from matplotlib.figure import Figure
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
@@ -124,20 +120,6 @@ def _network(report: RunReport) -> NetworkReport:
     return report.evaluation.network
 
 
-def template(path: Path) -> "Template":
-    """Return a page's template, in which every value is escaped, and its control characters are spelled out."""
-    from jinja2 import Environment, StrictUndefined  # 20 ms, and only a page needs it
-
-    def harmless(part: object) -> object:
-        return part if hasattr(part, "__html__") else clean(str(part))  # tables and pictures are HTML already
-
-    environment = Environment(
-        autoescape=True, finalize=harmless, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["png"] = _png
-    return environment.from_string(path.read_text(encoding="utf-8"))
-
-
 def _main_figures(evaluation: EvalReport) -> list[Row]:
     """Return the first figure of each exam: exam and figure, value, interval, n."""
     rows: list[Row] = []
@@ -218,7 +200,7 @@ class _Figure:
 
 def _both_shades(light: dict[str, "Figure"], dark: dict[str, "Figure"]) -> dict[str, _Figure]:
     return {
-        name: _Figure(name.replace("-", " "), *(data_uri("svg+xml", as_svg(each[name])) for each in (light, dark)))
+        name: _Figure(name.replace("-", " "), uri("svg+xml", as_svg(light[name])), uri("svg+xml", as_svg(dark[name])))
         for name in light
     }
 
@@ -262,18 +244,3 @@ def _calibration(exam: ExamReport) -> list[Row]:
         return []
     sides = [("as trained", exam.calibration.before), ("calibrated", exam.calibration.after)]
     return [(name, f"{side.expected_calibration_error:.4f}", f"{side.brier_score:.4f}") for name, side in sides if side]
-
-
-def _png(picture: Picture) -> str:
-    from PIL import Image
-
-    content = io.BytesIO()
-    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
-    image.save(content, format="PNG", optimize=True)
-    return data_uri("png", content.getvalue())
-
-
-def data_uri(kind: str, content: str | bytes) -> str:
-    """Return an image, such as SVG (`svg+xml`) or PNG (`png`), as an address that holds all of it."""
-    raw = content.encode() if isinstance(content, str) else content
-    return f"data:image/{kind};base64,{base64.b64encode(raw).decode()}"
