@@ -24,6 +24,7 @@ ARROWS = {  # room: the rooms that it may import besides its own
     "answers": {"data", "images", "model", "metrics"} | COMMON,
     "gallery": {"answers", "data", "images", "model", "metrics"} | COMMON,
     "exams": {"training", "answers", "data", "images", "model", "metrics"} | COMMON,
+    "galleries": {"gallery", "view"} | COMMON,
     "api": {"gallery", "exams", "training", "answers", "data", "images", "model", "metrics", "view"} | COMMON,
     "view": COMMON,
     "cli": {"gallery", "exams", "training", "answers", "data", "view"} | COMMON,

@@ -79,8 +79,13 @@ def export(run: Path) -> None:
         data=f"{judged.dataset}, for a network trained alike without them",
         method=judged.operating.method.replace(BY_OTHERS, BY_OTHER_FITS),  # they did not choose this checkpoint
     )
-    chosen = {"threshold": judged.threshold, "calibration": judged.calibration, "operating": operating}
-    described = replace(description, **chosen, novelty=familiar(judged.whole_recipe()))
+    described = replace(
+        description,
+        threshold=judged.threshold,
+        calibration=judged.calibration,
+        operating=operating,
+        novelty=familiar(judged.whole_recipe()),
+    )
     save_checkpoint(run / HALF, network.half(), described)
 
 

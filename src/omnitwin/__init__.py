@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from omnitwin.data.opening import ImageParts, open_images
     from omnitwin.errors import BadCheckpoint, BadImage, BadInput, CannotRun, OmnitwinError
     from omnitwin.exams.exam import Exam
+    from omnitwin.galleries import duplicates, group, map_of
     from omnitwin.gallery.doors import embed, index, search
     from omnitwin.gallery.indexes import list_indexes, remove_index
     from omnitwin.recipes import RECIPES, Recipe, View
@@ -57,13 +58,16 @@ _HOMES = {  # the module of each public name
     "choose": "answers.choosing",
     "clear_cache": "data.cached",
     "download": "data.acquire",
+    "duplicates": "galleries",
     "embed": "gallery.doors",
     "evaluate": "api",
+    "group": "galleries",
     "index": "gallery.doors",
     "list_cache": "data.cached",
     "list_indexes": "gallery.indexes",
     "list_runs": "answers.runs",
     "load": "answers.twin",
+    "map_of": "galleries",
     "open_images": "data.opening",
     "plan": "api",
     "remove_index": "gallery.indexes",
@@ -98,13 +102,16 @@ __all__ = [
     "choose",
     "clear_cache",
     "download",
+    "duplicates",
     "embed",
     "evaluate",
+    "group",
     "index",
     "list_cache",
     "list_indexes",
     "list_runs",
     "load",
+    "map_of",
     "open_images",
     "plan",
     "remove_index",

@@ -32,6 +32,11 @@ BASELINES = ("pixels", "hausdorff", "frozen")
 EXAM_EVERY = 100  # iterations, between two exams on the held-out classes
 LEAST_EXAMS = 8  # of a run: the best network of a short run may be an early one
 TARGETS = ("balanced", "far", "precision")  # what a threshold can be chosen for
+LINKAGES = ("average", "complete")  # how groups of images are formed (gallery/linkage.py)
+LINKAGE = "complete"  # at a balanced threshold it agrees better with the classes (docs/LOG.md, Groups)
+MAPS = ("pca", "umap")  # ways to two dimensions
+PAGE_GROUPS = 500  # groups of duplicates on a page, with their pictures: 5 MB
+MAP_PICTURES = 1000  # thumbnails on a map: 3 MB of a page, and as many as a browser moves smoothly
 SCOPES = ("group", "any")  # from which the classes of an episode come
 OLDER_EXAMS = {"same-alphabet": "same-group"}  # words that are still understood
 OLDER_SCOPES = {"alphabet": "group"}
@@ -394,3 +399,94 @@ class ShowConfig:
     dataset: str | Images = "omniglot"
     seed: int = 0
     source: SourceConfig = field(default_factory=SourceConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryConfig:
+    """A folder of images, the network that embeds them, and the limit from which a pair counts as the same.
+
+    min_probability: None: the checkpoint's own threshold
+    """
+
+    place: Path
+    checkpoint: str | None = None  # None: the bundled weights, or what `omnitwin use` chose
+    min_probability: float | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", device_word(self.device))
+        check_threshold(self.min_probability)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuplicatesConfig(GalleryConfig):
+    """What is there twice in a folder, or in another one of what the first has.
+
+    far: the share of dissimilar pairs that the limit may accept; it excludes min_probability
+    linkage: a word of LINKAGES; None: the default. Between two folders there is none
+    pictures: whether the report has thumbnails
+    """
+
+    other: Path | None = None
+    far: float | None = None
+    linkage: str | None = None
+    pictures: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_far(self.far)
+        if self.far is not None and self.min_probability is not None:
+            raise BadInput("a FAR and a probability both set the limit", "Give --far or --min-probability, not both.")
+        if self.linkage is not None:
+            check_linkage(self.linkage)
+            if self.other is not None:
+                raise BadInput(
+                    "a linkage has no effect between two folders: each file stands with the most similar of the first",
+                    "Leave --linkage out.",
+                )
+
+    @property
+    def linked_by(self) -> str:
+        """The linkage within a folder."""
+        return self.linkage or LINKAGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupConfig(GalleryConfig):
+    """How to group the images of a folder. labels: whether to compare the groups with the classes of its folders"""
+
+    linkage: str = LINKAGE
+    labels: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_linkage(self.linkage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapConfig(GalleryConfig):
+    """How to lay out the images of a folder in two dimensions.
+
+    method: a word of MAPS
+    pictures: number of thumbnails in the report
+    """
+
+    method: str = "pca"
+    pictures: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method not in MAPS:
+            raise BadInput(f"no way to draw a map is called {self.method!r}", f"Use {' or '.join(MAPS)}.")
+
+
+def check_linkage(word: str) -> None:
+    """Raise BadInput unless a word names a linkage."""
+    if word not in LINKAGES:
+        raise BadInput(f"no linkage is called {word!r}", f"Use {' or '.join(LINKAGES)}.")
+
+
+def check_far(far: float | None) -> None:
+    """Raise BadInput for a FAR that is no share between 0 and 1; None is none."""
+    if far is not None and not (_is_number(far) and 0 < far < 1):
+        raise BadInput(f"a FAR is a share of pairs between 0 and 1, not {far!r}", "For example: 0.001")

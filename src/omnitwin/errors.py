@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
     """What the program exits with. docs/COMMANDS.md shows the comments as the meanings."""
 
     DONE = 0  # done; `compare`: same; `search`: found
-    DIFFERENT = 1  # `compare`: different; `search`: nothing found; nothing else ever exits 1
+    DIFFERENT = 1  # `compare`: different; `search`: nothing found; `duplicates`: some; nothing else ever exits 1
     BAD_INPUT = 2  # a wrong word or image was given
     CANNOT_RUN = 3  # something is missing: data, a device, a sound checkpoint, room on the disk
     CANNOT_TELL = 4  # `compare`, `search`: cannot tell, as an image is nothing that the network can judge

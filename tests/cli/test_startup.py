@@ -108,6 +108,11 @@ def test_wrong_words_import_nothing_heavy():
         ["compare", "a.png", "b.png", "--device", "tpu"],
         ["report", "--exam", "oral"],
         ["demo", "--device", "banana"],
+        ["duplicates", ".", "--linkage", "single"],
+        ["duplicates", ".", "--far", "2"],
+        ["duplicates", ".", "--far", "0.1", "--min-probability", "0.5"],
+        ["group", ".", "--min-probability", "1"],
+        ["map", ".", "--method", "tsne"],
     )
     answers = calls(*([words, {}] for words in wrong))
     assert [(code, heavy) for code, _, heavy in answers] == [(2, [])] * len(wrong)

@@ -27,6 +27,7 @@ from omnitwin.data import acquire
 from omnitwin.data import show as browsing
 from omnitwin.errors import CannotRun
 from omnitwin.exams import evaluation, reporting
+from omnitwin.gallery import duplicates, grouping, mapping
 from omnitwin.recipes import ENCODERS, RECIPES
 from omnitwin.training import planning, training
 
@@ -61,6 +62,9 @@ STUBBED = (
     (browsing, "show"),
     (reporting, "report_run"),
     (choosing, "choose"),
+    (duplicates, "duplicates"),
+    (grouping, "group"),
+    (mapping, "map_gallery"),
 )
 
 

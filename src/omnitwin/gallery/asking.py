@@ -20,14 +20,15 @@ from omnitwin.answers.files import read_all, view_of
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import SearchConfig
 from omnitwin.data.pictures import picture_of_image
-from omnitwin.errors import BadCheckpoint, BadImage, BadInput
+from omnitwin.errors import BadImage, BadInput
 from omnitwin.gallery.embedding import gallery_of
 from omnitwin.gallery.finding import find
 from omnitwin.gallery.gallery import Gallery, line_of
 from omnitwin.gallery.index import read_gallery
 from omnitwin.gallery.indexes import find_index
+from omnitwin.gallery.opening import verifier_of
 from omnitwin.gallery.search import Nearest, search
-from omnitwin.gallery.stored import REMAKE, Head
+from omnitwin.gallery.stored import REMAKE
 from omnitwin.images.intake import read_picture
 from omnitwin.images.views import for_a_person
 from omnitwin.metrics.arrays import Array
@@ -83,22 +84,7 @@ def _opened(config: SearchConfig, reporter: Reporter, verifier: Verifier | None)
         return gallery_of(found, verifier, reporter, config.processes), found.root, verifier
     folder = find_index(config.index)
     head, gallery = read_gallery(folder)
-    return gallery, folder, _verifier_of(folder, head, config, verifier)
-
-
-def _verifier_of(folder: Path, head: Head, config: SearchConfig, verifier: Verifier | None) -> Verifier:
-    """Return the verifier that an index was made with. Raises BadInput if it is another, or there no more."""
-    again = "Say where its weights are: --checkpoint NAME, or index the images with another network: --rebuild"
-    if verifier is None:
-        try:
-            verifier = open_verifier(config.checkpoint or head.network, config.device)
-        except BadCheckpoint as error:
-            if config.checkpoint is not None:
-                raise
-            raise BadInput(f"the network of {folder} cannot be used: {error}", again) from error
-    if verifier.sha256 != head.weights_sha256:
-        raise BadInput(f"{folder} was made with other weights ({head.network}) than those of {verifier.name}", again)
-    return verifier
+    return gallery, folder, verifier_of(folder, head, config.checkpoint, config.device, verifier)
 
 
 def _asked(

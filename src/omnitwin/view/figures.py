@@ -55,7 +55,7 @@ def check_figure(path: Path | None, inputs: Sequence[Path] = ()) -> None:
 
 def browse_figure(report: ShowReport, path: Path) -> None:
     """Write the random images with their labels, then the random pairs titled similar or dissimilar."""
-    _write(_stack(f"{report.dataset}, seed {report.seed}", _samples(report.images, report.pairs)), path)
+    write_sheet(_stack(f"{report.dataset}, seed {report.seed}", _samples(report.images, report.pairs)), path)
 
 
 def data_figure(report: DataReport, path: Path) -> None:
@@ -63,7 +63,7 @@ def data_figure(report: DataReport, path: Path) -> None:
     title = (
         f"{report.place}: {report.images:,} images of {report.classes:,} classes, {report.shown}, seed {report.seed}"
     )
-    _write(_stack(title, _samples(report.pictures, report.pairs)), path)
+    write_sheet(_stack(title, _samples(report.pictures, report.pairs)), path)
 
 
 def _samples(pictures: Sequence[LabelledPicture], pairs: Sequence[ScoredPair]) -> list[Image.Image]:
@@ -81,21 +81,21 @@ def pairs_figure(exam: ExamReport, dataset: str, path: Path) -> None:
     """Write the example's last figure: pairs with target, prediction and score, below the exam's first figure."""
     first = exam.measures[0]
     title = f"{dataset}, {exam.exam}: {first.label} {value(first)} of n = {exam.n:,} {exam.unit} ({interval(first)})"
-    _write(_stack(title, [_sheet([_scored_cell(pair) for pair in exam.shown], PAIRS_A_ROW)]), path)
+    write_sheet(_stack(title, [_sheet([_scored_cell(pair) for pair in exam.shown], PAIRS_A_ROW)]), path)
 
 
 def hardest_figure(exam: ExamReport, dataset: str, path: Path) -> None:
     """Write the wrong pairs of an exam that have the surest scores."""
     threshold = "" if exam.threshold is None else f" (threshold {exam.threshold:.4g})"
     title = f"{dataset}, {exam.exam}: the wrong pairs scored surest, of n = {exam.n:,}{threshold}"
-    _write(_stack(title, [_sheet([_labelled_cell(pair) for pair in exam.hardest], PAIRS_A_ROW)]), path)
+    write_sheet(_stack(title, [_sheet([_labelled_cell(pair) for pair in exam.hardest], PAIRS_A_ROW)]), path)
 
 
 def comparison_figure(report: ComparisonReport, path: Path, save: Save = Image.Image.save) -> None:
     """Write both images with the verdict. save: writes an image to a file, as Pillow does"""
     lines = (_verdict(report), (f"probability {report.probability:.4f}, threshold {report.threshold:.4g}", BLACK))
     cell = _Cell((report.first_picture, report.second_picture), lines)
-    _write(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path, save)
+    write_sheet(_stack(f"{report.first.name}  |  {report.second.name}", [_sheet([cell], 1)]), path, save)
 
 
 def ranking_figure(report: RankingReport, path: Path) -> None:
@@ -109,7 +109,7 @@ def ranking_figure(report: RankingReport, path: Path) -> None:
         )
         cells.append(_Cell((report.query_picture, picture), lines))
     title = f"{report.query.name}: the {len(cells)} most similar of {len(report.ranked):,}"
-    _write(_stack(f"{title} (threshold {report.threshold:.4g})", [_sheet(cells, PAIRS_A_ROW)]), path)
+    write_sheet(_stack(f"{title} (threshold {report.threshold:.4g})", [_sheet(cells, PAIRS_A_ROW)]), path)
 
 
 def _verdict(answer: Verdict) -> tuple[str, str]:
@@ -158,7 +158,7 @@ def _sheet(cells: Sequence[_Cell], per_row: int) -> Image.Image:
     for index, cell in enumerate(cells):
         x, y = MARGIN + index % per_row * cell_width, index // per_row * cell_height
         for text, colour in cell.lines:
-            pen.text((x, y), _shorten(text, cell_width - MARGIN, font), fill=colour, font=font)
+            pen.text((x, y), shorten(text, cell_width - MARGIN, font), fill=colour, font=font)
             y += line_height
         for place, image in enumerate(images[index]):
             left = x + place * (PICTURE + MARGIN // 2)
@@ -176,7 +176,7 @@ def _enlarged(picture: Picture) -> Image.Image:
     return image.resize((width, height), Image.Resampling.NEAREST if visible else Image.Resampling.BICUBIC)
 
 
-def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     """Return text as one line of printable characters, at most width pixels wide."""
     text = clean(text[:width])  # every visible letter is at least 1 pixel wide
     if font.getlength(text) <= width:
@@ -187,7 +187,7 @@ def _shorten(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Ima
 
 def _stack(title: str, parts: Sequence[Image.Image]) -> Image.Image:
     font = ImageFont.load_default(TEXT)
-    title = _shorten(title, WIDEST_TITLE, font)
+    title = shorten(title, WIDEST_TITLE, font)
     head = TEXT + 2 * MARGIN
     width = max([part.width for part in parts] + [round(font.getlength(title)) + 2 * MARGIN])
     sheet = Image.new("RGB", (width, head + sum(part.height for part in parts)), "white")
@@ -199,7 +199,8 @@ def _stack(title: str, parts: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def _write(sheet: Image.Image, path: Path, save: Save = Image.Image.save) -> None:
+def write_sheet(sheet: Image.Image, path: Path, save: Save = Image.Image.save) -> None:
+    """Write an image in the format that the file's ending names. Raises BadInput, CannotWrite."""
     try:
         with replacing(path) as temporary:
             save(sheet, temporary, format=Image.registered_extensions()[path.suffix.lower()])

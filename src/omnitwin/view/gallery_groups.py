@@ -1,0 +1,200 @@
+"""Draw duplicates, groups and maps of a gallery as text for a terminal, and duplicates and groups as CSV."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from omnitwin.errors import BadInput
+from omnitwin.reports.answers import Answer
+from omnitwin.reports.gallery_groups import (
+    COPY,
+    KEEP,
+    Doubtful,
+    DuplicateFile,
+    DuplicatesReport,
+    FalsePairs,
+    GroupsReport,
+    MapReport,
+)
+from omnitwin.reports.nouns import counted
+from omnitwin.system.files import check_replaceable, write_text
+from omnitwin.view.console import clean, result_console, say
+from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, listed, operating_in_words, rate, trained
+
+STDOUT = Path("-")  # the file's name that means standard output
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # beginnings that a spreadsheet takes for more than text
+DUPLICATE_COLUMNS = (
+    "group", "role", "file", "copy_of", "probability", "width", "height", "bytes", "modified", "sha256",
+)  # fmt: skip
+GROUP_COLUMNS = ("group", "images", "file")
+STYLES = {KEEP: "green", COPY: "yellow"}
+
+
+def show_duplicates(report: DuplicatesReport, console: Console) -> None:
+    """Print each group with the file to keep first, and how much the look-alikes are to be trusted."""
+    places = " and ".join(str(place) for place in report.places)
+    for number, group in enumerate(report.groups, start=1):
+        kind = "exact copies" if group.exact else "look-alikes"
+        say(console, f"Group {number:,}: {counted(len(group.files), 'file')}, {kind}", "bold")
+        for file in group.files:
+            beginning = f"  {_likely(file):>6}  "
+            rest = f"  {file.width} x {file.height}, {bytes_in_words(file.size)}, {_day(file.modified)}"
+            role = (f"{file.role:<10}", STYLES.get(file.role, ""))
+            console.print(Text.assemble(beginning, role, f"  {clean(str(file.file))}", (rest, "dim")), soft_wrap=True)
+    found = f"{counted(report.copies, 'exact copy')} and {counted(report.look_alikes, 'look-alike')}"
+    groups = f" in {counted(len(report.groups), 'group')}" if report.groups else ""
+    say(console, f"{found}{groups} among {counted(report.images, 'image')} of {places}", "bold")
+    _show_trust(report, report.false_pairs, console)
+    if report.groups:
+        say(console, "Nothing was deleted or moved: keep is a proposal (largest picture, then oldest file).", "dim")
+
+
+def show_groups(report: GroupsReport, console: Console) -> None:
+    """Print the groups of two or more images, and how well they agree with the folders."""
+    for group in report.groups[: report.several]:
+        say(console, f"Group {group.number:,}: {counted(len(group.files), 'image')}", "bold")
+        for file in group.files:
+            say(console, f"  {file}")
+    alone = len(report.groups) - report.several
+    say(
+        console,
+        f"{counted(len(report.groups), 'group')} of {counted(report.images, 'image')} of {report.place}: "
+        f"{report.several:,} of two or more, {counted(alone, 'image')} alone ({report.linkage} linkage)",
+        "bold",
+    )
+    if report.agreement is not None:
+        found = report.agreement
+        bounds = "" if found.interval is None else f" ({found.interval[0]:.3f} to {found.interval[1]:.3f})"
+        of = f"{counted(found.classes, 'class folder')}, {counted(found.images, 'image')}"
+        say(console, f"Adjusted Rand index {found.rand:.3f}{bounds} against {of}")
+        say(console, f"1: the same groups; 0: groups at random. Interval: {found.method}", "dim")
+    _show_trust(report, report.false_pairs, console)
+
+
+def show_map(report: MapReport, written: Sequence[Path], console: Console) -> None:
+    """Print what the map shows, and the files that were written."""
+    axes = "" if report.shares is None else f", {100 * sum(report.shares):.0f} % of the variance"
+    kinds = counted(len(report.kinds), report.coloured_by)
+    say(console, f"{counted(len(report.points), 'image')} of {report.place} by {report.method}{axes}; {kinds}", "bold")
+    if not written:
+        for point in report.points:
+            kind = f"  ({point.kind})" if point.kind else ""
+            say(console, f"{point.x:8.4f} {point.y:8.4f}  {point.file}{kind}")
+    for path in written:
+        say(console, f"Map: {path}")
+    say(console, _answered(report), "dim")
+
+
+def warn_of_doubtful(doubtful: Sequence[Doubtful], console: Console) -> None:
+    """Print each reason why images were not judged, with the images."""
+    files: dict[str, list[str]] = {}
+    for each in doubtful:
+        for reason in each.reasons:
+            files.setdefault(reason, []).append(each.file.name)
+    for reason, names in files.items():
+        say(console, f"Cannot tell: {counted(len(names), 'image')} ({listed(names)}): {reason}", "yellow")
+
+
+def _show_trust(report: DuplicatesReport | GroupsReport, false: FalsePairs, console: Console) -> None:
+    """Print how many pairs reach the threshold, and how many of different things are expected to."""
+    reached = (
+        f"{false.reached:,} of {counted(false.compared, 'pair')} compared reach probability {report.threshold:.4g}"
+    )
+    say(console, f"{reached}. {false_pairs_in_words(false)}")
+    if report.operating is not None:
+        say(console, f"Threshold {report.threshold:.4g}, {operating_in_words(report.operating)}", "dim")
+    say(console, _answered(report), "dim")
+
+
+def false_pairs_in_words(false: FalsePairs) -> str:
+    """Return how many pairs of different things are expected to be accepted, or that it is not known."""
+    if false.expected is None or false.expected_interval is None or false.far is None or false.far_interval is None:
+        return (
+            "How many of them are false is not known: this limit has no measured FAR. Measure one: omnitwin calibrate"
+        )
+    low, high = (_count(bound) for bound in false.expected_interval)
+    about = "less than" if false.at_most else "about"
+    stricter = " of a lower limit" if false.at_most else ""
+    far = f"FAR{stricter} {rate(false.far, false.far_interval)}"
+    return f"If all showed different things, {about} {_count(false.expected)} would ({low} to {high}; {far})."
+
+
+def _count(pairs: float) -> str:
+    """Return `1,195`, or `0.3` of an expectation below ten."""
+    return f"{pairs:,.0f}" if pairs >= 10 or pairs == 0 else f"{pairs:.2g}"
+
+
+def _answered(report: Answer) -> str:
+    network = report.network
+    who = BUNDLED_WEIGHTS if network.bundled else str(network.checkpoint)
+    return f"Answered by {who} ({trained(network)})"
+
+
+def _likely(file: DuplicateFile) -> str:
+    return "" if file.role != "look-alike" or file.probability is None else f"{file.probability:.4f}"
+
+
+def _day(seconds: float) -> str:
+    """Return a date in UTC; a file can claim a time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+    except (OverflowError, OSError, ValueError):
+        return "at an impossible time"
+
+
+def check_csv(path: Path | None, json: bool) -> None:
+    """Raise BadInput if CSV and JSON both go to standard output, CannotWrite if a file cannot be replaced."""
+    if path == STDOUT and json:
+        raise BadInput("--json and --csv - both write to standard output", "Name a file: --csv FILE.csv.")
+    if path is not None and path != STDOUT:
+        check_replaceable(path)
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], path: Path) -> None:
+    """Write a table with a heading to a file, or to standard output for `-`. Raises CannotWrite.
+
+    Characters that are not printable are spelled out, as in all output; JSON has the names as they are. A name that a
+    spreadsheet would take for a formula begins with `./`.
+    """
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    if path == STDOUT:
+        result_console().out(content.getvalue().removesuffix("\n"), highlight=False)
+    else:
+        write_text(path, content.getvalue())
+
+
+def duplicate_rows(report: DuplicatesReport) -> Iterable[Sequence[object]]:
+    """Yield the cells of DUPLICATE_COLUMNS for each file of each group."""
+    for number, group in enumerate(report.groups, start=1):
+        for file in group.files:
+            likely = "" if file.probability is None else f"{file.probability:.6f}"
+            facts = (file.width, file.height, file.size, _moment(file.modified), file.sha256)
+            yield (number, file.role, file.file, file.copy_of or "", likely, *facts)
+
+
+def group_rows(report: GroupsReport) -> Iterable[Sequence[object]]:
+    """Yield the cells of GROUP_COLUMNS for each image."""
+    for group in report.groups:
+        for file in group.files:
+            yield group.number, len(group.files), file
+
+
+def _cell(value: object) -> str:
+    text = clean(str(value))
+    return os.path.join(".", text) if isinstance(value, Path) and text.startswith(FORMULA) else text
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return ""
