@@ -67,7 +67,8 @@ def test_how_many_pairs_are_false_is_always_told(run, things, words):
     else:
         about = "less than" if words else "about"
         assert f"{about} {6 * point.far:.2g} would" in said
-        assert "FAR 5.0 % (3.7 to 6.8)" in said.replace(" of a lower limit", "")
+        low, high = (f"{100 * bound:.1f}" for bound in point.far_interval)
+        assert f"FAR {100 * point.far:.1f} % ({low} to {high})" in said.replace(" of a lower limit", "")
     assert f"{float(words[1]) if words else threshold:.4g}" in said
 
 
@@ -105,7 +106,7 @@ def test_csv_has_a_row_a_file_in_a_file_and_on_standard_output(run, things, tmp_
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nowhere",), "nowhere is no folder. Give a folder of images."),
+        (("nowhere",), "nowhere is no folder. Give a folder of images, or an index"),
         (("things/bow/0.png",), "is no folder"),
         (("things", "things/bow"), "things/bow is, or lies in, things."),
         (("things", "--linkage", "single"), "no linkage is called 'single'. Use average or complete."),
@@ -127,7 +128,7 @@ def test_a_far_that_is_not_known_exits_2_and_says_how_to_measure_it(run, things)
     outcome = run("duplicates", things, "--far", "1e-4", "--quiet")
     assert outcome.code == 2
     said = outcome.complaint()
-    assert "no threshold of the bundled weights is known for a FAR of 0.0001: its FAR is 0.05" in said
+    assert "no threshold of the bundled weights is known for a FAR of 0.0001: its FAR is 0.04" in said
     assert said.endswith("omnitwin calibrate --data LABELLED-FOLDER --target far=0.0001")
 
 
@@ -145,7 +146,10 @@ def test_a_network_without_a_distance_between_embeddings_is_refused(run, things)
 
 @pytest.mark.parametrize("command", ["duplicates", "group", "map"])
 def test_weights_that_lead_to_no_number_find_nothing_and_exit_3(run, things, tmp_path, command):
-    huge = {name: torch.full((32,), 3e38) for name in ("encoder.blocks.0.norm.weight", "encoder.blocks.0.norm.bias")}
+    huge = {
+        name: torch.full((32,), 3e38)
+        for name in ("encoder.members.0.blocks.0.norm.weight", "encoder.members.0.blocks.0.norm.bias")
+    }
     written_anew(BUNDLED_WEIGHTS, tmp_path / "huge.safetensors", tensors=huge, record={"familiarity": None})
     outcome = run(command, things, "--checkpoint", tmp_path / "huge.safetensors", "--quiet")
     assert outcome.code == 3

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from drawn_places import signature, write
 from hostile import HOSTILE, as_file_name, assert_harmless
-from PIL import Image, ImageDraw
 
 from omnitwin.gallery.indexes import list_indexes
+from omnitwin.images.things import draw_thing
 
 
 @pytest.fixture
@@ -94,11 +94,9 @@ def test_the_exit_code_says_whether_something_was_found(run, photos, query, tmp_
 
 
 def test_images_that_cannot_be_judged_are_marked_and_exit_4(run, tmp_path):
-    block = Image.new("L", (60, 60), 255)
-    ImageDraw.Draw(block).rectangle((5, 5, 45, 50), fill=0)
-    for name in ("query.png", "blocks/a.png"):
-        write(tmp_path / name, block)
-    index(run, tmp_path / "blocks")
+    for name in ("query.png", "things/a.png"):
+        write(tmp_path / name, draw_thing(np.random.default_rng(2)))
+    index(run, tmp_path / "things")
     outcome = run("search", tmp_path / "query.png")
     assert outcome.code == 4
     assert "cannot tell" in outcome.out.splitlines()[1]
@@ -179,9 +177,9 @@ def test_an_index_with_the_options_of_its_making(run, photos, tmp_path):
 def test_embeddings_are_written_for_other_programs(run, photos, tmp_path):
     outcome = run("embed", photos, "--output", tmp_path / "e.npz", "--processes", "0")
     assert (outcome.code, outcome.err) == (0, "Reading images: 5 images\n")
-    assert re.match(rf"5 images embedded in \d\.\d\d s, 256 numbers each: {tmp_path / 'e.npz'}\n", outcome.out)
+    assert re.match(rf"5 images embedded in \d\.\d\d s, 512 numbers each: {tmp_path / 'e.npz'}\n", outcome.out)
     with np.load(tmp_path / "e.npz") as file:
-        assert file["embeddings"].shape == (5, 256)
+        assert file["embeddings"].shape == (5, 512)
     assert run("embed", photos, "--output", tmp_path / "e.json").code == 2
     assert run("embed", "--output", tmp_path / "e.npz").code == 2
     assert run("embed", photos).code == 2

@@ -26,7 +26,7 @@ def embed(photos, output):
 
 def test_npz_and_csv_hold_the_numbers_that_the_network_makes(photos, tmp_path):
     report = embed(photos, tmp_path / "e.npz")
-    assert (report.images, report.features) == (3, 256)
+    assert (report.images, report.features) == (3, 512)
     assert [image.file.name for image in report.unread] == ["broken.png"]
     paths = [photos / name for name in ("a.png", "b.png", "deep/ü,\n.png")]
     wanted = omnitwin.load("bundled").embed(paths)

@@ -25,7 +25,7 @@ def test_items_are_sorted_by_name_and_embedded_as_they_are_alone(tmp_path, verif
     assert names == sorted(names) == sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*.png"))
     for place in (0, len(gallery) - 1):
         alone = verifier.embed([read(gallery.path(place), verifier)])
-        np.testing.assert_array_equal(gallery.embedding_ND[place], alone[0])
+        np.testing.assert_allclose(gallery.embedding_ND[place], alone[0], atol=1e-4)  # an index keeps 16 bits
     item, path = gallery.items[0], gallery.path(0)
     assert item.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (item.size, item.mtime_ns) == (path.stat().st_size, path.stat().st_mtime_ns)
@@ -72,6 +72,6 @@ def test_a_place_without_an_image_that_can_be_read_is_refused(tmp_path, verifier
     with pytest.raises(BadInput, match="holds no image files"):
         gallery_of(tmp_path, verifier)
     (tmp_path / "broken.png").write_bytes(b"no image")
-    with pytest.raises(BadInput, match="none of the 1 image files") as refused:
+    with pytest.raises(BadInput, match="none of the images can be read") as refused:
         gallery_of(tmp_path, verifier)
     assert "broken.png" in refused.value.line()

@@ -204,7 +204,9 @@ def test_another_network_is_refused_with_what_to_do(photos):
 
 
 def test_a_network_without_distances_between_embeddings_is_refused_before_anything_is_read(photos, home):
-    description = replace(bundled().description, network=replace(bundled().description.network, head="difference"))
+    description = replace(
+        bundled().description, network=replace(bundled().description.network, head="difference", members=1)
+    )
     with pytest.raises(BadInput, match="no distance between embeddings"):
         index(photos, verifier=replace(bundled(), description=description))
     assert not (home / "data" / "indexes").exists()

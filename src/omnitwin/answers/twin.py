@@ -84,7 +84,7 @@ class Twin:
 
         >>> answer = twin.compare("a.png", PIL.Image.open("b.png"))
         >>> answer.verdict, answer.probability
-        ('same', 0.9959)
+        ('same', 0.9966)
         """
         forms = not always_answer  # of an empty form the verdict says what it is
         left, right = (read_any(image, view_of(self.verifier), forms=forms) for image in (first, second))
@@ -213,7 +213,7 @@ def load(
     Raises BadCheckpoint, DeviceMissing or BadInput.
 
     >>> omnitwin.load("my-run", device="cuda").threshold
-    0.4888
+    0.4997
     """
     check_threshold(threshold)
     device = device_word(device)

@@ -7,6 +7,7 @@ A folder with images comes before an index of its name.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from omnitwin.answers.files import view_of
@@ -47,8 +48,9 @@ def gallery_of(
         check_same(folder, head, verifier)
         return gallery
     if not os.path.isdir(place):
-        raise BadInput(f"{place} is neither a folder nor an index", "Give a folder of images. Indexes: index --list")
-    return embedding.gallery_of(find([Path(place)]), verifier, reporter, processes)
+        raise BadInput(f"{place} is no folder", "Give a folder of images, or an index (omnitwin index --list).")
+    found = embedding.gallery_of(find([Path(place)]), verifier, reporter, processes)
+    return replace(found, root=Path(place))  # as it was given
 
 
 def index_at(place: str | Path) -> Path | None:

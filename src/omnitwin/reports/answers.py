@@ -78,7 +78,7 @@ class Comparison(Verdict):
     """Whether two images show the same thing.
 
     >>> omnitwin.load().compare("a.png", "b.png").probability
-    0.9959
+    0.9966
 
     probability: that both show the same thing; it means little if the verdict is `unsure`
     notes: the changes made to the images
