@@ -4,6 +4,9 @@ Data sets are small (fake Omniglot), recipes short and narrow, devices that are 
 never others, but for what stands for a name (NAME, RUN, FOLDER, COMMAND).
 """
 
+import csv
+import importlib.util
+import io
 import re
 import runpy
 import shlex
@@ -18,6 +21,7 @@ import pytest
 import torch
 from conftest import do_little_work
 from drawn_places import draw_place, photo, signature, write
+from drawn_things import copied, drawing, folder_of_things
 from omniglot_like import write_fake_omniglot
 from PIL import Image
 from scripts import load_script
@@ -47,8 +51,8 @@ SHORT = {  # by recipe: trained within a second
 }
 # lines that no test runs, and where they are run instead
 ELSEWHERE = {
+    "find . -name '*.jpg' -print0 | omnitwin index --from - --name all": "tests/gallery/test_finding.py: lists",
     "python3 -m venv .venv && .venv/bin/pip install .": "make smoke: a new environment",
-    "pipx install .": "make smoke: a new environment, with the wheel that pipx would build",
     "python3 -m venv .venv-test && .venv-test/bin/pip install --upgrade pip && .venv-test/bin/pip install --editable . "
     "--group dev && .venv-test/bin/pytest": ".ci/run, word for word: it is what runs this test",
 }
@@ -583,6 +587,70 @@ def test_the_notebook_runs_from_top_to_bottom(monkeypatch, capsys, home):
     assert 1 <= len(names["losses"]) <= 20
     assert {row["exam"] for row in names["result"].frame()} == {"pairs", "one-shot"}
     assert runs_in(home) == before
+
+
+@pytest.fixture
+def gallery_folders(run):
+    """Folders of drawings in the reader's folder, two queries, and an index of the first folder."""
+    folder_of_things(Path("photos"))
+    folder_of_things(Path("products"), variants=4)
+    for folder in ("backup", "downloads"):
+        copied(Path("photos/arch/0.png"), Path(folder) / "a copy.png")
+    for query in ("query.png", "a.png"):
+        drawing("bow", 7).save(query)
+    assert run("index", "photos", "--quiet").code == 0
+
+
+@example(
+    *("omnitwin index photos", "omnitwin index --list", "omnitwin embed photos --output e.npz"),
+    *("omnitwin embed photos --output photos.npz", "omnitwin search a.png", "omnitwin search query.png"),
+    *("omnitwin search a.png --index photos", "omnitwin search query.png --html found.html"),
+    "omnitwin search query.png --in downloads",
+)
+@pytest.mark.usefixtures("gallery_folders")
+def test_galleries_are_indexed_and_searched(run, words):
+    outcome = run(*words)
+    known = words[-1] != "downloads"  # which has no bow
+    assert outcome.code == (0 if known else 1), outcome.err
+    if "search" in words and known:
+        (best,) = [line for line in outcome.out.splitlines() if line.split()[:1] == ["1"]]
+        assert "same" in best
+        assert "bow/" in best
+    for name in words:
+        if name.endswith((".npz", ".html")):
+            assert Path(name).stat().st_size > 1000
+
+
+@example("omnitwin search *.png --index photos --csv -")
+@pytest.mark.usefixtures("gallery_folders")
+def test_many_queries_give_a_table(run, words):
+    queries = sorted(path.name for path in Path().glob(words[1]))
+    outcome = run(words[0], *queries, *words[2:])
+    rows = list(csv.DictReader(io.StringIO(outcome.out)))
+    assert (outcome.code, {row["query"] for row in rows}) == (0, set(queries))
+
+
+@example(
+    *("omnitwin duplicates photos", "omnitwin duplicates photos backup"),
+    *("omnitwin duplicates photos --min-probability 0.99", "omnitwin duplicates photos --html twice.html"),
+    *("omnitwin duplicates photos --html twice.html --csv twice.csv", "omnitwin group photos"),
+    *("omnitwin group products --labels-from-folders", "omnitwin map photos --html map.html"),
+    "omnitwin map photos --figure map.png",
+)
+@pytest.mark.usefixtures("gallery_folders")
+def test_duplicates_groups_and_maps(run, words):
+    outcome = run(*words)
+    assert outcome.code == (1 if words[0] == "duplicates" else 0), outcome.err
+    for name in words:
+        if name.endswith((".html", ".csv", ".png")):
+            assert Path(name).stat().st_size > 100
+
+
+@example("omnitwin map photos --method umap --html map.html")
+@pytest.mark.usefixtures("gallery_folders")
+def test_umap_is_asked_for_by_its_extra(run, words):
+    outcome = run(*words)
+    assert outcome.code == 0 if importlib.util.find_spec("umap") else "omnitwin[map]" in outcome.complaint()
 
 
 # the printed ones
