@@ -12,7 +12,7 @@ from omnitwin.data.store import SEEING
 from omnitwin.images.views import seen
 from omnitwin.recipes import View
 
-KNOWN_SEEING = 2  # the version of which KNOWN are the pixels
+KNOWN_SEEING = 3  # the version of which KNOWN are the pixels
 ROUNDING = 3  # levels of 255
 RENEW = "Raise data.store.SEEING, so that stored pixels are made again, and renew KNOWN and KNOWN_SEEING."
 KNOWN = {  # bytes of channels, rows and columns

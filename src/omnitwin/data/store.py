@@ -59,7 +59,7 @@ from omnitwin.system.paths import pictures_folder, unlinked
 from omnitwin.system.plain import open_plain
 from omnitwin.system.workers import Died, most_begun, processors, work_through
 
-SEEING = 2  # version of images.views.seen: another one makes other pixels
+SEEING = 3  # version of images.views.seen: another one makes other pixels
 SAVE_SECONDS = 15.0  # between two writings of the index: at most this much decoding is lost
 SAVE_SHARE = 0.05  # of the time goes into writing the index: of very many files it is written less often
 WASTE = 0.5  # share of rows without a file from which on those with a file are copied to a new file of pixels
