@@ -108,8 +108,8 @@ def measure_search(rounds: int) -> str:
         many, query_1D = gallery(units(count)), units(1, seed=1)
         found, plain = in_turns(
             rounds,
-            lambda many=many, query_1D=query_1D: search(many, query_1D, TOP),
-            lambda many=many, query_1D=query_1D: many.embedding_ND @ query_1D[0],
+            partial(search, many, query_1D, TOP),
+            partial(np.matmul, many.embedding_ND, query_1D[0]),
         )
         peak = peak_rss(resource.RUSAGE_SELF) / many.embedding_ND.nbytes
         memory = f"{peak:.2f}" if count == SIZES[-1] else "-"
@@ -142,7 +142,7 @@ def measure_pairs(rounds: int) -> str:
             pairs = pairs_above(embedding_ND, line=LINE, limit=0.0)
             linked(embedding_ND, pairs, LINE, 0.0, "complete")
 
-        found, plain = in_turns(rounds, duplicates, lambda block_BD=block_BD: block_BD @ block_BD.T)
+        found, plain = in_turns(rounds, duplicates, partial(np.matmul, block_BD, block_BD.T))
         products = count * (count - 1) / 2
         speeds = [products / seconds for seconds in found], [side**2 / seconds for seconds in plain]
         shares = spread(ratios(speeds[0], speeds[1]), 2)
