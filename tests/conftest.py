@@ -110,6 +110,7 @@ def few_varied_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing a thousand pairs in every variation takes minutes."""
     monkeypatch.setattr(exam_variations, "BEYOND_PAIRS", FEW_PAIRS)
     monkeypatch.setattr(exam_variations, "EMPTY_PAIRS", FEW_PAIRS)
+    monkeypatch.setattr(exam_variations, "MARKED_SHARE", 1.0)
 
 
 @pytest.fixture(scope="session")

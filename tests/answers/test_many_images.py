@@ -56,6 +56,7 @@ class Counting:
     counts: Counter = field(default_factory=Counter)
 
     def embed(self, images_BCHW):
+        self.counts["images"] += len(images_BCHW)
         return self.network.embed(images_BCHW)
 
     def features(self, images_BCHW):

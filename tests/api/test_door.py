@@ -132,7 +132,7 @@ def test_what_is_no_image_is_refused_in_one_line(twin, drawings, image, named):
 def test_embeddings_have_length_one_and_give_the_probability_of_compare(twin, drawings):
     files = [drawings / "a.png", drawings / "b.png"]
     embeddings = twin.embed(files)
-    assert (embeddings.shape, embeddings.dtype) == ((2, 256), np.float32)
+    assert (embeddings.shape, embeddings.dtype) == ((2, 512), np.float32)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
     probability = twin.probability(embeddings[:1], embeddings[1:])
     assert float(probability[0]) == pytest.approx(twin.compare(*files).probability, abs=1e-6)

@@ -185,7 +185,7 @@ def test_a_bad_checkpoint_exits_3_with_one_line_that_names_it(run, trained, imag
 
 
 def test_weights_that_lead_to_no_number_are_neither_same_nor_different(run, images, tmp_path):
-    huge = {name: torch.full((32,), 3e38) for name in ("encoder.blocks.0.norm.weight", "encoder.blocks.0.norm.bias")}
+    huge = {f"encoder.members.0.blocks.0.norm.{name}": torch.full((32,), 3e38) for name in ("weight", "bias")}
     written_anew(BUNDLED_WEIGHTS, tmp_path / "huge.safetensors", tensors=huge)
     outcome = run("compare", *images, "--checkpoint", tmp_path / "huge.safetensors")
     assert outcome.code == 3

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from checkpoints import record_of, written_anew
 from conftest import failing
@@ -27,10 +28,11 @@ from hostile import (
     spelt,
 )
 from omniglot_like import FakeOmniglot, write_fake_omniglot, write_zip
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from omnitwin.config import SourceConfig, TrainConfig
 from omnitwin.data import acquire, official, omniglot
+from omnitwin.images.things import draw_thing
 from omnitwin.recipes import SMALL
 from omnitwin.training import training
 
@@ -157,13 +159,13 @@ def test_a_ranking_tells_names_as_text_and_json_gives_them_back(run, tmp_path, c
 
 
 def test_warnings_and_notes_name_files_as_text(run, tmp_path, world):
-    """A photograph on a network that scales it and turns it round; a block of ink, of which the bundled cannot tell."""
+    """A photograph on a network that scales it and turns it round; things, of which the bundled cannot tell."""
     files = [place_named(tmp_path / name, EVERYTHING, ".png") for name in "ab"]
     for file in files:
         file.parent.mkdir(parents=True)
     for others in (files[1:], [files[1], drawing(tmp_path / as_file_name(RUN[:200] + ".png"))]):
         for file in files:
-            ImageOps.expand(Image.new("L", (200, 200), 0), 40, 255).save(file)
+            draw_thing(np.random.default_rng(2)).save(file)
         outcome = run("compare", files[0], *others, "--exit-zero")
         assert "cannot tell" in harmless(outcome).out
         for file in files:

@@ -51,7 +51,7 @@ def test_there_is_a_group_for_each_variation_and_the_whole_leaves_out_the_plain_
     assert [group.name for group in report.groups] == [*VARIATIONS, *MARKS]
     counts = [{measure.n for measure in group.measures} for group in report.groups]
     assert counts[: len(VARIATIONS)] == [{2 * variations.BEYOND_PAIRS}] * len(VARIATIONS)
-    assert counts[len(VARIATIONS) :] == [{round(0.4 * 2 * variations.BEYOND_PAIRS)}] * len(MARKS)
+    assert counts[len(VARIATIONS) :] == [{round(variations.MARKED_SHARE * 2 * variations.BEYOND_PAIRS)}] * len(MARKS)
     assert report.n == 2 * variations.BEYOND_PAIRS * (len(VARIATIONS) - 1)
 
 

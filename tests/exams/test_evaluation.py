@@ -548,7 +548,7 @@ def test_the_exams_of_all_pairs_use_the_threshold_of_the_checkpoint_and_the_exam
 
 def test_a_calibration_moves_thresholds_and_probabilities_and_leaves_every_curve_and_answer(tmp_path):
     """It keeps the order of scores, so AUC, EER, TAR, precision and one-shot answers stay."""
-    at_threshold = ("balanced_accuracy", "balanced_accuracy_at_0.5", "far", "frr")
+    at_threshold = ("balanced_accuracy", "balanced_accuracy_at_0.5", "balanced_accuracy_marked", "far", "frr")
     reports = []
     for name, calibration in (("raw", None), ("calibrated", {"temperature": 2.0, "bias": -3.0})):
         run = save(tmp_path / name, sensible_network(), calibration=calibration)

@@ -38,7 +38,7 @@ def test_npz_and_csv_hold_the_numbers_that_the_network_makes(photos, tmp_path):
     with (tmp_path / "e.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == [str(path) for path in paths]
-    numbers = np.array([[row[f"e{place}"] for place in range(256)] for row in rows], np.float32)
+    numbers = np.array([[row[f"e{place}"] for place in range(512)] for row in rows], np.float32)
     assert numbers.tobytes() == wanted.tobytes()
 
 

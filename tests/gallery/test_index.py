@@ -17,8 +17,9 @@ import omnitwin
 from omnitwin.errors import BadInput, CannotRun, FolderInUse
 from omnitwin.gallery import reading
 from omnitwin.gallery.index import read_gallery
-from omnitwin.gallery.indexes import list_indexes, remove_index
+from omnitwin.gallery.indexes import find_index, list_indexes, remove_index
 from omnitwin.gallery.stored import read_stored, write_stored
+from omnitwin.images.things import draw_thing
 from omnitwin.reports.progress import SILENT
 from omnitwin.system.locks import hold
 
@@ -427,3 +428,26 @@ def test_a_process_that_dies_while_it_reads_costs_one_file(photos, monkeypatch, 
     assert [image.file.name for image in report.unread] == ["b.png"]
     assert "killed the process that read it" in report.unread[0].problem
     assert report.images == 23
+
+
+def test_an_index_of_two_folders_can_be_narrowed_to_one_by_its_name(photos, tmp_path):
+    draw(tmp_path / "others", "x.png", "y.png")
+    made = index(photos, tmp_path / "others", name="both")
+    narrowed = index(photos, name="both")
+    assert narrowed.images == made.images - 2
+    assert narrowed.removed == 2
+
+
+def test_an_index_that_is_not_named_takes_no_other_places_in(photos, tmp_path):
+    draw(tmp_path / "others", "x.png")
+    index(photos)
+    before = names_in(find_index(photos.name))
+    with pytest.raises(BadInput, match="is of other places") as refused:
+        index(photos, tmp_path / "others")
+    assert "--name" in refused.value.hint
+    assert names_in(find_index(photos.name)) == before
+
+
+def test_images_that_the_network_cannot_judge_are_counted(photos, tmp_path):
+    draw_thing(np.random.default_rng(2)).save(photos / "thing.png")
+    assert index(photos).doubtful == 1

@@ -119,7 +119,7 @@ class Twin:
         """Return embeddings, (N, D) float32. BadImage names an image that cannot be read or is blank.
 
         >>> twin.embed(sorted(Path("drawings").glob("*.png"))).shape
-        (4, 256)
+        (4, 512)
         """
         parts, waiting = [], []
         if isinstance(images, str | PathLike | bytes | Image.Image) or _is_array_of_one(images):

@@ -37,7 +37,7 @@ def duplicates(
     """Find images that are there twice. The exit code is 0 for none, 1 for some.
 
     Exact copies have the same bytes. Look-alikes show the same by the network. In each group one file is proposed to be
-    kept: the largest picture, then the oldest file. Nothing is deleted or moved.
+    kept: the largest picture, then the oldest file; between two folders the file of the first. Nothing is deleted.
     """
     config = DuplicatesConfig(
         place=place,

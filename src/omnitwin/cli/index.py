@@ -103,7 +103,7 @@ def index(
     from omnitwin.view.galleries import show_index, warn_of_unread
     from omnitwin.view.progress import reporter
 
-    with saying_what_was_done("They are kept: the same command goes on from there."):
+    with saying_what_was_done("What was embedded is kept: the same command goes on from there."):
         report = build(config, reporter(quiet))
     warn_of_unread(report.unread, message_console())
     if json:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from omnitwin.answers.verifier import Verifier
-from omnitwin.errors import BadCheckpoint
 from omnitwin.gallery.gallery import Gallery
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.gallery_groups import Doubtful
@@ -46,12 +44,6 @@ def contents_of(gallery: Gallery, without: Iterable[str] = ()) -> Contents:
     judged = [number for number, places in enumerate(files) if not gallery.items[places[0]].reasons]
     places = np.array([files[number][0] for number in judged], np.int64)
     return Contents(files=files, judged_J=np.array(judged, np.int64), embedding_JD=gallery.embedding_ND[places])
-
-
-def check_finite(gallery: Gallery, verifier: Verifier) -> None:
-    """Raise BadCheckpoint if an embedding is not finite: no pair of it would be the same or different."""
-    if not np.isfinite(gallery.embedding_ND).all():
-        raise BadCheckpoint(f"{verifier.name} gives no answer: its weights lead to numbers that are not finite")
 
 
 def doubtful_in(gallery: Gallery) -> tuple[Doubtful, ...]:

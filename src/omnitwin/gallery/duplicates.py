@@ -21,7 +21,7 @@ from omnitwin.answers.files import view_of
 from omnitwin.answers.verifier import Verifier
 from omnitwin.config import PAGE_GROUPS, DuplicatesConfig
 from omnitwin.errors import BadInput
-from omnitwin.gallery.contents import Contents, check_finite, contents_of, doubtful_in
+from omnitwin.gallery.contents import Contents, contents_of, doubtful_in
 from omnitwin.gallery.gallery import Gallery, Item, Line, line_of
 from omnitwin.gallery.limits import Limit, limit_for
 from omnitwin.gallery.linkage import linked
@@ -71,8 +71,6 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = SILENT) -> Duplica
     if config.other is not None:
         check_apart(config.place, config.other)
     galleries = [gallery_of(place, verifier, reporter) for place in places]
-    for gallery in galleries:
-        check_finite(gallery, verifier)
     if config.other is None:
         groups, pairs = _within(galleries[0], line, limit, config.linked_by, reporter)
     else:

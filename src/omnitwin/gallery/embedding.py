@@ -24,7 +24,7 @@ from omnitwin.answers.doubts import doubts_about
 from omnitwin.answers.files import view_of
 from omnitwin.answers.verifier import Verifier
 from omnitwin.data.store_index import row_bytes
-from omnitwin.errors import BadInput, CannotWrite
+from omnitwin.errors import BadCheckpoint, BadInput, CannotWrite
 from omnitwin.gallery.finding import Found
 from omnitwin.gallery.gallery import Gallery, Item
 from omnitwin.gallery.reading import read_record
@@ -88,7 +88,8 @@ def embed_files(
     scratch: a folder for the pixels that wait; None: one of the system's temporary folder
     at_once: images that are embedded together, at most
 
-    Raises CannotWrite if there is no room for the pixels, BadInput for a verifier that takes no files.
+    Raises CannotWrite if there is no room for the pixels, BadInput for a verifier that takes no files, BadCheckpoint if
+    an embedding is not finite.
     """
     view = view_of(verifier)
     if not wanted:
@@ -177,6 +178,10 @@ class _Batch:
         files, facts, images = self.files, self.facts, self.images
         self.files, self.facts, self.images = [], [], []
         embedding_BD, novelties = self.verifier.look(images)
+        if not np.isfinite(embedding_BD).all():
+            raise BadCheckpoint(
+                f"{self.verifier.name} gives no answer: its weights lead to numbers that are not finite"
+            )
         for file, found, image, embedding_D, novelty in zip(files, facts, images, embedding_BD, novelties, strict=True):
             doubts = doubts_about("", image, novelty, self.verifier.of_drawings)
             item = Item(

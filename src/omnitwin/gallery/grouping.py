@@ -15,7 +15,7 @@ import numpy as np
 
 from omnitwin.config import GroupConfig
 from omnitwin.errors import BadInput
-from omnitwin.gallery.contents import Contents, check_finite, contents_of, doubtful_in
+from omnitwin.gallery.contents import Contents, contents_of, doubtful_in
 from omnitwin.gallery.gallery import Gallery, Line, line_of
 from omnitwin.gallery.limits import Limit, limit_for
 from omnitwin.gallery.linkage import linked
@@ -38,7 +38,6 @@ def group(config: GroupConfig, reporter: Reporter = SILENT) -> GroupsReport:
     verifier = verifier_for(config.place, config.checkpoint, config.device)
     line, limit = line_of(verifier), limit_for(verifier, config.min_probability)
     gallery = gallery_of(config.place, verifier, reporter)
-    check_finite(gallery, verifier)
     labels = labels_of(gallery) if config.labels else None
     if labels is not None and len(set(labels)) < 2:
         raise BadInput(

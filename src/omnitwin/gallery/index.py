@@ -68,7 +68,8 @@ def build(
         found = find(config.places, config.exclude, config.listed)
         head = _head(config, found, verifier)
         if before is not None:
-            _check_same(folder, before, head, found)
+            named = config.name is not None or config.output is not None
+            _check_same(folder, before, head, found, named)
         building = _Building(folder, head, found, before, reporter)
         with (
             private_folder(folder) as scratch,
@@ -83,6 +84,7 @@ def build(
         network=verifier.trained(),
         **building.counts(),
         embedded=building.embedded,
+        doubtful=building.doubtful,
         unread=tuple(sorted((*found.unread, *building.unread.values()), key=lambda each: str(each.file))),
         links=found.links,
         others=found.others,
@@ -135,8 +137,11 @@ def _head(config: IndexConfig, found: Found, verifier: Verifier) -> Head:
     )
 
 
-def _check_same(folder: Path, before: Stored, new: Head, found: Found) -> None:
-    """Raise BadInput unless an index can be brought up to date: by the same network, for the same images."""
+def _check_same(folder: Path, before: Stored, new: Head, found: Found, named: bool) -> None:
+    """Raise BadInput unless an index can be brought up to date: by the same network, for the same images.
+
+    named: whether the index was named; else its name is that of its first place, and all places have to be the same
+    """
     old = before.head
     if old.weights_sha256 != new.weights_sha256:
         raise BadInput(
@@ -147,6 +152,11 @@ def _check_same(folder: Path, before: Stored, new: Head, found: Found) -> None:
         raise BadInput(
             f"{folder} was made by another version of omnitwin, which reads images otherwise",
             "Make the index again: --rebuild",
+        )
+    if not named and old.places != new.places and Path(old.root).exists():
+        raise BadInput(
+            f"the index {folder.name} is of other places: {', '.join(old.places[:3]) or 'a list'}",
+            f"For an index of these: --name NAME. To change what it is made of: --name {folder.name}",
         )
     roots = Path(old.root), Path(new.root)
     related = roots[0].is_relative_to(roots[1]) or roots[1].is_relative_to(roots[0])
@@ -241,6 +251,11 @@ class _Building:
             with suppress(OSError):
                 path.unlink()
 
+    @property
+    def doubtful(self) -> int:
+        """The number of images that the network cannot judge."""
+        return sum(bool(item.reasons) for item, _ in self.now.values())
+
     def counts(self) -> dict[str, int]:
         """Return how many images there are, and how they compare with those of the index before."""
         root = self.head.root
@@ -306,7 +321,9 @@ class _Building:
     def _keep_what_is_closed(self) -> None:
         """Keep images in folders that may not be read now: nobody knows whether they are gone."""
         for place, path in enumerate(self.old.paths):
-            if path in self.before and is_below(name := self._name_of(path), self.found.closed):
+            if path not in self.before or not Path(path).is_relative_to(self.head.root):
+                continue
+            if is_below(name := self._name_of(path), self.found.closed):
                 self.now.setdefault(name, (replace(self.old.items[place], name=name), self.old.halves[place]))
 
     def _take(self, name: str, outcome: Outcome) -> None:

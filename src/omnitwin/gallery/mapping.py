@@ -19,7 +19,6 @@ from omnitwin.answers.files import view_of
 from omnitwin.answers.verifier import Verifier
 from omnitwin.config import LINKAGE, MapConfig
 from omnitwin.errors import BadInput, CannotRun
-from omnitwin.gallery.contents import check_finite
 from omnitwin.gallery.gallery import Gallery, line_of
 from omnitwin.gallery.grouping import groups_of, labels_of, named_groups
 from omnitwin.gallery.limits import Limit, limit_for
@@ -46,7 +45,6 @@ def map_gallery(config: MapConfig, reporter: Reporter = SILENT) -> MapReport:
     line_of(verifier)
     limit = limit_for(verifier, config.min_probability)
     gallery = gallery_of(config.place, verifier, reporter)
-    check_finite(gallery, verifier)
     place_N2, shares = principal(gallery.embedding_ND) if config.method == "pca" else (_umap(gallery, reporter), None)
     coloured_by, kinds = _kinds(gallery, verifier, limit, reporter)
     counts = Counter(kind for kind in kinds if kind)

@@ -19,6 +19,7 @@ class IndexReport:
     removed: files that are gone
     unchanged: files that are as they were
     embedded: images that were read and embedded; the rest was known
+    doubtful: images that the network cannot judge, such as photos by a network of drawings
     unread: files and folders that cannot be read
     links: further names of files that are in it, hard or symbolic links, which do not count
     others: files in folders that are no images by their names
@@ -36,6 +37,7 @@ class IndexReport:
     removed: int
     unchanged: int
     embedded: int
+    doubtful: int
     unread: tuple[UnreadImage, ...]
     links: int
     others: int

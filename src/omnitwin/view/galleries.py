@@ -20,7 +20,7 @@ from omnitwin.reports.galleries import (
 from omnitwin.reports.nouns import counted
 from omnitwin.view.console import clean, say
 from omnitwin.view.tables import answered_by, kind_in_words, show_doubts, verdict_in_words
-from omnitwin.view.words import age_in_words, bytes_in_words
+from omnitwin.view.words import age_in_words, bytes_in_words, no_formula
 
 COLUMNS = ("query", "rank", "probability", "verdict", "path", "reasons")  # of the CSV
 CHANGES = ("new", "changed", "moved", "removed", "unchanged")
@@ -37,6 +37,9 @@ def show_index(report: IndexReport, console: Console) -> None:
         f"{bytes_in_words(report.bytes)}",
     )
     _show_links(report.links, console)
+    if report.doubtful:
+        are = "Of 1 image" if report.doubtful == 1 else f"Of {report.doubtful:,} images"
+        say(console, f"{are} this network cannot tell what they show: unlike what it was trained for", "yellow")
     say(console, answered_by(report.network).replace("Answered", "Embedded", 1), "dim")
 
 
@@ -91,7 +94,7 @@ def _show_query(query: QueryReport, named: bool, console: Console) -> None:
 
 
 def search_table(report: SearchReport) -> str:
-    """Return what was found as CSV, a line an image. Names stand as they are; a program reads them."""
+    """Return what was found as CSV, a line an image. Names stand as they are but for formulas; a program reads them."""
     content = io.StringIO()
     rows = csv.writer(content, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a name may hold a carriage return
     rows.writerow(COLUMNS)
@@ -99,7 +102,8 @@ def search_table(report: SearchReport) -> str:
         for image in query.found:
             verdict = verdict_in_words(image)[0] if image.verdict == UNSURE else image.verdict
             reasons = "; ".join(image.reasons)
-            rows.writerow([query.query, image.rank, image.probability, verdict, image.file, reasons])
+            paths = [no_formula(str(path)) for path in (query.query, image.file)]
+            rows.writerow([paths[0], image.rank, image.probability, verdict, paths[1], reasons])
     return content.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +24,9 @@ from omnitwin.reports.gallery_groups import (
 from omnitwin.reports.nouns import counted
 from omnitwin.system.files import check_replaceable, write_text
 from omnitwin.view.console import clean, result_console, say
-from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, listed, operating_in_words, rate, trained
+from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, listed, no_formula, operating_in_words, rate, trained
 
 STDOUT = Path("-")  # the file's name that means standard output
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # beginnings that a spreadsheet takes for more than text
 DUPLICATE_COLUMNS = (
     "group", "role", "file", "copy_of", "probability", "width", "height", "bytes", "modified", "sha256",
 )  # fmt: skip
@@ -49,10 +47,16 @@ def show_duplicates(report: DuplicatesReport, console: Console) -> None:
             console.print(Text.assemble(beginning, role, f"  {clean(str(file.file))}", (rest, "dim")), soft_wrap=True)
     found = f"{counted(report.copies, 'exact copy')} and {counted(report.look_alikes, 'look-alike')}"
     groups = f" in {counted(len(report.groups), 'group')}" if report.groups else ""
-    say(console, f"{found}{groups} among {counted(report.images, 'image')} of {places}", "bold")
+    among = f"{counted(report.images, 'image')} of {places}{_judged(report.images, len(report.doubtful))}"
+    say(console, f"{found}{groups} among {among}", "bold")
     _show_trust(report, report.false_pairs, console)
     if report.groups:
-        say(console, "Nothing was deleted or moved: keep is a proposal (largest picture, then oldest file).", "dim")
+        why = "largest picture, then oldest file" if len(report.places) == 1 else "the file of the first folder"
+        say(console, f"Nothing was deleted or moved: keep is a proposal ({why}).", "dim")
+
+
+def _judged(images: int, doubtful: int) -> str:
+    return f", of which {images - doubtful:,} could be judged" if doubtful else ""
 
 
 def show_groups(report: GroupsReport, console: Console) -> None:
@@ -64,8 +68,9 @@ def show_groups(report: GroupsReport, console: Console) -> None:
     alone = len(report.groups) - report.several
     say(
         console,
-        f"{counted(len(report.groups), 'group')} of {counted(report.images, 'image')} of {report.place}: "
-        f"{report.several:,} of two or more, {counted(alone, 'image')} alone ({report.linkage} linkage)",
+        f"{counted(len(report.groups), 'group')} of {counted(report.images, 'image')} of {report.place}"
+        f"{_judged(report.images, len(report.doubtful))}: {report.several:,} of two or more, "
+        f"{counted(alone, 'image')} alone ({report.linkage} linkage)",
         "bold",
     )
     if report.agreement is not None:
@@ -190,7 +195,7 @@ def group_rows(report: GroupsReport) -> Iterable[Sequence[object]]:
 
 def _cell(value: object) -> str:
     text = clean(str(value))
-    return os.path.join(".", text) if isinstance(value, Path) and text.startswith(FORMULA) else text
+    return no_formula(text) if isinstance(value, Path) else text
 
 
 def _moment(seconds: float) -> str:
