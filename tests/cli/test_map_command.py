@@ -68,6 +68,17 @@ def test_the_figure_has_the_colours_of_the_folders_and_their_names(run, things, 
     assert {expected[thing] for thing in THINGS} <= colours
 
 
+def test_no_figure_takes_the_place_of_an_image_that_it_shows(run, things):
+    image = things / "bow" / "0.png"
+    before = image.read_bytes()
+    outcome = run("map", things, "--figure", image, "--quiet")
+    assert (outcome.code, image.read_bytes()) == (2, before)
+    assert "is one of the images of" in outcome.complaint()
+    assert run("index", things, "--quiet").code == 0
+    assert run("map", things.name, "--figure", image, "--quiet").code == 2
+    assert image.read_bytes() == before
+
+
 def test_many_kinds_have_as_many_colours():
     kinds = tuple(f"kind {number}" for number in range(100))
     assert len(set(colours_of(kinds).values())) == 101

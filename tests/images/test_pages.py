@@ -14,7 +14,7 @@ from omnitwin.images.intake import read_picture
 from omnitwin.images.values import grey_of
 from omnitwin.images.views import THICKENED, read_any, seen
 from omnitwin.recipes import square
-from omnitwin.reports.pages import BLANK, EMPTY_FORM, TEXT
+from omnitwin.reports.pages import BLANK, EMPTY_FORM, SEVERAL, TEXT
 
 SIDE, PAPER, INK, PEN = 480, 238, 45, 12
 VIEW = square(28, "ink")
@@ -252,3 +252,16 @@ def test_a_printed_word_is_found_to_be_text(word):
     page = sheet()
     ImageDraw.Draw(page).text((60, 180), word, fill=30, font=ImageFont.load_default(72))
     assert seen(page, VIEW).findings == (TEXT,)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 2), (1, 3), (3, 1), (2, 2), (3, 3)])
+def test_several_drawings_are_found_however_they_lie_and_a_single_one_of_several_strokes_is_not(rows, columns):
+    page = Image.new("L", (columns * 200, rows * 200), 255)
+    draw = ImageDraw.Draw(page)
+    for number in range(rows * columns):
+        left, top = 200 * (number % columns) + 60, 200 * (number // columns) + 60
+        draw.line([left, top, left + 80, top + 70, left + 10, top + 80], fill=0, width=6)
+        draw.line([left + 60, top, left + 75, top + 30], fill=0, width=6)  # a stroke by itself
+    found = seen(page, square(28, "ink")).findings
+    assert found == (SEVERAL,)
+    assert seen(page.crop((0, 0, 200, 200)), square(28, "ink")).findings == ()

@@ -120,11 +120,11 @@ def search(
 
 
 def _print(report: SearchReport, csv: Path | None, json: bool, quiet: bool) -> None:
-    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.console import print_json, result_console, write_out
     from omnitwin.view.galleries import search_table, show_search
 
     if csv == STANDARD_OUTPUT:
-        _write_out(search_table(report))
+        write_out(search_table(report))
         return
     if csv is not None:
         from omnitwin.system.files import replacing
@@ -135,19 +135,6 @@ def _print(report: SearchReport, csv: Path | None, json: bool, quiet: bool) -> N
         print_json(report)
     elif not quiet:
         show_search(report, result_console())
-
-
-def _write_out(table: str) -> None:
-    """Print a table as it is for a program, and with control characters spelt out for a terminal."""
-    import sys
-
-    from omnitwin.view.console import result_console, say
-
-    if not sys.stdout.isatty():
-        sys.stdout.write(table)
-        return
-    for line in table.splitlines():
-        say(result_console(), line)
 
 
 def _code(report: SearchReport) -> ExitCode:

@@ -177,6 +177,8 @@ def _head_of(record: Mapping[str, Any]) -> Head:
     lists = {name: record[name] for name in ("places", "exclude")}
     if not all(isinstance(word, str) for word in words.values()) or not all(map(_are_words, lists.values())):
         raise TypeError("its record has values of a wrong type")
+    for text in (*words.values(), *lists["places"], *lists["exclude"]):
+        os.fsencode(text)
     if not os.path.isabs(words["root"]) or "\0" in words["root"]:
         raise ValueError("its root is no absolute path")
     seeing, updated, images = record["seeing"], record["updated"], record["images"]
@@ -205,8 +207,12 @@ def _stored(file: Any, record: dict[str, Any]) -> Stored:
     if not isinstance(reasons_of, list) or not all(map(_are_words, reasons_of)):
         raise TypeError("its reasons are none")
     known = [tuple(reasons) for reasons in reasons_of]
+    for reason in (reason for reasons in known for reason in reasons):
+        os.fsencode(reason)
     facts_N = arrays["facts"].reshape(-1).view(FACTS)
-    if len(facts_N) and not 0 <= facts_N["reasons"].min() <= facts_N["reasons"].max() < len(known):
+    if not len(facts_N):
+        raise ValueError("it holds no images")
+    if not 0 <= facts_N["reasons"].min() <= facts_N["reasons"].max() < len(known):
         raise ValueError("its reasons do not fit")
     names = _split(arrays["names"], arrays["name_end"])
     broken = _split(arrays["unread"], arrays["unread_end"])
@@ -258,6 +264,7 @@ def _check_names(names: Sequence[str]) -> None:
     if len(set(names)) != len(names):
         raise ValueError("it has a name twice")
     for name in names:
+        os.fsencode(name)  # UnicodeEncodeError is a ValueError
         if not name or name.startswith("/") or "\0" in name or os.path.isabs(name) or ".." in name.split("/"):
             raise ValueError(f"it names a file outside its root: {json.dumps(name)}")
 

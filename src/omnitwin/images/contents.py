@@ -30,11 +30,7 @@ def contents(marks: Marks) -> tuple[str, ...]:
         return (DIRT,)
     if len(box_M4) >= MANY_MARKS or _is_word(marks.part_hw):
         return (TEXT,)
-    pen = marks.width(0.5)
-    for axis in (0, 1):
-        if _is_parted(marks.part_hw, axis, pen):
-            return (SEVERAL,)
-    return ()
+    return (SEVERAL,) if _are_several(box_M4, marks.width(0.5)) else ()
 
 
 def _runs(inked_L: Array) -> Array:
@@ -55,14 +51,30 @@ def _is_word(marked_HW: Array) -> bool:
     return sum(bool(high >= LIKE * height) for high in heights) >= GLYPHS
 
 
-def _is_parted(marked_HW: Array, axis: int, pen: float) -> bool:
-    """Return whether a wide gap divides the ink into parts that are drawings both."""
-    runs_R2 = _runs(np.asarray(marked_HW.any(axis)))
-    if len(runs_R2) < 2:
-        return False
-    gaps = runs_R2[1:, 0] - runs_R2[:-1, 1]
-    widest = int(np.argmax(gaps))
-    middle = int(runs_R2[widest, 1])
-    parts = (marked_HW[:, :middle], marked_HW[:, middle:]) if axis == 0 else (marked_HW[:middle], marked_HW[middle:])
-    sizes = [Marks(part).extent for part in parts]
-    return min(sizes) >= max(DOT * pen, ALIKE * max(sizes)) and int(gaps[widest]) >= FAR * max(sizes)
+def _are_several(box_M4: Array, pen: float) -> bool:
+    """Return whether wide gaps divide the marks into two parts or more that are drawings all, however they lie.
+
+    Marks with less than a gap between them make a part, for each gap that there is. box_M4: left, top, width, height
+    """
+    start_M2, end_M2 = box_M4[:, :2], box_M4[:, :2] + box_M4[:, 2:]
+    apart_MM2 = np.maximum(start_M2[:, None] - end_M2[None], start_M2[None] - end_M2[:, None])
+    gap_MM = apart_MM2.max(-1)
+    for gap in sorted(set(gap_MM[gap_MM > DOT].tolist()), reverse=True):
+        part_M = _linked(gap_MM < gap)
+        sizes = [
+            int((end_M2[part_M == part].max(0) - start_M2[part_M == part].min(0)).max()) for part in np.unique(part_M)
+        ]
+        drawings = sum(size >= max(DOT * pen, ALIKE * max(sizes)) for size in sizes)
+        if drawings > 1 and gap >= FAR * max(sizes):
+            return True
+    return False
+
+
+def _linked(near_MM: Array) -> Array:
+    """Return the part of each mark, (M,): the lowest number of a mark that near ones lead to."""
+    part_M = np.arange(len(near_MM))
+    while True:
+        lowest_M = np.where(near_MM, part_M, len(part_M)).min(1)
+        if (lowest_M == part_M).all():
+            return part_M
+        part_M = lowest_M

@@ -93,6 +93,7 @@ def novelty(statistics_ND: Array, record: dict[str, Any]) -> Array:
         distance_N = mahalanobis(statistics_ND[:, :OLDER], np.array(record["mean"]), np.array(record["precision"]))
         unrest_N = statistics_ND[:, OLDER]
         ratio_N: Array = np.maximum(distance_N / record["distance_limit"], unrest_N / record["unrest_limit"])
+        ratio_N = np.nan_to_num(ratio_N, nan=np.finfo(np.float64).max)
     else:
         ratio_N = np.exp(np.clip(score(statistics_ND, record) - record["limit"], -MOST, MOST))
     return ratio_N

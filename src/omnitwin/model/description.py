@@ -44,6 +44,7 @@ LARGEST_METRIC = 1e100  # larger numbers can be neither squared nor drawn
 TEMPERATURES = (1e-6, 1e6)  # that metrics.calibration fits
 NOVELTY_STATISTICS = {"now": 12, "older": 8}  # see images.novelty
 NOVELTY_UNITS = 16
+LEAST_SPREAD = 1e-12  # of a statistic, or least limit: numbers are divided by it
 FAMILIAR_FEATURES, FAMILIAR_DIRECTIONS = 4096, 8  # at most, see model.familiarity
 
 
@@ -186,7 +187,7 @@ def _is_novelty(record: Any) -> bool:
     if not all(_is_numbers(record[name], shape) for name, shape in shapes.items()):
         return False
     positive = [record["distance_limit"], record["unrest_limit"]] if "precision" in record else record["spread"]
-    return all(number > 0 for number in positive)
+    return all(number >= LEAST_SPREAD for number in positive)
 
 
 def _is_numbers(value: Any, shape: tuple[int, ...]) -> bool:

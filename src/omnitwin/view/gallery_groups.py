@@ -22,8 +22,8 @@ from omnitwin.reports.gallery_groups import (
     MapReport,
 )
 from omnitwin.reports.nouns import counted
-from omnitwin.system.files import check_replaceable, write_text
-from omnitwin.view.console import clean, result_console, say
+from omnitwin.system.files import check_replaceable, replacing
+from omnitwin.view.console import clean, say, write_out
 from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, listed, no_formula, operating_in_words, rate, trained
 
 STDOUT = Path("-")  # the file's name that means standard output
@@ -154,9 +154,11 @@ def _day(seconds: float) -> str:
 
 
 def check_csv(path: Path | None, json: bool) -> None:
-    """Raise BadInput if CSV and JSON both go to standard output, CannotWrite if a file cannot be replaced."""
+    """Raise BadInput if CSV and JSON both go to standard output, or a name does not end like CSV; CannotWrite."""
     if path == STDOUT and json:
         raise BadInput("--json and --csv - both write to standard output", "Name a file: --csv FILE.csv.")
+    if path not in (None, STDOUT) and path.suffix.lower() != ".csv":  # an image is not written over
+        raise BadInput(f"{path} does not end like CSV", "Name it FILE.csv, or - for standard output.")
     if path is not None and path != STDOUT:
         check_replaceable(path)
 
@@ -164,17 +166,18 @@ def check_csv(path: Path | None, json: bool) -> None:
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], path: Path) -> None:
     """Write a table with a heading to a file, or to standard output for `-`. Raises CannotWrite.
 
-    Characters that are not printable are spelled out, as in all output; JSON has the names as they are. A name that a
-    spreadsheet would take for a formula begins with `./`.
+    Names stand as they are, for programs; one that a spreadsheet would take for a formula begins with `./`. On a
+    terminal characters that are not printable are spelled out.
     """
     content = io.StringIO()
-    writer = csv.writer(content, lineterminator="\n")
+    writer = csv.writer(content, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a name may hold a return
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row] for row in rows)
     if path == STDOUT:
-        result_console().out(content.getvalue().removesuffix("\n"), highlight=False)
+        write_out(content.getvalue())
     else:
-        write_text(path, content.getvalue())
+        with replacing(path) as temporary:
+            temporary.write_text(content.getvalue(), encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def duplicate_rows(report: DuplicatesReport) -> Iterable[Sequence[object]]:
@@ -194,8 +197,7 @@ def group_rows(report: GroupsReport) -> Iterable[Sequence[object]]:
 
 
 def _cell(value: object) -> str:
-    text = clean(str(value))
-    return no_formula(text) if isinstance(value, Path) else text
+    return no_formula(str(value)) if isinstance(value, Path) else str(value)
 
 
 def _moment(seconds: float) -> str:

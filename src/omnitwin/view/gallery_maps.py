@@ -1,10 +1,12 @@
 """Draw a map of a gallery as an image file: thumbnails where there is room, dots elsewhere, a colour for each kind."""
 
 import colorsys
+import os
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from omnitwin.errors import BadInput
 from omnitwin.reports.gallery_groups import MapPoint, MapReport
 from omnitwin.reports.nouns import counted
 from omnitwin.reports.pictures import Picture
@@ -47,8 +49,16 @@ def map_title(report: MapReport) -> str:
     return f"{report.place}: {counted(len(report.points), 'image')} by {report.method}{axes}"
 
 
+def check_no_image(path: Path, report: MapReport) -> None:
+    """Raise BadInput if a figure would take the place of an image that it shows, by whatever path."""
+    there = os.path.realpath(path)
+    if any(os.path.realpath(point.file) == there for point in report.points):
+        raise BadInput(f"{path} is one of the images of {report.place}", "Name another file for the figure.")
+
+
 def map_figure(report: MapReport, path: Path) -> None:
     """Write the map to an image file."""
+    check_no_image(path, report)
     colours = colours_of(report.kinds)
     font = ImageFont.load_default(TEXT)
     head = TEXT + 2 * MARGIN

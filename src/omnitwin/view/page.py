@@ -12,7 +12,7 @@ from omnitwin.errors import BadInput
 from omnitwin.reports.data import PlaceFacts
 from omnitwin.reports.exams import EvalReport, ExamReport, NetworkReport, RunReport
 from omnitwin.reports.nouns import counted, nouns_of
-from omnitwin.system.files import write_text
+from omnitwin.system.files import check_replaceable, write_text
 from omnitwin.view.exams import (
     WORST_NOTE,
     circumstances,
@@ -40,9 +40,11 @@ Row = tuple[str, ...]
 
 
 def check_page(path: Path | None) -> None:
-    """Raise BadInput unless the name ends like an HTML page. Call it before the work, not after it."""
+    """Raise BadInput unless the name ends like an HTML page, CannotWrite if a link is there. Call it first."""
     if path is not None and path.suffix.lower() not in (".html", ".htm"):
         raise BadInput(f"{path} does not end like a page", "Name it FILE.html.")
+    if path is not None:
+        check_replaceable(path)
 
 
 def write_page(report: RunReport) -> None:
