@@ -10,11 +10,13 @@ import sys
 
 import numpy as np
 import pytest
+from checkpoints import written_anew
 from drawn_places import signature, write
 from hostile import HOSTILE, as_file_name, assert_harmless
 
 from omnitwin.gallery.indexes import list_indexes
 from omnitwin.images.things import draw_thing
+from omnitwin.model.locating import BUNDLED_WEIGHTS
 
 
 @pytest.fixture
@@ -230,3 +232,20 @@ def test_no_command_of_galleries_imports_torch(photos, query, home):
         command = [sys.executable, "-c", program, *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stderr.splitlines()[-1] == "False", words
+
+
+@pytest.mark.usefixtures("trained_twin")
+def test_an_index_is_brought_up_to_date_by_the_network_that_made_it(run, photos):
+    assert run("index", photos, "--checkpoint", "twin", "--quiet").code == 0
+    for words in ((photos,), ("--name", photos.name)):
+        outcome = run("index", *words, "--json")
+        assert outcome.code == 0, outcome.err
+        assert json.loads(outcome.out)["embedded"] == 0
+
+
+@pytest.fixture
+def trained_twin(home):
+    """A run called twin: the bundled network's tensors under another name."""
+    folder = home / "data" / "runs" / "twin"
+    folder.mkdir(parents=True)
+    written_anew(BUNDLED_WEIGHTS, folder / "weights.safetensors", record={"iteration": 1})

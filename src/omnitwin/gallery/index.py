@@ -29,7 +29,7 @@ from omnitwin.gallery.embedding import AT_ONCE, Embedded, Known, Outcome, Wanted
 from omnitwin.gallery.finding import Found, FoundFile, find, is_below
 from omnitwin.gallery.gallery import Gallery, Item, line_of
 from omnitwin.gallery.indexes import folder_for, parts_of
-from omnitwin.gallery.stored import REMAKE, Head, Stored, halved, read_stored, write_stored
+from omnitwin.gallery.stored import REMAKE, Head, Stored, halved, read_head, read_stored, write_stored
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.answers import UnreadImage
 from omnitwin.reports.galleries import IndexReport
@@ -60,9 +60,9 @@ def build(
     images were embedded.
     """
     start = time.perf_counter()
-    verifier = verifier or open_verifier(config.checkpoint, config.device)
-    line_of(verifier)
     folder = folder_for(config)
+    verifier = verifier or open_verifier(config.checkpoint or _network_of(config, folder), config.device)
+    line_of(verifier)
     with hold(folder):
         config, before = _with_places(config, folder)
         found = find(config.places, config.exclude, config.listed)
@@ -104,6 +104,13 @@ def read_gallery(folder: Path) -> tuple[Head, Gallery]:
         return stored.head, stored.gallery()
     except ValueError as error:
         raise BadInput(f"{folder / INDEX_FILE} cannot be used: {error}", REMAKE) from error
+
+
+def _network_of(config: IndexConfig, folder: Path) -> str | None:
+    """Return the network that an index to be brought up to date was made with; None: there is none yet."""
+    if config.rebuild or not os.path.lexists(folder / INDEX_FILE):
+        return None
+    return read_head(folder / INDEX_FILE).network
 
 
 def _with_places(config: IndexConfig, folder: Path) -> tuple[IndexConfig, Stored | None]:
