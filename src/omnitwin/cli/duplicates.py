@@ -51,9 +51,9 @@ def duplicates(
     )
     from omnitwin.gallery import duplicates as finding
     from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.csv_files import STDOUT
     from omnitwin.view.gallery_groups import (
         DUPLICATE_COLUMNS,
-        STDOUT,
         check_csv,
         duplicate_rows,
         show_duplicates,

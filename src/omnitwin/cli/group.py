@@ -37,7 +37,8 @@ def group(
     )
     from omnitwin.gallery import grouping
     from omnitwin.view.console import print_json, result_console
-    from omnitwin.view.gallery_groups import GROUP_COLUMNS, STDOUT, check_csv, group_rows, show_groups, write_csv
+    from omnitwin.view.csv_files import STDOUT
+    from omnitwin.view.gallery_groups import GROUP_COLUMNS, check_csv, group_rows, show_groups, write_csv
     from omnitwin.view.progress import reporter
 
     check_csv(csv, json)

@@ -12,7 +12,6 @@ from omnitwin.reports.answers import UNSURE
 from omnitwin.reports.galleries import SearchReport
 
 STANDARD_OUTPUT = Path("-")
-PAGES = (".html", ".htm")
 
 
 def search(
@@ -82,10 +81,6 @@ def search(
     """
     if csv == STANDARD_OUTPUT and json:
         raise BadInput("--csv - and --json exclude each other", "Leave one out.")
-    if html is not None and html.suffix.lower() not in PAGES:
-        raise BadInput(f"{html} does not end like a page", "Name it FILE.html.")
-    if csv not in (None, STANDARD_OUTPUT) and csv.suffix.lower() != ".csv":  # an image is not written over
-        raise BadInput(f"{csv} does not end like CSV", "Name it FILE.csv, or - for standard output.")
     config = SearchConfig(
         queries=tuple(queries),
         index=index,
@@ -99,14 +94,16 @@ def search(
         device=device,
     )
     from omnitwin.gallery.asking import search_images
-    from omnitwin.system.files import check_replaceable
     from omnitwin.view.console import message_console
+    from omnitwin.view.csv_files import check_csv_file
     from omnitwin.view.galleries import warn_of_unread
     from omnitwin.view.progress import reporter
 
-    for target in (csv, html):
-        if target is not None and target != STANDARD_OUTPUT:
-            check_replaceable(target)
+    if html is not None:
+        from omnitwin.view.page import check_page
+
+        check_page(html)
+    check_csv_file(csv)
     report = search_images(config, reporter(quiet))
     warn_of_unread(report.unread, message_console())
     _print(report, csv, json, quiet)
@@ -120,17 +117,14 @@ def search(
 
 
 def _print(report: SearchReport, csv: Path | None, json: bool, quiet: bool) -> None:
-    from omnitwin.view.console import print_json, result_console, write_out
+    from omnitwin.view.console import print_json, result_console
+    from omnitwin.view.csv_files import write_csv_file
     from omnitwin.view.galleries import search_table, show_search
 
-    if csv == STANDARD_OUTPUT:
-        write_out(search_table(report))
-        return
     if csv is not None:
-        from omnitwin.system.files import replacing
-
-        with replacing(csv) as temporary:
-            temporary.write_text(search_table(report), encoding="utf-8", errors="surrogateescape", newline="")
+        write_csv_file(search_table(report), csv)
+    if csv == STANDARD_OUTPUT:
+        return
     if json:
         print_json(report)
     elif not quiet:

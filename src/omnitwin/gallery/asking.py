@@ -19,8 +19,7 @@ from omnitwin.answers.doubts import doubts_about
 from omnitwin.answers.files import read_all, view_of
 from omnitwin.answers.verifier import Verifier, open_verifier
 from omnitwin.config import SearchConfig
-from omnitwin.data.pictures import picture_of_image
-from omnitwin.errors import BadImage, BadInput
+from omnitwin.errors import BadInput
 from omnitwin.gallery.embedding import gallery_of
 from omnitwin.gallery.finding import find
 from omnitwin.gallery.gallery import Gallery, line_of
@@ -29,12 +28,11 @@ from omnitwin.gallery.indexes import find_index
 from omnitwin.gallery.opening import verifier_of
 from omnitwin.gallery.search import Nearest, search
 from omnitwin.gallery.stored import REMAKE
-from omnitwin.images.intake import read_picture
-from omnitwin.images.views import for_a_person
+from omnitwin.gallery.thumbnails import thumbnail
+from omnitwin.images.views import SHOWN_PHOTO
 from omnitwin.metrics.arrays import Array
 from omnitwin.reports.answers import UnreadImage
 from omnitwin.reports.galleries import FoundImage, QueryReport, SearchReport
-from omnitwin.reports.pictures import Picture
 from omnitwin.reports.progress import SILENT, Reporter
 
 
@@ -115,7 +113,7 @@ def _answer(
     doubts: tuple[str, ...],
 ) -> QueryReport:
     """Return what one query has found, without itself."""
-    itself = os.path.realpath(query)
+    itself, channels = os.path.realpath(query), view_of(verifier).channels
     found: list[FoundImage] = []
     for place, probability in zip(nearest.place_QK[number].tolist(), probability_QK[number].tolist(), strict=True):
         item, file = gallery.items[place], gallery.path(place)
@@ -133,16 +131,8 @@ def _answer(
                 probability=probability,
                 same=same,
                 reasons=reasons,
-                picture=_picture(file, verifier) if config.pictures else None,
+                picture=thumbnail(file, channels, SHOWN_PHOTO) if config.pictures else None,
             )
         )
-    return QueryReport(query=query, found=tuple(found), picture=_picture(query, verifier) if config.pictures else None)
-
-
-def _picture(file: Path, verifier: Verifier) -> Picture | None:
-    """Return a file's thumbnail, or None if it cannot be read, or not any more."""
-    channels = view_of(verifier).channels
-    try:
-        return read_picture(file, lambda picture: picture_of_image(for_a_person(picture, channels)))
-    except BadImage:
-        return None
+    picture = thumbnail(query, channels, SHOWN_PHOTO) if config.pictures else None
+    return QueryReport(query=query, found=tuple(found), picture=picture)

@@ -125,9 +125,9 @@ def embed(
     Raises BadInput if a place is missing, no image can be read, or nobody writes such a file; CannotWrite.
 
     >>> omnitwin.embed("photos", "photos.npz").features
-    256
+    512
     >>> numpy.load("photos.npz")["embeddings"].shape
-    (12480, 256)
+    (12480, 512)
     """
     checkpoint, verifier = _network(twin)
     config = EmbedConfig(

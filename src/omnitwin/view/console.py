@@ -68,12 +68,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def write_out(table: str) -> None:
-    """Print a table as it is for a program, and with control characters spelt out for a terminal."""
-    if not sys.stdout.isatty():
-        sys.stdout.write(table)
-        return
-    for line in table.splitlines():
-        say(result_console(), line)

@@ -19,8 +19,9 @@ from omnitwin.reports.galleries import (
 )
 from omnitwin.reports.nouns import counted
 from omnitwin.view.console import clean, say
+from omnitwin.view.csv_files import no_formula
 from omnitwin.view.tables import answered_by, kind_in_words, show_doubts, verdict_in_words
-from omnitwin.view.words import age_in_words, bytes_in_words, no_formula
+from omnitwin.view.words import age_in_words, bytes_in_words
 
 COLUMNS = ("query", "rank", "probability", "verdict", "path", "reasons")  # of the CSV
 CHANGES = ("new", "changed", "moved", "removed", "unchanged")

@@ -22,11 +22,10 @@ from omnitwin.reports.gallery_groups import (
     MapReport,
 )
 from omnitwin.reports.nouns import counted
-from omnitwin.system.files import check_replaceable, replacing
-from omnitwin.view.console import clean, say, write_out
-from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, listed, no_formula, operating_in_words, rate, trained
+from omnitwin.view.console import clean, say
+from omnitwin.view.csv_files import STDOUT, check_csv_file, no_formula, write_csv_file
+from omnitwin.view.words import BUNDLED_WEIGHTS, bytes_in_words, listed, operating_in_words, rate, trained
 
-STDOUT = Path("-")  # the file's name that means standard output
 DUPLICATE_COLUMNS = (
     "group", "role", "file", "copy_of", "probability", "width", "height", "bytes", "modified", "sha256",
 )  # fmt: skip
@@ -157,27 +156,19 @@ def check_csv(path: Path | None, json: bool) -> None:
     """Raise BadInput if CSV and JSON both go to standard output, or a name does not end like CSV; CannotWrite."""
     if path == STDOUT and json:
         raise BadInput("--json and --csv - both write to standard output", "Name a file: --csv FILE.csv.")
-    if path not in (None, STDOUT) and path.suffix.lower() != ".csv":  # an image is not written over
-        raise BadInput(f"{path} does not end like CSV", "Name it FILE.csv, or - for standard output.")
-    if path is not None and path != STDOUT:
-        check_replaceable(path)
+    check_csv_file(path)
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], path: Path) -> None:
     """Write a table with a heading to a file, or to standard output for `-`. Raises CannotWrite.
 
-    Names stand as they are, for programs; one that a spreadsheet would take for a formula begins with `./`. On a
-    terminal characters that are not printable are spelled out.
+    Names stand as they are, for programs; one that a spreadsheet would take for a formula begins with `./`.
     """
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a name may hold a return
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row] for row in rows)
-    if path == STDOUT:
-        write_out(content.getvalue())
-    else:
-        with replacing(path) as temporary:
-            temporary.write_text(content.getvalue(), encoding="utf-8", errors="surrogateescape", newline="")
+    write_csv_file(content.getvalue(), path)
 
 
 def duplicate_rows(report: DuplicatesReport) -> Iterable[Sequence[object]]:

@@ -6,7 +6,6 @@ one program, by its SHA-256, and no other.
 
 import base64
 import hashlib
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from omnitwin.system.files import write_text
 from omnitwin.view.console import clean
 from omnitwin.view.gallery_groups import false_pairs_in_words
 from omnitwin.view.gallery_maps import colours_of, map_title, places_of
-from omnitwin.view.templates import template, uri
+from omnitwin.view.templates import encoded, template, uri
 from omnitwin.view.words import bytes_in_words, operating_in_words
 
 FOLDER = Path(__file__).parent
@@ -107,11 +106,4 @@ def map_page(report: MapReport) -> str:
 
 def _jpeg(picture: Picture | None) -> str:
     """Return a picture as an address that holds all of it; empty for none."""
-    if picture is None:
-        return ""
-    from PIL import Image
-
-    content = io.BytesIO()
-    image = Image.frombytes(picture.mode, picture.size, picture.pixels)
-    image.save(content, format="JPEG", quality=QUALITY, optimize=True)
-    return uri("jpeg", content.getvalue())
+    return "" if picture is None else uri("jpeg", encoded(picture, format="JPEG", quality=QUALITY, optimize=True))

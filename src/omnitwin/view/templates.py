@@ -39,16 +39,17 @@ def uri(kind: str, content: str | bytes) -> str:
 
 
 def _png(picture: Picture) -> str:
-    return uri("png", _encoded(picture, format="PNG", optimize=True))
+    return uri("png", encoded(picture, format="PNG", optimize=True))
 
 
 def _thumbnail(picture: Picture) -> str:
     if picture.channels == 1:
         return _png(picture)
-    return uri("jpeg", _encoded(picture, format="JPEG", quality=QUALITY))
+    return uri("jpeg", encoded(picture, format="JPEG", quality=QUALITY))
 
 
-def _encoded(picture: Picture, **how: object) -> bytes:
+def encoded(picture: Picture, **how: object) -> bytes:
+    """Return a picture as the content of an image file. how: as of Pillow's save"""
     from PIL import Image
 
     content = io.BytesIO()

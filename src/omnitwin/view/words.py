@@ -24,7 +24,6 @@ STOPPED_BY = {"SIGINT": "Ctrl-C"}  # a signal by the key that sends it
 GUESSING = 0.4  # equal error rate above which a network is called little better than that
 LISTED = 10  # parts kept out of training: more are not all named
 BLOCKS, LEVELS = "▁▂▃▄▅▆▇█", "_.-=*#"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # beginnings that a spreadsheet takes for more than text
 
 
 def bytes_in_words(count: int) -> str:
@@ -173,8 +172,3 @@ def stopped_in_words(report: TrainReport) -> str:
     go_on = f"Go on with: omnitwin train --resume {run_in_words(report.output)}"
     done = f"{report.iteration:,} of {counted(report.iterations, 'iteration')}"
     return f"Stopped ({why}) and saved after {done}. {go_on}"
-
-
-def no_formula(path: str) -> str:
-    """Return the path of the same file, with `./` before it if a spreadsheet would take it for a formula."""
-    return f"./{path}" if path.startswith(FORMULA) else path
